@@ -1,0 +1,23 @@
+"""Keep the weights that training left large."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lth.criteria._base import Survivors
+from lth.family import Member
+
+
+class LargeFinal(Member):
+    """Score ``|w_final|``, the magnitude pruning of the lottery ticket hypothesis.
+
+    Reference: Frankle & Carbin 2019, arXiv:1803.03635, section 1.
+    """
+
+    needs_gradient: ClassVar[bool] = False
+
+    kind: Literal["large_final"]
+
+    def scores(self, weights: Survivors, rng: np.random.Generator) -> NDArray[np.floating]:
+        return np.abs(weights.final)

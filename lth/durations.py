@@ -1,0 +1,76 @@
+"""Lengths of training, written as researchers write them: ``20ep`` or ``50000it``."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
+
+from lth.limits import limits_of
+
+_PATTERN = re.compile(r"(0|[1-9][0-9]{0,8})(ep|it)")
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A whole number of epochs (``ep``) or of iterations, which are optimizer steps (``it``)."""
+
+    count: int
+    unit: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Duration":
+        """Read ``20ep`` or ``50000it``.
+
+        Raises:
+            ValueError: when `text` is not of that form.
+        """
+        match = _PATTERN.fullmatch(text)
+        if match is None:
+            raise ValueError(
+                f"{text!r} is not a duration; write a whole number of epochs or iterations, "
+                "such as '20ep' or '50000it'"
+            )
+        return cls(int(match[1]), match[2])
+
+    def iterations(self, steps_per_epoch: int) -> int:
+        """How many optimizer steps this is, at `steps_per_epoch` steps an epoch."""
+        return self.count * steps_per_epoch if self.unit == "ep" else self.count
+
+    def __str__(self) -> str:
+        return f"{self.count}{self.unit}"
+
+
+def _point(value: Any, info: ValidationInfo) -> Duration:
+    if not isinstance(value, str | Duration):
+        raise ValueError(f"{value!r} is not a duration; write text such as '20ep' or '50000it'")
+    duration = Duration.parse(value) if isinstance(value, str) else value
+    limits = limits_of(info)
+    most = limits.max_epochs if duration.unit == "ep" else limits.max_iterations
+    if duration.count > most:
+        raise ValueError(
+            f"'{duration}' is more than is allowed here; at most '{most}{duration.unit}'"
+        )
+    return duration
+
+
+def _length(value: Any, info: ValidationInfo) -> Duration:
+    duration = _point(value, info)
+    if duration.count == 0:
+        raise ValueError(f"'{duration}' is no time at all; give at least '1{duration.unit}'")
+    return duration
+
+
+def _schema(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": ["20ep", "50000it"]})
+
+
+Point = Annotated[
+    Duration, PlainValidator(_point), PlainSerializer(str), _schema(r"^(0|[1-9][0-9]{0,8})(ep|it)$")
+]
+"""A point in training: ``0it`` is before the first step."""
+
+Length = Annotated[
+    Duration, PlainValidator(_length), PlainSerializer(str), _schema(r"^[1-9][0-9]{0,8}(ep|it)$")
+]
+"""A length of training: at least one epoch or iteration."""

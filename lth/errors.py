@@ -1,0 +1,33 @@
+"""Every error the library raises on purpose.
+
+LotteryError
+├── SpecError            a spec, or a value given to the library, is wrong
+│   └── DatasetMissing   the data set's file cannot be had here
+├── NothingToPrune       a network has no prunable weight
+├── Diverged             the loss became NaN or infinite
+└── Stopped              an observer asked the training to stop
+"""
+
+
+class LotteryError(Exception):
+    """Base of the library's errors; the message says what was wrong and what would be right."""
+
+
+class SpecError(LotteryError, ValueError):
+    """A spec or an argument is wrong."""
+
+
+class DatasetMissing(SpecError):
+    """A data set is known, but its file is nowhere to be had."""
+
+
+class NothingToPrune(SpecError):
+    """A network has no lottery layer, so pruning it would silently do nothing."""
+
+
+class Diverged(LotteryError):
+    """The training loss is no longer finite."""
+
+
+class Stopped(LotteryError):
+    """The observer of a training asked it to stop (a cancel, a lost lease, a shutdown)."""

@@ -1,0 +1,57 @@
+"""The bounds on a spec that protect a shared server; each is a setting of the service.
+
+The library itself is unbounded: a notebook may do as it likes. The service validates a spec with
+its own `Limits` as pydantic's context, so that a broken bound is reported beside every other
+wrong field, with its own pointer.
+"""
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo
+
+_UNBOUNDED = 10**9
+
+
+class Limits(BaseModel):
+    """Upper bounds, each inclusive."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_parameters: int = Field(
+        default=_UNBOUNDED, ge=1, description="weights and biases of a network"
+    )
+    max_layers: int = Field(default=_UNBOUNDED, ge=1, description="layers of a network")
+    max_epochs: int = Field(default=_UNBOUNDED, ge=1, description="a level given in epochs")
+    max_iterations: int = Field(default=_UNBOUNDED, ge=1, description="a level in steps")
+    max_batch_size: int = Field(default=_UNBOUNDED, ge=1, description="samples in a batch")
+    max_rounds: int = Field(default=_UNBOUNDED, ge=1, description="pruning rounds of an experiment")
+    max_experiments: int = Field(default=_UNBOUNDED, ge=1, description="experiments of a session")
+    max_trials: int = Field(default=_UNBOUNDED, ge=1, description="trials of a robust job")
+    max_evaluations: int = Field(default=_UNBOUNDED, ge=1, description="evaluations of a level")
+
+
+SERVER_LIMITS = Limits(
+    max_parameters=50_000_000,
+    max_layers=64,
+    max_epochs=1_000,
+    max_iterations=1_000_000,
+    max_batch_size=4_096,
+    max_rounds=50,
+    max_experiments=200,
+    max_trials=100,
+    max_evaluations=20_000,
+)
+"""What the service allows unless its settings say otherwise."""
+
+UNBOUNDED = Limits()
+
+
+def limits_of(info: ValidationInfo) -> Limits:
+    """The limits that a validation runs under: the context's, or none."""
+    context = info.context
+    return context if isinstance(context, Limits) else UNBOUNDED
+
+
+def bounded(value: int, most: int, what: str) -> int:
+    """Return `value`, or raise a `ValueError` that names the bound it breaks."""
+    if value > most:
+        raise ValueError(f"{value} {what} are more than is allowed here; at most {most}")
+    return value

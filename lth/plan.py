@@ -1,0 +1,112 @@
+"""From a spec to the runs that carry it out: a pure function that library and service share."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lth.seeds import trial_seed
+from lth.spec import ControlExperiment, Experiment, ModelSpec, Spec, Ticket, canonical
+
+ENGINE_VERSION = 1
+"""Counts changes of the engine that change the bytes of a result."""
+
+
+class RunKind(StrEnum):
+    """What a run does."""
+
+    TRUNK = "trunk"
+    """Trains the dense network of a trial once, for every experiment of it."""
+    EXPERIMENT = "experiment"
+    """Carries one experiment of one trial to its last level."""
+    REPORT = "report"
+    """Compares the finished experiments of a job: statistics and plots."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One unit of work.
+
+    Attributes:
+        key: its name within the job, and the prefix of its artifacts' names.
+        kind: what it does.
+        trial: from 1; 0 for the report, which has none.
+        seed: of the trial; every stream of random numbers is spawned from it.
+        experiment: the name of the experiment; None for trunks and the report.
+        needs: keys of the runs that must have succeeded before.
+        trunk: identity of the dense training that it starts with; None for the report.
+    """
+
+    key: str
+    kind: RunKind
+    trial: int
+    seed: int
+    experiment: str | None
+    needs: tuple[str, ...]
+    trunk: str | None
+
+
+def plan(spec: Spec) -> tuple[PlannedRun, ...]:
+    """The runs of a spec, each after those it needs.
+
+    A single experiment trains its own dense network; experiments that share one wait for a trunk.
+    """
+    return tuple(_runs(spec))
+
+
+def experiment_named(spec: Spec, name: str) -> Experiment:
+    """The experiment of that name; names are unique within a spec."""
+    return next(experiment for experiment in spec.expanded if experiment.name == name)
+
+
+def levels_of(spec: Spec, experiment: Experiment) -> int:
+    """Pruning rounds of an experiment; a control has as many as the ticket it follows."""
+    if isinstance(experiment, ControlExperiment):
+        experiment = experiment_named(spec, experiment.control.of)
+    assert isinstance(experiment, Ticket)
+    return len(experiment.pruning.schedule.densities(1.0))
+
+
+def rewind_points(spec: Spec) -> tuple[int, ...]:
+    """The iterations of level 0 whose weights some experiment returns to, rising, 0 among them."""
+    steps = spec.training.steps_per_epoch(spec.samples)
+    tickets = [e for e in spec.expanded if isinstance(e, Ticket)]
+    return tuple(sorted({0, *(t.reinit.rewind_point.iterations(steps) for t in tickets)}))
+
+
+def trunk_identity(spec: Spec, seed: int) -> str:
+    """SHA-256 (hex) of all that a spec says about its dense training with `seed`.
+
+    A worker adds what only it knows, the digest of the data and the kind of device, before it
+    reuses a trunk.
+    """
+    said = {
+        "dataset": canonical(spec.dataset),
+        "network": [layer.layer.keras_config() for layer in spec.layers],
+        "training": canonical(spec.training),
+        "seed": seed,
+        "rewind_points": rewind_points(spec),
+        "engine": ENGINE_VERSION,
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _runs(spec: Spec) -> Iterator[PlannedRun]:
+    several = not isinstance(spec, ModelSpec)
+    keys: list[str] = []
+    for trial in spec.trial_numbers:
+        seed = trial_seed(spec.seed, trial)
+        trunk = trunk_identity(spec, seed)
+        first = f"trial-{trial}/trunk"
+        if several:
+            yield PlannedRun(first, RunKind.TRUNK, trial, seed, None, (), trunk)
+        for experiment in sorted(spec.expanded, key=lambda e: isinstance(e, ControlExperiment)):
+            key = f"trial-{trial}/{experiment.name}"
+            keys.append(key)
+            needs = (first,) if several else ()
+            if isinstance(experiment, ControlExperiment):
+                needs = (*needs, f"trial-{trial}/{experiment.control.of}")
+            yield PlannedRun(key, RunKind.EXPERIMENT, trial, seed, experiment.name, needs, trunk)
+    if several:
+        yield PlannedRun("report", RunKind.REPORT, 0, spec.seed, None, tuple(keys), None)

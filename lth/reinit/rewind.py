@@ -1,0 +1,36 @@
+"""Back to where training came from."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lth.durations import Duration, Point
+from lth.family import Member
+from lth.reinit._base import Kernel, KernelState
+
+
+class Rewind(Member):
+    """Survivors return to their weights at step 0, or at a later step of level 0.
+
+    After a rewind to step k the schedule resumes at step k too: the level trains for the rest of
+    its duration.
+
+    Reference: Frankle & Carbin 2019, arXiv:1803.03635; late rewinding: Frankle et al. 2019,
+    arXiv:1903.01611.
+    """
+
+    restores: ClassVar[bool] = True
+
+    kind: Literal["rewind"]
+    to: Point = Duration(0, "it")
+
+    @property
+    def rewind_point(self) -> Duration:
+        return self.to
+
+    def reset(self, kernel: KernelState, rng: np.random.Generator) -> Kernel:
+        return kernel.rewind
+
+    def learning_rates(self, rates: NDArray[np.float32]) -> NDArray[np.float32]:
+        return rates

@@ -1,0 +1,110 @@
+"""What a run found out: plain data, the same in the library, the store and over HTTP."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Scores(_Record):
+    """A network's quality on one split of the data."""
+
+    loss: float
+    accuracy: float = Field(ge=0, le=1)
+    top5: float | None = Field(
+        default=None, ge=0, le=1, description="only with more than five classes"
+    )
+
+
+class History(_Record):
+    """The course of a level: one entry per evaluation point, all lists equally long."""
+
+    iterations: tuple[int, ...] = Field(
+        description="optimizer steps done, counted from level start"
+    )
+    train_loss: tuple[float, ...] = Field(description="mean since the previous point")
+    train_accuracy: tuple[float, ...]
+    validation_loss: tuple[float, ...]
+    validation_accuracy: tuple[float, ...]
+
+
+class LayerDensity(_Record):
+    """How much of one prunable layer is left."""
+
+    name: str
+    kept: int
+    total: int
+    density: float
+
+
+class At(_Record):
+    """Scores at one iteration of a level."""
+
+    iteration: int
+    validation: Scores
+    test: Scores
+
+
+class Untrained(_Record):
+    """Test scores of the masked network at the reset point, before any training.
+
+    Reference: Zhou et al. 2019, arXiv:1905.01067, section 5 (supermasks).
+    """
+
+    masked: Scores
+    signed_constant: Scores = Field(
+        description="each kept weight replaced by its sign times the layer's initial stddev"
+    )
+    rescaled: Scores = Field(
+        description="kept weights divided by the layer's density (dynamic weight rescaling)"
+    )
+
+
+class LevelResult(_Record):
+    """One level: 0 is the dense network, n is after the n-th pruning round."""
+
+    level: int
+    density: float = Field(description="kept / prunable weights")
+    sparsity: float = Field(description="1 - density")
+    layers: tuple[LayerDensity, ...]
+    history: History
+    early_stop: At = Field(description="at the minimum of the validation loss")
+    final: At = Field(description="at the end of the level")
+    untrained: Untrained | None = Field(default=None, description="of pruned levels")
+    seconds: float
+    samples_per_second: float
+
+
+class Environment(_Record):
+    """Where and with what a run was executed."""
+
+    device: str
+    xla: bool
+    versions: dict[str, str]
+
+
+class RunResult(_Record):
+    """One experiment of one trial, all of its levels."""
+
+    experiment: str
+    trial: int
+    seed: int
+    levels: tuple[LevelResult, ...]
+    trunk_reused: bool = Field(description="level 0 was trained before, by another run")
+    environment: Environment
+    seconds: float = Field(description="of this run, without waiting")
+
+
+class LevelSummary(_Record):
+    """A metric at one level of one experiment, over the trials."""
+
+    n: int
+    mean: float
+    median: float
+    min: float
+    max: float
+    stddev: float | None = Field(description="sample standard deviation; none for one trial")
+    interval: tuple[float, float] | None = Field(
+        description="95 % confidence interval of the mean by Student's t; none for one trial"
+    )

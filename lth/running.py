@@ -1,0 +1,86 @@
+"""What a run takes in, whom it tells, and what it gives back: the seam to whoever executes it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from lth.artifacts import Artifact
+from lth.datasets import Arrays
+from lth.results import RunResult, Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        level, levels: the level in training, and the number of the last one.
+        iteration, iterations: steps done within the level, and its length.
+        samples_per_second: measured since the last report.
+        validation: scores, at evaluation points only.
+    """
+
+    level: int
+    levels: int
+    iteration: int
+    iterations: int
+    samples_per_second: float
+    validation: Scores | None = None
+
+
+class Observer(Protocol):
+    """Whom a run tells of itself. Either method may raise `lth.errors.Stopped` to end it."""
+
+    def progress(self, progress: Progress) -> None:
+        """Called at every evaluation point, and about once a second between them."""
+        ...
+
+    def checkpoint(self, content: Callable[[], bytes]) -> None:
+        """Offered after every level and at evaluation points; `content()` makes the bytes.
+
+        The observer decides when a checkpoint is due. A run that is given the bytes back as
+        `Inputs.checkpoint` goes on from there and ends with the bytes of an undisturbed one.
+        """
+        ...
+
+
+class Silent:
+    """An observer that wants to know nothing."""
+
+    def progress(self, progress: Progress) -> None:
+        """Ignore the progress."""
+
+    def checkpoint(self, content: Callable[[], bytes]) -> None:
+        """Keep nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a run starts from.
+
+    Attributes:
+        data: the data set, loaded.
+        trunk: the dense training, if it is there already (`Outcome.trunk` of another run).
+        ticket_masks: for a control, the ``masks.npz`` of the ticket that it follows.
+        checkpoint: where an interrupted attempt at this run had come to.
+    """
+
+    data: Arrays
+    trunk: bytes | None = None
+    ticket_masks: bytes | None = None
+    checkpoint: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run gives back.
+
+    Attributes:
+        result: the levels; None for a trunk or a report.
+        artifacts: the files, with names from `lth.artifacts`.
+        trunk: the dense training, when this run was the one to do it.
+    """
+
+    result: RunResult | None
+    artifacts: tuple[Artifact, ...]
+    trunk: bytes | None = None

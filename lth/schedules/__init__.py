@@ -1,0 +1,19 @@
+"""How much is pruned at each round. Add a member to `Schedule`.
+
+A schedule says which share of a layer is still there at each level. A layer's own `rate` scales
+what a round takes from it: 0.5 for the output layer means half the fraction, each round, as in
+Frankle & Carbin 2019.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from lth.family import by_name
+from lth.schedules.geometric import Geometric
+from lth.schedules.linear import Linear
+from lth.schedules.one_shot import OneShot
+
+Schedule = Annotated[OneShot | Geometric | Linear, Field(discriminator="kind"), by_name()]
+
+__all__ = ["Geometric", "Linear", "OneShot", "Schedule"]

@@ -1,0 +1,40 @@
+"""Where weights compete for their place: within their layer, or across the network."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lth.family import Member, by_name
+
+
+class LayerScope(Member):
+    """Each layer ranks its own weights; the rates multiply the schedule's fraction.
+
+    The defaults are the papers': convolutions and the output layer at half the rate.
+
+    Reference: Frankle & Carbin 2019, arXiv:1803.03635, figure 2.
+    """
+
+    kind: Literal["layer"]
+    dense: float = Field(
+        default=1.0, ge=0, le=1, description="dense layers before the output layer"
+    )
+    convolution: float = Field(
+        default=0.5, ge=0, le=1, description="convolutions; Conv-6 takes 0.75"
+    )
+    output: float = Field(default=0.5, ge=0, le=1, description="the output layer")
+
+
+class GlobalScope(Member):
+    """All prunable weights are ranked together, so that layers end at densities of their own.
+
+    Reference: Frankle & Carbin 2019, arXiv:1803.03635, section 4 (deep networks).
+    """
+
+    kind: Literal["global"]
+    output: bool = Field(
+        default=True, description="whether the output layer takes part or stays dense"
+    )
+
+
+Scope = Annotated[LayerScope | GlobalScope, Field(discriminator="kind"), by_name()]

@@ -1,0 +1,266 @@
+"""The spec: the document that says what an experiment is.
+
+Everything a run depends on is in it, so that two equal specs give equal bytes. It is plain data,
+validated here and nowhere else; it can name neither a path, nor an address, nor code.
+"""
+
+import hashlib
+import json
+from itertools import product
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from lth.controls import Control
+from lth.criteria import Criterion, LargeFinal
+from lth.datasets import Dataset, Digits
+from lth.limits import Limits, bounded, limits_of
+from lth.networks import Network, PlacedLayer, place
+from lth.networks.presets import Lenet300100
+from lth.reinit import Reinit, Rewind
+from lth.schedules import OneShot, Schedule
+from lth.scopes import LayerScope, Scope
+from lth.training import Training
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+"""A name that is also part of an artifact's name."""
+
+LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")]
+LabelValue = Annotated[str, Field(max_length=128)]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Pruning(_Document):
+    """Which weights are pruned, how many of them, and when."""
+
+    criterion: Criterion = LargeFinal(kind="large_final")
+    schedule: Schedule = OneShot(kind="one_shot", sparsity=0.8)
+    scope: Scope = LayerScope(kind="layer")
+    pruned_weights: Literal["zero", "initial", "initial_if_grown"] = Field(
+        default="zero",
+        description="what pruned weights become: zero, their initial value, or their initial "
+        "value unless training moved them towards zero (Zhou et al. 2019, section 4)",
+    )
+
+
+class Method(_Document):
+    """One way to look for a ticket: pruning, then a reset."""
+
+    pruning: Pruning = Pruning()
+    reinit: Reinit = Rewind(kind="rewind")
+
+
+class Ticket(Method):
+    """A named experiment of a session that looks for a ticket."""
+
+    name: Name
+
+
+class ControlExperiment(_Document):
+    """A named experiment of a session that follows another one's masks."""
+
+    name: Name
+    control: Control
+
+
+def _kind_of_experiment(value: Any) -> str:
+    if isinstance(value, dict):
+        return "control" if "control" in value else "ticket"
+    return "control" if isinstance(value, ControlExperiment) else "ticket"
+
+
+Experiment = Annotated[
+    Annotated[Ticket, Tag("ticket")] | Annotated[ControlExperiment, Tag("control")],
+    Discriminator(_kind_of_experiment),
+]
+
+
+class Grid(_Document):
+    """Every criterion with every reset: a short way to write a session."""
+
+    criteria: tuple[Criterion, ...] = Field(min_length=1, max_length=100)
+    reinit: tuple[Reinit, ...] = Field(min_length=1, max_length=100)
+    pruning: Pruning = Field(default=Pruning(), description="shared by all, but for the criterion")
+
+
+class _Spec(_Document):
+    """What every kind of job shares."""
+
+    name: str = Field("", max_length=200, description="free text, shown in lists")
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, max_length=32)
+    dataset: Dataset = Digits(kind="digits")
+    network: Network = Lenet300100(kind="lenet-300-100")
+    training: Training = Training()
+    seed: int = Field(default=0, ge=0, lt=2**63)
+
+    @property
+    def layers(self) -> tuple[PlacedLayer, ...]:
+        """The network's layers at their places, with their shapes."""
+        facts = self.dataset.facts
+        return place(self.network, facts.shape, facts.classes)
+
+    @property
+    def samples(self) -> int:
+        """Training samples, without those for validation."""
+        return self.dataset.facts.train - self.dataset.validation
+
+    @field_validator("network")
+    @classmethod
+    def _network_fits(cls, network: Network, info: ValidationInfo) -> Network:
+        if "dataset" not in info.data:
+            return network
+        facts = info.data["dataset"].facts
+        placed = place(network, facts.shape, facts.classes)
+        most = limits_of(info).max_parameters
+        bounded(sum(layer.parameters for layer in placed), most, "parameters")
+        return network
+
+    @field_validator("training")
+    @classmethod
+    def _training_fits(cls, training: Training, info: ValidationInfo) -> Training:
+        if "dataset" not in info.data:
+            return training
+        dataset = info.data["dataset"]
+        samples = dataset.facts.train - dataset.validation
+        if training.batch_size > samples:
+            raise ValueError(
+                f"a batch of {training.batch_size} is more than the {samples} training samples "
+                f"of '{dataset.kind}'"
+            )
+        limits = limits_of(info)
+        iterations = training.iterations(samples)
+        bounded(iterations, limits.max_iterations, "iterations of a level")
+        every = training.evaluate_every.iterations(training.steps_per_epoch(samples))
+        bounded(-(-iterations // every), limits.max_evaluations, "evaluations of a level")
+        return training
+
+
+class ModelSpec(_Spec):
+    """One experiment on one network."""
+
+    kind: Literal["model"]
+    pruning: Pruning = Pruning()
+    reinit: Reinit = Rewind(kind="rewind")
+
+    @property
+    def expanded(self) -> tuple[Experiment, ...]:
+        """The experiments of a trial; here the one ticket."""
+        return (Ticket(name="ticket", pruning=self.pruning, reinit=self.reinit),)
+
+    @property
+    def trial_numbers(self) -> range:
+        return range(1, 2)
+
+
+class _Several(_Spec):
+    """Experiments that share an initial network."""
+
+    experiments: tuple[Experiment, ...] = ()
+    grid: Grid | None = None
+
+    @property
+    def expanded(self) -> tuple[Experiment, ...]:
+        """The experiments of a trial: those written out, then those of the grid."""
+        return (*self.experiments, *_cells(self.grid))
+
+    @model_validator(mode="after")
+    def _consistent(self, info: ValidationInfo) -> Self:
+        experiments = self.expanded
+        if not experiments:
+            raise ValueError("there is nothing to do: give 'experiments' or a 'grid'")
+        bounded(len(experiments), limits_of(info).max_experiments, "experiments")
+        names = [experiment.name for experiment in experiments]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"names of experiments must differ; given twice: {', '.join(twice)}")
+        tickets = {e.name for e in experiments if isinstance(e, Ticket)}
+        for experiment in experiments:
+            if isinstance(experiment, ControlExperiment) and experiment.control.of not in tickets:
+                raise ValueError(
+                    f"the control '{experiment.name}' follows '{experiment.control.of}', which is "
+                    f"no ticket of this session; tickets: {', '.join(sorted(tickets)) or 'none'}"
+                )
+        return self
+
+
+class SessionSpec(_Several):
+    """Several experiments on the same initial network."""
+
+    kind: Literal["session"]
+
+    @property
+    def trial_numbers(self) -> range:
+        return range(1, 2)
+
+
+def _trials(value: int, info: ValidationInfo) -> int:
+    return bounded(value, limits_of(info).max_trials, "trials")
+
+
+class RobustSpec(_Several):
+    """A session repeated over trials with independent seeds."""
+
+    kind: Literal["robust"]
+    trials: Annotated[int, Field(ge=2), AfterValidator(_trials)] = 5
+
+    @property
+    def trial_numbers(self) -> range:
+        return range(1, self.trials + 1)
+
+
+Spec = ModelSpec | SessionSpec | RobustSpec
+
+SPEC: TypeAdapter[Spec] = TypeAdapter(Annotated[Spec, Field(discriminator="kind")])
+"""Validates any spec; its JSON schema is the service's."""
+
+
+def parse_spec(document: Any, limits: Limits | None = None) -> Spec:
+    """Validate a document of plain data.
+
+    Raises:
+        pydantic.ValidationError: with every wrong field at once.
+    """
+    return SPEC.validate_python(document, context=limits)
+
+
+def canonical(part: BaseModel) -> str:
+    """The canonical JSON of a spec or a part of it.
+
+    Values equal to their default are left out, so that a new field changes no old identity; keys
+    are sorted; there is no white space.
+    """
+    document = part.model_dump(mode="json", exclude_defaults=True)
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def spec_hash(spec: Spec) -> str:
+    """SHA-256 (hex) of what determines a spec's results: all of it but its name and labels."""
+    anonymous = spec.model_copy(update={"name": "", "labels": {}})
+    return hashlib.sha256(canonical(anonymous).encode()).hexdigest()
+
+
+def _cells(grid: Grid | None) -> tuple[Ticket, ...]:
+    if grid is None:
+        return ()
+    return tuple(
+        Ticket(
+            name=f"{criterion.kind}.{reinit.kind}",
+            pruning=grid.pruning.model_copy(update={"criterion": criterion}),
+            reinit=reinit,
+        )
+        for criterion, reinit in product(grid.criteria, grid.reinit)
+    )
