@@ -9,7 +9,7 @@ from lth.limits import bounded, limits_of
 
 
 class Linear(Member):
-    """Each round prunes the same share of the layer's *original* weights (the original library's)."""
+    """Each round prunes the same share of a layer's *original* weights, as the original did."""
 
     kind: Literal["linear"]
     sparsity: float = Field(gt=0, lt=1, description="share of a layer pruned after the last round")
