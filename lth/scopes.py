@@ -1,10 +1,21 @@
 """Where weights compete for their place: within their layer, or across the network."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
 from lth.family import Member, by_name
+
+Role = Literal["dense", "convolution", "output"]
+"""What a prunable layer is: the output layer is that of the logits, whatever it is made of."""
+
+
+class ScopeContract(Protocol):
+    """A scope's `kind` and the rate of each layer."""
+
+    def rate(self, role: Role) -> float:
+        """The layer's multiple of the schedule's fraction, in [0, 1]; 0 leaves it dense."""
+        ...
 
 
 class LayerScope(Member):
@@ -24,6 +35,9 @@ class LayerScope(Member):
     )
     output: float = Field(default=0.5, ge=0, le=1, description="the output layer")
 
+    def rate(self, role: Role) -> float:
+        return {"dense": self.dense, "convolution": self.convolution, "output": self.output}[role]
+
 
 class GlobalScope(Member):
     """All prunable weights are ranked together, so that layers end at densities of their own.
@@ -35,6 +49,9 @@ class GlobalScope(Member):
     output: bool = Field(
         default=True, description="whether the output layer takes part or stays dense"
     )
+
+    def rate(self, role: Role) -> float:
+        return 0.0 if role == "output" and not self.output else 1.0
 
 
 Scope = Annotated[LayerScope | GlobalScope, Field(discriminator="kind"), by_name()]

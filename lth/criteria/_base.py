@@ -32,6 +32,9 @@ class CriterionContract(Protocol):
 
     needs_gradient: ClassVar[bool]
 
+    @property
+    def kind(self) -> str: ...
+
     def scores(self, weights: Survivors, rng: np.random.Generator) -> NDArray[np.floating]:
         """One score per survivor, shape [n], finite; the largest are kept.
 
