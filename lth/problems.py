@@ -1,43 +1,101 @@
 """Wrong fields of a document, each with a JSON pointer into what was sent."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from lth.corrections import correction
 
 
 @dataclass(frozen=True, slots=True)
 class WrongField:
-    """One thing that is wrong: where (RFC 6901), what, and the value that was there."""
+    """One thing that is wrong.
+
+    Attributes:
+        pointer: where (RFC 6901).
+        message: what is wrong.
+        value: what was there; None for a field that is missing.
+        right: what would be right, where that can be said.
+    """
 
     pointer: str
     message: str
     value: Any
+    right: str | None = None
 
 
-def wrong_fields(error: ValidationError, document: Any) -> tuple[WrongField, ...]:
-    """Every wrong field of `document`, in the order that validation met them."""
-    return tuple(
-        WrongField(
-            _pointer(found["loc"], document),
-            found["msg"].removeprefix("Value error, "),
-            None if found["type"] == "missing" else found["input"],
-        )
-        for found in error.errors(include_url=False, include_context=False)
-    )
+def wrong_fields(
+    error: ValidationError,
+    document: Any,
+    schema: Mapping[str, Any] | None = None,
+    most: int | None = None,
+) -> tuple[WrongField, ...]:
+    """Every wrong field of `document`, in the order that validation met them.
+
+    Args:
+        error: from the validation of `document`.
+        document: plain data, as it was sent.
+        schema: the JSON schema of the document; with it, fields say what would be right.
+        most: how many are wanted; all, if not given.
+    """
+    return tuple(islice(_wrong_fields(error, document, schema), most))
 
 
-def _pointer(location: tuple[int | str, ...], document: Any) -> str:
-    """Turn pydantic's location into a pointer: the tags of unions are no part of the document."""
-    steps: list[str] = []
+def _wrong_fields(
+    error: ValidationError, document: Any, schema: Mapping[str, Any] | None
+) -> Iterator[WrongField]:
+    for found in error.errors(include_url=False):
+        kind, location, value = found["type"], found["loc"], found["input"]
+        if kind == "too_short" and value:
+            continue  # Its items were dropped because each is wrong, and reported, by itself.
+        pointer, here = _pointer(location, document)
+        if kind == "missing":
+            pointer, value = f"{pointer}/{_escaped(location[-1])}", None
+        elif kind.startswith("union_tag") and isinstance(here, dict):
+            pointer, value = f"{pointer}/kind", here.get("kind")
+        right = correction(kind, location, found.get("ctx", {}), schema) if schema else None
+        yield WrongField(pointer, _message(found), value, right)
+
+
+def _message(found: ErrorDetails) -> str:
+    context = found.get("ctx", {})
+    match found["type"]:
+        case "extra_forbidden":
+            return "there is no such field"
+        case "missing":
+            return "this field is missing"
+        case "union_tag_invalid":
+            return f"'{context['tag']}' is not known"
+        case "union_tag_not_found":
+            return "this field is missing"
+        case "model_attributes_type":
+            return "this is no object"
+        case _:
+            return found["msg"].removeprefix("Value error, ")
+
+
+def _pointer(location: tuple[int | str, ...], document: Any) -> tuple[str, Any]:
+    """Turn pydantic's location into a pointer, and what it points at.
+
+    The tags of unions, which pydantic puts into a location, are no part of the document.
+    """
+    pointer = ""
     here = document
-    for number, step in enumerate(location):
-        last = number == len(location) - 1
-        if isinstance(here, dict) and (step in here or last):
-            here = here.get(step)
-        elif isinstance(here, list) and isinstance(step, int) and step < len(here):
-            here = here[step]
-        else:
-            continue
-        steps.append(str(step).replace("~", "~0").replace("/", "~1"))
-    return "".join(f"/{step}" for step in steps)
+    for step in location:
+        match here:
+            case dict() if step in here:
+                here = here[step]
+            case list() if isinstance(step, int) and step < len(here):
+                here = here[step]
+            case _:
+                continue
+        pointer = f"{pointer}/{_escaped(step)}"
+    return pointer, here
+
+
+def _escaped(step: int | str) -> str:
+    return str(step).replace("~", "~0").replace("/", "~1")

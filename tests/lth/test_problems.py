@@ -1,0 +1,83 @@
+"""A wrong spec names every wrong field, where it is and what would be right."""
+
+import pytest
+from pydantic import ValidationError
+
+from lth.problems import WrongField, wrong_fields
+from lth.spec import SPEC, parse_spec
+
+SCHEMA = SPEC.json_schema()
+
+
+def found(document) -> dict[str, WrongField]:
+    with pytest.raises(ValidationError) as caught:
+        parse_spec(document)
+    return {wrong.pointer: wrong for wrong in wrong_fields(caught.value, document, SCHEMA)}
+
+
+def test_every_wrong_field_is_named_at_once():
+    wrong = found(
+        {
+            "kind": "model",
+            "sede": 1,
+            "dataset": "digts",
+            "training": {"batch_size": 0, "duration": "3e", "optimizer": {"kind": "adm"}},
+            "pruning": {"schedule": {"kind": "one_shot", "sparsity": 1.5}},
+        }
+    )
+    assert set(wrong) == {
+        "/sede",
+        "/dataset",
+        "/training/batch_size",
+        "/training/duration",
+        "/training/optimizer/kind",
+        "/pruning/schedule/sparsity",
+    }
+
+
+def test_an_unknown_field_is_answered_with_the_nearest_known_one():
+    wrong = found({"kind": "model", "sede": 1})["/sede"]
+    assert wrong.value == 1
+    assert wrong.right is not None
+    assert wrong.right.startswith("'seed', perhaps? Known: ")
+    assert "'pruning'" in wrong.right
+
+
+def test_an_unknown_kind_is_answered_with_the_known_ones():
+    wrong = found({"kind": "model", "training": {"optimizer": {"kind": "adm"}}})
+    field = wrong["/training/optimizer/kind"]
+    assert field.value == "adm"
+    assert field.right == "'adam', perhaps? Known: 'sgd', 'adam', 'adamw', 'rmsprop'"
+
+
+def test_a_number_out_of_range_is_answered_with_the_range():
+    schedule = {"kind": "one_shot", "sparsity": 1.5}
+    wrong = found({"kind": "model", "pruning": {"schedule": schedule}})
+    assert wrong["/pruning/schedule/sparsity"].right == "a number, more than 0 and less than 1"
+
+
+def test_a_missing_kind_is_missing_at_its_own_place():
+    assert set(found({})) == {"/kind"}
+    assert found({})["/kind"].value is None
+    assert set(found({"kind": "model", "dataset": {"validation": 3}})) == {"/dataset/kind"}
+
+
+def test_a_field_with_the_name_of_a_tag_keeps_its_place():
+    experiments = [{"name": "a"}, {"name": "b", "control": {"kind": "random_wights", "of": "a"}}]
+    assert set(found({"kind": "session", "experiments": experiments})) == {
+        "/experiments/1/control/kind"
+    }
+
+
+def test_names_in_pointers_are_escaped():
+    assert "/a~1b~0c" in found({"kind": "model", "a/b~c": 1})
+
+
+def test_a_list_is_not_called_empty_because_its_items_are_wrong():
+    network = {"kind": "layers", "layers": [{"kind": "linar"}]}
+    assert set(found({"kind": "model", "network": network})) == {"/network/layers/0/kind"}
+
+
+@pytest.mark.parametrize("document", [[], "model", 3, None])
+def test_what_is_no_object_is_wrong_as_a_whole(document):
+    assert set(found(document)) == {""}
