@@ -1,0 +1,56 @@
+"""From stored arrays to what a network sees: the validation split and the normalisation."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lth.datasets._base import Arrays
+from lth.errors import SpecError
+from lth.seeds import Purpose, generator
+
+Normalisation = Literal["unit", "standard"]
+"""``unit``: into [0, 1]. ``standard``: mean 0 and deviation 1 per channel of the training data."""
+
+
+class Rows(NamedTuple):
+    """Rows of the stored training samples, int32, rising."""
+
+    train: NDArray[np.int32]
+    validation: NDArray[np.int32]
+
+
+def split(arrays: Arrays, validation: int, seed: int) -> Rows:
+    """Set `validation` of the training samples aside, drawn by the trial's seed.
+
+    Raises:
+        SpecError: when that leaves nothing to train on, or nothing to validate on.
+    """
+    total = len(arrays.y_train)
+    if not 0 < validation < total:
+        raise SpecError(
+            f"{validation} samples for validation cannot be taken from {total}; "
+            f"give 1 to {total - 1}"
+        )
+    order = generator(seed, Purpose.SPLIT).permutation(total).astype(np.int32)
+    return Rows(np.sort(order[validation:]), np.sort(order[:validation]))
+
+
+def affine(
+    arrays: Arrays, normalisation: Normalisation, train: NDArray[np.int32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The normalisation as ``x * factor + offset``, both float32, per channel or scalar.
+
+    Args:
+        arrays: the data set as stored.
+        normalisation: which one.
+        train: rows that the statistics come from; validation and test samples stay unseen.
+    """
+    if normalisation == "unit":
+        return np.float32(1 / arrays.scale) * np.ones(1, np.float32), np.zeros(1, np.float32)
+    samples = arrays.x_train[train]
+    axes = tuple(range(samples.ndim - 1))
+    mean = samples.mean(axes, dtype=np.float64)
+    deviation = samples.std(axes, dtype=np.float64)
+    deviation = np.where(deviation == 0, 1.0, deviation)
+    return (1 / deviation).astype(np.float32), (-mean / deviation).astype(np.float32)
