@@ -7,6 +7,7 @@ kind: ``criterion: large_final`` means ``criterion: {kind: large_final}``.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, get_args
 
@@ -21,18 +22,30 @@ class Member(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def by_name(aliases: Mapping[str, str] = _NO_ALIASES) -> BeforeValidator:
-    """Let a family's field be written as a bare kind, and accept the original's short names."""
+@dataclass(frozen=True, slots=True)
+class _ByName:
+    aliases: Mapping[str, str]
 
-    def expand(value: Any) -> Any:
+    def __call__(self, value: Any) -> Any:
         if isinstance(value, str):
             value = {"kind": value}
         if isinstance(value, dict) and isinstance(value.get("kind"), str):
             kind: str = value["kind"]
-            return {**value, "kind": aliases.get(kind, kind)}
+            return {**value, "kind": self.aliases.get(kind, kind)}
         return value
 
-    return BeforeValidator(expand)
+
+def by_name(aliases: Mapping[str, str] = _NO_ALIASES) -> BeforeValidator:
+    """Let a family's field be written as a bare kind, and accept the original's short names."""
+    return BeforeValidator(_ByName(aliases))
+
+
+def aliases_of(family: Any) -> Mapping[str, str]:
+    """The short names that a family accepts, each with the kind that it stands for."""
+    for part in get_args(family)[1:]:
+        if isinstance(part, BeforeValidator) and isinstance(part.func, _ByName):
+            return part.func.aliases
+    return _NO_ALIASES
 
 
 def members(family: Any) -> tuple[type[Member], ...]:

@@ -1,0 +1,24 @@
+"""The catalogue is derived from the unions that a spec is validated by."""
+
+import pytest
+
+from lth.catalogue import FAMILIES, catalogue
+from lth.family import members
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_member_of_a_family_is_listed_once(name):
+    entries = catalogue()[name]
+    assert len({entry.kind for entry in entries}) == len(members(FAMILIES[name]))
+
+
+def test_entries_say_what_a_member_is_and_takes():
+    (entry,) = (e for e in catalogue()["criteria"] if e.kind == "large_final")
+    assert entry.aliases == ("lf",)
+    assert entry.summary in entry.description
+    assert entry.parameters["properties"]["kind"]["const"] == "large_final"
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_member_has_a_description(name):
+    assert [entry.kind for entry in catalogue()[name] if not entry.summary] == []
