@@ -104,7 +104,7 @@ def layer_densities(masks: Mapping[str, Mask]) -> dict[str, float]:
 
 
 def largest(scores: NDArray[np.floating], count: int, rng: np.random.Generator) -> Mask:
-    """Where the `count` largest of `scores` [n] are; ties at the cut fall in random order."""
+    """Where the `count` >= 1 largest of `scores` [n] are; ties at the cut fall in random order."""
     if count >= scores.size:
         return np.ones(scores.size, np.bool_)
     cut = np.partition(scores, scores.size - count)[scores.size - count]

@@ -1,7 +1,7 @@
 """Which weights stay. One file a member; add it to `Criterion`.
 
-The names are those of Zhou et al. 2019, arXiv:1905.01067, table 1; the short names of the original
-library are accepted as input.
+The names are those of Zhou et al. 2019, arXiv:1905.01067; the short names of the original library
+are accepted as input.
 """
 
 from typing import Annotated
@@ -10,10 +10,65 @@ from pydantic import Field
 
 from lth.criteria._base import CriterionContract, Survivors
 from lth.criteria.large_final import LargeFinal
+from lth.criteria.large_final_diff_sign import LargeFinalDiffSign
+from lth.criteria.large_final_same_sign import LargeFinalSameSign
+from lth.criteria.large_init import LargeInit
+from lth.criteria.large_init_large_final import LargeInitLargeFinal
+from lth.criteria.magnitude_increase import MagnitudeIncrease
+from lth.criteria.magnitude_increase_diff_sign import MagnitudeIncreaseDiffSign
+from lth.criteria.magnitude_increase_same_sign import MagnitudeIncreaseSameSign
+from lth.criteria.movement import Movement
+from lth.criteria.random import Random
+from lth.criteria.small_final import SmallFinal
+from lth.criteria.small_init import SmallInit
+from lth.criteria.small_init_small_final import SmallInitSmallFinal
+from lth.criteria.snip import Snip
 from lth.family import by_name
 
-ALIASES = {"lf": "large_final"}
+ALIASES = {
+    "lf": "large_final",
+    "lilf": "large_init_large_final",
+    "mi": "magnitude_increase",
+    "mov": "movement",
+    "lfss": "large_final_same_sign",
+}
 
-Criterion = Annotated[LargeFinal, Field(discriminator="kind"), by_name(ALIASES)]
+Criterion = Annotated[
+    LargeFinal
+    | SmallFinal
+    | LargeInit
+    | SmallInit
+    | LargeInitLargeFinal
+    | SmallInitSmallFinal
+    | MagnitudeIncrease
+    | Movement
+    | LargeFinalSameSign
+    | LargeFinalDiffSign
+    | MagnitudeIncreaseSameSign
+    | MagnitudeIncreaseDiffSign
+    | Random
+    | Snip,
+    Field(discriminator="kind"),
+    by_name(ALIASES),
+]
 
-__all__ = ["ALIASES", "Criterion", "CriterionContract", "LargeFinal", "Survivors"]
+__all__ = [
+    "ALIASES",
+    "Criterion",
+    "CriterionContract",
+    "LargeFinal",
+    "LargeFinalDiffSign",
+    "LargeFinalSameSign",
+    "LargeInit",
+    "LargeInitLargeFinal",
+    "MagnitudeIncrease",
+    "MagnitudeIncreaseDiffSign",
+    "MagnitudeIncreaseSameSign",
+    "Movement",
+    "Random",
+    "SmallFinal",
+    "SmallInit",
+    "SmallInitSmallFinal",
+    "Snip",
+    "Survivors",
+]

@@ -43,3 +43,8 @@ class CriterionContract(Protocol):
             rng: for criteria that draw; its own stream per level.
         """
         ...
+
+
+def percentile_ranks(magnitudes: Vector) -> NDArray[np.float64]:
+    """How many of `magnitudes` [n] are smaller than each; equal ones rank equally."""
+    return np.searchsorted(np.sort(magnitudes), magnitudes).astype(np.float64)

@@ -1,0 +1,26 @@
+"""Keep the weights that are large and have kept their sign."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lth.criteria._base import Survivors
+from lth.family import Member
+
+
+class LargeFinalSameSign(Member):
+    """Score ``max(0, w_final sign(w_initial))``.
+
+    Weights that changed sign, and those that began at zero, share the lowest score. Masks of this
+    criterion make the supermasks that work before any training.
+
+    Reference: Zhou et al. 2019, arXiv:1905.01067, section 5.
+    """
+
+    needs_gradient: ClassVar[bool] = False
+
+    kind: Literal["large_final_same_sign"]
+
+    def scores(self, weights: Survivors, rng: np.random.Generator) -> NDArray[np.floating]:
+        return np.maximum(0, weights.final * np.sign(weights.initial))

@@ -1,0 +1,23 @@
+"""Keep the weights that were large to begin with."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lth.criteria._base import Survivors
+from lth.family import Member
+
+
+class LargeInit(Member):
+    """Score ``|w_initial|``, which asks nothing of the training.
+
+    Reference: Zhou et al. 2019, arXiv:1905.01067, section 2.
+    """
+
+    needs_gradient: ClassVar[bool] = False
+
+    kind: Literal["large_init"]
+
+    def scores(self, weights: Survivors, rng: np.random.Generator) -> NDArray[np.floating]:
+        return np.abs(weights.initial)

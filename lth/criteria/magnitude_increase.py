@@ -1,0 +1,23 @@
+"""Keep the weights that grew the most."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lth.criteria._base import Survivors
+from lth.family import Member
+
+
+class MagnitudeIncrease(Member):
+    """Score ``|w_final| - |w_initial|``.
+
+    Reference: Zhou et al. 2019, arXiv:1905.01067, section 2.
+    """
+
+    needs_gradient: ClassVar[bool] = False
+
+    kind: Literal["magnitude_increase"]
+
+    def scores(self, weights: Survivors, rng: np.random.Generator) -> NDArray[np.floating]:
+        return np.abs(weights.final) - np.abs(weights.initial)

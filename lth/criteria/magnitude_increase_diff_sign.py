@@ -1,0 +1,26 @@
+"""Keep the weights that grew the most and have changed their sign."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lth.criteria._base import Survivors
+from lth.family import Member
+
+
+class MagnitudeIncreaseDiffSign(Member):
+    """Score ``max(0, -w_final sign(w_initial) - |w_initial|)``.
+
+    That is the growth of a weight that changed its sign, and zero for all that shrank or kept it.
+
+    Reference: Zhou et al. 2019, arXiv:1905.01067, section 5.
+    """
+
+    needs_gradient: ClassVar[bool] = False
+
+    kind: Literal["magnitude_increase_diff_sign"]
+
+    def scores(self, weights: Survivors, rng: np.random.Generator) -> NDArray[np.floating]:
+        changed = -weights.final * np.sign(weights.initial)
+        return np.maximum(0, changed - np.abs(weights.initial))

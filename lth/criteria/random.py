@@ -1,0 +1,23 @@
+"""Keep weights by lot."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lth.criteria._base import Survivors
+from lth.family import Member
+
+
+class Random(Member):
+    """Score a uniform draw: what any criterion must beat.
+
+    Reference: Frankle & Carbin 2019, arXiv:1803.03635, section 2.
+    """
+
+    needs_gradient: ClassVar[bool] = False
+
+    kind: Literal["random"]
+
+    def scores(self, weights: Survivors, rng: np.random.Generator) -> NDArray[np.floating]:
+        return rng.random(weights.final.size)

@@ -1,0 +1,23 @@
+"""Keep the weights that training left small."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lth.criteria._base import Survivors
+from lth.family import Member
+
+
+class SmallFinal(Member):
+    """Score ``-|w_final|``, the opposite of `LargeFinal`: a control that should fail.
+
+    Reference: Zhou et al. 2019, arXiv:1905.01067, section 2.
+    """
+
+    needs_gradient: ClassVar[bool] = False
+
+    kind: Literal["small_final"]
+
+    def scores(self, weights: Survivors, rng: np.random.Generator) -> NDArray[np.floating]:
+        return -np.abs(weights.final)

@@ -1,0 +1,23 @@
+"""Keep the weights that were small to begin with."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lth.criteria._base import Survivors
+from lth.family import Member
+
+
+class SmallInit(Member):
+    """Score ``-|w_initial|``, the opposite of `LargeInit`.
+
+    Reference: Zhou et al. 2019, arXiv:1905.01067, section 2.
+    """
+
+    needs_gradient: ClassVar[bool] = False
+
+    kind: Literal["small_init"]
+
+    def scores(self, weights: Survivors, rng: np.random.Generator) -> NDArray[np.floating]:
+        return -np.abs(weights.initial)

@@ -1,0 +1,26 @@
+"""Keep the weights that the loss would miss the most at the start."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lth.criteria._base import Survivors
+from lth.errors import SpecError
+from lth.family import Member
+
+
+class Snip(Member):
+    """Score ``|gradient x w_initial|``, the connection sensitivity; no training is needed.
+
+    Reference: Lee et al. 2019, arXiv:1810.02340, section 4.
+    """
+
+    needs_gradient: ClassVar[bool] = True
+
+    kind: Literal["snip"]
+
+    def scores(self, weights: Survivors, rng: np.random.Generator) -> NDArray[np.floating]:
+        if weights.gradient is None:
+            raise SpecError("'snip' scores gradients, but none was given")
+        return np.abs(weights.gradient * weights.initial)
