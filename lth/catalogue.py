@@ -37,13 +37,13 @@ FAMILIES: dict[str, Any] = {
 class CatalogueEntry(BaseModel):
     """One member of a family."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(frozen=True, serialize_by_alias=True)
 
     kind: str = Field(description="the name that a spec gives as 'kind'")
     aliases: tuple[str, ...] = Field(description="other names that are accepted for it")
     summary: str = Field(description="what it is, in a line")
     description: str = Field(description="the same at length, with the papers it comes from")
-    parameters: dict[str, Any] = Field(alias="schema", description="JSON schema of the member")
+    parameters: dict[str, Any] = Field(serialization_alias="schema", description="JSON schema of the member")
 
 
 Catalogue = dict[str, tuple[CatalogueEntry, ...]]
