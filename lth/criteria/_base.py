@@ -47,4 +47,8 @@ class CriterionContract(Protocol):
 
 def percentile_ranks(magnitudes: Vector) -> NDArray[np.float64]:
     """How many of `magnitudes` [n] are smaller than each; equal ones rank equally."""
-    return np.searchsorted(np.sort(magnitudes), magnitudes).astype(np.float64)
+    order = np.argsort(magnitudes)
+    ordered = magnitudes[order]
+    ranks = np.empty(magnitudes.size, np.float64)
+    ranks[order] = np.searchsorted(ordered, ordered)
+    return ranks
