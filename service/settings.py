@@ -1,0 +1,173 @@
+"""Every setting of the service: one class, read from the environment (``LTH_...``) once a process.
+
+A nested setting is written with two underscores, for example ``LTH_LIMITS__MAX_PARAMETERS``.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from lth.limits import SERVER_LIMITS, Limits
+
+EXAMPLE_SECRETS = frozenset({"change-me", "changeme", "secret", "password", "example"})
+"""Secrets that stand in examples; nobody may run with them outside development."""
+
+
+class Settings(BaseSettings):
+    """What an operator may choose. Made at a process's entry and handed down."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LTH_", env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    environment: Literal["development", "production"] = Field(
+        default="development",
+        description="production refuses example secrets and requests without a key",
+    )
+    database_url: str = Field(
+        default="postgresql://lth@localhost/lth", description="PostgreSQL, 14 or newer"
+    )
+    broker_url: str = Field(
+        default="redis://localhost:6379/0", description="Redis or Valkey, for hints to workers"
+    )
+    object_store_url: str = Field(
+        default="file:///var/lib/lth/blobs",
+        description="where blobs live: s3://bucket/prefix, or a folder as file:///path",
+    )
+    object_store_options: dict[str, str] = Field(
+        default_factory=dict,
+        description="further options of the object store as JSON, for example "
+        '{"endpoint": "http://object-store:8333", "allow_http": "true"}',
+    )
+    datasets_dir: Path | None = Field(
+        default=None, description="folder where NAME.npz of a data set is looked for first"
+    )
+    signing_secret: SecretStr | None = Field(
+        default=None, description="signs webhooks; at least 16 characters outside development"
+    )
+    limits: Limits = Field(default=SERVER_LIMITS, description="bounds on what a spec may ask for")
+
+    database_pool: int = Field(
+        default=10, ge=1, description="database connections that a process keeps open"
+    )
+    max_body_bytes: int = Field(default=2_000_000, ge=1, description="of a JSON request")
+    max_upload_bytes: int = Field(default=2_000_000_000, ge=1, description="of a data set's file")
+
+    lease_seconds: float = Field(
+        default=30, gt=0, description="a run whose worker was silent this long is given to another"
+    )
+    heartbeat_seconds: float = Field(
+        default=5, gt=0, description="how often a worker renews its lease"
+    )
+    sweep_seconds: float = Field(
+        default=5, gt=0, description="how often lost runs and lost hints are looked for"
+    )
+    max_losses: int = Field(
+        default=3, ge=1, description="a run that loses its worker this often fails as worker_lost"
+    )
+    checkpoint_seconds: float = Field(
+        default=180, ge=0, description="time between checkpoints inside a level"
+    )
+    max_run_seconds: int = Field(
+        default=7 * 24 * 3600, ge=1, description="a run longer than this fails as timeout"
+    )
+    commit_patience_seconds: float = Field(
+        default=600,
+        ge=0,
+        description="how long a worker keeps trying to save a finished run while the database or "
+        "the object store does not answer",
+    )
+    ageing_seconds: float = Field(
+        default=600, ge=0, description="waiting this long weighs as much as one point of priority"
+    )
+    usage_half_life_seconds: float = Field(
+        default=3600, gt=0, description="how fast an owner's past use stops counting against them"
+    )
+
+    default_pool: str = Field(
+        default="cpu", description="pool of workers for jobs that name none", pattern="^[a-z0-9-]+$"
+    )
+    worker_pools: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="pools that this worker serves, comma-separated; none: by device"
+    )
+    worker_processes: int | None = Field(
+        default=None, ge=1, description="runs at once on this machine; none: one a GPU, or a core"
+    )
+    drain_seconds: float = Field(
+        default=20, ge=0, description="grace after SIGTERM to reach a checkpoint"
+    )
+    idle_recycle_seconds: float = Field(
+        default=300, gt=0, description="an idle child gives its GPU's memory back after this long"
+    )
+    gpu_foreign_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="no run is claimed while others fill more than this share of the GPU's memory",
+    )
+
+    retention_days: float | None = Field(
+        default=None, gt=0, description="finished jobs are deleted after this long; none: never"
+    )
+    keep_label: str = Field(
+        default="keep", description="a job with this label is never deleted by age"
+    )
+    blob_grace_seconds: float = Field(
+        default=3600, ge=0, description="blobs younger than this are never collected"
+    )
+    idempotency_hours: float = Field(
+        default=24, gt=0, description="how long an Idempotency-Key is remembered"
+    )
+    proxy_artifacts: bool = Field(
+        default=False, description="send artifacts through the API instead of redirecting to S3"
+    )
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a claim holds without a heartbeat."""
+        return timedelta(seconds=self.lease_seconds)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_pools(cls, values: dict[str, object]) -> dict[str, object]:
+        pools = values.get("worker_pools")
+        if isinstance(pools, str):
+            return {**values, "worker_pools": tuple(p.strip() for p in pools.split(",") if p)}
+        return values
+
+    @model_validator(mode="after")
+    def _lease_outlives_heartbeats(self) -> "Settings":
+        if self.lease_seconds < 2 * self.heartbeat_seconds:
+            raise ValueError(
+                f"lease_seconds ({self.lease_seconds:g}) must be at least twice "
+                f"heartbeat_seconds ({self.heartbeat_seconds:g}), or one late heartbeat loses a run"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _no_example_secrets(self) -> "Settings":
+        if self.environment == "development":
+            return self
+        for where, value in (
+            ("LTH_DATABASE_URL", self.database_url),
+            ("LTH_BROKER_URL", self.broker_url),
+            ("LTH_SIGNING_SECRET", _revealed(self.signing_secret)),
+            *(("LTH_OBJECT_STORE_OPTIONS", value) for value in self.object_store_options.values()),
+        ):
+            if any(part in EXAMPLE_SECRETS for part in _words(value)):
+                raise ValueError(f"{where} holds a secret from an example; choose your own")
+        return self
+
+
+def _revealed(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
+
+
+def _words(value: str) -> list[str]:
+    """The parts of a setting that could be a secret: between the separators of a URL."""
+    for separator in ":@/?&=":
+        value = value.replace(separator, " ")
+    return value.split()

@@ -1,0 +1,19 @@
+"""Identifiers that sort by time of creation (RFC 9562, UUID version 7)."""
+
+import secrets
+import time
+import uuid
+
+
+def uuid7() -> uuid.UUID:
+    """A fresh id: 48 bits of milliseconds, 12 of the fraction of one, 62 random bits."""
+    nanoseconds = time.time_ns()
+    milliseconds, rest = divmod(nanoseconds, 1_000_000)
+    fraction = rest * 4096 // 1_000_000
+    number = milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | secrets.randbits(62)
+    return uuid.UUID(int=number)
+
+
+def job_id() -> str:
+    """A fresh name for a job; later ones sort after earlier ones."""
+    return f"job_{uuid7().hex}"

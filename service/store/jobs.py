@@ -1,0 +1,103 @@
+"""Jobs: submitted, looked up, listed."""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from service.store.errors import BadCursor, NotThere
+from service.store.states import JobState
+from service.store.tables import Job
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs a list is of; None and empty mean any.
+
+    Attributes:
+        labels: pairs that a job must all have.
+        created_from, created_before: a range of time, without its end.
+        text: part of a job's name, in any case.
+    """
+
+    owner: str | None = None
+    states: Sequence[JobState] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    spec_hash: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Some jobs of a list, newest first, and the cursor for the next ones."""
+
+    jobs: Sequence[Job]
+    cursor: str | None
+
+
+def get(session: Session, job_id: str, owner: str | None = None) -> Job:
+    """A job, of this owner if one is given.
+
+    Raises:
+        NotThere: also when it belongs to another owner.
+    """
+    job = session.get(Job, job_id)
+    if job is None or (owner is not None and job.owner != owner):
+        raise NotThere(f"there is no job '{job_id}'")
+    return job
+
+
+def page(
+    session: Session, wanted: JobFilter, cursor: str | None = None, limit: int = 50
+) -> JobPage:
+    """Jobs, newest first. Pages stay right while jobs are added: a cursor names a job's place.
+
+    Raises:
+        BadCursor: when the cursor is not one of this function's.
+    """
+    query = _matching(wanted).order_by(Job.id.desc()).limit(limit + 1)
+    if cursor is not None:
+        query = query.where(Job.id < _decoded(cursor))
+    found = session.scalars(query).all()
+    more = len(found) > limit
+    return JobPage(found[:limit], _encoded(found[limit - 1].id) if more else None)
+
+
+def _matching(wanted: JobFilter) -> Select[Job]:
+    query = select(Job)
+    if wanted.owner is not None:
+        query = query.where(Job.owner == wanted.owner)
+    if wanted.states:
+        query = query.where(Job.state.in_(wanted.states))
+    if wanted.labels:
+        query = query.where(Job.labels.contains(dict(wanted.labels)))
+    if wanted.created_from is not None:
+        query = query.where(Job.created_at >= wanted.created_from)
+    if wanted.created_before is not None:
+        query = query.where(Job.created_at < wanted.created_before)
+    if wanted.spec_hash is not None:
+        query = query.where(Job.spec_hash == wanted.spec_hash)
+    if wanted.text:
+        query = query.where(Job.name.icontains(wanted.text, autoescape=True))
+    return query
+
+
+def _encoded(job_id: str) -> str:
+    return base64.urlsafe_b64encode(job_id.encode()).decode().rstrip("=")
+
+
+def _decoded(cursor: str) -> str:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        job_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, UnicodeError) as error:
+        raise BadCursor(f"'{cursor}' is no cursor of this list") from error
+    if not job_id.startswith("job_"):
+        raise BadCursor(f"'{cursor}' is no cursor of this list")
+    return job_id

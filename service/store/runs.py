@@ -1,0 +1,38 @@
+"""Runs as clients see them: their state, and what they found out."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lth.results import RunResult
+from service.store.errors import NotThere
+from service.store.tables import Result, Run
+
+
+def of_job(session: Session, job_id: str) -> Sequence[Run]:
+    """The runs of a job, in the order of its plan."""
+    return session.scalars(select(Run).where(Run.job_id == job_id).order_by(Run.position)).all()
+
+
+def get(session: Session, job_id: str, key: str) -> Run:
+    """One run of a job by its key, such as ``trial-1/ticket``.
+
+    Raises:
+        NotThere: when the job has no such run.
+    """
+    run = session.scalar(select(Run).where(Run.job_id == job_id, Run.key == key))
+    if run is None:
+        raise NotThere(f"the job '{job_id}' has no run '{key}'")
+    return run
+
+
+def results(session: Session, job_id: str) -> list[tuple[Run, RunResult]]:
+    """The results of a job's finished experiments, in the order of its plan."""
+    found = session.execute(
+        select(Run, Result.document)
+        .join(Result, Result.run_id == Run.id)
+        .where(Run.job_id == job_id)
+        .order_by(Run.position)
+    )
+    return [(run, RunResult.model_validate(document)) for run, document in found]

@@ -1,0 +1,27 @@
+"""The tables, by subject; `Table.metadata` holds all of them."""
+
+from service.store.tables.access import ApiKey, AuditEntry, IdempotentRequest, Owner, Role
+from service.store.tables.base import Table
+from service.store.tables.blobs import StoredBlob, StoredDataset
+from service.store.tables.jobs import Artifact, Event, Job, Result, Run, RunNeed, Trunk
+from service.store.tables.workers import Worker, WorkerState
+
+__all__ = [
+    "ApiKey",
+    "Artifact",
+    "AuditEntry",
+    "Event",
+    "IdempotentRequest",
+    "Job",
+    "Owner",
+    "Result",
+    "Role",
+    "Run",
+    "RunNeed",
+    "StoredBlob",
+    "StoredDataset",
+    "Table",
+    "Trunk",
+    "Worker",
+    "WorkerState",
+]

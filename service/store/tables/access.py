@@ -1,0 +1,86 @@
+"""Who may do what, and who did: owners, their keys, idempotency, the audit log."""
+
+import enum
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.store.tables.base import Now, Sorted, Table, words
+
+
+class Role(enum.StrEnum):
+    """What a key allows."""
+
+    ADMIN = "admin"
+    MEMBER = "member"
+    READER = "reader"
+
+
+class Owner(Table):
+    """A person or a team: what they may have, and how much they had lately."""
+
+    __tablename__ = "owners"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    weight: Mapped[float] = mapped_column(default=1.0, server_default="1")
+    """Share of the workers, relative to other owners that want them."""
+    max_running: Mapped[int | None]
+    max_queued: Mapped[int | None]
+    max_stored_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    usage: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    """Device seconds, halved with every half-life that passed since `usage_at`."""
+    usage_at: Mapped[Now]
+    created_at: Mapped[Now]
+
+
+class ApiKey(Table):
+    """A key, of which only a hash is kept."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(Sorted, primary_key=True)
+    prefix: Mapped[str] = mapped_column(String(16), unique=True)
+    """Its first characters, by which it is looked up."""
+    hash: Mapped[str] = mapped_column(String(64))
+    owner: Mapped[str] = mapped_column(ForeignKey("owners.name"), index=True)
+    role: Mapped[Role] = mapped_column(words(Role))
+    name: Mapped[str]
+    created_at: Mapped[Now]
+    expires_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class IdempotentRequest(Table):
+    """An idempotency key, and the job that it made."""
+
+    __tablename__ = "idempotency"
+
+    owner: Mapped[str] = mapped_column(ForeignKey("owners.name"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    body_hash: Mapped[str] = mapped_column(String(64))
+    job_id: Mapped[str] = mapped_column(
+        Sorted,
+        ForeignKey("jobs.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED"),
+        index=True,
+    )
+    created_at: Mapped[Now] = mapped_column(index=True)
+
+
+class AuditEntry(Table):
+    """Who did what to what, and when."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    at: Mapped[Now]
+    owner: Mapped[str]
+    key_id: Mapped[str | None]
+    action: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str]
+    request_id: Mapped[str | None]
+    detail: Mapped[dict[str, Any]]
+
+    __table_args__ = (Index("ix_audit_owner_id", "owner", "id"),)

@@ -1,0 +1,36 @@
+"""What the object store holds, and the data sets that people uploaded."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.store.tables.base import Now, Sorted, Table
+
+
+class StoredBlob(Table):
+    """Bytes in the object store, by their SHA-256. Whatever refers to one has a foreign key."""
+
+    __tablename__ = "blobs"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    touched_at: Mapped[Now] = mapped_column(index=True)
+    """When somebody last said that they would refer to it."""
+
+
+class StoredDataset(Table):
+    """A data set that somebody uploaded."""
+
+    __tablename__ = "datasets"
+
+    id: Mapped[str] = mapped_column(Sorted, primary_key=True)
+    owner: Mapped[str] = mapped_column(ForeignKey("owners.name"))
+    name: Mapped[str]
+    digest: Mapped[str] = mapped_column(ForeignKey("blobs.digest"), index=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    facts: Mapped[dict[str, Any]]
+    """Shape, classes, and numbers of samples: `lth.datasets.Facts` and more."""
+    created_at: Mapped[Now]
+
+    __table_args__ = (Index("ix_datasets_owner_id", "owner", "id"),)
