@@ -6,8 +6,29 @@ from pydantic import Field
 
 from lth.family import by_name
 from lth.reinit._base import KernelState, ReinitContract
+from lth.reinit.constant import Constant
+from lth.reinit.jitter import Jitter
+from lth.reinit.learning_rate import LearningRate
+from lth.reinit.none import NoReset
+from lth.reinit.random import Random
+from lth.reinit.reshuffle import Reshuffle
 from lth.reinit.rewind import Rewind
 
-Reinit = Annotated[Rewind, Field(discriminator="kind"), by_name()]
+Reinit = Annotated[
+    Rewind | Jitter | Random | Reshuffle | Constant | NoReset | LearningRate,
+    Field(discriminator="kind"),
+    by_name(),
+]
 
-__all__ = ["KernelState", "Reinit", "ReinitContract", "Rewind"]
+__all__ = [
+    "Constant",
+    "Jitter",
+    "KernelState",
+    "LearningRate",
+    "NoReset",
+    "Random",
+    "Reinit",
+    "ReinitContract",
+    "Reshuffle",
+    "Rewind",
+]

@@ -5,8 +5,10 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from lth.durations import Duration
+from lth.family import Member
 
 Kernel = NDArray[np.float32]
 
@@ -51,3 +53,32 @@ class ReinitContract(Protocol):
     def learning_rates(self, rates: NDArray[np.float32]) -> NDArray[np.float32]:
         """The learning rate of each remaining step, given those of the level's schedule."""
         ...
+
+
+class Redrawn(Member):
+    """A reset that gives each survivor a new value, by choice with the sign that it began with."""
+
+    restores: ClassVar[bool] = True
+
+    keep_sign: bool = Field(
+        default=False, description="whether each weight gets the sign of its initial value"
+    )
+
+    @property
+    def rewind_point(self) -> Duration:
+        return Duration(0, "it")
+
+    def reset(self, kernel: KernelState, rng: np.random.Generator) -> Kernel:
+        drawn = self._drawn(kernel, rng).astype(np.float32, copy=False)
+        return with_sign_of(drawn, kernel.rewind) if self.keep_sign else drawn
+
+    def learning_rates(self, rates: NDArray[np.float32]) -> NDArray[np.float32]:
+        return rates
+
+    def _drawn(self, kernel: KernelState, rng: np.random.Generator) -> NDArray[np.floating]:
+        raise NotImplementedError
+
+
+def with_sign_of(values: Kernel, signs: Kernel) -> Kernel:
+    """The magnitudes of `values` with the signs of `signs`; a zero has no sign to give."""
+    return np.where(signs == 0, values, np.copysign(values, signs))

@@ -1,0 +1,32 @@
+"""The schedule alone goes back."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lth.durations import Duration, Point
+from lth.family import Member
+from lth.reinit._base import Kernel, KernelState
+
+
+class LearningRate(Member):
+    """Survivors stay as trained, and the learning-rate schedule restarts, at step 0 or at `to`.
+
+    Reference: Renda et al. 2020, arXiv:2003.02389, section 2 ("learning rate rewinding").
+    """
+
+    restores: ClassVar[bool] = False
+
+    kind: Literal["learning_rate"]
+    to: Point = Duration(0, "it")
+
+    @property
+    def rewind_point(self) -> Duration:
+        return self.to
+
+    def reset(self, kernel: KernelState, rng: np.random.Generator) -> Kernel:
+        return kernel.trained
+
+    def learning_rates(self, rates: NDArray[np.float32]) -> NDArray[np.float32]:
+        return rates

@@ -1,0 +1,31 @@
+"""No reset: fine-tuning."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lth.durations import Duration
+from lth.family import Member
+from lth.reinit._base import Kernel, KernelState
+
+
+class NoReset(Member):
+    """Survivors stay as trained, and are trained on at the last learning rate of the schedule.
+
+    Reference: Renda et al. 2020, arXiv:2003.02389, section 2 ("fine-tuning").
+    """
+
+    restores: ClassVar[bool] = False
+
+    kind: Literal["none"]
+
+    @property
+    def rewind_point(self) -> Duration:
+        return Duration(0, "it")
+
+    def reset(self, kernel: KernelState, rng: np.random.Generator) -> Kernel:
+        return kernel.trained
+
+    def learning_rates(self, rates: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.full_like(rates, rates[-1])

@@ -1,0 +1,24 @@
+"""The same values in other places."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lth.reinit._base import KernelState, Redrawn
+
+
+class Reshuffle(Redrawn):
+    """The initial values of a layer's survivors are dealt out among them anew.
+
+    With `keep_sign` the magnitudes are dealt out and each place keeps its sign.
+
+    Reference: Zhou et al. 2019, arXiv:1905.01067, section 3.
+    """
+
+    kind: Literal["reshuffle"]
+
+    def _drawn(self, kernel: KernelState, rng: np.random.Generator) -> NDArray[np.floating]:
+        dealt = kernel.rewind.copy()
+        dealt[kernel.mask] = rng.permutation(kernel.rewind[kernel.mask])
+        return dealt
