@@ -42,16 +42,12 @@ class Postgres:
     child: Child | None = None
 
     def url(self, database: str) -> str:
-        """The address of a database, in the form that settings and SQLAlchemy take."""
-        return f"postgresql+psycopg://{USER}@/{database}?host={self.socket_dir}"
-
-    def dsn(self, database: str) -> str:
-        """The address of a database, in the form that psycopg and ``pg_dump`` take."""
+        """The address of a database, as settings, psycopg and ``pg_dump`` take it."""
         return f"postgresql://{USER}@/{database}?host={self.socket_dir}"
 
     def create_database(self, name: str, *, template: str = "template1") -> None:
         """Create a database unless it is there already."""
-        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
             if found.fetchone() is None:
                 create = SQL("CREATE DATABASE {} TEMPLATE {}")
@@ -59,7 +55,7 @@ class Postgres:
 
     def drop_database(self, name: str) -> None:
         """Drop a database, whoever is still connected to it."""
-        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             drop = SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             connection.execute(drop.format(Identifier(name)))
 
@@ -151,7 +147,7 @@ def _forget_dead_postmaster(pid_file: Path) -> None:
 
 def _answers(server: Postgres) -> bool:
     try:
-        psycopg.connect(server.dsn("postgres"), connect_timeout=2).close()
+        psycopg.connect(server.url("postgres"), connect_timeout=2).close()
     except psycopg.OperationalError:
         return False
     return True

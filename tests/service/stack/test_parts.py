@@ -42,11 +42,11 @@ def test_a_database_survives_a_restart_of_the_server(own_parts: Parts, tmp_path:
         server = start_postgres(group, place, log)
         server.create_database("lth")
         server.create_database("lth")
-        with psycopg.connect(server.dsn("lth")) as connection:
+        with psycopg.connect(server.url("lth")) as connection:
             connection.execute("CREATE TABLE kept AS SELECT 7 AS answer")
         server.stop()
         server = start_postgres(group, place, log)
-        with psycopg.connect(server.dsn("lth")) as connection:
+        with psycopg.connect(server.url("lth")) as connection:
             assert connection.execute("SELECT answer FROM kept").fetchone() == (7,)
         server.stop()
 

@@ -1,0 +1,80 @@
+# Needs bash, make and Python >= 3.11; everything else goes into .venv.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+TESTERS ?= 2
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+# The machine's own certificates, so that uv works wherever pip does.
+export UV_SYSTEM_CERTS := 1
+export VIRTUAL_ENV := $(CURDIR)/.venv
+unexport PYTHONPATH PYTHONHOME
+
+.PHONY: help
+help:  ## print this
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' Makefile \
+		| while IFS='|' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
+
+.PHONY: install
+install: $(INSTALLED)  ## install what requirements/dev.txt pins, and this package, into .venv
+
+# uv installs in seconds; where it reaches no index but pip does, pip does the same, slowly.
+$(INSTALLED): requirements/dev.txt requirements/uv.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12" if not (3, 11) <= sys.version_info < (3, 14) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --offline --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: demo
+demo: $(INSTALLED)  ## start the whole stack, run a real experiment through its API, leave its results in demo-out/
+	@$(BIN)/python -m service.stack.demo examples/quickstart.yaml demo-out
+
+.PHONY: test
+test: $(INSTALLED)  ## every test but the slow ones, on real Postgres, Valkey and processes
+	@$(BIN)/python -m pytest -q -n $(TESTERS) --dist worksteal -m "not slow"
+
+.PHONY: check
+check: $(INSTALLED)  ## lint, format, types, and the one-way rule of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/basedpyright
+	@$(BIN)/lint-imports
+
+.PHONY: format
+format: $(INSTALLED)  ## bring the code into shape
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(INSTALLED)  ## training speed, beside what one would use instead
+	@$(BIN)/python -m benchmarks.training
+
+.PHONY: bench-service
+bench-service: $(INSTALLED)  ## submits per second, latencies and watchers, all parts running
+	@$(BIN)/python -m benchmarks.service
+
+.PHONY: faults
+faults: $(INSTALLED)  ## kill, pause, flush and fill parts under 200 jobs; count what was lost
+	@$(BIN)/python -m pytest -q -p no:xdist -s -m slow tests/faults
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header --no-emit-index-url --upgrade
+
+.PHONY: lock
+lock: $(INSTALLED)  ## pin the newest versions that pyproject.toml allows
+	@$(LOCK) pyproject.toml --extra worker --extra embedded --group dev --group build \
+		-o requirements/dev.txt >/dev/null
+	@echo uv | $(LOCK) - -o requirements/uv.txt >/dev/null
+
+.PHONY: clean
+clean:  ## remove all that make made, .venv too
+	@rm -rf .venv demo-out build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
