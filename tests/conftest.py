@@ -6,7 +6,7 @@ of tests starts must be gone when it ends; what is left is killed, and the modul
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,9 +15,10 @@ import pytest
 import redis
 
 from service.stack.postgres import Postgres
-from tests.parts import Parts, adopt_orphans, parts, running_descendants
+from service.store.migrate import migrate
+from tests.parts import Parts, adopt_orphans, left_running, parts
 
-_SOCKETS = "postgres_socket_dir"
+_POSTGRES = "postgres"
 _started = pytest.StashKey[ExitStack]()
 _own = pytest.StashKey[Parts]()
 
@@ -32,9 +33,9 @@ class _PostgresForWorkers:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node) -> None:
         if self._server is None:
-            self._server = self._stack.enter_context(parts()).postgres()
-            self._stack.callback(self._server.stop)
-        node.workerinput[_SOCKETS] = str(self._server.socket_dir)
+            own = self._stack.enter_context(parts())
+            self._server = self._stack.enter_context(own.postgres())
+        node.workerinput[_POSTGRES] = [str(self._server.directory), str(self._server.sockets)]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -72,13 +73,12 @@ def own_parts(request: pytest.FixtureRequest) -> Iterator[Parts]:
 @pytest.fixture(scope="session")
 def postgres(request: pytest.FixtureRequest) -> Iterator[Postgres]:
     """The session's Postgres server."""
-    shared = getattr(request.config, "workerinput", {}).get(_SOCKETS)
+    shared = getattr(request.config, "workerinput", {}).get(_POSTGRES)
     if shared is not None:
-        yield Postgres(Path(shared))
+        yield Postgres(*map(Path, shared))
         return
-    server = request.getfixturevalue("own_parts").postgres()
-    yield server
-    server.stop()
+    with request.getfixturevalue("own_parts").postgres() as server:
+        yield server
 
 
 @pytest.fixture
@@ -93,8 +93,6 @@ def empty_database_url(postgres: Postgres) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def _migrated(postgres: Postgres) -> Iterator[str]:
     """The name of a migrated database, from which `database_url` is copied."""
-    from service.store.migrate import migrate
-
     name = f"template_{uuid4().hex}"
     postgres.create_database(name)
     migrate(postgres.url(name))
@@ -113,9 +111,8 @@ def database_url(postgres: Postgres, _migrated: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def _valkey(own_parts: Parts) -> Iterator[str]:
-    server = own_parts.valkey()
-    yield server.url
-    server.stop()
+    with own_parts.valkey() as server:
+        yield server.url
 
 
 @pytest.fixture
@@ -138,17 +135,14 @@ def object_store_url(tmp_path: Path) -> str:
 def _leaves_no_process(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a module that leaves a process behind, and kill it."""
     adopt_orphans()
-    before = {process.pid for process in psutil.Process().children(recursive=True)}
     yield
-    left = [process for process in _not_ours(request) if process.pid not in before]
-    said = [f"{process.pid} {' '.join(process.cmdline())[:200]}" for process in left]
+    own = request.session.stash.get(_own, None)
+    left = left_running(apart_from=own.group.number if own else None)
+    said = [
+        f"{process.pid} {' '.join(process.as_dict(['cmdline'])['cmdline'])}" for process in left
+    ]
     for process in left:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     if left:
         pytest.fail("processes were left behind:\n" + "\n".join(said), pytrace=False)
-
-
-def _not_ours(request: pytest.FixtureRequest) -> list[psutil.Process]:
-    """Processes of the tests, without those of the session's parts."""
-    own = request.session.stash.get(_own, None)
-    return running_descendants(apart_from={own.group.number} if own else set())

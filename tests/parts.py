@@ -8,6 +8,7 @@ import ctypes
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ from uuid import uuid4
 import psutil
 
 from service.stack.group import Group
-from service.stack.postgres import Postgres, start_postgres
-from service.stack.valkey import Valkey, start_valkey
+from service.stack.postgres import Postgres
+from service.stack.valkey import Valkey
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -31,16 +32,22 @@ class Parts:
     group: Group
     directory: Path
 
-    def postgres(self) -> Postgres:
-        """Start the session's Postgres; it forgets everything if the machine fails."""
-        return start_postgres(
-            self.group, self.directory / "postgres", self.directory / "postgres.log", durable=False
-        )
+    @contextmanager
+    def postgres(self) -> Iterator[Postgres]:
+        """The session's Postgres; it forgets everything if the machine fails."""
+        server = Postgres.at(self.directory / "postgres", durable=False)
+        child = server.start(self.group, self.directory / "postgres.log")
+        yield server
+        server.stop(child)
 
-    def valkey(self) -> Valkey:
-        """Start a Valkey of one's own."""
+    @contextmanager
+    def valkey(self) -> Iterator[Valkey]:
+        """A Valkey of one's own."""
         place = self.directory / f"valkey-{uuid4().hex[:8]}"
-        return start_valkey(self.group, place, place.with_suffix(".log"), durable=False)
+        server = Valkey(place, durable=False)
+        child = server.start(self.group, place.with_suffix(".log"))
+        yield server
+        server.stop(child)
 
 
 @contextmanager
@@ -58,10 +65,18 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def running_descendants(apart_from: set[int]) -> list[psutil.Process]:
-    """Processes below this one, orphans included, without those of the named process groups."""
-    found = psutil.Process().children(recursive=True)
-    return [process for process in found if alive(process) and _group(process) not in apart_from]
+def left_running(apart_from: int | None, seconds: float = 2.0) -> list[psutil.Process]:
+    """Processes below this one, orphans included, that are still there after `seconds`.
+
+    Those of the process group `apart_from`, and what they have started, do not count.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        found = psutil.Process().children(recursive=True)
+        left = [one for one in found if alive(one) and not _belongs(one, apart_from)]
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(0.05)
 
 
 def alive(process: psutil.Process) -> bool:
@@ -72,8 +87,9 @@ def alive(process: psutil.Process) -> bool:
         return False
 
 
-def _group(process: psutil.Process) -> int:
+def _belongs(process: psutil.Process, group: int | None) -> bool:
+    """Whether a process or one that started it is in a process group."""
     try:
-        return os.getpgid(process.pid)
-    except ProcessLookupError:
-        return -1
+        return any(os.getpgid(one.pid) == group for one in (process, *process.parents()))
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return True

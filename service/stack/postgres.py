@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Self
 
 import psutil
 import psycopg
@@ -20,30 +21,64 @@ from service.stack.group import Child, Group, demoted
 VERSION = 18
 USER = "lth"
 
-_LONGEST_SOCKET_DIR = 80
+_LONGEST_PLACE = 80
 """A socket's whole path may have 107 bytes on Linux, 103 on macOS."""
 _TEMPORARY = "lth-socket-"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
-_THROWAWAY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+_THROWAWAY = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
 """For tests: a crash of the machine may lose everything, a crash of the server nothing."""
 
 
 @dataclass(frozen=True)
 class Postgres:
-    """A running server.
+    """A server's place on disk, and what runs there once it is started.
 
     Attributes:
-        socket_dir: where its socket lies; only the stack's user may enter.
-        child: its process; None when somebody else started it.
+        directory: holds the data; made at the first start.
+        sockets: where its socket lies; only the stack's user may enter.
+        durable: whether a commit survives a crash of the machine.
     """
 
-    socket_dir: Path
-    child: Child | None = None
+    directory: Path
+    sockets: Path
+    durable: bool = True
+
+    @classmethod
+    def at(cls, directory: Path, *, durable: bool = True) -> Self:
+        """A server in `directory`; its socket is there too or, if that is too deep, in ``/tmp``."""
+        if len(os.fsencode(directory)) <= _LONGEST_PLACE:
+            return cls(directory, directory / "socket", durable)
+        return cls(directory, Path(tempfile.mkdtemp(prefix=_TEMPORARY)), durable)
+
+    def start(self, group: Group, log: Path) -> Child:
+        """Start the server, and wait until it answers.
+
+        Raises:
+            StartFailed: when it does not come up; the message ends with its log.
+        """
+        data = self.directory / f"data-{VERSION}"
+        if not data.exists():
+            _initialise(data, durable=self.durable)
+        _forget_dead_postmaster(data / "postmaster.pid")
+        _owned_folder(self.sockets)
+        settings = ["listen_addresses=", "max_connections=200"]
+        settings += [] if self.durable else _THROWAWAY
+        options = [word for setting in settings for word in ("-c", setting)]
+        command = [binary("postgres"), "-D", data, "-k", self.sockets, *options]
+        child = group.spawn("postgres", command, log, demote=True)
+        child.wait_until(self._answers, _START_SECONDS)
+        return child
+
+    def stop(self, child: Child) -> None:
+        """Shut down in good order: open transactions are rolled back, a checkpoint is written."""
+        child.stop(signal.SIGINT, _STOP_SECONDS)
+        if self.sockets.name.startswith(_TEMPORARY):
+            shutil.rmtree(self.sockets, ignore_errors=True)
 
     def url(self, database: str) -> str:
         """The address of a database, as settings, psycopg and ``pg_dump`` take it."""
-        return f"postgresql://{USER}@/{database}?host={self.socket_dir}"
+        return f"postgresql://{USER}@/{database}?host={self.sockets}"
 
     def create_database(self, name: str, *, template: str = "template1") -> None:
         """Create a database unless it is there already."""
@@ -59,33 +94,12 @@ class Postgres:
             drop = SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             connection.execute(drop.format(Identifier(name)))
 
-    def stop(self) -> None:
-        """Shut down in good order: open transactions are rolled back, a checkpoint is written."""
-        if self.child is None:
-            return
-        self.child.stop(signal.SIGINT, _STOP_SECONDS)
-        if self.socket_dir.name.startswith(_TEMPORARY):
-            shutil.rmtree(self.socket_dir, ignore_errors=True)
-
-
-def start_postgres(group: Group, directory: Path, log: Path, *, durable: bool = True) -> Postgres:
-    """Start a server on `directory`, which is made when it is not there, and wait for it.
-
-    Raises:
-        StartFailed: when it does not come up; the message ends with its log.
-    """
-    data = directory / f"data-{VERSION}"
-    if not data.exists():
-        _initialise(data, durable=durable)
-    _forget_dead_postmaster(data / "postmaster.pid")
-    sockets = _socket_dir(directory)
-    settings = ["listen_addresses=", "max_connections=200", *(() if durable else _THROWAWAY)]
-    command = [binary("postgres"), "-D", data, "-k", sockets]
-    options = [word for setting in settings for word in ("-c", setting)]
-    child = group.spawn("postgres", [*command, *options], log, demote=True)
-    server = Postgres(sockets, child)
-    child.wait_until(lambda: _answers(server), _START_SECONDS)
-    return server
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
 
 def binary(name: str) -> Path:
@@ -122,13 +136,6 @@ def _owned_folder(path: Path, *, afresh: bool = False) -> Path:
     return path
 
 
-def _socket_dir(directory: Path) -> Path:
-    """Beside the data, or, when that path is too long for a socket, a folder in ``/tmp``."""
-    if len(os.fsencode(directory)) <= _LONGEST_SOCKET_DIR:
-        return _owned_folder(directory / "socket")
-    return _owned_folder(Path(tempfile.mkdtemp(prefix=_TEMPORARY)))
-
-
 def _forget_dead_postmaster(pid_file: Path) -> None:
     """Remove the file of a server that was killed, when its process number is another's by now.
 
@@ -143,11 +150,3 @@ def _forget_dead_postmaster(pid_file: Path) -> None:
         return
     if not name.startswith("postgres"):
         pid_file.unlink()
-
-
-def _answers(server: Postgres) -> bool:
-    try:
-        psycopg.connect(server.url("postgres"), connect_timeout=2).close()
-    except psycopg.OperationalError:
-        return False
-    return True

@@ -3,7 +3,7 @@
 import secrets
 import signal
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
@@ -28,46 +28,46 @@ daemonize no
 
 @dataclass(frozen=True)
 class Valkey:
-    """A running server.
+    """A server's place on disk, its port and its password.
 
-    Attributes:
-        child: its process.
-        url: its address with its password, in the form that settings, redis-py and Celery take.
+    Port and password are new for each stack; other users of the machine cannot read them.
     """
 
-    child: Child
-    url: str
+    directory: Path
+    durable: bool = True
+    port: int = field(default_factory=lambda: free_port())
+    password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
-    def stop(self) -> None:
-        """Shut down in good order."""
-        self.child.stop(signal.SIGTERM, _STOP_SECONDS)
+    @property
+    def url(self) -> str:
+        """Its address, as settings, redis-py and Celery take it."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
+    def start(self, group: Group, log: Path) -> Child:
+        """Start the server, and wait until it answers.
 
-def start_valkey(group: Group, directory: Path, log: Path, *, durable: bool = True) -> Valkey:
-    """Start a server that keeps its files in `directory`, and wait for it.
-
-    Port and password are new at each start; other users of the machine cannot read them.
-
-    Raises:
-        StartFailed: when it does not come up.
-    """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    port, password = free_port(), secrets.token_urlsafe(24)
-    file = directory / "valkey.conf"
-    file.touch(mode=0o600)
-    file.write_text(
-        _CONFIGURATION.format(
-            port=port,
-            password=password,
-            directory=directory,
-            appendonly="yes" if durable else "no",
+        Raises:
+            StartFailed: when it does not come up; the message ends with its log.
+        """
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = self.directory / "valkey.conf"
+        file.touch(mode=0o600)
+        file.write_text(
+            _CONFIGURATION.format(
+                port=self.port,
+                password=self.password,
+                directory=self.directory,
+                appendonly="yes" if self.durable else "no",
+            )
         )
-    )
-    child = group.spawn("valkey", [get_binary_path(), file], log)
-    url = f"redis://:{password}@127.0.0.1:{port}/0"
-    with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
-        child.wait_until(lambda: _answers(client), _START_SECONDS)
-    return Valkey(child, url)
+        child = group.spawn("valkey", [get_binary_path(), file], log)
+        with redis.Redis.from_url(self.url, socket_connect_timeout=2, socket_timeout=2) as client:
+            child.wait_until(lambda: _answers(client), _START_SECONDS)
+        return child
+
+    def stop(self, child: Child) -> None:
+        """Shut down in good order."""
+        child.stop(signal.SIGTERM, _STOP_SECONDS)
 
 
 def free_port() -> int:
@@ -77,7 +77,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _answers(client: "redis.Redis") -> bool:
+def _answers(client: redis.Redis) -> bool:
     try:
         return bool(client.ping())
     except redis.ConnectionError:

@@ -17,79 +17,76 @@ from redis.retry import Retry
 
 from service.stack.errors import StartFailed
 from service.stack.group import Group
-from service.stack.postgres import start_postgres
-from service.stack.valkey import start_valkey
-from tests.parts import Parts, alive
+from service.stack.postgres import Postgres
+from service.stack.valkey import Valkey
+from tests.parts import alive
 
 _PARENT = """
 import sys, time
 from pathlib import Path
 from service.stack.group import Group
-from service.stack.postgres import start_postgres
-from service.stack.valkey import start_valkey
+from service.stack.postgres import Postgres
+from service.stack.valkey import Valkey
 place = Path(sys.argv[1])
 with Group() as group:
-    postgres = start_postgres(group, place / "postgres", place / "postgres.log", durable=False)
-    valkey = start_valkey(group, place / "valkey", place / "valkey.log")
-    print(group.number, postgres.child.pid, valkey.child.pid, flush=True)
+    postgres = Postgres.at(place / "postgres").start(group, place / "postgres.log")
+    valkey = Valkey(place / "valkey").start(group, place / "valkey.log")
+    print(group.number, postgres.pid, valkey.pid, flush=True)
     time.sleep(600)
 """
 
 
-def test_a_database_survives_a_restart_of_the_server(own_parts: Parts, tmp_path: Path) -> None:
-    place, log = tmp_path / "postgres", tmp_path / "log"
+def test_a_database_survives_a_restart_of_the_server(tmp_path: Path) -> None:
+    server, log = Postgres.at(tmp_path / "postgres"), tmp_path / "log"
     with Group() as group:
-        server = start_postgres(group, place, log)
+        child = server.start(group, log)
         server.create_database("lth")
         server.create_database("lth")
         with psycopg.connect(server.url("lth")) as connection:
             connection.execute("CREATE TABLE kept AS SELECT 7 AS answer")
-        server.stop()
-        server = start_postgres(group, place, log)
+        server.stop(child)
+        child = server.start(group, log)
         with psycopg.connect(server.url("lth")) as connection:
             assert connection.execute("SELECT answer FROM kept").fetchone() == (7,)
-        server.stop()
+        server.stop(child)
 
 
 def test_a_killed_server_starts_again_though_its_pid_is_taken(tmp_path: Path) -> None:
-    place, log = tmp_path / "postgres", tmp_path / "log"
+    server, log = Postgres.at(tmp_path / "postgres"), tmp_path / "log"
     with Group() as group:
-        server = start_postgres(group, place, log)
-        assert server.child
-        server.child.stop(signal.SIGKILL, 5)
-        (pid_file,) = place.glob("*/postmaster.pid")
+        server.start(group, log).stop(signal.SIGKILL, 5)
+        (pid_file,) = server.directory.glob("*/postmaster.pid")
         lines = pid_file.read_text().splitlines()
         pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
-        start_postgres(group, place, log).stop()
+        server.stop(server.start(group, log))
 
 
 def test_the_socket_of_a_deep_data_directory_lies_elsewhere(tmp_path: Path) -> None:
-    place = tmp_path / ("deep" * 20) / ("er" * 20)
+    server = Postgres.at(tmp_path / ("deep" * 20) / ("er" * 20), durable=False)
     with Group() as group:
-        server = start_postgres(group, place, tmp_path / "log", durable=False)
-        assert not server.socket_dir.is_relative_to(tmp_path)
-        server.stop()
-        assert not server.socket_dir.exists()
+        child = server.start(group, tmp_path / "log")
+        assert not server.sockets.is_relative_to(tmp_path)
+        server.stop(child)
+        assert not server.sockets.exists()
 
 
 def test_a_part_that_cannot_start_says_why(tmp_path: Path) -> None:
-    data = tmp_path / "postgres" / "data-18"
-    data.mkdir(parents=True, mode=0o700)
+    (tmp_path / "postgres" / "data-18").mkdir(parents=True, mode=0o700)
     with Group() as group, pytest.raises(StartFailed, match=r"(?s)postgres ended.*whole log"):
-        start_postgres(group, tmp_path / "postgres", tmp_path / "log")
+        Postgres.at(tmp_path / "postgres").start(group, tmp_path / "log")
 
 
 def test_valkey_wants_its_password_and_keeps_what_it_holds(tmp_path: Path) -> None:
+    server, log = Valkey(tmp_path / "valkey"), tmp_path / "log"
     with Group() as group:
-        server = start_valkey(group, tmp_path / "valkey", tmp_path / "log")
-        host, port = server.url.partition("@")[2].removesuffix("/0").split(":")
-        stranger = redis.Redis(host=host, port=int(port), retry=Retry(NoBackoff(), 0))
+        child = server.start(group, log)
+        stranger = redis.Redis(port=server.port, retry=Retry(NoBackoff(), 0))
         with stranger, pytest.raises(redis.AuthenticationError):
             stranger.ping()
         with redis.Redis.from_url(server.url) as client:
             client.set("hint", "work")
-        server.stop()
-        server = start_valkey(group, tmp_path / "valkey", tmp_path / "log")
+        server.stop(child)
+        server.start(group, log)
         with redis.Redis.from_url(server.url) as client:
             assert client.get("hint") == b"work"
 
@@ -120,3 +117,16 @@ def test_leaving_a_group_kills_what_is_left_in_it(tmp_path: Path) -> None:
 def test_tests_reach_nothing_but_this_machine() -> None:
     with pytest.warns(UserWarning, match="allowed"), pytest.raises(RuntimeError):
         socket.create_connection(("192.0.2.1", 80), timeout=1)
+
+
+def test_every_test_has_a_database_of_its_own(database_url: str, empty_database_url: str) -> None:
+    tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute(tables).fetchone() > (3,)
+    with psycopg.connect(empty_database_url) as connection:
+        assert connection.execute(tables).fetchone() == (0,)
+
+
+def test_every_test_has_an_empty_broker(broker_url: str) -> None:
+    with redis.Redis.from_url(broker_url) as client:
+        assert client.dbsize() == 0
