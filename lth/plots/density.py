@@ -1,0 +1,123 @@
+"""The papers' figure: what is left of a network against how well and how soon it learns.
+
+Reference: Frankle & Carbin 2019, arXiv:1803.03635, figures 1, 4 and 5.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from lth.plots.canvas import Plot, new_plot
+from lth.plots.series import Series, by_experiment, legend_height, told_apart, trials_of
+from lth.plots.style import (
+    COUNT,
+    MUTED,
+    SERIES,
+    density_ticks,
+    dress,
+    fit,
+    grid,
+    legend_beside,
+    percent_ticks,
+    wrapped,
+)
+from lth.results import RunResult
+
+_TICKS = 6
+_DENSE: dict[str, Any] = {"color": MUTED, "linewidth": 1, "linestyle": (0, (5, 3))}
+
+
+def accuracy_by_density(
+    results: Sequence[RunResult], *, controls: Collection[str] = (), title: str = ""
+) -> Figure:
+    """Test accuracy at the early stop, and the early-stop iteration, against density.
+
+    Density falls from the dense network on the left to the sparsest ticket on the right, on a
+    logarithmic axis. Points are means over trials; bars reach from the lowest trial to the
+    highest, as in the papers. The broken line is the dense network.
+
+    Args:
+        results: one for each experiment and trial.
+        controls: names of the experiments that are controls; they are drawn hollow.
+        title: what was run.
+
+    Raises:
+        ValueError: when trials of an experiment have different levels.
+    """
+    series, remark = told_apart(by_experiment(results))
+    trials = trials_of(series)
+    said = f"mean of {trials} trials, bars from lowest to highest" if trials > 1 else ""
+    subtitle = " · ".join(filter(None, [title, said, remark]))
+    plot = new_plot("Accuracy and early stop by density", subtitle, legend_height(series))
+    accuracy, stop = _panels(plot)
+    densities = [one.density(number) for one in series for number in range(one.levels)]
+    dense = max(series, key=lambda one: len(one.results))
+    for axes, values_of in ((accuracy, _accuracies), (stop, _stops)):
+        _density_axis(axes, densities)
+        axes.axhline(values_of(dense)[:, 0].mean(), label="dense network", **_DENSE)
+        for one, (colour, line) in zip(series, SERIES, strict=False):
+            filling = "white" if one.experiment in controls else colour
+            look = {"color": colour, "linestyle": line, "markerfacecolor": filling}
+            _draw(axes, one, values_of(one), look)
+    fit(accuracy, np.concatenate([_accuracies(one).ravel() for one in series]), most=1.0)
+    stop.set_ylim(0, 1.06 * max(_stops(one).max() for one in series))
+    legend_beside(stop)
+    return plot
+
+
+def _panels(plot: Plot) -> tuple[Axes, Axes]:
+    accuracy, stop = plot.subplots(1, 2)
+    dress(accuracy, "test accuracy at the early stop", "weights kept (log scale)", "accuracy")
+    dress(
+        stop,
+        "early stop: least validation loss",
+        "weights kept (log scale)",
+        "iteration (optimizer steps)",
+    )
+    percent_ticks(accuracy.yaxis)
+    stop.yaxis.set_major_formatter(COUNT)
+    grid(accuracy)
+    grid(stop)
+    return accuracy, stop
+
+
+def _density_axis(axes: Axes, densities: Sequence[float]) -> None:
+    axes.set_xscale("log")
+    axes.set_xlim(max(densities) * 1.12, min(densities) / 1.12)
+    density_ticks(axes.xaxis, densities, _TICKS)
+
+
+def _accuracies(series: Series) -> NDArray[np.float64]:
+    """[trials, levels]."""
+    return np.array(
+        [[level.early_stop.test.accuracy for level in run.levels] for run in series.results]
+    )
+
+
+def _stops(series: Series) -> NDArray[np.float64]:
+    """[trials, levels]."""
+    return np.array(
+        [[level.early_stop.iteration for level in run.levels] for run in series.results], np.float64
+    )
+
+
+def _draw(axes: Axes, series: Series, values: NDArray[np.float64], look: dict[str, Any]) -> None:
+    x = [series.density(number) for number in range(series.levels)]
+    mean = values.mean(axis=0)
+    reach = [mean - values.min(axis=0), values.max(axis=0) - mean]
+    axes.errorbar(
+        x,
+        mean,
+        yerr=reach if len(values) > 1 else None,
+        label=wrapped(series.experiment),
+        marker="o",
+        markersize=5,
+        linewidth=1.6,
+        elinewidth=1,
+        capsize=2.5,
+        **look,
+    )

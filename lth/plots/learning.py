@@ -1,0 +1,196 @@
+"""Learning curves: of one run level by level, and of experiments and trials side by side."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from lth.plots.canvas import PANEL_HEIGHT, Plot, new_plot
+from lth.plots.series import (
+    Series,
+    by_experiment,
+    legend_height,
+    mean_and_interval,
+    told_apart,
+    trials_of,
+)
+from lth.plots.style import (
+    COUNT,
+    INK,
+    LEVELS,
+    MUTED,
+    SERIES,
+    density_ticks,
+    dress,
+    dress_bar,
+    fit,
+    grid,
+    legend_beside,
+    level_colours,
+    level_scale,
+    percent,
+    percent_ticks,
+    wrapped,
+)
+from lth.results import LevelResult, RunResult
+
+_LEGEND_OF = 12
+"""More levels than these get a colour bar instead of a legend."""
+_BAR_TICKS = 10
+_WARM_UP = 0.2
+"""The first fifth of a level may leave the panel: what matters happens after it."""
+
+
+def learning_curves(result: RunResult, title: str = "") -> Figure:
+    """Validation accuracy and loss of every level of one run, with the early stops marked.
+
+    Args:
+        result: the run.
+        title: what was run, such as `lth.plots.headline` tells.
+    """
+    trial = f"'{result.experiment}', trial {result.trial}"
+    plot = new_plot("Learning curves", " · ".join(filter(None, [title, trial])), PANEL_HEIGHT)
+    accuracy, loss = _panels(plot)
+    densities = [level.density for level in result.levels]
+    for level, colour in zip(result.levels, level_colours(densities), strict=True):
+        history, stop = level.history, level.early_stop
+        label = f"{percent(level.density)}{'  dense' if level.level == 0 else ''}"
+        alone = "o" if len(history.iterations) == 1 else ""
+        look = {"color": colour, "linewidth": 1.5, "marker": alone, "label": label}
+        accuracy.plot(history.iterations, history.validation_accuracy, **look)
+        loss.plot(history.iterations, history.validation_loss, **look)
+        _mark(accuracy, stop.iteration, stop.validation.accuracy, colour)
+        _mark(loss, stop.iteration, stop.validation.loss, colour)
+    _zoom(accuracy, loss, result.levels)
+    loss.plot([], [], color=MUTED, label="early stop", **_MARK)
+    if len(result.levels) <= _LEGEND_OF:
+        legend_beside(loss, "weights kept")
+    else:
+        _density_bar(plot, loss, densities)
+    return plot
+
+
+def compare_learning(
+    results: Sequence[RunResult], *, level: int | None = None, title: str = ""
+) -> Figure:
+    """Validation accuracy and loss of several experiments at one level, beside the dense network.
+
+    Where an experiment has several trials, the line is their mean and the band its 95 %
+    confidence interval at each evaluation point.
+
+    Args:
+        results: one for each experiment and trial.
+        level: which level to compare; None for each experiment's last one.
+        title: what was run.
+
+    Raises:
+        ValueError: when trials of an experiment have different levels or evaluation points, or
+            an experiment does not reach `level`.
+    """
+    series, remark = told_apart(by_experiment(results))
+    trials = trials_of(series)
+    said = f"mean of {trials} trials with its 95 % interval" if trials > 1 else ""
+    headline = "Learning curves of the last level" if level is None else f"Level {level} compared"
+    plot = new_plot(
+        headline, " · ".join(filter(None, [title, said, remark])), legend_height(series)
+    )
+    panels = _panels(plot)
+    drawn: list[LevelResult] = []
+    if level != 0:
+        dense = max(series, key=lambda one: len(one.results))
+        drawn += _course(panels, dense, 0, "dense", color=INK, linestyle="-", linewidth=1.1)
+    for one, (colour, line) in zip(series, SERIES, strict=False):
+        number = _checked(one, level)
+        look = {"color": colour, "linestyle": line, "linewidth": 1.7}
+        drawn += _course(panels, one, number, one.experiment, **look)
+    _zoom(*panels, drawn)
+    legend_beside(panels[1], "weights kept")
+    return plot
+
+
+_MARK: dict[str, Any] = {
+    "marker": "o",
+    "markersize": 7,
+    "markeredgecolor": "white",
+    "markeredgewidth": 1.2,
+    "linestyle": "none",
+    "zorder": 5,
+}
+
+
+def _panels(plot: Plot) -> tuple[Axes, Axes]:
+    accuracy, loss = plot.subplots(1, 2)
+    dress(accuracy, "validation accuracy", "iteration (optimizer steps)", "accuracy")
+    dress(loss, "validation loss", "iteration (optimizer steps)", "cross-entropy (nats)")
+    percent_ticks(accuracy.yaxis)
+    for axes in (accuracy, loss):
+        grid(axes)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 2.5, 5, 10]))
+        axes.xaxis.set_major_formatter(COUNT)
+    return accuracy, loss
+
+
+def _mark(axes: Axes, iteration: int, value: float, colour: Any) -> None:
+    axes.plot([iteration], [value], color=colour, **_MARK)
+
+
+def _course(
+    panels: tuple[Axes, Axes], series: Series, number: int, name: str, **look: Any
+) -> tuple[LevelResult, ...]:
+    """Draw one level of an experiment in both panels, and return it as all trials have it."""
+    levels = series.level(number)
+    iterations = _shared_iterations(series, levels)
+    label = f"{wrapped(name)}  {percent(series.density(number))}"
+    accuracies = [level.history.validation_accuracy for level in levels]
+    losses = [level.history.validation_loss for level in levels]
+    for axes, values in zip(panels, (accuracies, losses), strict=True):
+        mean, interval = mean_and_interval(np.asarray(values))
+        marker = "o" if len(iterations) == 1 else ""
+        axes.plot(iterations, mean, label=label, marker=marker, **look)
+        if interval is not None:
+            band = {"color": look["color"], "alpha": 0.18, "linewidth": 0}
+            axes.fill_between(iterations, *interval, **band)
+    return levels
+
+
+def _shared_iterations(series: Series, levels: Sequence[LevelResult]) -> tuple[int, ...]:
+    iterations = levels[0].history.iterations
+    if any(level.history.iterations != iterations for level in levels):
+        raise ValueError(
+            f"trials of '{series.experiment}' were evaluated at different iterations of level "
+            f"{levels[0].level}, so they have no mean; compare trials of one spec only"
+        )
+    return iterations
+
+
+def _checked(series: Series, level: int | None) -> int:
+    if level is None:
+        return series.levels - 1
+    if not 0 <= level < series.levels:
+        raise ValueError(
+            f"'{series.experiment}' has no level {level}; it has 0 to {series.levels - 1}"
+        )
+    return level
+
+
+def _zoom(accuracy: Axes, loss: Axes, levels: Iterable[LevelResult]) -> None:
+    """Fit the panels to what comes after the warm-up; the steep start enters from the edge."""
+    accuracies, losses = [], []
+    for level in levels:
+        history = level.history
+        late = np.asarray(history.iterations) >= _WARM_UP * history.iterations[-1]
+        accuracies.append(np.asarray(history.validation_accuracy)[late])
+        losses.append(np.asarray(history.validation_loss)[late])
+    fit(accuracy, np.concatenate(accuracies), most=1.0)
+    fit(loss, np.concatenate(losses))
+
+
+def _density_bar(plot: Plot, axes: Axes, densities: Sequence[float]) -> None:
+    colours = ScalarMappable(level_scale(densities), LEVELS)
+    bar = plot.colorbar(colours, ax=axes, pad=0.03, aspect=28)
+    density_ticks(bar.ax.yaxis, densities, _BAR_TICKS)
+    dress_bar(bar, "weights kept")

@@ -1,0 +1,132 @@
+"""A picture of one layer's mask: which inputs, or places of its kernels, it still looks at."""
+
+from collections.abc import Sequence
+from math import ceil, prod, sqrt
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from lth.plots.canvas import Plot, new_plot
+from lth.plots.style import AMOUNT, COUNT, dress, dress_bar, grid, percent
+
+_HEIGHT = 3.9
+_MOST_KERNELS = 256
+_NONE = "#ececea"
+_KEPT = LinearSegmentedColormap.from_list("kept", ["#f3f3f0", "#0B4A7F"])
+
+Mask = NDArray[np.bool_]
+
+
+def mask_picture(
+    mask: Mask, *, input_shape: Sequence[int] = (), layer: str = "", title: str = ""
+) -> Figure:
+    """What a mask keeps of a layer, arranged as the layer sees its input.
+
+    For a dense layer on images: how many weights each pixel keeps, as an image. For one on plain
+    features: the same as a curve. For a convolution: what each kernel keeps at each of its
+    places, summed over its input channels. Beside it the whole mask as a matrix.
+
+    Args:
+        mask: [inputs, units] or [height, width, channels, filters], True = kept.
+        input_shape: of one sample, (height, width, channels), where the layer's inputs are the
+            pixels of an image; anything else means plain features.
+        layer: its name.
+        title: what was run.
+
+    Raises:
+        ValueError: when the mask has neither two nor four dimensions.
+    """
+    if mask.ndim not in (2, 4):
+        raise ValueError(
+            "a mask is drawn for dense layers [inputs, units] and convolutions [height, width, "
+            f"channels, filters]; this one has the shape {list(mask.shape)}"
+        )
+    kept = f"{np.count_nonzero(mask):,} of {mask.size:,} weights kept ({percent(mask.mean())})"
+    headline = f"Mask of {layer}" if layer else "Mask"
+    plot = new_plot(headline, " · ".join(filter(None, [title, kept])), _HEIGHT)
+    picture, matrix = plot.subplots(1, 2, width_ratios=(1.15, 1))
+    if mask.ndim == 4:
+        _kernels(plot, picture, mask)
+        rows = "kernel place and input channel"
+        columns = "filter"
+    elif len(input_shape) == 3 and prod(input_shape) == len(mask):
+        _pixels(plot, picture, mask, input_shape)
+        rows, columns = "input pixel", "unit"
+    else:
+        _features(picture, mask)
+        rows, columns = "input feature", "unit"
+    _matrix(matrix, mask.reshape(-1, mask.shape[-1]), rows, columns)
+    return plot
+
+
+def _pixels(plot: Plot, axes: Axes, mask: Mask, shape: Sequence[int]) -> None:
+    height, width, channels = shape
+    counts = mask.sum(axis=1).reshape(height, width, channels).sum(axis=2)
+    each = f"of {channels * mask.shape[1]:,}"
+    _image(plot, axes, np.ma.asarray(counts), f"weights kept by a pixel ({each})")
+    dress(axes, "kept weights of each input pixel", "column (pixels)", "row (pixels)")
+
+
+def _kernels(plot: Plot, axes: Axes, mask: Mask) -> None:
+    height, width, channels, filters = mask.shape
+    shown = min(filters, _MOST_KERNELS)
+    counts = mask[..., :shown].sum(axis=2)
+    columns = ceil(sqrt(shown))
+    rows = ceil(shown / columns)
+    # One empty pixel between kernels, masked so that it stays white.
+    picture = np.ma.masked_all((rows * (height + 1) - 1, columns * (width + 1) - 1))
+    for number in range(shown):
+        row, column = divmod(number, columns)
+        top, left = row * (height + 1), column * (width + 1)
+        picture[top : top + height, left : left + width] = counts[..., number]
+    _image(plot, axes, picture, f"weights kept at a place (of {channels:,})")
+    which = f"first {shown} of {filters}" if shown < filters else f"{filters}"
+    dress(axes, f"kept weights of the {which} kernels, {height} by {width}", "", "")
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+def _image(plot: Plot, axes: Axes, counts: np.ma.MaskedArray, label: str) -> None:
+    colours = AMOUNT.with_extremes(under=_NONE)
+    scale = Normalize(0.5, max(int(counts.max()), 1))
+    drawn = axes.imshow(counts, colours, scale, interpolation="nearest")
+    _whole_numbers(axes.xaxis, axes.yaxis)
+    bar = plot.colorbar(drawn, ax=axes, pad=0.03, shrink=0.9, extend="min")
+    _whole_numbers(bar.ax.yaxis)
+    dress_bar(bar, f"{label}; grey: none")
+
+
+def _features(axes: Axes, mask: Mask) -> None:
+    inputs, units = mask.shape
+    edges = np.arange(inputs + 1) - 0.5
+    axes.stairs(mask.sum(axis=1), edges, fill=True, color=AMOUNT(0.7), rasterized=True)
+    title = "kept weights of each input feature"
+    dress(axes, title, "input feature", f"weights kept (of {units:,})")
+    grid(axes)
+    axes.set(xlim=(-0.5, inputs - 0.5), ylim=(0, units * 1.02))
+    _whole_numbers(axes.xaxis, axes.yaxis)
+
+
+def _matrix(axes: Axes, matrix: Mask, rows: str, columns: str) -> None:
+    """The whole mask; where it has more entries than the picture has dots, shades of them."""
+    axes.imshow(
+        matrix.astype(np.float32),
+        _KEPT,
+        Normalize(0, 1),
+        aspect="auto",
+        interpolation="auto",
+        interpolation_stage="data",
+    )
+    dress(axes, "mask (dark = kept)", columns, rows)
+    _whole_numbers(axes.xaxis, axes.yaxis)
+
+
+def _whole_numbers(*several: Axis) -> None:
+    for axis in several:
+        axis.set_major_locator(MaxNLocator(6, integer=True))
+        axis.set_major_formatter(COUNT)

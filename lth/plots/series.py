@@ -1,0 +1,108 @@
+"""Results, sorted for a plot: experiments with their trials, and the statistics along them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from lth.plots.canvas import PANEL_HEIGHT
+from lth.plots.style import SERIES, wrapped
+from lth.results import LevelResult, RunResult
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """All trials of one experiment, in order of the trial."""
+
+    experiment: str
+    results: tuple[RunResult, ...]
+
+    @property
+    def levels(self) -> int:
+        """How many levels every trial has, the dense one among them."""
+        return len(self.results[0].levels)
+
+    def level(self, number: int) -> tuple[LevelResult, ...]:
+        """One level of every trial; a negative number counts from the last."""
+        return tuple(result.levels[number] for result in self.results)
+
+    def density(self, number: int) -> float:
+        """Of one level; every trial has the same, since exactly k weights are kept."""
+        return self.results[0].levels[number].density
+
+
+def by_experiment(results: Sequence[RunResult]) -> list[Series]:
+    """The results by experiment, in order of appearance.
+
+    Raises:
+        ValueError: when there is no result, when a trial appears twice, or when the trials of an
+            experiment differ in their levels, so that they are not trials of the same thing.
+    """
+    if not results:
+        raise ValueError("there is nothing to plot: no result was given, at least one is needed")
+    groups: dict[str, dict[int, RunResult]] = {}
+    for result in results:
+        trials = groups.setdefault(result.experiment, {})
+        if result.trial in trials:
+            raise ValueError(f"trial {result.trial} of '{result.experiment}' was given twice")
+        trials[result.trial] = result
+    series = [
+        Series(name, tuple(trials[number] for number in sorted(trials)))
+        for name, trials in groups.items()
+    ]
+    for one in series:
+        _same_levels(one)
+    return series
+
+
+def _same_levels(series: Series) -> None:
+    first, *others = series.results
+    for other in others:
+        if len(other.levels) != len(first.levels):
+            raise ValueError(
+                f"trials of '{series.experiment}' differ: {len(first.levels)} levels in trial "
+                f"{first.trial}, {len(other.levels)} in trial {other.trial}; compare trials of one "
+                "experiment only"
+            )
+
+
+def told_apart(series: Sequence[Series]) -> tuple[Sequence[Series], str]:
+    """As many experiments as one plot can tell apart, and a remark when that is not all of them.
+
+    The best by mean test accuracy at the last level's early stop are kept, in their order.
+    """
+    most = len(SERIES)
+    if len(series) <= most:
+        return series, ""
+    ranked = sorted(series, key=_accuracy, reverse=True)[:most]
+    chosen = [one for one in series if one in ranked]
+    return chosen, f"the best {most} of {len(series)} experiments"
+
+
+def legend_height(series: Sequence[Series]) -> float:
+    """Inches that leave a legend beside the panels room for all the experiments and two more."""
+    lines = 4 + sum(1 + wrapped(one.experiment).count("\n") for one in series)
+    return max(PANEL_HEIGHT, 0.21 * lines)
+
+
+def trials_of(series: Sequence[Series]) -> int:
+    """The largest number of trials that any of the experiments has."""
+    return max(len(one.results) for one in series)
+
+
+def _accuracy(series: Series) -> float:
+    return sum(level.early_stop.test.accuracy for level in series.level(-1)) / len(series.results)
+
+
+def mean_and_interval(
+    values: NDArray[np.floating],
+) -> tuple[NDArray[np.floating], tuple[NDArray[np.floating], NDArray[np.floating]] | None]:
+    """The mean of each column of `values` [trials, points], and its 95 % interval."""
+    n = len(values)
+    mean = values.mean(axis=0)
+    if n < 2:
+        return mean, None
+    half = student.ppf(0.975, n - 1) * values.std(axis=0, ddof=1) / np.sqrt(n)
+    return mean, (mean - half, mean + half)

@@ -1,0 +1,37 @@
+"""Plots made of letters: what a terminal and a notebook show without a picture."""
+
+from collections.abc import Sequence
+
+from lth.plots.style import percent
+from lth.results import LayerDensity
+
+
+def pruning_summary(layers: Sequence[LayerDensity]) -> str:
+    """A table of the prunable layers: how many of their weights are left.
+
+    >>> print(pruning_summary([LayerDensity(name="dense", kept=1_176, total=5_880, density=0.2)]))
+    layer   kept  total  density
+    ----------------------------
+    dense  1,176  5,880     20 %
+    ----------------------------
+    all    1,176  5,880     20 %
+    """
+    rows = [_row(layer.name, layer.kept, layer.total) for layer in layers]
+    kept, total = sum(layer.kept for layer in layers), sum(layer.total for layer in layers)
+    table = [("layer", "kept", "total", "density"), *rows, _row("all", kept, total)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    head, *body, foot = (_line(row, widths) for row in table)
+    rule = "-" * len(head)
+    return "\n".join([head, rule, *body, rule, foot])
+
+
+def _row(name: str, kept: int, total: int) -> tuple[str, str, str, str]:
+    return name, f"{kept:,}", f"{total:,}", percent(kept / total) if total else "-"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    name, *numbers = (
+        cell.rjust(width) if place else cell.ljust(width)
+        for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "  ".join([name, *numbers])

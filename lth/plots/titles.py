@@ -1,0 +1,21 @@
+"""What was run, in one line: the subtitle of every plot of a job."""
+
+from lth.spec import ModelSpec, Spec
+
+
+def what_was_run(spec: Spec) -> str:
+    """Network, data, training and, of a single experiment, its method.
+
+    >>> from lth.spec import parse_spec
+    >>> what_was_run(parse_spec({"kind": "model"}))
+    'lenet-300-100 on digits · adam, batch 60, 20ep · large_final, rewind'
+    """
+    network = "own layers" if spec.network.kind == "layers" else spec.network.kind
+    training = spec.training
+    parts = [
+        f"{network} on {spec.dataset.kind}",
+        f"{training.optimizer.kind}, batch {training.batch_size}, {training.duration}",
+    ]
+    if isinstance(spec, ModelSpec):
+        parts.append(f"{spec.pruning.criterion.kind}, {spec.reinit.kind}")
+    return " · ".join(parts)

@@ -1,0 +1,99 @@
+"""Results of plausible shape, made without training anything."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lth.results import (
+    At,
+    Environment,
+    History,
+    LayerDensity,
+    LevelResult,
+    RunResult,
+    Scores,
+)
+
+LENET = {"linear": (784, 300), "linear_1": (300, 100), "linear_2": (100, 10)}
+
+
+def run(
+    densities: Sequence[float] = (1.0, 0.2),
+    *,
+    experiment: str = "ticket",
+    trial: int = 1,
+    points: int = 50,
+    every: int = 100,
+    special: bool = True,
+) -> RunResult:
+    """A run whose accuracy falls with sparsity, faster for what is not special."""
+    rng = np.random.default_rng([trial, len(experiment), points])
+    levels = [
+        level(number, density, rng, points=points, every=every, special=special or number == 0)
+        for number, density in enumerate(densities)
+    ]
+    return RunResult(
+        experiment=experiment,
+        trial=trial,
+        seed=trial,
+        levels=tuple(levels),
+        trunk_reused=False,
+        environment=Environment(device="CPU", xla=True, versions={}),
+        seconds=1.0,
+    )
+
+
+def level(
+    number: int,
+    density: float,
+    rng: np.random.Generator,
+    *,
+    points: int = 50,
+    every: int = 100,
+    special: bool = True,
+) -> LevelResult:
+    iterations = np.arange(1, points + 1) * every
+    hurt = (0.004 if special else 0.012) * np.log(density) ** 2 / 4
+    speed = 400 * (1 - 0.12 * np.log10(1 / density) if special else 1 + np.log10(1 / density))
+    noise = rng.normal(0, 0.0008, points)
+    accuracy = np.clip(0.981 - hurt - 0.5 * np.exp(-iterations / speed) + noise, 0, 1)
+    best = int(points * (0.55 if special else 0.85))
+    overfit = np.maximum(0, iterations - best * every) / (every * points)
+    loss = 0.07 + hurt * 3 + 1.6 * np.exp(-iterations / speed) + 0.05 * overfit + noise * 2
+    layers = tuple(
+        layer_density(
+            name,
+            round(np.prod(shape) * (density if place < 2 else (1 + density) / 2)),
+            np.prod(shape),
+        )
+        for place, (name, shape) in enumerate(LENET.items())
+    )
+    stop = int(np.argmin(loss))
+    kept = sum(layer.kept for layer in layers)
+    total = sum(layer.total for layer in layers)
+    return LevelResult(
+        level=number,
+        density=kept / total,
+        sparsity=1 - kept / total,
+        layers=layers,
+        history=History(
+            iterations=tuple(map(int, iterations)),
+            train_loss=tuple(map(float, loss)),
+            train_accuracy=tuple(map(float, accuracy)),
+            validation_loss=tuple(map(float, loss)),
+            validation_accuracy=tuple(map(float, accuracy)),
+        ),
+        early_stop=at(iterations[stop], loss[stop], accuracy[stop]),
+        final=at(iterations[-1], loss[-1], accuracy[-1]),
+        seconds=1.0,
+        samples_per_second=100_000.0,
+    )
+
+
+def layer_density(name: str, kept: float, total: float) -> LayerDensity:
+    return LayerDensity(name=name, kept=int(kept), total=int(total), density=int(kept) / int(total))
+
+
+def at(iteration: float, loss: float, accuracy: float) -> At:
+    scores = Scores(loss=float(loss), accuracy=float(accuracy))
+    return At(iteration=int(iteration), validation=scores, test=scores)
