@@ -4,10 +4,24 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lth.datasets._base import Arrays, DatasetContract, Facts
+from lth.datasets._base import Arrays, DatasetContract, Facts, Normalisation
 from lth.datasets.digits import Digits
+from lth.datasets.images import Cifar10, Cifar100, FashionMnist, Mnist
 from lth.family import by_name
 
-Dataset = Annotated[Digits, Field(discriminator="kind"), by_name()]
+Dataset = Annotated[
+    Digits | Mnist | FashionMnist | Cifar10 | Cifar100, Field(discriminator="kind"), by_name()
+]
 
-__all__ = ["Arrays", "Dataset", "DatasetContract", "Digits", "Facts"]
+__all__ = [
+    "Arrays",
+    "Cifar10",
+    "Cifar100",
+    "Dataset",
+    "DatasetContract",
+    "Digits",
+    "Facts",
+    "FashionMnist",
+    "Mnist",
+    "Normalisation",
+]

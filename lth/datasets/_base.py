@@ -3,10 +3,13 @@
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+Normalisation = Literal["unit", "standard"]
+"""``unit``: into [0, 1]. ``standard``: mean 0 and deviation 1 per channel of the training data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,11 @@ class Arrays:
 
 class DatasetContract(Protocol):
     """A data set's `kind`, how it is split and normalised, and where it comes from."""
+
+    @property
+    def validation(self) -> int:
+        """How many training samples are set aside."""
+        ...
 
     @property
     def facts(self) -> Facts: ...

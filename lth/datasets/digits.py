@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from lth.datasets._base import Arrays, Facts
+from lth.datasets._base import Arrays, Facts, Normalisation
 from lth.family import Member
 
 _TEST = 360
@@ -17,6 +17,7 @@ class Digits(Member):
 
     kind: Literal["digits"]
     validation: int = Field(default=180, ge=1, le=1_400, description="samples for validation")
+    normalisation: Normalisation = "unit"
 
     @property
     def facts(self) -> Facts:

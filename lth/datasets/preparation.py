@@ -1,16 +1,15 @@
 """From stored arrays to what a network sees: the validation split and the normalisation."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lth.datasets._base import Arrays
+from lth.datasets._base import Arrays, Normalisation
 from lth.errors import SpecError
 from lth.seeds import Purpose, generator
 
-Normalisation = Literal["unit", "standard"]
-"""``unit``: into [0, 1]. ``standard``: mean 0 and deviation 1 per channel of the training data."""
+_BLOCK = 1_000
 
 
 class Rows(NamedTuple):
@@ -48,9 +47,28 @@ def affine(
     """
     if normalisation == "unit":
         return np.float32(1 / arrays.scale) * np.ones(1, np.float32), np.zeros(1, np.float32)
-    samples = arrays.x_train[train]
-    axes = tuple(range(samples.ndim - 1))
-    mean = samples.mean(axes, dtype=np.float64)
-    deviation = samples.std(axes, dtype=np.float64)
+    mean, deviation = _moments(arrays.x_train, train)
     deviation = np.where(deviation == 0, 1.0, deviation)
     return (1 / deviation).astype(np.float32), (-mean / deviation).astype(np.float32)
+
+
+def normalise(
+    samples: NDArray[np.generic], factor: NDArray[np.float32], offset: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Samples as a network sees them, float32 of the same shape."""
+    return samples.astype(np.float32) * factor + offset
+
+
+def _moments(
+    samples: NDArray[np.generic], rows: NDArray[np.int32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation per channel, without a copy of all samples."""
+    channels = samples.shape[-1]
+    total, squares = np.zeros(channels), np.zeros(channels)
+    for start in range(0, len(rows), _BLOCK):
+        block = samples[rows[start : start + _BLOCK]].reshape(-1, channels).astype(np.float64)
+        total += block.sum(axis=0)
+        squares += np.square(block).sum(axis=0)
+    count = len(rows) * samples[0].size // channels
+    mean = total / count
+    return mean, np.sqrt(np.maximum(squares / count - np.square(mean), 0))

@@ -1,0 +1,103 @@
+"""Where the arrays of a well-known data set are found: a file here, Keras' cache, or its download.
+
+Keras itself is imported by name and only when a file is missing everywhere else, so that the light
+half of the library, and the service with it, stays free of it.
+"""
+
+import importlib
+import importlib.util
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lth.errors import DatasetMissing, SpecError
+
+SETTING = "LTH_DATASETS_DIR"
+MEMBERS = ("x_train", "y_train", "x_test", "y_test")
+
+Found = Mapping[str, NDArray[np.generic]]
+
+
+def find(name: str, directory: Path | None) -> Found:
+    """The four arrays of a data set, from the first place that has them.
+
+    Args:
+        name: of the file, without ``.npz``, and of Keras' module.
+        directory: where to look first.
+
+    Raises:
+        DatasetMissing: when no place has them; the message names the setting and the places.
+        SpecError: when there is a file in `directory`, but it cannot be read.
+    """
+    if directory is not None and (path := directory / f"{name}.npz").is_file():
+        return read_npz(path)
+    cache = keras_cache()
+    # A file that another process is still writing is no zip file yet: Keras waits for it below.
+    with suppress(SpecError, OSError):
+        return read_npz(cache / f"{name}.npz")
+    looked = f"no {name}.npz in {directory}" if directory else f"{SETTING} is not set"
+    try:
+        return _from_keras(name, cache)
+    except Exception as error:
+        # Keras raises a bare Exception when a download fails.
+        raise DatasetMissing(
+            f"the data set '{name}' cannot be had: {looked}, nor in {cache}, and Keras cannot get "
+            f"it ({error or type(error).__name__}); put {name}.npz, with the arrays "
+            f"{', '.join(MEMBERS)}, into the folder that {SETTING} names"
+        ) from error
+
+
+def read_npz(path: Path) -> Found:
+    """Read the four arrays; nothing in the file is ever unpickled.
+
+    Raises:
+        SpecError: when the file is no npz file, or lacks an array.
+        OSError: when it cannot be opened.
+    """
+    try:
+        with path.open("rb") as raw:
+            if not zipfile.is_zipfile(raw):
+                raise zipfile.BadZipFile("it is no zip file")
+            raw.seek(0)
+            with np.load(raw, allow_pickle=False) as file:
+                return {name: file[name] for name in MEMBERS}
+    except KeyError as error:
+        raise SpecError(f"{path} lacks an array: {error.args[0]}") from error
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise SpecError(f"{path} is no readable npz file of plain arrays: {error}") from error
+
+
+def keras_cache() -> Path:
+    """The folder in which Keras keeps data sets."""
+    home = os.environ.get("KERAS_HOME")
+    return (Path(home) if home else Path.home() / ".keras") / "datasets"
+
+
+def _from_keras(name: str, cache: Path) -> Found:
+    """Let Keras read its cache, or download; its unpickler for CIFAR builds nothing but arrays."""
+    if importlib.util.find_spec("keras") is None:
+        raise ModuleNotFoundError("Keras is not installed here")
+    with _alone_in(cache):
+        module = importlib.import_module(f"keras.datasets.{name}")
+        (x_train, y_train), (x_test, y_test) = module.load_data()
+    return dict(zip(MEMBERS, (x_train, y_train, x_test, y_test), strict=True))
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """One process at a time, so that none reads what another is still downloading."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lth.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

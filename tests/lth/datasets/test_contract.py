@@ -1,0 +1,72 @@
+"""What every data set promises before it is loaded."""
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from lth.datasets import Arrays, Dataset, Digits
+from lth.family import kind_of, members
+
+ADAPTER = TypeAdapter(Dataset)
+each_dataset = pytest.mark.parametrize("kind", [kind_of(member) for member in members(Dataset)])
+
+
+@each_dataset
+def test_facts_are_known_before_anything_is_read(kind):
+    facts = ADAPTER.validate_python(kind).facts
+    assert min(facts.shape) > 0
+    assert facts.classes > 1
+    assert facts.train > 0
+    assert facts.test > 0
+
+
+@each_dataset
+def test_a_part_of_the_training_samples_is_for_validation(kind):
+    dataset = ADAPTER.validate_python(kind)
+    assert 0 < dataset.validation < dataset.facts.train
+    with pytest.raises(ValidationError):
+        ADAPTER.validate_python({"kind": kind, "validation": dataset.facts.train})
+
+
+def test_defaults_are_the_papers():
+    defaults = {kind: ADAPTER.validate_python(kind) for kind in ("mnist", "cifar10", "cifar100")}
+    assert {kind: data.validation for kind, data in defaults.items()} == {
+        "mnist": 5_000,
+        "cifar10": 5_000,
+        "cifar100": 5_000,
+    }
+    assert defaults["mnist"].normalisation == "unit"
+    assert defaults["cifar10"].normalisation == "standard"
+
+
+@each_dataset
+def test_a_data_set_survives_its_own_json(kind):
+    dataset = ADAPTER.validate_python(kind)
+    assert ADAPTER.validate_json(ADAPTER.dump_json(dataset)) == dataset
+
+
+def test_digits_need_no_file():
+    dataset = Digits(kind="digits")
+    arrays = dataset.load(None)
+    assert arrays.x_train.shape == (dataset.facts.train, *dataset.facts.shape)
+    assert arrays.x_test.shape == (dataset.facts.test, *dataset.facts.shape)
+    assert arrays.x_train.max() == arrays.scale == 16
+    assert set(arrays.y_test) == set(range(10))
+    assert arrays.digest == dataset.load(None).digest
+
+
+def test_the_digest_tells_arrays_apart():
+    def digest(x=(1, 2), y=(0, 1), scale=1.0, dtype=np.uint8, shape=(2, 1)):
+        samples = np.array(x, dtype).reshape(shape)
+        labels = np.array(y, np.int32)
+        return Arrays(samples, labels, samples, labels, scale).digest
+
+    others = [
+        digest(x=(1, 3)),
+        digest(y=(1, 0)),
+        digest(scale=2.0),
+        digest(dtype=np.int8),
+        digest(shape=(2, 1, 1)),
+    ]
+    assert len({digest(), *others}) == 6
+    assert digest() == digest()

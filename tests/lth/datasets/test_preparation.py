@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lth.datasets import Arrays
+from lth.datasets.preparation import affine, normalise, split
+from lth.errors import SpecError
+
+
+def made_up(samples=60, shape=(4, 4, 3), dtype=np.uint8):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (samples, *shape)).astype(dtype)
+    # Channels of very different size, and one pixel of the first that never changes.
+    x[..., 0] //= 16
+    labels = np.arange(samples, dtype=np.int32) % 3
+    return Arrays(x, labels, x, labels, scale=255.0)
+
+
+@given(validation=st.integers(1, 59), seed=st.integers(0, 2**63 - 1))
+def test_a_split_takes_each_sample_once(validation, seed):
+    rows = split(made_up(), validation, seed)
+    assert len(rows.validation) == validation
+    np.testing.assert_array_equal(np.sort(np.concatenate(rows)), np.arange(60))
+    for part in rows:
+        assert part.dtype == np.int32
+        assert (np.diff(part) > 0).all()
+
+
+def test_a_split_goes_by_the_seed():
+    once, again, other = (split(made_up(), 20, seed).validation for seed in (1, 1, 2))
+    np.testing.assert_array_equal(once, again)
+    assert not np.array_equal(once, other)
+
+
+@pytest.mark.parametrize("validation", [0, 60, 61, -1])
+def test_a_split_leaves_something_on_either_side(validation):
+    with pytest.raises(SpecError, match=f"{validation} samples .* taken from 60; give 1 to 59"):
+        split(made_up(), validation, seed=0)
+
+
+def test_unit_divides_by_the_scale():
+    arrays = made_up()
+    x = normalise(arrays.x_train, *affine(arrays, "unit", np.arange(60, dtype=np.int32)))
+    np.testing.assert_allclose(x, arrays.x_train / 255, rtol=1e-6)
+    assert x.dtype == np.float32
+
+
+def test_standard_gives_each_channel_mean_zero_and_deviation_one():
+    arrays = made_up(samples=2_345)
+    rows = split(arrays, 345, seed=0)
+    x = normalise(arrays.x_train, *affine(arrays, "standard", rows.train))
+    np.testing.assert_allclose(x[rows.train].mean((0, 1, 2), np.float64), 0, atol=1e-5)
+    np.testing.assert_allclose(x[rows.train].std((0, 1, 2), dtype=np.float64), 1, rtol=1e-5)
+
+
+def test_standard_never_looks_at_validation_samples():
+    arrays = made_up()
+    rows = split(arrays, 20, seed=0)
+    before = affine(arrays, "standard", rows.train)
+    arrays.x_train[rows.validation] = 255
+    for old, new in zip(before, affine(arrays, "standard", rows.train), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_channel_that_never_changes_is_only_shifted():
+    x = np.full((10, 2, 2, 1), 7, np.uint8)
+    labels = np.zeros(10, np.int32)
+    arrays = Arrays(x, labels, x, labels, scale=255.0)
+    factor, offset = affine(arrays, "standard", np.arange(10, dtype=np.int32))
+    np.testing.assert_array_equal(normalise(x, factor, offset), np.zeros((10, 2, 2, 1)))
