@@ -1,0 +1,58 @@
+"""Lottery Ticket Hypothesis experiments.
+
+The light half (specs, plans, results, statistics) imports without TensorFlow; the names below that
+train networks load it when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lth.errors import (
+    DatasetMissing,
+    Diverged,
+    LotteryError,
+    NothingToPrune,
+    SpecError,
+    Stopped,
+)
+from lth.plan import plan
+from lth.spec import parse_spec, spec_hash
+from lth.training import Training
+
+if TYPE_CHECKING:
+    from lth.layers import LotteryConv2D, LotteryLinear
+    from lth.model import LotteryModel
+    from lth.robust import LotteryRobust
+    from lth.session import LotterySession
+
+_HEAVY = {
+    "LotteryConv2D": "lth.layers",
+    "LotteryLinear": "lth.layers",
+    "LotteryModel": "lth.model",
+    "LotteryRobust": "lth.robust",
+    "LotterySession": "lth.session",
+}
+
+__all__ = [
+    "DatasetMissing",
+    "Diverged",
+    "LotteryConv2D",
+    "LotteryError",
+    "LotteryLinear",
+    "LotteryModel",
+    "LotteryRobust",
+    "LotterySession",
+    "NothingToPrune",
+    "SpecError",
+    "Stopped",
+    "Training",
+    "parse_spec",
+    "plan",
+    "spec_hash",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HEAVY:
+        return getattr(import_module(_HEAVY[name]), name)
+    raise AttributeError(f"module 'lth' has no attribute '{name}'")

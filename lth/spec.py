@@ -39,6 +39,8 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")]
 LabelValue = Annotated[str, Field(max_length=128)]
 
+Plots = Literal["none", "png", "png_svg"]
+
 
 class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -106,6 +108,9 @@ class _Spec(_Document):
     network: Network = Lenet300100(kind="lenet-300-100")
     training: Training = Training()
     seed: int = Field(default=0, ge=0, lt=2**63)
+    plots: Plots = Field(
+        default="png_svg", description="which pictures each experiment leaves behind"
+    )
 
     @property
     def layers(self) -> tuple[PlacedLayer, ...]:

@@ -11,6 +11,9 @@ from lth.limits import bounded, limits_of
 from lth.optimizers import Adam, Optimizer
 from lth.optimizers.decay import Constant, Decay, learning_rates
 
+Augmentation = Literal["none", "flip", "crop", "flip_crop"]
+"""Of training images: mirrored left to right, moved by up to four pixels, or both."""
+
 
 def _batch_size(value: int, info: ValidationInfo) -> int:
     return bounded(value, limits_of(info).max_batch_size, "samples in a batch")
@@ -31,7 +34,7 @@ class Training(BaseModel):
     batch_size: Annotated[int, Field(ge=1), AfterValidator(_batch_size)] = 60
     duration: Length = Duration(20, "ep")
     evaluate_every: Length = Duration(1, "ep")
-    augmentation: Literal["none", "flip", "crop", "flip_crop"] = "none"
+    augmentation: Augmentation = "none"
 
     @model_validator(mode="after")
     def _warmup_fits(self) -> Self:

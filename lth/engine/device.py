@@ -1,0 +1,128 @@
+"""Where training happens, and the data set as it lies there."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from lth.datasets import Arrays
+from lth.datasets.preparation import Normalisation, affine, split
+from lth.seeds import Purpose, generator
+
+_EVALUATION_BATCH = 1_000
+_KEPT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Samples to evaluate on: rows of `x` in equal batches, of which the last may be padded.
+
+    Attributes:
+        x, y: tensors that the rows point into.
+        batches: int32 [batches, batch].
+        counted: float32 of the same shape; 0 where a row only pads.
+        samples: how many count.
+    """
+
+    x: Any
+    y: Any
+    batches: Any
+    counted: Any
+    samples: int
+
+    @classmethod
+    def of(cls, x: Any, y: Any, rows: np.ndarray) -> "Split":
+        """The split of `x` and `y` that has these rows."""
+        batch = min(_EVALUATION_BATCH, len(rows))
+        padding = -len(rows) % batch
+        counted = np.pad(np.ones(len(rows), np.float32), (0, padding))
+        batches = np.pad(rows.astype(np.int32), (0, padding)).reshape(-1, batch)
+        return cls(x, y, tf.constant(batches), tf.constant(counted.reshape(-1, batch)), len(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceData:
+    """A data set on the device, split for one trial; a sample is ``x * factor + offset``.
+
+    Attributes:
+        x_train, y_train: all training samples as stored, those for validation among them.
+        factor, offset: float32, broadcast over a sample.
+        train: rows of `x_train` to train on, int32, rising.
+        train_split, validation, test: to evaluate on.
+        classes: number of labels.
+        digest: of the arrays.
+    """
+
+    x_train: Any
+    y_train: Any
+    factor: Any
+    offset: Any
+    train: np.ndarray
+    train_split: Split
+    validation: Split
+    test: Split
+    classes: int
+    digest: str
+
+    @classmethod
+    def of(
+        cls,
+        arrays: Arrays,
+        validation: int,
+        seed: int,
+        normalisation: Normalisation,
+        classes: int,
+    ) -> "DeviceData":
+        """Put a data set on the device and split it for the trial of `seed`."""
+        x_train, y_train, x_test, y_test = _tensors(arrays)
+        rows = split(arrays, validation, seed)
+        factor, offset = affine(arrays, normalisation, rows.train)
+        return cls(
+            x_train,
+            y_train,
+            tf.constant(factor),
+            tf.constant(offset),
+            rows.train,
+            Split.of(x_train, y_train, rows.train),
+            Split.of(x_train, y_train, rows.validation),
+            Split.of(x_test, y_test, np.arange(len(arrays.y_test))),
+            classes,
+            arrays.digest,
+        )
+
+    def order(self, batch_size: int, seed: int, level: int, epoch: int) -> np.ndarray:
+        """The batches of an epoch, int32 [steps, batch_size]; an incomplete one is left out."""
+        rows = generator(seed, Purpose.DATA_ORDER, level, epoch).permutation(self.train)
+        steps = len(rows) // batch_size
+        return rows[: steps * batch_size].reshape(steps, batch_size).astype(np.int32)
+
+
+def device_kind() -> str:
+    """What kind of device trains here: "cpu", or the GPU's name.
+
+    Runs on the same kind give the same bytes; between kinds they agree only closely.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return "cpu"
+    return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu"))
+
+
+_on_device: OrderedDict[str, tuple[Any, Any, Any, Any]] = OrderedDict()
+
+
+def _tensors(arrays: Arrays) -> tuple[Any, Any, Any, Any]:
+    """The arrays as tensors; those of the last few data sets stay on the device."""
+    if arrays.digest not in _on_device:
+        _on_device[arrays.digest] = (
+            tf.constant(arrays.x_train),
+            tf.constant(arrays.y_train),
+            tf.constant(arrays.x_test),
+            tf.constant(arrays.y_test),
+        )
+        while len(_on_device) > _KEPT:
+            _on_device.popitem(last=False)
+    _on_device.move_to_end(arrays.digest)
+    return _on_device[arrays.digest]

@@ -1,0 +1,52 @@
+"""Dropout whose random bits compile well.
+
+Keras draws dropout's bits with a generator that XLA runs very slowly on a CPU. Here they are a
+hash of the element's number under a key that each step draws from the layer's own seed: integer
+arithmetic that the compiler fuses into what surrounds it.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+_GOLDEN, _FIRST, _SECOND = 0x9E3779B9, 0x7FEB352D, 0x846CA68B
+
+
+class HashedDropout(keras.layers.Dropout):
+    """Keras' `Dropout`, with its state and arguments, and other random bits."""
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Zero a share of the inputs and scale up the rest, while training."""
+        if not training or self.rate == 0:
+            return inputs
+        key = tf.bitcast(tf.cast(self.seed_generator.next(), tf.int32), tf.uint32)
+        shape = tf.shape(inputs)
+        if self.noise_shape is not None:
+            shape = tf.stack([shape[i] if n is None else n for i, n in enumerate(self.noise_shape)])
+        bits = hashed_bits(key[0], key[1], tf.reduce_prod(shape))
+        threshold = tf.constant(min(int(self.rate * 2**32), 2**32 - 1), tf.uint32)
+        kept = tf.reshape(bits >= threshold, shape)
+        return tf.where(kept, inputs / (1.0 - self.rate), tf.zeros_like(inputs))
+
+
+def hashed_bits(low: Any, high: Any, count: Any) -> Any:
+    """Pseudo-random uint32 [count]: a 32-bit integer hash of 0, 1, ... keyed by two words.
+
+    The rounds are those of a multiply and xor-shift finaliser with full avalanche, applied twice
+    with a word of the key added before each.
+    """
+    bits = tf.cast(tf.range(count), tf.uint32) * tf.constant(_GOLDEN, tf.uint32)
+    return _mixed(_mixed(bits + low) + high)
+
+
+def _mixed(bits: Any) -> Any:
+    bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, _word(16)))
+    bits = bits * _word(_FIRST)
+    bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, _word(15)))
+    bits = bits * _word(_SECOND)
+    return tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, _word(16)))
+
+
+def _word(value: int) -> Any:
+    return tf.constant(value, tf.uint32)

@@ -1,0 +1,252 @@
+"""The training of one level: compiled calls from one evaluation point to the next.
+
+All that a level has come to is its `LevelState`; training goes on from any of them with the bytes
+of an undisturbed run, because each epoch's order, each step's rate and each layer's noise follow
+from the seed and the position alone.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from time import monotonic
+
+import numpy as np
+
+from lth.engine.device import DeviceData
+from lth.engine.network import Weights, noise_states
+from lth.engine.program import Program, Totals
+from lth.errors import Diverged
+from lth.results import At, History, Scores
+from lth.running import Progress
+from lth.seeds import Purpose, generator
+from lth.training import Training
+
+_SECONDS_IN_A_CALL = 0.4
+_SECONDS_BETWEEN_REPORTS = 1.0
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What a level's training is to do.
+
+    Attributes:
+        number: the level; the last one is `of`.
+        seed: of the trial.
+        training: batches, length and evaluation.
+        rates: learning rate of every step of the schedule, float32 [iterations].
+        start: the step at which training begins; later than 0 after a late rewind.
+        snapshots: steps after which the weights are to be kept, for later rewinds.
+    """
+
+    number: int
+    of: int
+    seed: int
+    training: Training
+    rates: np.ndarray
+    start: int = 0
+    snapshots: frozenset[int] = frozenset()
+
+
+@dataclass
+class LevelState:
+    """How far a level's training has come, between two compiled calls.
+
+    Attributes:
+        iteration: steps of the schedule that are done.
+        weights, slots: of network and optimizer, as of `iteration`.
+        totals: training loss and accuracy since the last evaluation point.
+        points: the history so far, one entry per evaluation point.
+        best: scores at the minimum of the validation loss, and the weights that had them.
+        kept: the snapshots, by step.
+        seconds: spent so far, in this process or in others.
+    """
+
+    iteration: int
+    weights: Weights
+    slots: Weights | None = None
+    totals: Totals = field(default_factory=Totals)
+    points: list["Point"] = field(default_factory=list)
+    best: "Best | None" = None
+    kept: dict[int, Weights] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def history(self) -> History:
+        """The points as columns."""
+        return History(
+            iterations=tuple(point.iteration for point in self.points),
+            train_loss=tuple(point.train_loss for point in self.points),
+            train_accuracy=tuple(point.train_accuracy for point in self.points),
+            validation_loss=tuple(point.validation.loss for point in self.points),
+            validation_accuracy=tuple(point.validation.accuracy for point in self.points),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One evaluation point."""
+
+    iteration: int
+    train_loss: float
+    train_accuracy: float
+    validation: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The point of the minimum validation loss so far."""
+
+    iteration: int
+    validation: Scores
+    weights: Weights
+
+
+def begin(level: Level, weights: Weights) -> LevelState:
+    """The state before a level's first step."""
+    noise = noise_states(weights, level.seed, level.number)
+    return LevelState(level.start, {**weights, **noise})
+
+
+class LevelTraining:
+    """A level being trained in a program.
+
+    Args:
+        level: what to do.
+        state: where to begin; it is brought forward.
+        program: the compiled network; nobody else may use it until the training ends.
+        data: on the device.
+        masks: of the level, bool by layer name.
+        frozen: constant values of pruned weights, for a freezing network.
+    """
+
+    def __init__(
+        self,
+        level: Level,
+        state: LevelState,
+        program: Program,
+        data: DeviceData,
+        masks: Mapping[str, np.ndarray],
+        frozen: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        self.level, self.state, self._program, self._data = level, state, program, data
+        self._batch = level.training.batch_size
+        self._per_epoch = level.training.steps_per_epoch(len(data.train))
+        self._every = level.training.evaluate_every.iterations(self._per_epoch)
+        self._epoch: _Epoch | None = None
+        program.load(state.weights, masks, frozen, state.slots)
+
+    def capture(self) -> LevelState:
+        """The state with the weights and slots of its iteration, as a checkpoint keeps it."""
+        self.state.weights, self.state.slots = self._program.weights, self._program.slots
+        return self.state
+
+    def run(self, report: Report, offer: Callable[[], None]) -> None:
+        """Train to the level's end.
+
+        Args:
+            report: told of progress; what it raises ends the training.
+            offer: called at evaluation points, where `capture` makes a checkpoint.
+
+        Raises:
+            Diverged: when the training loss is no longer finite.
+        """
+        state, end = self.state, len(self.level.rates)
+        began = monotonic() - state.seconds
+        reported_at, reported = monotonic(), state.iteration
+        self._keep_snapshot()
+        while state.iteration < end:
+            evaluation = min(end, (state.iteration // self._every + 1) * self._every)
+            self._call(evaluation)
+            self._keep_snapshot()
+            now = monotonic()
+            evaluated = state.iteration == evaluation
+            if not evaluated and now - reported_at < _SECONDS_BETWEEN_REPORTS:
+                continue
+            speed = (state.iteration - reported) * self._batch / max(now - reported_at, 1e-9)
+            validation = self._evaluate() if evaluated else None
+            reported_at, reported = monotonic(), state.iteration
+            state.seconds = reported_at - began
+            number, of = self.level.number, self.level.of
+            report(Progress(number, of, state.iteration, end, speed, validation))
+            if evaluated and state.iteration < end:
+                offer()
+        self.capture()
+
+    def scores(self) -> tuple[At, At]:
+        """Validation and test scores at the early stop and at the end, once the level is done."""
+        best, last = self.state.best, self.state.points[-1]
+        assert best is not None
+        final = self._at(last.iteration, last.validation)
+        if best.iteration == last.iteration:
+            return final, final
+        self._program.swap(best.weights)
+        early = self._at(best.iteration, best.validation)
+        self._program.swap(self.state.weights)
+        return early, final
+
+    def _call(self, evaluation: int) -> None:
+        """Train as many steps as one call may, at most to the evaluation point."""
+        state = self.state
+        number, first = divmod(state.iteration, self._per_epoch)
+        if self._epoch is None or self._epoch.number != number:
+            self._epoch = self._prepared(number)
+        snapshots = [point for point in self.level.snapshots if point > state.iteration]
+        target = min(evaluation, (number + 1) * self._per_epoch, *snapshots)
+        steps = min(target - state.iteration, self._program.steps_within(_SECONDS_IN_A_CALL))
+        epoch = self._epoch
+        state.totals = self._program.train(
+            self._data, epoch.order, epoch.rates, first, first + steps, state.totals, epoch.noise
+        )
+        state.iteration += steps
+        self._finite(state.totals.loss, "training")
+
+    def _prepared(self, number: int) -> "_Epoch":
+        level, begin = self.level, number * self._per_epoch
+        rates = np.zeros(self._per_epoch, np.float32)
+        own = level.rates[begin : begin + self._per_epoch]
+        rates[: len(own)] = own
+        noise = generator(level.seed, Purpose.AUGMENTATION, level.number, number)
+        order = self._data.order(self._batch, level.seed, level.number, number)
+        return _Epoch(number, order, rates, int(noise.integers(2**32)))
+
+    def _evaluate(self) -> Scores:
+        """Take the validation scores, and begin the training sums anew."""
+        state, totals = self.state, self.state.totals
+        validation = self._program.evaluate(self._data, self._data.validation)
+        self._finite(validation.loss, "validation")
+        samples = totals.steps * self._batch
+        point = Point(
+            state.iteration, totals.loss / totals.steps, totals.correct / samples, validation
+        )
+        state.points.append(point)
+        state.totals = Totals()
+        if state.best is None or validation.loss < state.best.validation.loss:
+            state.best = Best(state.iteration, validation, self._program.weights)
+        return validation
+
+    def _finite(self, loss: float, which: str) -> None:
+        if not isfinite(loss):
+            raise Diverged(
+                f"the {which} loss became {loss} at level {self.level.number}, by iteration "
+                f"{self.state.iteration}; a smaller learning rate or a warm-up may help"
+            )
+
+    def _keep_snapshot(self) -> None:
+        if self.state.iteration in self.level.snapshots:
+            self.state.kept[self.state.iteration] = self._program.weights
+
+    def _at(self, iteration: int, validation: Scores) -> At:
+        test = self._program.evaluate(self._data, self._data.test)
+        return At(iteration=iteration, validation=validation, test=test)
+
+
+@dataclass(frozen=True, slots=True)
+class _Epoch:
+    """What the compiled loop needs of one epoch."""
+
+    number: int
+    order: np.ndarray
+    rates: np.ndarray
+    noise: int

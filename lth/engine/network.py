@@ -1,0 +1,241 @@
+"""From a Keras Sequential to a network that the engine can build as often as it likes.
+
+A blueprint is the list of layer configurations with names that do not depend on what else the
+process has built, so that weights, masks and compiled programs are keyed alike everywhere.
+"""
+
+import copy
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+
+from lth.engine.dropout import HashedDropout
+from lth.errors import NothingToPrune, SpecError
+from lth.layers import Prunable
+from lth.masks import Role
+from lth.networks import Network, Shape
+from lth.seeds import Purpose, generator
+
+Weights = dict[str, np.ndarray]
+"""Arrays by the path of their variable, such as ``linear_1/kernel``."""
+
+KERNEL = "kernel"
+RANDOM_STATE = "seed_generator_state"
+_DROPOUT = keras.layers.Dropout
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """An unbuilt network: layer configurations as Keras serialises them, and what enters it.
+
+    Attributes:
+        layers: one configuration per layer, with a name that is unique in the network.
+        shape: of one sample.
+    """
+
+    layers: tuple[dict[str, Any], ...]
+    shape: Shape
+
+    @classmethod
+    def of_sequential(cls, network: keras.Sequential, shape: Shape) -> "Blueprint":
+        """Take over a Sequential of the user's; the original is left as it is.
+
+        Raises:
+            SpecError: when it is no Sequential.
+            NothingToPrune: when it has no lottery layer.
+        """
+        if not isinstance(network, keras.Sequential):
+            raise SpecError(
+                f"{type(network).__name__} is no keras.Sequential; give an unbuilt Sequential of "
+                "LotteryLinear, LotteryConv2D and Keras' own layers"
+            )
+        layers = [
+            layer for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)
+        ]
+        if not any(isinstance(layer, Prunable) for layer in layers):
+            raise NothingToPrune(
+                f"none of the {len(layers)} layers can be pruned; use LotteryLinear or "
+                "LotteryConv2D in place of Dense or Conv2D"
+            )
+        return cls._named(layers, shape)
+
+    @classmethod
+    def of_spec(cls, network: Network, shape: Shape, classes: int) -> "Blueprint":
+        """The network that a spec names, for samples of `shape` and that many classes."""
+        layers = [
+            keras.layers.deserialize(layer.keras_config())
+            for layer in network.expand(shape, classes)
+        ]
+        return cls._named(layers, shape)
+
+    @classmethod
+    def _named(cls, layers: Sequence[keras.Layer], shape: Shape) -> "Blueprint":
+        used: Counter[str] = Counter()
+        named = []
+        for layer in layers:
+            config: dict[str, Any] = copy.deepcopy(keras.layers.serialize(layer))  # pyright: ignore[reportAssignmentType]
+            config.pop("build_config", None)
+            base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", config["class_name"]).lower()
+            base = base.replace("2_d", "2d").removeprefix("lottery_")
+            own = config["config"].get("name")
+            if own is None or re.fullmatch(rf"(lottery_)?{base}(_\d+)?", own):
+                used[base] += 1
+                own = f"{base}_{used[base]}"
+            config["config"]["name"] = own
+            named.append(config)
+        return cls(tuple(named), tuple(shape))
+
+    @cached_property
+    def key(self) -> str:
+        """The blueprint as text: equal networks have equal keys."""
+        return json.dumps([self.layers, self.shape], sort_keys=True, default=str)
+
+    @property
+    def convolves(self) -> bool:
+        """Whether any layer is a convolution."""
+        return any("Conv" in layer["class_name"] for layer in self.layers)
+
+    def freezing(self) -> "Blueprint":
+        """The same network, whose lottery layers keep values for what they prune."""
+        layers = copy.deepcopy(self.layers)
+        for layer in layers:
+            if "Lottery" in layer["class_name"]:
+                layer["config"]["freezes"] = True
+        return Blueprint(layers, self.shape)
+
+    def build(self, seed: int = 0, *path: int) -> keras.Sequential:
+        """A built network whose initial weights come from `seed` alone.
+
+        Every random initializer gets a seed of its own, spawned from the trial's; one that a user
+        gave to an initializer does not count, since trials have to be independent.
+        """
+        layers = copy.deepcopy(self.layers)
+        for number, layer in enumerate(layers):
+            rng = generator(seed, Purpose.INITIAL_WEIGHTS, number, *path)
+            settings = [value for value in layer["config"].values() if isinstance(value, dict)]
+            for config in (layer["config"], *(value.get("config", {}) for value in settings)):
+                _seed(config, rng)
+        model = keras.Sequential([_layer(layer) for layer in layers])
+        model.build((None, *self.shape))
+        return model
+
+    def initial_weights(self, seed: int, *path: int) -> Weights:
+        """The weights that a trial starts from; `path` names further, independent draws."""
+        return read(weight_variables(self.build(seed, *path)))
+
+    def fresh_kernel(self, place: "PrunablePlace", seed: int, level: int) -> np.ndarray:
+        """A new draw of a layer's kernel from its own initializer, float32."""
+        names = [layer["config"]["name"] for layer in self.layers]
+        rng = generator(seed, Purpose.INITIAL_WEIGHTS, names.index(place.name), level)
+        initializer = copy.deepcopy(self.layers[names.index(place.name)]["config"])[
+            "kernel_initializer"
+        ]
+        _seed(initializer["config"], rng)
+        drawn = keras.initializers.deserialize(initializer)(place.layer.mask.shape)
+        return np.array(keras.ops.convert_to_numpy(drawn), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class PrunablePlace:
+    """A lottery layer in a built network."""
+
+    name: str
+    role: Role
+    layer: Any
+
+    @property
+    def kernel(self) -> str:
+        """The key of its kernel among a network's weights."""
+        return f"{self.name}/{KERNEL}"
+
+
+def prunable(model: keras.Sequential, output: str | None = None) -> tuple[PrunablePlace, ...]:
+    """The lottery layers of a built network, in order.
+
+    Args:
+        model: the network.
+        output: name of the output layer; by default the last lottery layer is.
+
+    Raises:
+        SpecError: when no lottery layer has that name.
+    """
+    layers = [layer for layer in model.layers if isinstance(layer, Prunable)]
+    names = [layer.name for layer in layers]
+    output = names[-1] if output is None else output
+    if output not in names:
+        raise SpecError(f"no lottery layer is called '{output}'; there are: {', '.join(names)}")
+    return tuple(PrunablePlace(layer.name, _role(layer, output), layer) for layer in layers)
+
+
+def weight_variables(model: keras.Sequential) -> dict[str, keras.Variable]:
+    """What training changes, by path: trainable weights, moving averages, random states.
+
+    Masks and frozen values are not among them: they belong to a level, not to its training.
+    """
+    found: dict[str, keras.Variable] = {}
+    for layer in model.layers:
+        held = {id(variable) for variable in _held(layer)}
+        for variable in layer.variables:
+            if id(variable) not in held:
+                path = _path(layer, variable)
+                assert path not in found, f"two variables are called {path}"
+                found[path] = variable
+    return found
+
+
+def noise_states(weights: Weights, seed: int, level: int) -> Weights:
+    """The random states of dropout and its like at the start of a level, by path."""
+    paths = [path for path in weights if path.endswith(RANDOM_STATE)]
+    return {
+        path: np.array([generator(seed, Purpose.LAYER_NOISE, level, n).integers(2**31), 0])
+        for n, path in enumerate(paths)
+    }
+
+
+def read(variables: dict[str, keras.Variable]) -> Weights:
+    """Copy variables into arrays."""
+    return {path: np.array(variable.numpy()) for path, variable in variables.items()}
+
+
+def write(variables: dict[str, keras.Variable], weights: Weights) -> None:
+    """Copy arrays into variables; both must hold the same paths."""
+    if variables.keys() != weights.keys():
+        differing = sorted(variables.keys() ^ weights.keys())
+        raise SpecError(f"these weights belong to another network; differing: {differing}")
+    for path, variable in variables.items():
+        variable.assign(weights[path])
+
+
+def _layer(config: dict[str, Any]) -> keras.Layer:
+    layer = keras.layers.deserialize(config)
+    return HashedDropout.from_config(config["config"]) if type(layer) is _DROPOUT else layer
+
+
+def _seed(config: dict[str, Any], rng: np.random.Generator) -> None:
+    if "seed" in config:
+        config["seed"] = int(rng.integers(2**31))
+
+
+def _held(layer: Any) -> list[keras.Variable]:
+    if not isinstance(layer, Prunable):
+        return []
+    return [layer.mask] if layer.frozen is None else [layer.mask, layer.frozen]
+
+
+def _role(layer: Any, output: str) -> Role:
+    if layer.name == output:
+        return "output"
+    return "convolution" if isinstance(layer, keras.layers.Conv2D) else "dense"
+
+
+def _path(layer: Any, variable: keras.Variable) -> str:
+    """A variable's path from its layer on; a random state lives outside its layer's own path."""
+    _, found, within = f"/{variable.path}".partition(f"/{layer.name}/")
+    return f"{layer.name}/{within if found else variable.name}"

@@ -1,0 +1,321 @@
+"""A network and its optimizer as compiled functions: many steps a call, Python only in between.
+
+A program holds variables but no experiment: whoever trains with it writes weights and masks in,
+calls, and reads weights out. Programs are kept for the life of the process and shared by all that
+train the same network in the same way.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from lth.engine.augmentation import augmented
+from lth.engine.device import DeviceData, Split, device_kind
+from lth.engine.network import (
+    Blueprint,
+    PrunablePlace,
+    Weights,
+    prunable,
+    read,
+    weight_variables,
+    write,
+)
+from lth.optimizers import Optimizer
+from lth.results import Scores
+from lth.training import Augmentation
+
+_KEPT = 8
+_FIRST_PACE = 16.0
+"""Steps a second, until it is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over training steps since the last evaluation point: loss, correct answers, steps."""
+
+    loss: float = 0.0
+    correct: float = 0.0
+    steps: int = 0
+
+
+class Program:
+    """The compiled functions of one network under one optimizer.
+
+    Args:
+        blueprint: the network.
+        optimizer: its kind and parameters; the learning rate comes with each step.
+        augmentation: what happens to a training image.
+        output: name of the output layer, or None for the last lottery layer.
+
+    Attributes:
+        xla: whether XLA compiles the functions. It does but for convolutions on a CPU, which
+            TensorFlow's own kernels run faster.
+        places: the prunable layers, in order.
+    """
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        optimizer: Optimizer,
+        augmentation: Augmentation = "none",
+        output: str | None = None,
+    ) -> None:
+        self.blueprint = blueprint
+        self.model = blueprint.build()
+        self.places: tuple[PrunablePlace, ...] = prunable(self.model, output)
+        self.xla = device_kind() != "cpu" or not blueprint.convolves
+        self._weights = weight_variables(self.model)
+        self._optimizer = _built(optimizer, self.model)
+        self._slots = {variable.path: variable for variable in self._optimizer.variables}
+        self._fresh_slots = read(self._slots)
+        self._augmentation: Augmentation = augmentation
+        compiled = tf.function(jit_compile=self.xla, reduce_retracing=False)
+        self._steps_per_second = 0.0
+        self._train = compiled(self._train_steps)
+        self._evaluate = compiled(self._evaluate_batches)
+        self._gradients = compiled(self._sum_gradients)
+
+    @property
+    def weights(self) -> Weights:
+        """A copy of the weights."""
+        return read(self._weights)
+
+    @property
+    def slots(self) -> Weights:
+        """A copy of the optimizer's state."""
+        return read(self._slots)
+
+    def load(
+        self,
+        weights: Weights,
+        masks: Mapping[str, np.ndarray],
+        frozen: Mapping[str, np.ndarray] | None = None,
+        slots: Weights | None = None,
+    ) -> None:
+        """Write an experiment's state into the network.
+
+        Args:
+            weights: by path, as `weights` gives them; kernels are zeroed where pruned.
+            masks: bool arrays by the layer's name.
+            frozen: constant values of pruned weights by the layer's name, for a freezing network.
+            slots: the optimizer's state; fresh when None.
+        """
+        kernels = {p.kernel: weights[p.kernel] * masks[p.name] for p in self.places}
+        write(self._weights, {**weights, **kernels})
+        write(self._slots, self._fresh_slots if slots is None else slots)
+        for place in self.places:
+            place.layer.mask.assign(masks[place.name].astype(np.float32))
+            if place.layer.frozen is not None:
+                held = frozen[place.name] if frozen else np.zeros_like(kernels[place.kernel])
+                place.layer.frozen.assign(held)
+
+    def train(
+        self,
+        data: DeviceData,
+        order: np.ndarray,
+        rates: np.ndarray,
+        first: int,
+        last: int,
+        totals: Totals,
+        augmentation_seed: int = 0,
+    ) -> Totals:
+        """Train steps `first` to `last` (exclusive) of an epoch.
+
+        Args:
+            data: on the device.
+            order: the epoch's batches, int32 [steps, batch], indices into the training samples.
+            rates: learning rate of each of its steps, float32 [steps].
+            first: the first step to take.
+            last: the step to stop before.
+            totals: what these steps are added to.
+            augmentation_seed: of this epoch.
+
+        Returns:
+            The new totals.
+        """
+        began = monotonic()
+        loss, correct = self._train(
+            data.x_train,
+            data.y_train,
+            data.factor,
+            data.offset,
+            tf.constant(order),
+            tf.constant(rates),
+            tf.constant(first),
+            tf.constant(last),
+            tf.constant(augmentation_seed, tf.uint32),
+            tf.constant(totals.loss, tf.float32),
+            tf.constant(totals.correct, tf.float32),
+        )
+        new = Totals(float(loss), float(correct), totals.steps + last - first)
+        self._measured(last - first, monotonic() - began)
+        return new
+
+    def steps_within(self, seconds: float) -> int:
+        """How many training steps to take in a call that should last about that long."""
+        return max(1, int(self._steps_per_second * seconds))
+
+    def swap(self, weights: Weights) -> None:
+        """Write weights into the network, as `weights` gave them; all else stays."""
+        write(self._weights, weights)
+
+    def evaluate(self, data: DeviceData, split: Split) -> Scores:
+        """Loss and accuracies on a split with the network as it is, in inference mode."""
+        loss, correct, top5 = self._evaluate(
+            split.x, split.y, split.batches, split.counted, data.factor, data.offset
+        )
+        return Scores(
+            loss=float(loss) / split.samples,
+            accuracy=float(correct) / split.samples,
+            top5=float(top5) / split.samples if data.classes > 5 else None,
+        )
+
+    def gradients(self, data: DeviceData) -> Weights:
+        """The gradient of the mean training loss by each kernel, in inference mode, by path."""
+        split = data.train_split
+        sums = self._gradients(
+            split.x, split.y, split.batches, split.counted, data.factor, data.offset
+        )
+        return {
+            place.kernel: np.asarray(total) / split.samples
+            for place, total in zip(self.places, sums, strict=True)
+        }
+
+    def _measured(self, steps: int, seconds: float) -> None:
+        """Keep the pace of the latest call; the very first one compiles, and tells nothing."""
+        known = self._steps_per_second > 0
+        self._steps_per_second = steps / seconds if known else _FIRST_PACE
+
+    def _logits(self, x: Any, rows: Any, factor: Any, offset: Any, training: bool) -> Any:
+        images = tf.cast(tf.gather(x, rows), tf.float32) * factor + offset
+        return self.model(images, training=training)
+
+    def _train_steps(
+        self,
+        x: Any,
+        y: Any,
+        factor: Any,
+        offset: Any,
+        order: Any,
+        rates: Any,
+        first: Any,
+        last: Any,
+        seed: Any,
+        loss_so_far: Any,
+        correct_so_far: Any,
+    ) -> Any:
+        trained = self.model.trainable_variables
+
+        def step(number: Any, loss_sum: Any, correct_sum: Any) -> Any:
+            rows = order[number]
+            labels = tf.gather(y, rows)
+            images = tf.cast(tf.gather(x, rows), tf.float32)
+            images = augmented(images, self._augmentation, seed, number) * factor + offset
+            with tf.GradientTape() as tape:
+                logits = self.model(images, training=True)
+                loss = tf.reduce_mean(_cross_entropy(labels, logits))
+                loss += tf.add_n(self.model.losses) if self.model.losses else 0.0
+            gradients = tape.gradient(loss, [variable.value for variable in trained])
+            self._optimizer.learning_rate = rates[number]
+            self._optimizer.apply(gradients, trained)
+            return number + 1, loss_sum + loss, correct_sum + _correct(labels, logits)
+
+        _, loss, correct = tf.while_loop(
+            lambda number, *_: number < last,
+            step,
+            (first, loss_so_far, correct_so_far),
+            parallel_iterations=1,
+        )
+        return loss, correct
+
+    def _evaluate_batches(
+        self, x: Any, y: Any, batches: Any, counted: Any, factor: Any, offset: Any
+    ) -> Any:
+        def batch(number: Any, loss: Any, correct: Any, top5: Any) -> Any:
+            labels, weight = tf.gather(y, batches[number]), counted[number]
+            logits = self._logits(x, batches[number], factor, offset, training=False)
+            ahead = _ahead(labels, logits)
+            return (
+                number + 1,
+                loss + tf.reduce_sum(weight * _cross_entropy(labels, logits)),
+                correct + tf.reduce_sum(weight * tf.cast(ahead < 1, tf.float32)),
+                top5 + tf.reduce_sum(weight * tf.cast(ahead < 5, tf.float32)),
+            )
+
+        zero = tf.constant(0.0)
+        return tf.while_loop(
+            lambda number, *_: number < tf.shape(batches)[0],
+            batch,
+            (tf.constant(0), zero, zero, zero),
+            parallel_iterations=1,
+        )[1:]
+
+    def _sum_gradients(
+        self, x: Any, y: Any, batches: Any, counted: Any, factor: Any, offset: Any
+    ) -> Any:
+        kernels = [place.layer._kernel for place in self.places]
+
+        def batch(number: Any, *sums: Any) -> Any:
+            with tf.GradientTape() as tape:
+                logits = self._logits(x, batches[number], factor, offset, training=False)
+                labels = tf.gather(y, batches[number])
+                loss = tf.reduce_sum(counted[number] * _cross_entropy(labels, logits))
+            gradients = tape.gradient(loss, [kernel.value for kernel in kernels])
+            return (number + 1, *(total + g for total, g in zip(sums, gradients, strict=True)))
+
+        start = (tf.constant(0), *(tf.zeros(kernel.shape) for kernel in kernels))
+        return tf.while_loop(
+            lambda number, *_: number < tf.shape(batches)[0], batch, start, parallel_iterations=1
+        )[1:]
+
+
+_programs: OrderedDict[tuple[str, ...], Program] = OrderedDict()
+
+
+def program(
+    blueprint: Blueprint,
+    optimizer: Optimizer,
+    augmentation: Augmentation = "none",
+    output: str | None = None,
+) -> Program:
+    """The program for this network and optimizer, compiled once in a process.
+
+    The last few programs are kept; a learning rate does not make another one.
+    """
+    same = optimizer.model_copy(update={"learning_rate": 1.0})
+    key = (blueprint.key, same.model_dump_json(), augmentation, output or "")
+    if key not in _programs:
+        _programs[key] = Program(blueprint, optimizer, augmentation, output)
+        while len(_programs) > _KEPT:
+            _programs.popitem(last=False)
+    _programs.move_to_end(key)
+    return _programs[key]
+
+
+def _built(optimizer: Optimizer, model: keras.Sequential) -> keras.optimizers.Optimizer:
+    built = keras.optimizers.deserialize(optimizer.keras_config())
+    built.build(model.trainable_variables)
+    return built
+
+
+def _cross_entropy(labels: Any, logits: Any) -> Any:
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+
+
+def _ahead(labels: Any, logits: Any) -> Any:
+    """How many classes come before the right one; among equal logits the lower class does."""
+    own = tf.gather(logits, labels[:, None], batch_dims=1)
+    lower = tf.range(tf.shape(logits)[1])[None, :] < labels[:, None]
+    before = (logits > own) | ((logits == own) & lower)
+    return tf.reduce_sum(tf.cast(before, tf.int32), axis=1)
+
+
+def _correct(labels: Any, logits: Any) -> Any:
+    answers = tf.argmax(logits, axis=1, output_type=labels.dtype)
+    return tf.reduce_sum(tf.cast(answers == labels, tf.float32))

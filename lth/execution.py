@@ -1,0 +1,86 @@
+"""Carries out one planned run: the library's side of the seam to a worker."""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+from lth.conditions import Conditions
+from lth.engine.device import device_kind
+from lth.files import comparison_files, experiment_files
+from lth.masks import Mask
+from lth.npz import decode
+from lth.plan import PlannedRun, RunKind, experiment_named, rewind_points
+from lth.plots import what_was_run
+from lth.results import RunResult
+from lth.running import Inputs, Observer, Outcome
+from lth.session import LotterySession
+from lth.spec import ControlExperiment, Spec, spec_hash
+
+__all__ = ["device_kind", "execute", "report", "trunk_key"]
+
+_MASK = re.compile(r"level-(\d+)/(.+)")
+
+
+def trunk_key(trunk: str, digest: str, device: str) -> str:
+    """The identity of a dense training with what only a worker knows.
+
+    Args:
+        trunk: `PlannedRun.trunk`.
+        digest: of the data set.
+        device: `device_kind()`.
+    """
+    return hashlib.sha256(f"{trunk} {digest} {device}".encode()).hexdigest()
+
+
+def execute(spec: Spec, run: PlannedRun, inputs: Inputs, observer: Observer) -> Outcome:
+    """Carry out the trunk or the experiment of one trial.
+
+    Args:
+        spec: the whole job's.
+        run: one of `plan(spec)`; the report is `report`'s.
+        inputs: the data, and what other runs or earlier attempts left.
+        observer: told of progress and offered checkpoints; what it raises ends the run.
+
+    Raises:
+        Diverged: when the loss is no longer finite.
+        Stopped: when the observer says so.
+    """
+    conditions = Conditions.of_spec(spec, run.seed, inputs.data)
+    session = LotterySession.under(conditions, run.trial, rewind_points(spec))
+    session.trunk = inputs.trunk
+    if run.kind is RunKind.TRUNK:
+        return Outcome(None, (), session.train_dense(observer, inputs.checkpoint))
+    assert run.experiment is not None
+    experiment = experiment_named(spec, run.experiment)
+    masks = None
+    if isinstance(experiment, ControlExperiment):
+        assert inputs.ticket_masks is not None, "a control needs the masks of its ticket"
+        masks = _by_level(inputs.ticket_masks)
+    result = session.carry_out(
+        experiment, observer, checkpoint=inputs.checkpoint, ticket_masks=masks
+    )
+    about = {"spec": spec.model_dump(mode="json"), "spec_hash": spec_hash(spec), "run": run.key}
+    model = session.experiment(experiment.name)
+    files = experiment_files(model, result, about, what_was_run(spec), spec.plots)
+    return Outcome(result, files, session.trunk if inputs.trunk is None else None)
+
+
+def report(spec: Spec, results: Sequence[RunResult]) -> Outcome:
+    """What the experiments of a job say together: statistics over its trials, and plots."""
+    from lth.statistics import summarise
+
+    controls = [e.name for e in spec.expanded if isinstance(e, ControlExperiment)]
+    summary = summarise(results).model_dump(mode="json")
+    return Outcome(
+        None, comparison_files(results, summary, controls, what_was_run(spec), spec.plots)
+    )
+
+
+def _by_level(content: bytes) -> dict[int, dict[str, Mask]]:
+    """The masks of ``masks.npz``, by level and layer."""
+    levels: dict[int, dict[str, Mask]] = defaultdict(dict)
+    for name, mask in decode(content)[0].items():
+        level, layer = _MASK.fullmatch(name).groups()  # pyright: ignore[reportOptionalMemberAccess]
+        levels[int(level)][layer] = mask
+    return dict(levels)

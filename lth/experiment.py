@@ -1,0 +1,250 @@
+"""An experiment at work: the state it is in, and the steps that bring it forward."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from lth.conditions import Conditions
+from lth.controls import Control, RandomWeights
+from lth.criteria import CriterionContract
+from lth.engine.level import Level, LevelTraining, begin
+from lth.engine.network import Weights
+from lth.errors import SpecError
+from lth.mask_actions import PrunedWeights, pruned_values
+from lth.masks import Mask, PrunableLayer, all_kept, density, prune
+from lth.progress import ExperimentState, TrainedLevel
+from lth.reinit import KernelState, NoReset, Random, ReinitContract, Rewind
+from lth.results import LayerDensity, LevelResult
+from lth.running import Observer
+from lth.schedules import ScheduleContract
+from lth.scopes import ScopeContract
+from lth.seeds import Purpose, generator
+from lth.spec import Method
+from lth.untrained import untrained_scores
+
+
+class ExperimentAtWork:
+    """One experiment under its conditions; `state` is all that it has come to.
+
+    Args:
+        conditions: network, data, training and seed.
+        rewind_points: steps of level 0 whose weights are kept for late resets.
+    """
+
+    def __init__(self, conditions: Conditions, rewind_points: frozenset[int]) -> None:
+        self.conditions = conditions
+        self.rewind_points = rewind_points
+        initial = conditions.initial_weights
+        masks = all_kept(self._layers(initial, initial))
+        self.state = ExperimentState(0, masks, initial, rewinds={0: initial})
+        self._reset: ReinitContract = Rewind(kind="rewind")
+        self._last_level = 0
+
+    def train(self, observer: Observer) -> LevelResult:
+        """Train the current level to its end, and score it.
+
+        Raises:
+            SpecError: when the level is trained already.
+            Diverged: when the loss is no longer finite.
+        """
+        state, data = self.state, self.conditions.data
+        if state.trained:
+            raise SpecError(f"level {state.level} is trained already; call prune() and reinit()")
+        untrained = None
+        if state.level > 0:
+            untrained = untrained_scores(self.conditions, state.start, state.masks, state.frozen)
+        level = self._level()
+        current = state.current = state.current or begin(level, state.start)
+        program = self.conditions.program(freezing=state.frozen is not None)
+        training = LevelTraining(level, current, program, data, state.masks, state.frozen)
+
+        def snapshot() -> bytes:
+            training.capture()
+            return state.to_bytes()
+
+        training.run(observer.progress, lambda: observer.checkpoint(snapshot))
+        early_stop, final = training.scores()
+        kept = density(state.masks)
+        samples = (current.iteration - level.start) * level.training.batch_size
+        result = LevelResult(
+            level=state.level,
+            density=kept,
+            sparsity=1 - kept,
+            layers=layer_table(state.masks),
+            history=current.history,
+            early_stop=early_stop,
+            final=final,
+            untrained=untrained,
+            seconds=current.seconds,
+            samples_per_second=samples / max(current.seconds, 1e-9),
+        )
+        state.rewinds |= current.kept
+        state.finished.append(TrainedLevel(result, state.masks, current.weights))
+        state.current = None
+        observer.checkpoint(state.to_bytes)
+        return result
+
+    def pruned(
+        self, criterion: CriterionContract, schedule: ScheduleContract, scope: ScopeContract
+    ) -> dict[str, Mask]:
+        """The masks of the next level, by the current one's training.
+
+        Raises:
+            SpecError: when the current level is not trained yet.
+        """
+        state = self.state
+        if not state.trained:
+            raise SpecError(f"level {state.level} is not trained yet; call train() first")
+        gradients = self._gradients() if criterion.needs_gradient else None
+        layers = self._layers(state.start, state.finished[-1].weights, gradients)
+        level, seed = state.level + 1, self.conditions.seed
+        return prune(layers, state.masks, criterion, schedule, scope, level, seed)
+
+    def enter(self, masks: dict[str, Mask], pruned_weights: PrunedWeights = "zero") -> None:
+        """Begin the next level with these masks, and the weights as they were trained."""
+        state = self.state
+        trained = state.finished[-1].weights
+        if pruned_weights != "zero":
+            before = state.frozen or {}
+            state.frozen = {
+                place.name: pruned_values(
+                    pruned_weights,
+                    state.start[place.kernel] + before.get(place.name, np.float32(0)),
+                    trained[place.kernel] + before.get(place.name, np.float32(0)),
+                    masks[place.name],
+                )
+                for place in self.conditions.places
+            }
+        state.level, state.masks = state.level + 1, masks
+        state.start = self._masked(trained)
+        self._reset = NoReset(kind="none")
+
+    def restart(self, reinit: ReinitContract) -> None:
+        """Reset the survivors, and what else the reset restores.
+
+        Raises:
+            SpecError: when the weights of the rewind point were not kept.
+        """
+        state, conditions = self.state, self.conditions
+        self._reset = reinit
+        step = self._step_of(reinit)
+        if step not in state.rewinds:
+            raise SpecError(
+                f"the weights of iteration {step} were not kept, only those of "
+                f"{sorted(state.rewinds)}; name it in keep_weights_at before level 0 is trained"
+            )
+        point, trained = state.rewinds[step], state.finished[-1].weights
+        weights = dict(point if reinit.restores else trained)
+        for number, place in enumerate(conditions.places):
+            kernel = KernelState(
+                rewind=point[place.kernel],
+                trained=trained[place.kernel],
+                fresh=conditions.blueprint.fresh_kernel(place, conditions.seed, state.level),
+                mask=state.masks[place.name],
+                stddev=float(np.std(conditions.initial_weights[place.kernel])),
+            )
+            rng = generator(conditions.seed, Purpose.REINIT, state.level, number)
+            weights[place.kernel] = reinit.reset(kernel, rng)
+        state.start = self._masked(weights)
+
+    def follow(self, method: Method, observer: Observer) -> None:
+        """Carry a method out to its last level, from wherever the experiment is."""
+        pruning = method.pruning
+
+        def next_masks(_level: int) -> dict[str, Mask]:
+            return self.pruned(pruning.criterion, pruning.schedule, pruning.scope)
+
+        rounds = len(pruning.schedule.densities(1.0))
+        self._carry_out(rounds, next_masks, method.reinit, pruning.pruned_weights, observer)
+
+    def follow_control(
+        self, control: Control, ticket_masks: Mapping[int, dict[str, Mask]], observer: Observer
+    ) -> None:
+        """Train what must lose if the ticket is special.
+
+        Args:
+            control: what is different from the ticket.
+            ticket_masks: the ticket's, by level from 1.
+            observer: told of progress and offered checkpoints.
+        """
+        seed = self.conditions.seed
+
+        def next_masks(level: int) -> dict[str, Mask]:
+            # The same stream at every level, so that a control's masks nest as the ticket's do.
+            return control.masks(ticket_masks[level], generator(seed, Purpose.CONTROL))
+
+        fresh = isinstance(control, RandomWeights)
+        reinit = Random(kind="random") if fresh else Rewind(kind="rewind")
+        self._carry_out(max(ticket_masks), next_masks, reinit, "zero", observer)
+
+    def _carry_out(
+        self,
+        rounds: int,
+        next_masks: Callable[[int], dict[str, Mask]],
+        reinit: ReinitContract,
+        pruned_weights: PrunedWeights,
+        observer: Observer,
+    ) -> None:
+        self._last_level, self._reset = rounds, reinit
+        self.rewind_points |= {self._step_of(reinit)}
+        while True:
+            if not self.state.trained:
+                self.train(observer)
+            if self.state.level == rounds:
+                return
+            self.enter(next_masks(self.state.level + 1), pruned_weights)
+            self.restart(reinit)
+
+    def _level(self) -> Level:
+        """The training of the current level."""
+        number, training = self.state.level, self.conditions.training
+        rates, start = training.learning_rates(len(self.conditions.data.train)), 0
+        if number > 0:
+            start = self._step_of(self._reset)
+            rates = np.concatenate([rates[:start], self._reset.learning_rates(rates[start:])])
+        snapshots = self.rewind_points if number == 0 else frozenset()
+        last = max(self._last_level, number)
+        return Level(number, last, self.conditions.seed, training, rates, start, snapshots)
+
+    def _gradients(self) -> Weights:
+        """Of the training loss by each kernel, where the current training started."""
+        state = self.state
+        program = self.conditions.program(freezing=state.frozen is not None)
+        program.load(state.start, state.masks, state.frozen)
+        return program.gradients(self.conditions.data)
+
+    def _layers(
+        self, initial: Weights, final: Weights, gradients: Weights | None = None
+    ) -> list[PrunableLayer]:
+        return [
+            PrunableLayer(
+                place.name,
+                place.role,
+                initial[place.kernel],
+                final[place.kernel],
+                None if gradients is None else gradients[place.kernel],
+            )
+            for place in self.conditions.places
+        ]
+
+    def _masked(self, weights: Weights) -> Weights:
+        masks = self.state.masks
+        kernels = {p.kernel: weights[p.kernel] * masks[p.name] for p in self.conditions.places}
+        return {**weights, **kernels}
+
+    def _step_of(self, reinit: ReinitContract) -> int:
+        per_epoch = self.conditions.training.steps_per_epoch(len(self.conditions.data.train))
+        return reinit.rewind_point.iterations(per_epoch)
+
+
+def layer_table(masks: Mapping[str, Mask]) -> tuple[LayerDensity, ...]:
+    """How much of each layer is left."""
+    return tuple(
+        LayerDensity(
+            name=name,
+            kept=int(np.count_nonzero(mask)),
+            total=mask.size,
+            density=np.count_nonzero(mask) / mask.size,
+        )
+        for name, mask in masks.items()
+    )

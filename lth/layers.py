@@ -1,0 +1,143 @@
+"""Keras layers whose kernels can be pruned.
+
+They are Keras' own `Dense` and `Conv2D` with a mask beside the kernel. The mask is a variable that
+is never trained; only surviving weights take part in the forward pass and receive a gradient, so
+a pruned weight that is zero stays exactly zero under every optimizer.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+_REGISTER = keras.saving.register_keras_serializable(package="lth")
+
+
+class Prunable:
+    """What lottery layers add to a Keras layer: a mask, and values for what it prunes.
+
+    Attributes:
+        kernel: the surviving weights; zero where pruned.
+        mask: of the kernel's shape and dtype, 1 = kept, 0 = pruned.
+        frozen: constant values of the pruned weights, or None where they are zero.
+    """
+
+    _kernel: keras.Variable
+    mask: keras.Variable
+    frozen: keras.Variable | None = None
+    freezes: bool
+
+    def _add_mask(self) -> None:
+        add = self.add_weight  # pyright: ignore[reportAttributeAccessIssue]
+        shape = self._kernel.shape
+        self.mask = add(name="mask", shape=shape, initializer="ones", trainable=False)
+        if self.freezes:
+            self.frozen = add(name="frozen", shape=shape, initializer="zeros", trainable=False)
+
+    def pruned_kernel(self) -> Any:
+        """The kernel as the forward pass sees it: survivors, and what pruned weights became."""
+        kernel = ops.multiply(self._kernel, self.mask)
+        return kernel if self.frozen is None else ops.add(kernel, self.frozen)
+
+
+@_REGISTER
+class LotteryLinear(Prunable, keras.layers.Dense):
+    """A dense layer with a prunable kernel [inputs, units]; the bias is never pruned.
+
+    Args:
+        units: outputs of the layer.
+        activation: as in `keras.layers.Dense`.
+        kernel_initializer: any Keras initializer; Glorot normal, as in the papers, by default.
+        freezes: keep constant values for pruned weights (Zhou et al. 2019) instead of zero.
+        **kwargs: the further arguments of `keras.layers.Dense`.
+
+    Example:
+        >>> layer = LotteryLinear(300, activation="relu")
+        >>> layer(np.zeros((1, 784), "float32")).shape
+        TensorShape([1, 300])
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        kernel_initializer: Any = "glorot_normal",
+        freezes: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            units, activation=activation, kernel_initializer=kernel_initializer, **kwargs
+        )
+        self.freezes = freezes
+
+    def build(self, input_shape: Any) -> None:
+        """Create kernel, bias and mask."""
+        super().build(input_shape)
+        self._add_mask()
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Multiply by the pruned kernel, add the bias, apply the activation."""
+        outputs = ops.matmul(inputs, self.pruned_kernel())
+        if self.bias is not None:
+            outputs = ops.add(outputs, self.bias)
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The layer's arguments, for `from_config`."""
+        return {**super().get_config(), "freezes": self.freezes}
+
+
+@_REGISTER
+class LotteryConv2D(Prunable, keras.layers.Conv2D):
+    """A convolution with a prunable kernel [height, width, channels, filters].
+
+    Args:
+        filters: outputs of the layer.
+        kernel_size: height and width of the window.
+        strides: step of the window.
+        padding: "valid" or "same".
+        activation: as in `keras.layers.Conv2D`.
+        kernel_initializer: any Keras initializer; Glorot normal by the kernel's fan-in and
+            fan-out, as in the papers, by default.
+        freezes: keep constant values for pruned weights (Zhou et al. 2019) instead of zero.
+        **kwargs: the further arguments of `keras.layers.Conv2D`.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int] = 3,
+        strides: int | tuple[int, int] = 1,
+        padding: str = "same",
+        activation: Any = None,
+        kernel_initializer: Any = "glorot_normal",
+        freezes: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            filters,
+            kernel_size,
+            strides=strides,
+            padding=padding,
+            activation=activation,
+            kernel_initializer=kernel_initializer,
+            **kwargs,
+        )
+        self.freezes = freezes
+
+    def build(self, input_shape: Any) -> None:
+        """Create kernel, bias and mask."""
+        super().build(input_shape)
+        self._add_mask()
+
+    def call(self, inputs: Any) -> Any:
+        """Convolve with the pruned kernel, add the bias, apply the activation."""
+        outputs = self.convolution_op(inputs, self.pruned_kernel())
+        if self.bias is not None:
+            shape = (1, 1, 1, -1) if self.data_format == "channels_last" else (1, -1, 1, 1)
+            outputs = ops.add(outputs, ops.reshape(self.bias, shape))
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The layer's arguments, for `from_config`."""
+        return {**super().get_config(), "freezes": self.freezes}

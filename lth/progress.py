@@ -1,0 +1,134 @@
+"""All that an experiment has come to, and its bytes: a trunk is a checkpoint after level 0."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lth.engine.level import Best, LevelState, Point
+from lth.engine.network import Weights
+from lth.engine.program import Totals
+from lth.masks import Mask
+from lth.npz import decode, encode, named, section
+from lth.results import LevelResult, Scores
+
+FORMAT = 1
+
+
+@dataclass
+class TrainedLevel:
+    """A finished level: what is known of it, and its weights."""
+
+    result: LevelResult
+    masks: dict[str, Mask]
+    weights: Weights
+
+
+@dataclass
+class ExperimentState:
+    """An experiment between two steps of its work.
+
+    Attributes:
+        level: the level that is in training, or was trained last.
+        masks: of this level, bool by layer name.
+        frozen: constant values of pruned weights by layer name, or None where they are zero.
+        start: the weights that this level's training starts from.
+        rewinds: the weights of level 0 after the steps that some reset returns to.
+        finished: the levels that are done, from 0.
+        current: the training under way, or None between levels.
+    """
+
+    level: int
+    masks: dict[str, Mask]
+    start: Weights
+    frozen: dict[str, np.ndarray] | None = None
+    rewinds: dict[int, Weights] = field(default_factory=dict)
+    finished: list[TrainedLevel] = field(default_factory=list)
+    current: LevelState | None = None
+
+    @property
+    def trained(self) -> bool:
+        """Whether the current level's training is done."""
+        return len(self.finished) > self.level
+
+    def to_bytes(self) -> bytes:
+        """The state as an npz."""
+        arrays = {**named("masks", self.masks), **named("start", self.start)}
+        arrays |= named("frozen", self.frozen or {})
+        for step, weights in self.rewinds.items():
+            arrays |= named(f"rewind-{step}", weights)
+        for number, level in enumerate(self.finished):
+            arrays |= named(f"level-{number}/masks", level.masks)
+            arrays |= named(f"level-{number}/weights", level.weights)
+        header: dict[str, Any] = {
+            "format": FORMAT,
+            "level": self.level,
+            "frozen": self.frozen is not None,
+            "rewinds": list(self.rewinds),
+            "finished": [level.result.model_dump(mode="json") for level in self.finished],
+        }
+        if self.current is not None:
+            header["current"], more = _described(self.current)
+            arrays |= named("current", more)
+        return encode(arrays, header)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "ExperimentState":
+        """The state that `to_bytes` wrote."""
+        arrays, header = decode(content)
+        if header["format"] != FORMAT:
+            raise ValueError(f"a checkpoint of format {header['format']}; this is {FORMAT}")
+        finished = [
+            TrainedLevel(
+                LevelResult.model_validate(result),
+                section(arrays, f"level-{number}/masks"),
+                section(arrays, f"level-{number}/weights"),
+            )
+            for number, result in enumerate(header["finished"])
+        ]
+        current = header.get("current")
+        return cls(
+            level=header["level"],
+            masks=section(arrays, "masks"),
+            start=section(arrays, "start"),
+            frozen=section(arrays, "frozen") if header["frozen"] else None,
+            rewinds={step: section(arrays, f"rewind-{step}") for step in header["rewinds"]},
+            finished=finished,
+            current=current and _restored(current, section(arrays, "current")),
+        )
+
+
+def _described(state: LevelState) -> tuple[dict[str, Any], Weights]:
+    """A training under way as a header and arrays."""
+    arrays = {**named("weights", state.weights), **named("slots", state.slots or {})}
+    for step, weights in state.kept.items():
+        arrays |= named(f"kept-{step}", weights)
+    header: dict[str, Any] = {
+        "iteration": state.iteration,
+        "slots": state.slots is not None,
+        "totals": [state.totals.loss, state.totals.correct, state.totals.steps],
+        "points": [
+            [p.iteration, p.train_loss, p.train_accuracy, p.validation.model_dump()]
+            for p in state.points
+        ],
+        "kept": list(state.kept),
+        "seconds": state.seconds,
+    }
+    if state.best is not None:
+        header["best"] = [state.best.iteration, state.best.validation.model_dump()]
+        arrays |= named("best", state.best.weights)
+    return header, arrays
+
+
+def _restored(header: dict[str, Any], arrays: Weights) -> LevelState:
+    best = header.get("best")
+    return LevelState(
+        iteration=header["iteration"],
+        weights=section(arrays, "weights"),
+        slots=section(arrays, "slots") if header["slots"] else None,
+        totals=Totals(*header["totals"]),
+        points=[Point(i, loss, acc, Scores(**val)) for i, loss, acc, val in header["points"]],
+        best=best and Best(best[0], Scores(**best[1]), section(arrays, "best")),
+        kept={step: section(arrays, f"kept-{step}") for step in header["kept"]},
+        seconds=header["seconds"],
+    )

@@ -1,0 +1,44 @@
+"""What a masked network knows before it is trained."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from lth.conditions import Conditions
+from lth.engine.network import Weights
+from lth.mask_actions import rescaled, signed_constant
+from lth.masks import Mask
+from lth.results import Untrained
+
+
+def untrained_scores(
+    conditions: Conditions,
+    weights: Weights,
+    masks: Mapping[str, Mask],
+    frozen: Mapping[str, np.ndarray] | None,
+) -> Untrained:
+    """Test scores of a masked network as it stands, with signed constants, and rescaled.
+
+    Args:
+        conditions: network and data.
+        weights: at the reset point, by path.
+        masks: bool by layer name.
+        frozen: constant values of pruned weights, or None where they are zero.
+
+    Reference: Zhou et al. 2019, arXiv:1905.01067, section 5.
+    """
+    program, data = conditions.program(frozen is not None), conditions.data
+    program.load(weights, masks, frozen)
+    masked = program.evaluate(data, data.test)
+    constant, scaled = dict(weights), dict(weights)
+    for place in conditions.places:
+        kernel, mask = weights[place.kernel], masks[place.name]
+        stddev = float(np.std(conditions.initial_weights[place.kernel]))
+        constant[place.kernel] = signed_constant(kernel, mask, stddev)
+        scaled[place.kernel] = rescaled(kernel, mask)
+    program.swap(constant)
+    signed = program.evaluate(data, data.test)
+    program.swap(scaled)
+    return Untrained(
+        masked=masked, signed_constant=signed, rescaled=program.evaluate(data, data.test)
+    )
