@@ -1,0 +1,26 @@
+"""A typed client of the service, for scripts and notebooks.
+
+    with Client() as client:
+        job = client.submit({"kind": "model", "dataset": "digits"})
+        job = client.wait(job.id)
+        client.download(job.id, "results")
+
+`Client` and `AsyncClient` say the same requests (`service.client.requests`), one in plain calls,
+the other in coroutines. Errors are in `service.client.errors`.
+"""
+
+from service.client.asynchronous import AsyncClient
+from service.client.models import Artifact, Event, Failure, Job, JobPage, Results, Run
+from service.client.synchronous import Client
+
+__all__ = [
+    "Artifact",
+    "AsyncClient",
+    "Client",
+    "Event",
+    "Failure",
+    "Job",
+    "JobPage",
+    "Results",
+    "Run",
+]

@@ -1,0 +1,222 @@
+"""The client in coroutines; `service.client.synchronous` says what each does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+from httpx_sse import aconnect_sse
+
+from service.client import requests
+from service.client.downloading import Download, Progress
+from service.client.errors import JobNotSucceeded, ServiceFailed, Unreachable, refusal
+from service.client.following import TIMEOUT as EVENTS_TIMEOUT
+from service.client.following import Following
+from service.client.locating import TIMEOUT, locate
+from service.client.models import Artifact, Event, Job, Results, Run, how_it_ended
+from service.client.requests import Request
+from service.client.retries import Retries, worth_repeating
+
+Answer = TypeVar("Answer")
+
+
+class AsyncClient:
+    """A connection to the service. Use it as a context, or `close` it.
+
+    Args:
+        server: address of the service; default ``LTH_SERVER``, or the stack on this machine.
+        key: API key; default ``LTH_API_KEY``, or that of the stack on this machine.
+        retries: how often a request that is safe to repeat is repeated.
+        transport: for tests: what carries the requests.
+    """
+
+    def __init__(
+        self,
+        server: str | None = None,
+        key: str | None = None,
+        *,
+        retries: Retries | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.address = locate(server, key)
+        self._retries = retries or Retries()
+        self._http = httpx.AsyncClient(
+            base_url=self.address.server,
+            headers=self.address.headers,
+            timeout=TIMEOUT,
+            follow_redirects=True,
+            transport=transport,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def send(self, request: Request[Answer]) -> Answer:
+        """Send a request of `service.client.requests`, again where that is safe and may help.
+
+        Raises:
+            ClientError: see `service.client.errors`.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            last = attempt >= self._retries.attempts or not request.repeatable
+            try:
+                answer = await self._http.request(
+                    request.method,
+                    request.path,
+                    params=dict(request.params),
+                    headers=dict(request.headers),
+                    json=request.json,
+                )
+            except httpx.TransportError as error:
+                if last:
+                    raise self._unreachable(error) from error
+                await asyncio.sleep(self._retries.wait(attempt))
+                continue
+            if answer.is_success:
+                return request.read(answer)
+            if last or not worth_repeating(answer):
+                raise refusal(answer)
+            await asyncio.sleep(self._retries.wait(attempt, answer))
+
+    async def submit(
+        self, document: Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> Job:
+        """Submit a job; see `service.client.requests.submit`."""
+        return await self.send(requests.submit(document, idempotency_key=idempotency_key))
+
+    async def job(self, job_id: str) -> Job:
+        """Look at a job."""
+        return await self.send(requests.job(job_id))
+
+    async def jobs(self, **wanted: Any) -> AsyncIterator[Job]:
+        """Jobs, newest first, page by page; `wanted` as in `service.client.requests.job_page`."""
+        cursor = None
+        while True:
+            page = await self.send(requests.job_page(**wanted, cursor=cursor))
+            for job in page.jobs:
+                yield job
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    async def runs(self, job_id: str) -> list[Run]:
+        """The runs of a job, in the order of its plan."""
+        return (await self.send(requests.runs(job_id))).runs
+
+    async def results(self, job_id: str) -> Results:
+        """What a job's finished experiments found out."""
+        return await self.send(requests.results(job_id))
+
+    async def events(self, job_id: str, *, after: int = 0) -> AsyncIterator[Event]:
+        """What happens to a job, as it happens, until it is finished; nothing is lost between.
+
+        Args:
+            job_id: of the job.
+            after: number of the last event that you have.
+        """
+        state = Following(job_id, self._retries, after)
+        while not state.over:
+            broken: Exception | None = None
+            try:
+                async for event in self._events(state):
+                    yield event
+            except (httpx.TransportError, ServiceFailed) as error:
+                broken = error
+            if state.over or (broken is None and (await self.job(job_id)).finished):
+                return
+            wait = state.failed()
+            if wait is None:
+                raise self._unreachable(broken or "the stream of events ends early") from broken
+            await asyncio.sleep(wait)
+
+    async def wait(self, job_id: str, *, check: bool = True) -> Job:
+        """Wait for the end of a job.
+
+        Raises:
+            JobNotSucceeded: when `check` is set and the job failed or was cancelled.
+        """
+        async for _ in self.events(job_id):
+            pass
+        job = await self.job(job_id)
+        if check and job.state != "succeeded":
+            raise JobNotSucceeded(how_it_ended(job))
+        return job
+
+    async def artifacts(self, job_id: str) -> list[Artifact]:
+        """The files of a job."""
+        return (await self.send(requests.artifacts(job_id))).artifacts
+
+    async def artifact(self, job_id: str, name: str) -> bytes:
+        """The bytes of a file, in memory."""
+        return await self.send(requests.artifact(job_id, name))
+
+    async def download(
+        self, artifact: Artifact, folder: Path, *, progress: Progress | None = None
+    ) -> Path:
+        """Fetch a file into `folder`, under its name, and check its digest.
+
+        Returns:
+            Where it is.
+        """
+        download = Download(artifact, Path(folder), progress)
+        attempt = 0
+        try:
+            while not download.there:
+                attempt += 1
+                try:
+                    await self._fetch(download)
+                    break
+                except httpx.TransportError as error:
+                    if attempt >= self._retries.attempts:
+                        raise self._unreachable(error) from error
+                    await asyncio.sleep(self._retries.wait(attempt))
+        except BaseException:
+            download.abandon()
+            raise
+        return download.finish()
+
+    async def catalogue(self) -> dict[str, Any]:
+        """Everything that a spec may name, with its parameters."""
+        return await self.send(requests.catalogue())
+
+    async def _events(self, state: Following) -> AsyncIterator[Event]:
+        async with aconnect_sse(
+            self._http, "GET", state.path, headers=state.headers, timeout=EVENTS_TIMEOUT
+        ) as source:
+            if not source.response.is_success:
+                await source.response.aread()
+                raise refusal(source.response)
+            async for message in source.aiter_sse():
+                event = state.take(message)
+                if event is not None:
+                    yield event
+
+    async def _fetch(self, download: Download) -> None:
+        async with self._http.stream(
+            "GET", download.artifact.href, headers=download.headers
+        ) as answer:
+            if not answer.is_success:
+                await answer.aread()
+                raise refusal(answer)
+            download.begin(answer)
+            async for piece in answer.aiter_bytes():
+                download.take(piece)
+
+    def _unreachable(self, error: Exception | str) -> Unreachable:
+        return Unreachable(f"no answer from {self.address.server}: {error}")

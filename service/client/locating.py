@@ -1,0 +1,49 @@
+"""Where the service is, when a person does not say."""
+
+import os
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import httpx
+
+from service.client.errors import Unreachable
+from service.stack.place import Place
+
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A server, and the key to it."""
+
+    server: str
+    key: str | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request says."""
+        said = {"User-Agent": f"lth/{version('lth')}"}
+        return {**said, "Authorization": f"Bearer {self.key}"} if self.key else said
+
+
+def locate(server: str | None = None, key: str | None = None) -> Address:
+    """Find the server: as said, or ``LTH_SERVER``, or the stack that runs on this machine.
+
+    The key is the one said, or ``LTH_API_KEY``, or that of the stack on this machine.
+
+    Raises:
+        Unreachable: when nothing says where the service is.
+    """
+    key = key or os.environ.get("LTH_API_KEY")
+    server = server or os.environ.get("LTH_SERVER")
+    place = Place.default()
+    running = place.running()
+    if server is None and running is None:
+        raise Unreachable(
+            "where is the service? Start one here with 'lth up', or name one with --server or "
+            f"LTH_SERVER (no stack is running on {place.directory})"
+        )
+    if running is not None and server in (None, running.server):
+        return Address(running.server, key or place.read_admin_key())
+    assert server is not None
+    return Address(server.rstrip("/"), key)

@@ -1,0 +1,216 @@
+"""The client in plain calls."""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+from httpx_sse import connect_sse
+
+from service.client import requests
+from service.client.downloading import Download, Progress
+from service.client.errors import JobNotSucceeded, ServiceFailed, Unreachable, refusal
+from service.client.following import TIMEOUT as EVENTS_TIMEOUT
+from service.client.following import Following
+from service.client.locating import TIMEOUT, locate
+from service.client.models import Artifact, Event, Job, Results, Run, how_it_ended
+from service.client.requests import Request
+from service.client.retries import Retries, worth_repeating
+
+Answer = TypeVar("Answer")
+
+
+class Client:
+    """A connection to the service. Use it as a context, or `close` it.
+
+    Args:
+        server: address of the service; default ``LTH_SERVER``, or the stack on this machine.
+        key: API key; default ``LTH_API_KEY``, or that of the stack on this machine.
+        retries: how often a request that is safe to repeat is repeated.
+        transport: for tests: what carries the requests.
+    """
+
+    def __init__(
+        self,
+        server: str | None = None,
+        key: str | None = None,
+        *,
+        retries: Retries | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.address = locate(server, key)
+        self._retries = retries or Retries()
+        self._http = httpx.Client(
+            base_url=self.address.server,
+            headers=self.address.headers,
+            timeout=TIMEOUT,
+            follow_redirects=True,
+            transport=transport,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def send(self, request: Request[Answer]) -> Answer:
+        """Send a request of `service.client.requests`, again where that is safe and may help.
+
+        Raises:
+            ClientError: see `service.client.errors`.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            last = attempt >= self._retries.attempts or not request.repeatable
+            try:
+                answer = self._http.request(
+                    request.method,
+                    request.path,
+                    params=dict(request.params),
+                    headers=dict(request.headers),
+                    json=request.json,
+                )
+            except httpx.TransportError as error:
+                if last:
+                    raise self._unreachable(error) from error
+                time.sleep(self._retries.wait(attempt))
+                continue
+            if answer.is_success:
+                return request.read(answer)
+            if last or not worth_repeating(answer):
+                raise refusal(answer)
+            time.sleep(self._retries.wait(attempt, answer))
+
+    def submit(self, document: Mapping[str, Any], *, idempotency_key: str | None = None) -> Job:
+        """Submit a job; see `service.client.requests.submit`."""
+        return self.send(requests.submit(document, idempotency_key=idempotency_key))
+
+    def job(self, job_id: str) -> Job:
+        """Look at a job."""
+        return self.send(requests.job(job_id))
+
+    def jobs(self, **wanted: Any) -> Iterator[Job]:
+        """Jobs, newest first, page by page; `wanted` as in `service.client.requests.job_page`."""
+        cursor = None
+        while True:
+            page = self.send(requests.job_page(**wanted, cursor=cursor))
+            yield from page.jobs
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def runs(self, job_id: str) -> list[Run]:
+        """The runs of a job, in the order of its plan."""
+        return self.send(requests.runs(job_id)).runs
+
+    def results(self, job_id: str) -> Results:
+        """What a job's finished experiments found out."""
+        return self.send(requests.results(job_id))
+
+    def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
+        """What happens to a job, as it happens, until it is finished; nothing is lost between.
+
+        Args:
+            job_id: of the job.
+            after: number of the last event that you have.
+        """
+        state = Following(job_id, self._retries, after)
+        while not state.over:
+            broken: Exception | None = None
+            try:
+                yield from self._events(state)
+            except (httpx.TransportError, ServiceFailed) as error:
+                broken = error
+            if state.over or (broken is None and self.job(job_id).finished):
+                return
+            wait = state.failed()
+            if wait is None:
+                raise self._unreachable(broken or "the stream of events ends early") from broken
+            time.sleep(wait)
+
+    def wait(self, job_id: str, *, check: bool = True) -> Job:
+        """Wait for the end of a job.
+
+        Raises:
+            JobNotSucceeded: when `check` is set and the job failed or was cancelled.
+        """
+        for _ in self.events(job_id):
+            pass
+        job = self.job(job_id)
+        if check and job.state != "succeeded":
+            raise JobNotSucceeded(how_it_ended(job))
+        return job
+
+    def artifacts(self, job_id: str) -> list[Artifact]:
+        """The files of a job."""
+        return self.send(requests.artifacts(job_id)).artifacts
+
+    def artifact(self, job_id: str, name: str) -> bytes:
+        """The bytes of a file, in memory."""
+        return self.send(requests.artifact(job_id, name))
+
+    def download(
+        self, artifact: Artifact, folder: Path, *, progress: Progress | None = None
+    ) -> Path:
+        """Fetch a file into `folder`, under its name, and check its digest.
+
+        Returns:
+            Where it is.
+        """
+        download = Download(artifact, Path(folder), progress)
+        attempt = 0
+        try:
+            while not download.there:
+                attempt += 1
+                try:
+                    self._fetch(download)
+                    break
+                except httpx.TransportError as error:
+                    if attempt >= self._retries.attempts:
+                        raise self._unreachable(error) from error
+                    time.sleep(self._retries.wait(attempt))
+        except BaseException:
+            download.abandon()
+            raise
+        return download.finish()
+
+    def catalogue(self) -> dict[str, Any]:
+        """Everything that a spec may name, with its parameters."""
+        return self.send(requests.catalogue())
+
+    def _events(self, state: Following) -> Iterator[Event]:
+        with connect_sse(
+            self._http, "GET", state.path, headers=state.headers, timeout=EVENTS_TIMEOUT
+        ) as source:
+            if not source.response.is_success:
+                source.response.read()
+                raise refusal(source.response)
+            for message in source.iter_sse():
+                event = state.take(message)
+                if event is not None:
+                    yield event
+
+    def _fetch(self, download: Download) -> None:
+        with self._http.stream("GET", download.artifact.href, headers=download.headers) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise refusal(answer)
+            download.begin(answer)
+            for piece in answer.iter_bytes():
+                download.take(piece)
+
+    def _unreachable(self, error: Exception | str) -> Unreachable:
+        return Unreachable(f"no answer from {self.address.server}: {error}")

@@ -1,0 +1,123 @@
+"""The data directory of a local stack: what lies where, and who may use it."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import platformdirs
+
+from service.stack.errors import AlreadyRunning
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a running stack says of itself, for the command line to find.
+
+    Attributes:
+        pid: of the process that runs the stack.
+        server: address of the API.
+        database_url, broker_url, object_store_url: where its parts are.
+    """
+
+    pid: int
+    server: str
+    database_url: str
+    broker_url: str
+    object_store_url: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """A data directory."""
+
+    directory: Path
+
+    @classmethod
+    def default(cls) -> "Place":
+        """``LTH_DATA_DIR``, or the user's own folder for such data."""
+        chosen = os.environ.get("LTH_DATA_DIR")
+        return cls(Path(chosen) if chosen else platformdirs.user_data_path("lth"))
+
+    @property
+    def postgres(self) -> Path:
+        return self.directory / "postgres"
+
+    @property
+    def valkey(self) -> Path:
+        return self.directory / "valkey"
+
+    @property
+    def blobs(self) -> Path:
+        return self.directory / "blobs"
+
+    @property
+    def datasets(self) -> Path:
+        return self.directory / "datasets"
+
+    @property
+    def admin_key(self) -> Path:
+        return self.directory / "admin-key"
+
+    def read_admin_key(self) -> str | None:
+        """The key of whoever runs the stack, if one was made."""
+        try:
+            return self.admin_key.read_text().strip()
+        except OSError:
+            return None
+
+    def log(self, name: str) -> Path:
+        """The log of a part."""
+        return self.directory / "logs" / f"{name}.log"
+
+    def make(self) -> None:
+        """Make the folders; only the user may enter."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.blobs, self.datasets, self.directory / "logs"):
+            folder.mkdir(exist_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the directory for this process, which the kernel lets go of with it.
+
+        Raises:
+            AlreadyRunning: when another process holds it.
+        """
+        with (self.directory / "lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                running = self.running()
+                at = f" at {running.server} (process {running.pid})" if running else ""
+                raise AlreadyRunning(
+                    f"a stack runs on {self.directory}{at}; use it, stop it, or choose another "
+                    "directory with --data-dir"
+                ) from None
+            yield
+
+    def announce(self, running: Running) -> None:
+        """Write down what runs here; only the user may read it, as it holds passwords."""
+        new = self._announcement.with_suffix(".new")
+        new.touch(mode=0o600)
+        new.write_text(json.dumps(asdict(running), indent=2))
+        new.replace(self._announcement)
+
+    def retract(self) -> None:
+        """Take the announcement back."""
+        self._announcement.unlink(missing_ok=True)
+
+    def running(self) -> Running | None:
+        """What the stack on this directory announced, if its process is there."""
+        try:
+            running = Running(**json.loads(self._announcement.read_text()))
+            os.kill(running.pid, 0)
+        except (OSError, ValueError, TypeError):
+            return None
+        return running
+
+    @property
+    def _announcement(self) -> Path:
+        return self.directory / "stack.json"

@@ -1,0 +1,195 @@
+"""Starts the parts of a local stack in their order, each once those it needs are ready."""
+
+import os
+import signal
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+import httpx
+
+from service.settings import Settings
+from service.stack.errors import StartFailed
+from service.stack.group import Child, Group
+from service.stack.place import Place, Running
+from service.stack.postgres import Postgres
+from service.stack.processes import api_command, beat_command, worker_command
+from service.stack.supervisor import Part, Supervisor
+from service.stack.valkey import Valkey, free_port
+from service.store import workers
+from service.store.database import Database
+from service.store.migrate import migrate
+
+_DATABASE = "lth"
+_HOST = "127.0.0.1"
+_READY_SECONDS = 60.0
+_STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person chooses.
+
+    Attributes:
+        place: the data directory.
+        port: of the API, for this machine alone; 0 for any that is free.
+        workers: runs at once; None for one a GPU, or a core.
+    """
+
+    place: Place
+    port: int = 8000
+    workers: int | None = None
+
+
+class Narrator(Protocol):
+    """Tells a person what happens."""
+
+    def started(self, name: str, what: str, seconds: float) -> None:
+        """A part is up."""
+
+    def ready(self, running: Running) -> None:
+        """All of it is up."""
+
+    def say(self, text: str) -> None:
+        """Something happened that a person should know."""
+
+
+def start_stack(
+    options: Options, group: Group, supervisor: Supervisor, narrator: Narrator
+) -> Running:
+    """Start everything, and wait until it is ready.
+
+    Parts that the environment names (``LTH_DATABASE_URL``, ``LTH_BROKER_URL``,
+    ``LTH_OBJECT_STORE_URL``) are used as they are; the others are started.
+
+    Raises:
+        StartFailed: when a part does not come up.
+    """
+    port = _free(options.port)
+    starting = _Starting(options.place, group, supervisor, narrator, dict(os.environ))
+    starting.postgres()
+    starting.valkey()
+    starting.complete(options.workers)
+    starting.migrated()
+    return starting.service(port)
+
+
+@dataclass
+class _Starting:
+    """A stack on its way; `env` is what its processes will be told."""
+
+    place: Place
+    group: Group
+    supervisor: Supervisor
+    narrator: Narrator
+    env: dict[str, str]
+
+    def postgres(self) -> None:
+        if "LTH_DATABASE_URL" in self.env:
+            return
+        server = Postgres.at(self.place.postgres)
+        log = self.place.log("postgres")
+        part = Part("postgres", lambda: server.start(self.group, log), server.stop)
+        self._start(part, f"PostgreSQL, in {server.directory}")
+        server.create_database(_DATABASE)
+        self.env["LTH_DATABASE_URL"] = server.url(_DATABASE)
+
+    def valkey(self) -> None:
+        if "LTH_BROKER_URL" in self.env:
+            return
+        server = Valkey(self.place.valkey)
+        log = self.place.log("valkey")
+        part = Part("valkey", lambda: server.start(self.group, log), server.stop)
+        self._start(part, f"messages to workers, on port {server.port}")
+        self.env["LTH_BROKER_URL"] = server.url
+
+    def complete(self, workers: int | None) -> None:
+        self.env.setdefault("LTH_OBJECT_STORE_URL", self.place.blobs.absolute().as_uri())
+        self.env.setdefault("LTH_DATASETS_DIR", str(self.place.datasets.absolute()))
+        if workers is not None:
+            self.env["LTH_WORKER_PROCESSES"] = str(workers)
+
+    def migrated(self) -> None:
+        began = time.monotonic()
+        migrate(self.env["LTH_DATABASE_URL"])
+        self.narrator.started("tables", "up to date", time.monotonic() - began)
+
+    def service(self, port: int) -> Running:
+        server = f"http://{_HOST}:{port}"
+        settings = Settings(
+            database_url=self.env["LTH_DATABASE_URL"],
+            broker_url=self.env["LTH_BROKER_URL"],
+            object_store_url=self.env["LTH_OBJECT_STORE_URL"],
+        )
+        # The worker takes longest to start, so it is started first and waited for last.
+        began = time.monotonic()
+        worker = self.supervisor.start(
+            self._process("worker", worker_command(), settings.drain_seconds + _STOP_SECONDS)
+        )
+        self._start(self._process("beat", beat_command()), "looks after lost runs and messages")
+        self._start(
+            self._process("api", api_command(_HOST, port)),
+            server,
+            lambda api: api.wait_until(lambda: _answers(server), _READY_SECONDS, every=0.1),
+        )
+        with closing(Database(settings.database_url, pool_size=1)) as database:
+            worker.wait_until(
+                lambda: bool(_devices(database, worker.pid)), _READY_SECONDS, every=0.1
+            )
+            devices = Counter(_devices(database, worker.pid))
+        what = ", ".join(f"{count} x {device}" for device, count in devices.items())
+        self.narrator.started("worker", what, time.monotonic() - began)
+        return Running(
+            os.getpid(),
+            server,
+            settings.database_url,
+            settings.broker_url,
+            settings.object_store_url,
+        )
+
+    def _start(self, part: Part, what: str, wait: Callable[[Child], None] | None = None) -> None:
+        began = time.monotonic()
+        child = self.supervisor.start(part)
+        if wait is not None:
+            wait(child)
+        self.narrator.started(part.name, what, time.monotonic() - began)
+
+    def _process(self, name: str, command: list[str], patience: float = _STOP_SECONDS) -> Part:
+        def stop(child: Child) -> None:
+            child.stop(signal.SIGTERM, patience)
+
+        log = self.place.log(name)
+        return Part(name, lambda: self.group.spawn(name, command, log, env=self.env), stop)
+
+
+def _free(port: int) -> int:
+    if port == 0:
+        return free_port()
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError as error:
+            raise StartFailed(
+                f"port {port} cannot be had ({error.strerror}); choose another with --port, "
+                "or --port 0 for any"
+            ) from None
+    return port
+
+
+def _answers(server: str) -> bool:
+    try:
+        return httpx.get(f"{server}/readyz", timeout=5, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _devices(database: Database, parent: int) -> list[str]:
+    """The devices of the workers that a parent process has brought up."""
+    with database.transaction() as session:
+        found = workers.all_of_them(session)
+    return [worker.device for worker in found if worker.node.endswith(f"/{parent}")]

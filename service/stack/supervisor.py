@@ -1,0 +1,124 @@
+"""Keeps the parts of a stack running, or stops all of them: never half a stack in silence."""
+
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from service.stack.errors import PartDied, StartFailed
+from service.stack.group import Child, Group
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 15.0
+_LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process of a stack.
+
+    Attributes:
+        start: starts it and waits until it is ready.
+        stop: ends it in good order.
+    """
+
+    name: str
+    start: Callable[[], Child]
+    stop: Callable[[Child], None]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often a part may die before the stack gives up.
+
+    Attributes:
+        deaths: that are too many within `seconds`.
+    """
+
+    deaths: int = 5
+    seconds: float = 120.0
+
+
+@dataclass
+class _Watched:
+    part: Part
+    child: Child
+    deaths: list[float] = field(default_factory=list)
+    due: float = 0.0
+    """When to restart it; 0 while it runs."""
+
+
+class Supervisor:
+    """Starts parts in order, restarts what dies, and stops them in the reverse order."""
+
+    def __init__(
+        self, group: Group, say: Callable[[str], None], patience: Patience | None = None
+    ) -> None:
+        self._group = group
+        self._say = say
+        self._patience = patience or Patience()
+        self._watched: list[_Watched] = []
+
+    @property
+    def children(self) -> Sequence[Child]:
+        """The processes, in the order of their start."""
+        return [watched.child for watched in self._watched]
+
+    def start(self, part: Part) -> Child:
+        """Start a part and watch it from now on."""
+        child = part.start()
+        self._watched.append(_Watched(part, child))
+        return child
+
+    def watch(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Bring back what dies, for as long as `until` says no.
+
+        Raises:
+            PartDied: when a part dies too often, or cannot be started again.
+        """
+        while not until():
+            if not self._group.alive:
+                raise PartDied("the keeper, which leaves no orphans behind, was killed")
+            for watched in self._watched:
+                self._look_after(watched)
+            time.sleep(_LOOK_SECONDS)
+
+    def stop(self) -> None:
+        """Stop all parts, the last one first."""
+        while self._watched:
+            watched = self._watched.pop()
+            watched.part.stop(watched.child)
+
+    def _look_after(self, watched: _Watched) -> None:
+        if watched.due:
+            if time.monotonic() >= watched.due:
+                self._restart(watched)
+            return
+        code = watched.child.returncode()
+        if code is not None:
+            self._bring_back(watched, f"died ({_described(code)})", watched.child.tail())
+
+    def _bring_back(self, watched: _Watched, happened: str, log: str) -> None:
+        now, name = time.monotonic(), watched.part.name
+        recent = [when for when in watched.deaths if now - when < self._patience.seconds]
+        watched.deaths = [*recent, now]
+        if len(watched.deaths) >= self._patience.deaths:
+            raise PartDied(
+                f"{name} {happened}, the {len(watched.deaths)}. time within "
+                f"{self._patience.seconds:g} s\n{log}"
+            )
+        wait = min(_FIRST_WAIT * 2 ** len(recent), _LONGEST_WAIT)
+        watched.due = now + wait
+        self._say(f"{name} {happened}; starting it again in {wait:g} s ({watched.child.log})")
+
+    def _restart(self, watched: _Watched) -> None:
+        watched.due = 0.0
+        try:
+            watched.child = watched.part.start()
+        except StartFailed as error:
+            self._bring_back(watched, "did not start again", str(error))
+        else:
+            self._say(f"{watched.part.name} runs again (process {watched.child.pid})")
+
+
+def _described(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,57 @@
+"""`lth up`: runs a whole service on this machine until it is told to stop."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from service.stack.group import Group
+from service.stack.place import Running
+from service.stack.starting import Narrator, Options, start_stack
+from service.stack.supervisor import Supervisor
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_stack(options: Options, narrator: Narrator) -> None:
+    """Run a stack until SIGINT, SIGTERM or SIGHUP; a second one stops it the hard way.
+
+    Raises:
+        StackError: when it cannot start, or cannot be kept whole.
+    """
+    with _signals_interrupt():
+        try:
+            with stack(options, narrator) as (supervisor, _):
+                supervisor.watch()
+        except KeyboardInterrupt:
+            narrator.say("stopped")
+
+
+@contextmanager
+def stack(options: Options, narrator: Narrator) -> Iterator[tuple[Supervisor, Running]]:
+    """A running stack; leaving the context stops it.
+
+    Raises:
+        StackError: when it cannot start.
+    """
+    place = options.place
+    place.make()
+    with place.locked(), Group() as group:
+        supervisor = Supervisor(group, narrator.say)
+        try:
+            running = start_stack(options, group, supervisor, narrator)
+            place.announce(running)
+            narrator.ready(running)
+            yield supervisor, running
+        finally:
+            place.retract()
+            supervisor.stop()
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    before = {number: signal.signal(number, signal.default_int_handler) for number in _STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
