@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from lth.plan import RunKind
 from service.store.errors import NotThere
-from service.store.tables import Artifact
+from service.store.tables import Artifact, Run
 
 
 def of_job(session: Session, job_id: str) -> Sequence[Artifact]:
@@ -35,3 +36,27 @@ def named(session: Session, job_id: str, ending: str) -> Sequence[Artifact]:
         .where(Artifact.job_id == job_id, Artifact.name.endswith(f"/{ending}", autoescape=True))
         .order_by(Artifact.name)
     ).all()
+
+
+def first(session: Session, job_id: str, ending: str, run: str | None = None) -> Artifact:
+    """The artifact of a job whose name within its run is `ending`.
+
+    Of this run, if one is given; otherwise of the report, or else of the first run that has it.
+
+    Raises:
+        NotThere: when there is none (yet).
+    """
+    query = (
+        select(Artifact)
+        .join(Run, Run.id == Artifact.run_id)
+        .where(Artifact.job_id == job_id, Artifact.name == Run.key + f"/{ending}")
+        .order_by((Run.kind == RunKind.REPORT).desc(), Run.position)
+        .limit(1)
+    )
+    if run is not None:
+        query = query.where(Run.key == run)
+    artifact = session.scalar(query)
+    if artifact is None:
+        where = f"the run '{run}' of the job '{job_id}'" if run else f"the job '{job_id}'"
+        raise NotThere(f"{where} has no '{ending}'")
+    return artifact

@@ -1,0 +1,66 @@
+"""Puts the API together: ``uvicorn --factory service.api.app:create``."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+
+from service import logs
+from service.api import catalogue, handlers, health, openapi, results
+from service.api.artifacts.router import router as artifacts
+from service.api.events.feed import Feed
+from service.api.events.router import router as events
+from service.api.jobs.router import router as jobs
+from service.api.parts import Parts
+from service.api.problems import InternalError, Unavailable, answers
+from service.api.tracing import Tracing
+from service.hints import Hints
+from service.settings import Settings
+from service.store.blobs import Blobs
+from service.store.database import Database
+
+_FEATURES = (jobs, results.router, events, artifacts, catalogue.router)
+
+
+def create() -> FastAPI:
+    """The application, set up by the environment."""
+    settings = Settings()
+    logs.configure(json=settings.environment == "production")
+    return create_app(settings)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application. Its connections are opened when it starts, and closed when it stops."""
+    app = FastAPI(
+        title="Lottery tickets",
+        version=version("lth"),
+        lifespan=_lifespan,
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    v1 = APIRouter(prefix="/v1", responses=answers(InternalError, Unavailable))
+    for router in _FEATURES:
+        v1.include_router(router)
+    app.include_router(v1)
+    app.include_router(health.router)
+    app.add_middleware(Tracing)
+    handlers.install(app)
+    openapi.install(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    database = Database(settings.database_url, settings.database_pool)
+    blobs = Blobs(settings.object_store_url, settings.object_store_options)
+    hints = Hints(settings.broker_url)
+    feed = Feed(database)
+    app.state.parts = Parts(settings, database, blobs, hints, feed)
+    try:
+        async with feed.running():
+            yield
+    finally:
+        hints.close()
+        database.close()

@@ -1,0 +1,60 @@
+"""Answers with the bytes of a file, or with where they are."""
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import Response, status
+from fastapi.responses import RedirectResponse, StreamingResponse
+from pydantic import BaseModel, Field
+
+from lth.artifacts import JSON, NPZ, PNG, SVG
+from service.api.artifacts.ranges import etag, matches, wanted_range
+from service.api.parts import Parts
+from service.api.problems import NotFound, RangeNotSatisfiable, answers
+from service.store.tables import Artifact
+
+_VALID = timedelta(minutes=10)
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_CONTENT = dict.fromkeys((NPZ, JSON, PNG, SVG), _BYTES)
+
+FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file", "content": _CONTENT},
+    206: {"description": "The part of it that was asked for", "content": _CONTENT},
+    304: {"description": "You have it already"},
+    307: {"description": "It is fetched from the object store, at this address"},
+    **answers(NotFound, RangeNotSatisfiable),
+}
+
+
+class Conditions(BaseModel):
+    """What a request says of the version and the part that it wants."""
+
+    if_none_match: str | None = Field(default=None, description="entity tags that you have")
+    if_range: str | None = Field(default=None, description="the version that the range is of")
+    range: str | None = Field(
+        default=None, description="one range of bytes", examples=["bytes=0-99"]
+    )
+
+
+def send(artifact: Artifact, parts: Parts, conditions: Conditions) -> Response:
+    """Answer a request for a file."""
+    headers = {
+        "ETag": etag(artifact.digest),
+        "Cache-Control": "private, no-cache",
+        "Accept-Ranges": "bytes",
+    }
+    if matches(conditions.if_none_match, artifact.digest):
+        return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
+    if parts.blobs.can_presign and not parts.settings.proxy_artifacts:
+        return RedirectResponse(parts.blobs.presign(artifact.digest, _VALID), headers=headers)
+    wanted = wanted_range(conditions.range, conditions.if_range, artifact.digest, artifact.size)
+    filename = artifact.name.replace("/", "-")
+    headers["Content-Disposition"] = f'inline; filename="{filename}"'
+    if wanted is None:
+        headers["Content-Length"] = str(artifact.size)
+        pieces = parts.blobs.stream(artifact.digest)
+        return StreamingResponse(pieces, 200, headers, artifact.media_type)
+    headers["Content-Length"] = str(len(wanted))
+    headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{artifact.size}"
+    pieces = parts.blobs.stream(artifact.digest, wanted.start, wanted.stop)
+    return StreamingResponse(pieces, 206, headers, artifact.media_type)

@@ -1,0 +1,24 @@
+"""``GET /v1/catalogue``: what a spec may name."""
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from pydantic import TypeAdapter
+
+from lth.catalogue import Catalogue, catalogue
+
+router = APIRouter(tags=["catalogue"])
+_CATALOGUE: TypeAdapter[Catalogue] = TypeAdapter(Catalogue)
+
+
+@router.get(
+    "/catalogue",
+    response_model=Catalogue,
+    summary="What a spec may name",
+)
+async def get_catalogue() -> Response:
+    """Every member of every family, with its JSON schema, other names and description.
+
+    Derived from the same unions that validate a spec, so it is never behind them.
+    """
+    content = _CATALOGUE.dump_json(catalogue())
+    return Response(content, media_type="application/json")

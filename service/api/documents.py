@@ -1,0 +1,183 @@
+"""JSON bodies, read strictly: what two readers could understand differently is refused."""
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated, Any, NoReturn, TypeVar
+
+from fastapi import Depends, Request
+from pydantic import TypeAdapter, ValidationError
+
+from lth.limits import Limits
+from lth.problems import WrongField, wrong_fields
+from service.api.parts import parts_of
+from service.api.problems import (
+    BodyTooLarge,
+    InvalidRequest,
+    MalformedBody,
+    UnsupportedMediaType,
+    WrongItem,
+)
+
+MOST_DEPTH = 32
+"""Objects and lists within each other; a spec needs nine."""
+MOST_ERRORS = 100
+"""Wrong fields that one answer lists."""
+_UNHOLDABLE = re.compile("[\\0\\ud800-\\udfff]")
+_MOST_SHOWN = 200
+_DRAINED = 32 * 2**20
+
+Validated = TypeVar("Validated")
+
+
+async def json_bytes(request: Request) -> bytes:
+    """The body of a request that says it is JSON, bounded by the settings."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise UnsupportedMediaType(
+            f"the content type is '{media_type[:80]}'; send 'application/json'"
+        )
+    return await bounded_body(request, parts_of(request).settings.max_body_bytes)
+
+
+JsonBytes = Annotated[bytes, Depends(json_bytes)]
+
+
+async def bounded_body(request: Request, most: int) -> bytes:
+    """Read at most `most` bytes.
+
+    Raises:
+        BodyTooLarge: after the rest was drained within reason, so that a client that is still
+            sending reads the answer and not a broken pipe.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= most:
+            chunks.append(chunk)
+        elif size > _DRAINED:
+            break
+    if size > most:
+        raise BodyTooLarge(f"the body is longer than {most} bytes, the most that is allowed here")
+    return b"".join(chunks)
+
+
+def parse_json(body: bytes) -> Any:
+    """Read JSON that is UTF-8, without repeated names, NaN, infinities or deep nesting.
+
+    Raises:
+        MalformedBody: says which of these it is, and where if that is known.
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedBody(f"the body is not UTF-8: byte {error.start} is wrong") from None
+    try:
+        document = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
+        )
+    except json.JSONDecodeError as error:
+        raise MalformedBody(
+            f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
+    except RecursionError:
+        _too_deep()
+    except ValueError as error:  # an integer of thousands of digits
+        raise MalformedBody(f"the body has a number that cannot be read: {error}") from None
+    _check_content(document)
+    return document
+
+
+def validated(
+    adapter: TypeAdapter[Validated],
+    document: Any,
+    *,
+    schema: dict[str, Any] | None = None,
+    limits: Limits | None = None,
+) -> Validated:
+    """Validate a document.
+
+    Raises:
+        InvalidRequest: with every wrong field at once.
+    """
+    try:
+        return adapter.validate_python(document, context=limits)
+    except ValidationError as error:
+        schema = schema or adapter.json_schema()
+        raise invalid(wrong_fields(error, document, schema, MOST_ERRORS)) from None
+
+
+def invalid(wrong: Iterable[WrongField]) -> InvalidRequest:
+    """The answer to a document with wrong fields."""
+    errors = [
+        WrongItem(
+            pointer=field.pointer,
+            detail=field.message[:1_000],
+            value=shown(field.value),
+            expected=field.right,
+        )
+        for field in wrong
+    ]
+    first = errors[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    where = first.pointer or "the document"
+    return InvalidRequest(f"{where}: {first.detail}{more}", errors=errors)
+
+
+def shown(value: Any) -> Any:
+    """A value as an answer repeats it: whole if it is short."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value, default=repr)
+    if len(text) <= _MOST_SHOWN:
+        return value
+    return f"{text[:_MOST_SHOWN]}... ({len(text)} characters)"
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise MalformedBody(f"the name {shown(twice)!r} is there twice in one object; give it once")
+    return made
+
+
+def _constant(name: str) -> NoReturn:
+    raise MalformedBody(f"'{name}' is not a number in JSON; give a finite number, or leave it out")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise MalformedBody(f"the number {shown(text)} is too large; give a finite number")
+    return value
+
+
+def _check_content(document: Any) -> None:
+    """Refuse deep nesting, and text that a database cannot hold."""
+    level: list[Any] = [document]
+    for _ in range(MOST_DEPTH):
+        texts = [item for item in level if isinstance(item, str)]
+        texts += [name for item in level if isinstance(item, dict) for name in item]
+        for text in texts:
+            if _UNHOLDABLE.search(text):
+                raise MalformedBody(
+                    f"the text {shown(text)!a} has a null or half a surrogate pair in it; "
+                    "leave that character out"
+                )
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return
+    _too_deep()
+
+
+def _too_deep() -> NoReturn:
+    raise MalformedBody(f"the body is nested more than {MOST_DEPTH} deep; nothing here needs that")

@@ -1,0 +1,184 @@
+"""Brings the events of jobs to whoever watches them, however many they are.
+
+One connection of the process listens to Postgres. Each job that is watched has one topic, which
+reads new events once for all its watchers and keeps the last of them. A watcher reads from the
+topic what the topic remembers, and from Postgres what is older; so it misses nothing, whatever
+happens to notifications.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import anyio.to_thread
+import psycopg
+import structlog
+from fastapi.sse import ServerSentEvent
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.api.events.shapes import EventView
+from service.store import events
+from service.store.database import Database
+from service.store.events import CHANNEL, EventKind
+from service.store.states import FINISHED_JOB
+from service.store.tables import Event, Job
+
+PAGE = 500
+_REMEMBERED = 2 * PAGE
+_POLL_SECONDS = 10.0
+_RECONNECT_SECONDS = 1.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """An event as it goes out; made once, and sent to every watcher."""
+
+    number: int
+    last: bool
+    """Whether nothing follows it, unless the job is retried."""
+    message: ServerSentEvent
+
+
+class Topic:
+    """What a process knows of the events of one job, while somebody watches it."""
+
+    def __init__(self, job: Job, after: int, database: Database) -> None:
+        self.read = min(after, job.events)
+        self.over = job.state in FINISHED_JOB and self.read == job.events
+        self.watchers = 0
+        self.changed = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._tail: deque[Numbered] = deque(maxlen=_REMEMBERED)
+        self._first = self.read
+        self._follower = asyncio.create_task(self._follow(job.id, database))
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._follower.cancel()
+
+    def wake(self, number: int | None = None) -> None:
+        """Say that there may be news, up to an event number if that is known."""
+        if number is None or number > self.read:
+            self._wake.set()
+
+    def since(self, number: int) -> list[Numbered] | None:
+        """The events after a number, or None when some of them are no longer remembered."""
+        if self._tail and self._tail[0].number > number + 1:
+            return None
+        if not self._tail and number < self._first:
+            return None
+        return [event for event in self._tail if event.number > number]
+
+    async def _follow(self, job_id: str, database: Database) -> None:
+        """Read new events whenever woken, and now and then in case a wake was lost."""
+        while True:
+            self._wake.clear()
+            try:
+                found = await read(database, job_id, self.read)
+            except SQLAlchemyError as error:
+                # The database is away; watchers keep their connection and wait with us.
+                _log.warning("events_unavailable", job_id=job_id, error=str(error))
+                found = ()
+            if found:
+                self._tail.extend(found)
+                self.read = found[-1].number
+            more = len(found) == PAGE
+            if self._tail and not more:
+                self.over = self._tail[-1].last
+            if found or self.over:
+                changed, self.changed = self.changed, asyncio.Event()
+                changed.set()
+            if not more:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), _POLL_SECONDS)
+
+
+class Feed:
+    """The topics of a process, and the connection that wakes them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._topics: dict[str, Topic] = {}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Listen to Postgres within this context."""
+        listening = asyncio.create_task(self._listen())
+        try:
+            yield
+        finally:
+            listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await listening
+
+    async def watch(self, job: Job, after: int) -> AsyncIterator[ServerSentEvent]:
+        """Every event of a job after a number; ends after the one that finished the job."""
+        position = min(after, job.events)
+        async with self._topic(job, position) as topic:
+            while True:
+                changed = topic.changed
+                found = topic.since(position)
+                if found is None:
+                    found = await read(self._database, job.id, position)
+                for event in found:
+                    yield event.message
+                    position = event.number
+                if topic.over and position >= topic.read:
+                    return
+                if not found:
+                    await changed.wait()
+
+    @asynccontextmanager
+    async def _topic(self, job: Job, position: int) -> AsyncIterator[Topic]:
+        topic = self._topics.get(job.id)
+        if topic is None:
+            topic = self._topics[job.id] = Topic(job, position, self._database)
+        topic.watchers += 1
+        try:
+            yield topic
+        finally:
+            topic.watchers -= 1
+            if topic.watchers == 0:
+                del self._topics[job.id]
+                topic.close()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._receive()
+            except psycopg.Error as error:
+                _log.warning("listening_interrupted", error=str(error))
+            await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _receive(self) -> None:
+        connection = await psycopg.AsyncConnection.connect(
+            self._database.url, autocommit=True, connect_timeout=5, application_name="lth events"
+        )
+        async with connection:
+            await connection.execute(f"LISTEN {CHANNEL}".encode())
+            for topic in self._topics.values():
+                topic.wake()  # What was sent before we listened.
+            async for notification in connection.notifies():
+                job_id, _, number = notification.payload.partition(":")
+                topic = self._topics.get(job_id)
+                if topic is not None:
+                    topic.wake(int(number))
+
+
+async def read(database: Database, job_id: str, after: int) -> Sequence[Numbered]:
+    """A page of events after a number, from Postgres."""
+
+    def page() -> list[Numbered]:
+        with database.transaction() as session:
+            return [_numbered(event) for event in events.since(session, job_id, after, PAGE)]
+
+    return await anyio.to_thread.run_sync(page)
+
+
+def _numbered(event: Event) -> Numbered:
+    view = EventView.model_validate(event)
+    message = ServerSentEvent(raw_data=view.model_dump_json(), event=view.kind, id=str(view.number))
+    return Numbered(event.number, event.kind == EventKind.JOB_FINISHED, message)

@@ -1,0 +1,34 @@
+"""``GET /v1/jobs/{job_id}/events``: what happens to a job, as it happens."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from service.api.jobs.lookup import JobDep
+from service.api.parts import PartsDep
+from service.api.problems import InvalidRequest, NotFound, answers
+
+router = APIRouter(tags=["jobs"])
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    summary="Follow a job",
+    response_class=EventSourceResponse,
+    responses=answers(NotFound, InvalidRequest),
+)
+async def watch_job(
+    job: JobDep,
+    parts: PartsDep,
+    last_event_id: Annotated[
+        int, Header(ge=0, lt=2**31, description="number of the last event that you have")
+    ] = 0,
+) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events, from the first one or from after `Last-Event-ID`, with nothing lost.
+
+    The stream ends after `job_finished`. While nothing happens a comment is sent now and then.
+    """
+    async for event in parts.feed.watch(job, last_event_id):
+        yield event

@@ -1,0 +1,130 @@
+"""Whatever goes wrong becomes a problem document: here, and nowhere else."""
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from service.api import problems
+from service.api.documents import shown
+from service.api.problems import (
+    ApiError,
+    Conflict,
+    InternalError,
+    InvalidRequest,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotFound,
+    Unavailable,
+    WrongItem,
+)
+from service.api.tracing import request_id_of
+from service.store.blobs import BlobDamaged, BlobMissing, StorageFailed
+from service.store.errors import (
+    BadCursor,
+    IdempotencyMismatch,
+    InUse,
+    NotInThatState,
+    NotThere,
+    QuotaExceeded,
+)
+
+_log = structlog.get_logger(__name__)
+_REFUSALS: dict[type[Exception], type[ApiError]] = {
+    NotThere: NotFound,
+    BadCursor: InvalidRequest,
+    IdempotencyMismatch: problems.IdempotencyMismatch,
+    QuotaExceeded: problems.QuotaExceeded,
+    NotInThatState: Conflict,
+    InUse: Conflict,
+}
+"""What the store's refusals are over HTTP."""
+_RETRY_AFTER = {"Retry-After": "1"}
+
+
+def install(app: FastAPI) -> None:
+    """Give an application its handlers."""
+    app.add_exception_handler(ApiError, _answer)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _parameters)
+    for refusal in _REFUSALS:
+        app.add_exception_handler(refusal, _refused)
+    for error in (BlobMissing, BlobDamaged, StorageFailed):
+        app.add_exception_handler(error, _storage)
+    for error in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(error, _database)
+    app.add_exception_handler(Exception, _internal)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return error.response(request_id_of(request))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    """Errors that the framework raises by itself: unknown routes, wrong methods."""
+    assert isinstance(error, HTTPException)
+    path = shown(request.url.path)
+    if error.status_code == NotFound.status:
+        problem: ApiError = NotFound(f"there is nothing at {path}; see /openapi.json for what is")
+    elif error.status_code == MethodNotAllowed.status:
+        allowed = (error.headers or {}).get("Allow", "")
+        problem = MethodNotAllowed(
+            f"{request.method} is not allowed at {path}; allowed: {allowed}", headers=error.headers
+        )
+    else:
+        problem = MalformedRequest(str(error.detail), headers=error.headers)
+    return problem.response(request_id_of(request))
+
+
+async def _parameters(request: Request, error: Exception) -> Response:
+    """Wrong parameters of the path, the query or the headers."""
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        WrongItem(
+            parameter=str(found["loc"][1]) if len(found["loc"]) > 1 else str(found["loc"][0]),
+            detail=found["msg"].removeprefix("Value error, "),
+            value=shown(found.get("input")),
+        )
+        for found in error.errors()
+    ]
+    first = errors[0]
+    problem = InvalidRequest(f"{first.parameter}: {first.detail}", errors=errors)
+    return problem.response(request_id_of(request))
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """What the store refuses."""
+    kind = next(_REFUSALS[base] for base in type(error).__mro__ if base in _REFUSALS)
+    return kind(str(error)).response(request_id_of(request))
+
+
+async def _storage(request: Request, error: Exception) -> Response:
+    _log.warning("storage_unavailable", error=_short(error))
+    problem = Unavailable(f"{error}; try again", headers=_RETRY_AFTER)
+    return problem.response(request_id_of(request))
+
+
+async def _database(request: Request, error: Exception) -> Response:
+    """The database is away, or too busy to give us a connection: worth another try."""
+    _log.warning("database_unavailable", error=_short(error))
+    problem = Unavailable(
+        "the database cannot be reached right now; try again", headers=_RETRY_AFTER
+    )
+    return problem.response(request_id_of(request))
+
+
+async def _internal(request: Request, error: Exception) -> Response:
+    request_id = request_id_of(request)
+    _log.error("internal_error", request_id=request_id, path=request.url.path, exc_info=error)
+    return InternalError("this was our mistake; it is logged under the request's id").response(
+        request_id
+    )
+
+
+def _short(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(cause).partition("\n")[0]

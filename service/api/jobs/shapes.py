@@ -1,0 +1,118 @@
+"""Jobs and runs as clients see them."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lth.plan import RunKind
+from service.store.states import JobState, Reason, RunState
+from service.store.tables import Job, Run
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class FailureView(_View):
+    """Why a run failed."""
+
+    run: str = Field(description="the key of the run", examples=["trial-1/ticket"])
+    reason: Reason = Field(description="stable; programs may branch on it")
+    message: str = Field(description="what happened, and what can be done about it")
+    log_tail: str | None = Field(default=None, description="the last lines that the run logged")
+
+
+class JobSummary(_View):
+    """A job as a list shows it."""
+
+    id: str = Field(examples=["job_0199f0c2a5d87c3e8a51f2f7f9d1c001"])
+    name: str
+    kind: str = Field(description="'model', 'session' or 'robust'")
+    owner: str
+    labels: dict[str, str]
+    state: JobState
+    runs_total: int
+    runs_finished: int
+    priority: int
+    pool: str
+    spec_hash: str = Field(description="equal for specs that must give equal results")
+    failure: FailureView | None = Field(description="of the run that failed first")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested_at: datetime | None
+
+
+class JobView(JobSummary):
+    """A job."""
+
+    spec: dict[str, Any] = Field(description="as it was understood, with every default")
+    max_seconds: int | None = Field(description="bound on each run")
+
+
+class JobPage(BaseModel):
+    """Some jobs, newest first."""
+
+    jobs: list[JobSummary]
+    cursor: str | None = Field(description="give it as 'cursor' for the next page; null at the end")
+
+
+class RunView(_View):
+    """A run of a job."""
+
+    key: str = Field(description="its name in the job", examples=["trial-1/ticket"])
+    kind: RunKind
+    trial: int
+    experiment: str | None
+    seed: int
+    state: RunState
+    attempt: int = Field(description="how often a worker took it")
+    losses: int = Field(description="how often its worker was lost")
+    worker: str | None
+    progress: dict[str, Any] | None = Field(description="how far it has come")
+    failure: FailureView | None
+    queued_at: datetime | None
+    started_at: datetime | None = Field(description="of the last attempt")
+    finished_at: datetime | None
+    seconds: float = Field(description="on a device, over all attempts")
+
+
+class RunList(BaseModel):
+    """The runs of a job, in the order of its plan."""
+
+    runs: list[RunView]
+
+
+def job_view(job: Job) -> JobView:
+    """A job as it goes out."""
+    return JobView.model_validate(job)
+
+
+def run_view(run: Run) -> RunView:
+    """A run as it goes out."""
+    failure = None
+    if run.failure_reason is not None:
+        failure = FailureView(
+            run=run.key,
+            reason=run.failure_reason,
+            message=run.failure_message or "",
+            log_tail=run.log_tail,
+        )
+    return RunView(
+        key=run.key,
+        kind=run.kind,
+        trial=run.trial,
+        experiment=run.experiment,
+        seed=run.seed,
+        state=run.state,
+        attempt=run.attempt,
+        losses=run.losses,
+        worker=run.worker_id,
+        progress=run.progress,
+        failure=failure,
+        queued_at=run.queued_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        seconds=run.seconds,
+    )

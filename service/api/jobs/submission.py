@@ -1,0 +1,100 @@
+"""What a client submits: a spec, and beside it how it wants the job to be run."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from lth.problems import WrongField, wrong_fields
+from lth.spec import SPEC, Spec
+from service.api.documents import MOST_ERRORS, invalid, parse_json
+from service.settings import Settings
+
+
+class Options(BaseModel):
+    """Fields beside those of the spec. They change how a job is run, never what comes out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    priority: int = Field(
+        default=50, ge=0, le=100, description="higher starts earlier; waiting counts as well"
+    )
+    pool: str | None = Field(
+        default=None,
+        pattern="^[a-z0-9-]{1,32}$",
+        description="the workers to run on, such as 'cpu' or 'gpu'; default: the service's",
+    )
+    max_seconds: int | None = Field(
+        default=None, ge=1, le=10**8, description="a run that takes longer fails as 'timeout'"
+    )
+    reuse: Literal["never", "if_finished"] = Field(
+        default="never",
+        description="'if_finished' answers with a finished job of yours that had the same spec",
+    )
+
+
+OPTIONS: TypeAdapter[Options] = TypeAdapter(Options)
+
+EXAMPLES: dict[str, Any] = {
+    "quickstart": {
+        "summary": "one ticket on the digits",
+        "value": {
+            "kind": "model",
+            "name": "quickstart",
+            "dataset": "digits",
+            "training": {"duration": "20ep"},
+            "pruning": {"schedule": {"kind": "one_shot", "sparsity": 0.8}},
+            "seed": 1,
+        },
+    },
+    "session": {
+        "summary": "a ticket and its control on the same network",
+        "value": {
+            "kind": "session",
+            "experiments": [
+                {"name": "ticket"},
+                {"name": "random", "control": {"kind": "random_weights", "of": "ticket"}},
+            ],
+            "labels": {"project": "paper"},
+            "priority": 60,
+        },
+    },
+}
+
+
+def _submission_schema() -> dict[str, Any]:
+    schema = SPEC.json_schema()
+    options = Options.model_json_schema()["properties"]
+    for tag in schema["discriminator"]["mapping"].values():
+        schema["$defs"][tag.rpartition("/")[2]]["properties"].update(options)
+    return schema
+
+
+SUBMISSION_SCHEMA = _submission_schema()
+
+
+def read_submission(body: bytes, settings: Settings) -> tuple[Spec, Options]:
+    """Read and validate what was submitted.
+
+    Raises:
+        MalformedBody: when it is no JSON.
+        InvalidRequest: with every wrong field at once.
+    """
+    document = parse_json(body)
+    beside: dict[str, Any] = {}
+    said = document
+    if isinstance(document, dict):
+        beside = {name: document[name] for name in Options.model_fields if name in document}
+        said = {name: value for name, value in document.items() if name not in beside}
+    wrong: list[WrongField] = []
+    spec = options = None
+    try:
+        spec = SPEC.validate_python(said, context=settings.limits)
+    except ValidationError as error:
+        wrong += wrong_fields(error, said, SUBMISSION_SCHEMA, MOST_ERRORS)
+    try:
+        options = OPTIONS.validate_python(beside)
+    except ValidationError as error:
+        wrong += wrong_fields(error, beside, Options.model_json_schema(), MOST_ERRORS)
+    if spec is None or options is None:
+        raise invalid(wrong)
+    return spec, options

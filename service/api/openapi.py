@@ -1,0 +1,78 @@
+"""The OpenAPI document: what FastAPI derives, and the schemas that it cannot know of."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.sse import EventSourceResponse
+from pydantic.json_schema import models_json_schema
+
+from service.api.jobs.submission import SUBMISSION_SCHEMA
+from service.api.problems import InvalidRequest, Problem, answers
+
+_REF = "#/components/schemas/{model}"
+
+DESCRIPTION = """\
+Runs experiments on the Lottery Ticket Hypothesis: submit a spec, follow its events, fetch its
+results, masks and plots by the job's id.
+
+Every answer that is no success is `application/problem+json` (RFC 9457) with a stable `type`.
+"""
+
+
+def install(app: FastAPI) -> None:
+    """Make an application describe itself completely."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=DESCRIPTION,
+        routes=app.routes,
+        tags=app.openapi_tags,
+    )
+    schemas = document["components"]["schemas"]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    _, problem = models_json_schema([(Problem, "serialization")], ref_template=_REF)
+    schemas.update(problem["$defs"])
+    schemas.update(_components("Submission", SUBMISSION_SCHEMA))
+    for path in document["paths"].values():
+        for operation in path.values():
+            _complete(operation)
+    return document
+
+
+def _components(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema with definitions, as components that refer to each other."""
+    parts = {name: {key: value for key, value in schema.items() if key != "$defs"}}
+    return _referring({**schema.get("$defs", {}), **parts})
+
+
+def _referring(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _referring(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_referring(item) for item in node]
+    if isinstance(node, str) and node.startswith("#/$defs/"):
+        return node.replace("#/$defs/", "#/components/schemas/")
+    return node
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    """Replace FastAPI's own description of a wrong parameter by the problem that it becomes."""
+    wrong = operation["responses"].get("422")
+    if wrong and "application/json" in wrong["content"]:
+        operation["responses"]["422"] = answers(InvalidRequest)[InvalidRequest.status]
+    stream = operation["responses"].get("200", {}).get("content", {})
+    if EventSourceResponse.media_type in stream:
+        # FastAPI describes the items of a stream as OpenAPI 3.2 does, in a 3.1 document.
+        stream[EventSourceResponse.media_type] = {"schema": {"type": "string"}}

@@ -1,0 +1,36 @@
+"""The parts that endpoints work with, made once a process and handed to each by dependency."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from service.api.events.feed import Feed
+from service.hints import Hints
+from service.settings import Settings
+from service.store.blobs import Blobs
+from service.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the process holds."""
+
+    settings: Settings
+    database: Database
+    blobs: Blobs
+    hints: Hints
+    feed: Feed
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts of the application that serves a request."""
+    return request.app.state.parts
+
+
+async def _parts(request: Request) -> Parts:
+    # A coroutine, because a plain function would cost a trip to the thread pool.
+    return parts_of(request)
+
+
+PartsDep = Annotated[Parts, Depends(_parts)]

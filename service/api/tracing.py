@@ -1,0 +1,60 @@
+"""Each request has an id: in its answer, in every line that is logged for it, and in problems."""
+
+import re
+import secrets
+from time import perf_counter
+
+import structlog
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.metrics.http import observe
+
+HEADER = "X-Request-Id"
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_log = structlog.get_logger(__name__)
+
+
+def request_id_of(request: Request) -> str | None:
+    """The id of a request."""
+    return request.scope.get("lth.request_id")
+
+
+class Tracing:
+    """ASGI middleware: names each request, logs it, and measures it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(HEADER, "")
+        name = given if _ID.fullmatch(given) else secrets.token_hex(8)
+        scope["lth.request_id"] = name
+        started = perf_counter()
+        status = 500
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[HEADER] = name
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=name):
+            try:
+                await self.app(scope, receive, send_named)
+            finally:
+                seconds = perf_counter() - started
+                observe(scope, status, seconds)
+                _log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    ms=round(seconds * 1_000, 1),
+                    client=(scope.get("client") or ("",))[0],
+                )

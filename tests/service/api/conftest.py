@@ -1,0 +1,73 @@
+"""The API over real HTTP, on the session's Postgres."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import uvicorn
+
+from service import logs
+from service.api.app import create_app
+from service.settings import Settings
+from service.store.database import Database
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _logging() -> None:
+    logs.configure(json=True)
+
+
+@pytest.fixture
+def settings(database_url: str, broker_url: str, object_store_url: str) -> Settings:
+    return Settings(
+        database_url=database_url, broker_url=broker_url, object_store_url=object_store_url
+    )
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """The same database, for what a test does behind the API's back."""
+    database = Database(settings.database_url, 2)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def address(settings: Settings) -> Iterator[str]:
+    """Where the API answers."""
+    with serving(settings) as address:
+        yield address
+
+
+@pytest.fixture
+def api(address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address, timeout=20) as client:
+        yield client
+
+
+class serving:  # noqa: N801
+    """Serves an application from a thread of this process, at a free port of this machine."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        config = uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=2)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
+        )
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        while not self._server.started:
+            assert self._thread.is_alive(), "the API did not start"
+            time.sleep(0.005)
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+        self._socket.close()
+        assert not self._thread.is_alive(), "the API did not stop"

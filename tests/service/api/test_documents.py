@@ -1,0 +1,45 @@
+"""What is refused as JSON."""
+
+import pytest
+
+from service.api.documents import MOST_DEPTH, parse_json, shown
+from service.api.problems import MalformedBody
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "not JSON"),
+        (b"kind: model", "not JSON"),
+        (b'{"a": 1', "not JSON"),
+        (b'{"a": 1} x', "not JSON"),
+        (b'{"a": "\xff"}', "not UTF-8: byte 7"),
+        (b'{"a": NaN}', "'NaN' is not a number"),
+        (b'{"a": -Infinity}', "'-Infinity' is not a number"),
+        (b'{"a": 1e999}', "too large"),
+        (b'{"a": ' + b"9" * 5_000 + b"}", "cannot be read"),
+        (b'{"a": 1, "b": 2, "a": 3}', "'a' is there twice"),
+        (b'{"a": "\\u0000"}', "null or half a surrogate"),
+        (b'{"\\ud800": 1}', "null or half a surrogate"),
+        (b"[" * 100_000 + b"]" * 100_000, "nested"),
+        (b"[" * (MOST_DEPTH + 1) + b"]" * (MOST_DEPTH + 1), "nested"),
+    ],
+)
+def test_ambiguous_or_broken_json_is_refused_with_the_reason(body, said):
+    with pytest.raises(MalformedBody, match=said):
+        parse_json(body)
+
+
+def test_ordinary_json_is_read():
+    text = '{"a": [1, 2.5, null, true, "\\u00e9\\ud83d\\ude00é"]}'
+    assert parse_json(text.encode()) == {"a": [1, 2.5, None, True, "é😀é"]}
+
+
+def test_json_may_be_nested_as_deep_as_is_allowed():
+    parse_json(b"[" * MOST_DEPTH + b"]" * MOST_DEPTH)
+
+
+def test_long_values_are_cut_where_they_are_repeated():
+    assert shown("x" * 10) == "x" * 10
+    assert len(shown("x" * 10_000)) < 250
+    assert len(shown(list(range(10_000)))) < 250

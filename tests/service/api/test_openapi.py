@@ -1,0 +1,67 @@
+"""The OpenAPI document says all that the API does."""
+
+import pytest
+from fastapi import FastAPI
+from openapi_spec_validator import validate
+
+from lth.spec import parse_spec
+from service.api.app import create_app
+from service.api.jobs.submission import EXAMPLES, read_submission
+from service.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def app() -> FastAPI:
+    return create_app(Settings())
+
+
+@pytest.fixture(scope="module")
+def document(app) -> dict:
+    return app.openapi()
+
+
+def operations(document):
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def test_the_document_is_valid(document):
+    validate(document)
+
+
+def test_every_answer_that_is_no_success_is_described_as_a_problem(document):
+    for name, operation in operations(document):
+        for status, response in operation["responses"].items():
+            if int(status) >= 400:
+                assert list(response["content"]) == ["application/problem+json"], (name, status)
+                schema = response["content"]["application/problem+json"]["schema"]
+                assert schema == {"$ref": "#/components/schemas/Problem"}, (name, status)
+
+
+def test_every_operation_says_what_it_does(document):
+    for name, operation in operations(document):
+        assert operation["summary"], name
+        assert operation["description"], name
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_are_accepted(name):
+    import json
+
+    spec, options = read_submission(json.dumps(EXAMPLES[name]["value"]).encode(), Settings())
+    assert parse_spec(spec.model_dump(mode="json")) == spec
+    assert options.reuse == "never"
+
+
+def test_the_catalogue_lists_what_the_submission_schema_knows(document, api):
+    schemas = document["components"]["schemas"]
+    kinds = {
+        schema["properties"]["kind"]["const"]
+        for schema in schemas.values()
+        if "const" in schema.get("properties", {}).get("kind", {})
+    }
+    listed = {
+        entry["kind"] for family in api.get("/v1/catalogue").json().values() for entry in family
+    }
+    assert listed == kinds - {"model", "session", "robust"}

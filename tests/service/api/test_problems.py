@@ -1,0 +1,58 @@
+"""Every answer that is no success has one shape."""
+
+import httpx
+import pytest
+
+from service.settings import Settings
+from tests.service.api.conftest import serving
+from tests.service.api.test_submitting import problem
+
+
+def test_an_unknown_route_is_a_problem(api):
+    for path in ["/", "/v1", "/v2/jobs", "/v1/jobs/", "/v1/jobs/x/nothing"]:
+        problem(api.get(path), 404, "not-found")
+
+
+PATHS = ["", "/runs", "/results", "/events", "/artifacts", "/artifacts/x", "/masks", "/plots/x.png"]
+
+
+@pytest.mark.parametrize("job", ["x", "%00", "%ff", "job_" + "0" * 32, "💥"])
+def test_a_job_that_is_not_there_is_not_found(api, job):
+    for path in PATHS:
+        problem(api.get(f"/v1/jobs/{job}{path}"), 404, "not-found")
+
+
+def test_a_wrong_method_says_which_are_right(api):
+    response = api.put("/v1/jobs/x")
+    problem(response, 405, "method-not-allowed")
+    assert "GET" in response.headers["allow"]
+
+
+def test_a_wrong_parameter_is_a_problem(api):
+    for query in ["limit=0", "limit=x", "limit=1000", "cursor=%00", "cursor=x"]:
+        document = problem(api.get(f"/v1/jobs?{query}"), 422, "invalid")
+        assert query.partition("=")[0] in str(document)
+
+
+def test_a_database_that_is_away_is_a_problem_worth_another_try(object_store_url):
+    settings = Settings(
+        database_url="postgresql://nobody@127.0.0.1:1/none", object_store_url=object_store_url
+    )
+    with serving(settings) as address, httpx.Client(base_url=address) as api:
+        response = api.get("/v1/jobs")
+        problem(response, 503, "unavailable")
+        assert int(response.headers["retry-after"]) >= 1
+        problem(api.get("/readyz"), 503, "unavailable")
+        assert api.get("/healthz").json() == {"status": "ok"}
+
+
+def test_a_request_keeps_the_id_that_it_came_with(api):
+    assert api.get("/healthz", headers={"X-Request-Id": "mine.1"}).headers["x-request-id"] == (
+        "mine.1"
+    )
+    made = api.get("/healthz", headers={"X-Request-Id": "not an id"}).headers["x-request-id"]
+    assert len(made) == 16
+
+
+def test_ready_means_that_the_parts_answer(api):
+    assert api.get("/readyz").json() == {"status": "ok"}

@@ -1,0 +1,18 @@
+"""The API starts where no TensorFlow is installed."""
+
+import subprocess
+import sys
+
+LOOK = """
+import sys
+from service.api.app import create
+create().openapi()
+heavy = {"tensorflow", "keras", "sklearn", "matplotlib", "worker"}
+print(sorted(heavy & {name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def test_the_api_imports_neither_tensorflow_nor_the_worker():
+    command = [sys.executable, "-c", LOOK]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
