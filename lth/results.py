@@ -90,14 +90,18 @@ class RunResult(_Record):
     experiment: str
     trial: int
     seed: int
+    method: str = Field(
+        default="",
+        description="digest of all that was done but for the seed; trials have it in common",
+    )
     levels: tuple[LevelResult, ...]
     trunk_reused: bool = Field(description="level 0 was trained before, by another run")
     environment: Environment
     seconds: float = Field(description="of this run, without waiting")
 
 
-class LevelSummary(_Record):
-    """A metric at one level of one experiment, over the trials."""
+class Statistic(_Record):
+    """A number over trials."""
 
     n: int
     mean: float
@@ -108,3 +112,46 @@ class LevelSummary(_Record):
     interval: tuple[float, float] | None = Field(
         description="95 % confidence interval of the mean by Student's t; none for one trial"
     )
+
+
+class LevelSummary(_Record):
+    """One level of one experiment, over its trials."""
+
+    level: int
+    density: float
+    metrics: dict[str, Statistic] = Field(
+        description="by name: early_stop_iteration, early_stop_test_accuracy, ..."
+    )
+
+
+class ExperimentSummary(_Record):
+    """One experiment, over its trials."""
+
+    experiment: str
+    trials: tuple[int, ...]
+    levels: tuple[LevelSummary, ...]
+
+
+class Difference(_Record):
+    """A metric of an experiment minus that of another one, trial by trial."""
+
+    by_trial: dict[int, float]
+    statistic: Statistic
+    higher: int = Field(description="trials in which the experiment's value is the higher one")
+    lower: int = Field(description="trials in which it is the lower one")
+
+
+class Comparison(_Record):
+    """One level of an experiment beside another network of the same trials."""
+
+    experiment: str
+    against: str = Field(description="'dense', or the control that follows the experiment")
+    level: int
+    metrics: dict[str, Difference]
+
+
+class Summary(_Record):
+    """What the trials of a job say together."""
+
+    experiments: tuple[ExperimentSummary, ...]
+    comparisons: tuple[Comparison, ...]

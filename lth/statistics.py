@@ -1,0 +1,229 @@
+"""What trials say together: summaries of each experiment, and differences between experiments.
+
+Trials are independent draws of the same experiment, so nothing else may be averaged: results that
+differ in what was done are refused.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+from math import sqrt
+from operator import attrgetter
+
+import numpy as np
+from scipy.special import stdtrit
+
+from lth.errors import SpecError
+from lth.results import (
+    Comparison,
+    Difference,
+    ExperimentSummary,
+    LevelResult,
+    LevelSummary,
+    RunResult,
+    Statistic,
+    Summary,
+)
+
+DENSE = "dense"
+"""What a comparison with level 0 of the same trial is called."""
+
+_COMPARED: Mapping[str, Callable[[LevelResult], float]] = {
+    "early_stop_iteration": lambda level: level.early_stop.iteration,
+    "early_stop_test_accuracy": lambda level: level.early_stop.test.accuracy,
+    "final_test_accuracy": lambda level: level.final.test.accuracy,
+}
+
+METRICS: Mapping[str, Callable[[LevelResult], float | None]] = {
+    **_COMPARED,
+    "early_stop_test_loss": lambda level: level.early_stop.test.loss,
+    "early_stop_test_top5": lambda level: level.early_stop.test.top5,
+    "early_stop_validation_loss": lambda level: level.early_stop.validation.loss,
+    "final_test_loss": lambda level: level.final.test.loss,
+    "final_test_top5": lambda level: level.final.test.top5,
+    "final_validation_loss": lambda level: level.final.validation.loss,
+    "untrained_accuracy": lambda level: level.untrained and level.untrained.masked.accuracy,
+    "untrained_signed_constant_accuracy": lambda level: (
+        level.untrained and level.untrained.signed_constant.accuracy
+    ),
+    "untrained_rescaled_accuracy": lambda level: (
+        level.untrained and level.untrained.rescaled.accuracy
+    ),
+}
+"""Every metric of a level; None where the level has no such value."""
+
+
+def summarise(results: Sequence[RunResult], controls: Mapping[str, str] | None = None) -> Summary:
+    """Summarise each experiment over its trials, and compare it with the dense network.
+
+    Args:
+        results: one for each trial of each experiment, in any order.
+        controls: the experiment that each control follows, to compare the two as well.
+
+    Raises:
+        SpecError: when a trial is there twice, when the results of one name are not of the same
+            experiment, or when an experiment of `controls` has no result.
+    """
+    ordered = sorted(results, key=attrgetter("experiment", "trial"))
+    groups = {
+        name: tuple(trials) for name, trials in groupby(ordered, key=attrgetter("experiment"))
+    }
+    for name in dict.fromkeys(result.experiment for result in results):
+        _check_same(name, groups[name])
+    names = list(dict.fromkeys(result.experiment for result in results))
+    comparisons = [part for name in names for part in _against_dense(groups[name])]
+    for control, ticket in (controls or {}).items():
+        missing = [name for name in (control, ticket) if name not in groups]
+        if missing:
+            raise SpecError(
+                f"'{control}' cannot be compared with '{ticket}': there is no result of "
+                f"'{missing[0]}', only of {', '.join(map(repr, names)) or 'nothing'}"
+            )
+        comparisons += _against_control(groups[ticket], groups[control])
+    return Summary(
+        experiments=tuple(_experiment(groups[name]) for name in names),
+        comparisons=tuple(comparisons),
+    )
+
+
+def statistic(values: Sequence[float]) -> Statistic:
+    """Describe a number over trials.
+
+    The interval is mean +- t(0.975, n - 1) x stddev / sqrt(n), which supposes that trials differ
+    normally.
+
+    Raises:
+        SpecError: when there is no value.
+    """
+    if not values:
+        raise SpecError("there is nothing to summarise: no value was given, at least one is needed")
+    array = np.asarray(values, np.float64)
+    mean, n = float(array.mean()), len(values)
+    stddev = float(array.std(ddof=1)) if n > 1 else None
+    half = float(stdtrit(n - 1, 0.975)) * stddev / sqrt(n) if stddev is not None else None
+    return Statistic(
+        n=n,
+        mean=mean,
+        median=float(np.median(array)),
+        min=float(array.min()),
+        max=float(array.max()),
+        stddev=stddev,
+        interval=None if half is None else (mean - half, mean + half),
+    )
+
+
+def _experiment(results: Sequence[RunResult]) -> ExperimentSummary:
+    return ExperimentSummary(
+        experiment=results[0].experiment,
+        trials=tuple(result.trial for result in results),
+        levels=tuple(
+            _level([result.levels[place] for result in results])
+            for place in range(len(results[0].levels))
+        ),
+    )
+
+
+def _level(levels: Sequence[LevelResult]) -> LevelSummary:
+    found = {name: [metric(level) for level in levels] for name, metric in METRICS.items()}
+    return LevelSummary(
+        level=levels[0].level,
+        density=levels[0].density,
+        metrics={
+            name: statistic([value for value in values if value is not None])
+            for name, values in found.items()
+            if None not in values
+        },
+    )
+
+
+def _against_dense(results: Sequence[RunResult]) -> Iterator[Comparison]:
+    dense = {result.trial: result.levels[0] for result in results}
+    for place in range(1, len(results[0].levels)):
+        pruned = {result.trial: result.levels[place] for result in results}
+        yield _compared(results[0].experiment, DENSE, pruned, dense)
+
+
+def _against_control(
+    ticket: Sequence[RunResult], control: Sequence[RunResult]
+) -> Iterator[Comparison]:
+    """The ticket beside its control, in the trials that both have finished."""
+    ours = {result.trial: result.levels for result in ticket}
+    theirs = {result.trial: result.levels for result in control}
+    both = sorted(ours.keys() & theirs.keys())
+    if not both:
+        return
+    for place in range(1, min(len(ours[both[0]]), len(theirs[both[0]]))):
+        yield _compared(
+            ticket[0].experiment,
+            control[0].experiment,
+            {trial: ours[trial][place] for trial in both},
+            {trial: theirs[trial][place] for trial in both},
+        )
+
+
+def _compared(
+    experiment: str,
+    against: str,
+    ours: Mapping[int, LevelResult],
+    theirs: Mapping[int, LevelResult],
+) -> Comparison:
+    return Comparison(
+        experiment=experiment,
+        against=against,
+        level=next(iter(ours.values())).level,
+        metrics={
+            name: _difference(
+                {trial: metric(ours[trial]) - metric(theirs[trial]) for trial in ours}
+            )
+            for name, metric in _COMPARED.items()
+        },
+    )
+
+
+def _difference(by_trial: dict[int, float]) -> Difference:
+    return Difference(
+        by_trial=by_trial,
+        statistic=statistic(list(by_trial.values())),
+        higher=sum(value > 0 for value in by_trial.values()),
+        lower=sum(value < 0 for value in by_trial.values()),
+    )
+
+
+def _check_same(name: str, results: Sequence[RunResult]) -> None:
+    """Refuse what are no independent trials of one experiment."""
+    for what in ("trial", "seed"):
+        values = [getattr(result, what) for result in results]
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            raise SpecError(
+                f"{what} {twice[0]} of '{name}' was given {values.count(twice[0])} times; "
+                "a summary takes each trial once"
+            )
+    first = results[0]
+    for other in results[1:]:
+        if other.method != first.method:
+            raise SpecError(
+                f"trials {first.trial} and {other.trial} of '{name}' are not of the same "
+                "experiment: they differ in network, training, pruning or reset"
+            )
+        if _shape(other) != _shape(first):
+            raise SpecError(
+                f"trials {first.trial} and {other.trial} of '{name}' are not of the same "
+                f"experiment: the levels of one have densities {_densities(first)}, those of the "
+                f"other {_densities(other)}"
+            )
+
+
+def _shape(result: RunResult) -> list[tuple[int, float, tuple[str, ...], bool]]:
+    return [
+        (
+            level.level,
+            level.density,
+            tuple(part.name for part in level.layers),
+            bool(level.untrained),
+        )
+        for level in result.levels
+    ]
+
+
+def _densities(result: RunResult) -> str:
+    return ", ".join(f"{level.density:.4g}" for level in result.levels) or "none"

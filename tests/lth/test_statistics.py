@@ -1,0 +1,190 @@
+from math import sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lth.errors import SpecError
+from lth.results import (
+    At,
+    Environment,
+    History,
+    LayerDensity,
+    LevelResult,
+    RunResult,
+    Scores,
+    Summary,
+    Untrained,
+)
+from lth.statistics import METRICS, statistic, summarise
+
+POINT = (0.5,)
+HISTORY = History(
+    iterations=(1,),
+    train_loss=POINT,
+    train_accuracy=POINT,
+    validation_loss=POINT,
+    validation_accuracy=POINT,
+)
+
+
+def scores(accuracy=0.9, loss=0.5, top5=None):
+    return Scores(loss=loss, accuracy=accuracy, top5=top5)
+
+
+def level(number=0, kept=100, accuracy=0.9, stop=10, untrained=True, top5=None):
+    test = scores(accuracy, top5=top5)
+    return LevelResult(
+        level=number,
+        density=kept / 100,
+        sparsity=1 - kept / 100,
+        layers=(LayerDensity(name="a", kept=kept, total=100, density=kept / 100),),
+        history=HISTORY,
+        early_stop=At(iteration=stop, validation=scores(loss=0.25), test=test),
+        final=At(iteration=100, validation=scores(loss=0.5), test=test),
+        untrained=Untrained(masked=scores(0.4), signed_constant=scores(0.8), rescaled=scores(0.6))
+        if number and untrained
+        else None,
+        seconds=1.0,
+        samples_per_second=1.0,
+    )
+
+
+def run(trial, *levels, experiment="ticket", seed=None, method=""):
+    return RunResult(
+        experiment=experiment,
+        trial=trial,
+        seed=trial if seed is None else seed,
+        method=method,
+        levels=levels or (level(),),
+        trunk_reused=False,
+        environment=Environment(device="cpu", xla=True, versions={}),
+        seconds=1.0,
+    )
+
+
+def test_a_statistic_of_a_textbook_sample():
+    """Student's own: t(0.975, 2) is 4.3027."""
+    found = statistic([1.0, 2.0, 6.0])
+    assert (found.n, found.mean, found.median, found.min, found.max) == (3, 3, 2, 1, 6)
+    assert found.stddev == pytest.approx(sqrt(7))
+    assert found.interval == pytest.approx(
+        (3 - 4.302653 * sqrt(7 / 3), 3 + 4.302653 * sqrt(7 / 3)), rel=1e-6
+    )
+
+
+def test_one_trial_has_no_deviation_and_no_interval():
+    found = statistic([5.0])
+    assert (found.n, found.mean, found.stddev, found.interval) == (1, 5, None, None)
+
+
+def test_no_trial_is_an_error():
+    with pytest.raises(SpecError, match="at least one"):
+        statistic([])
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30))
+def test_the_interval_lies_around_the_mean(values):
+    found = statistic(values)
+    low, high = found.interval
+    assert low <= found.mean <= high
+    assert found.stddev == pytest.approx(np.std(values, ddof=1))
+
+
+def test_the_interval_covers_the_mean_as_often_as_it_says():
+    draws = np.random.default_rng(0).normal(size=(2_000, 5))
+    intervals = [statistic(list(draw)).interval for draw in draws]
+    covered = np.mean([low < 0 < high for low, high in intervals])
+    assert covered == pytest.approx(0.95, abs=0.015)
+
+
+def test_every_level_is_summarised_not_only_the_first_and_last():
+    results = [
+        run(trial, *(level(n, 100 - 20 * n, accuracy=0.9 + trial / 100) for n in range(4)))
+        for trial in (1, 2, 3)
+    ]
+    (experiment,) = summarise(results).experiments
+    assert experiment.experiment == "ticket"
+    assert experiment.trials == (1, 2, 3)
+    assert [one.level for one in experiment.levels] == [0, 1, 2, 3]
+    assert [one.density for one in experiment.levels] == [1.0, 0.8, 0.6, 0.4]
+    for one in experiment.levels:
+        assert one.metrics["early_stop_test_accuracy"].mean == pytest.approx(0.92)
+        assert one.metrics["early_stop_test_accuracy"].stddev == pytest.approx(0.01)
+
+
+def test_a_metric_is_there_where_the_level_has_it():
+    (experiment,) = summarise([run(1, level(0), level(1, 50, top5=0.99))]).experiments
+    dense, pruned = (set(one.metrics) for one in experiment.levels)
+    assert {name for name in METRICS if "untrained" not in name and "top5" not in name} == dense
+    assert pruned == set(METRICS)
+
+
+def test_experiments_keep_their_order_and_trials_are_sorted():
+    results = [run(2, experiment="z"), run(1, experiment="a"), run(1, experiment="z")]
+    summary = summarise(results)
+    assert [one.experiment for one in summary.experiments] == ["z", "a"]
+    assert summary.experiments[0].trials == (1, 2)
+
+
+def test_a_ticket_is_compared_with_its_own_dense_network():
+    results = [
+        run(trial, level(0, accuracy=dense, stop=20), level(1, 20, accuracy=pruned, stop=stop))
+        for trial, dense, pruned, stop in (
+            (1, 0.90, 0.92, 10),
+            (2, 0.95, 0.96, 16),
+            (3, 0.9, 0.89, 20),
+        )
+    ]
+    (comparison,) = summarise(results).comparisons
+    assert (comparison.experiment, comparison.against, comparison.level) == ("ticket", "dense", 1)
+    accuracy = comparison.metrics["early_stop_test_accuracy"]
+    assert accuracy.by_trial == pytest.approx({1: 0.02, 2: 0.01, 3: -0.01})
+    assert accuracy.statistic.mean == pytest.approx(0.02 / 3)
+    assert (accuracy.higher, accuracy.lower) == (2, 1)
+    stop = comparison.metrics["early_stop_iteration"]
+    assert stop.by_trial == {1: -10, 2: -4, 3: 0}
+    assert (stop.higher, stop.lower) == (0, 2)
+
+
+def test_a_ticket_is_compared_with_its_control_trial_by_trial():
+    tickets = [run(trial, level(), level(1, 20, accuracy=0.97)) for trial in (1, 2, 3)]
+    controls = [
+        run(trial, level(), level(1, 20, accuracy=0.95), experiment="random") for trial in (2, 1)
+    ]
+    summary = summarise(tickets + controls, {"random": "ticket"})
+    comparison = summary.comparisons[-1]
+    assert (comparison.experiment, comparison.against) == ("ticket", "random")
+    # Trial 3 of the control is not there, so nothing can be said of it.
+    assert comparison.metrics["final_test_accuracy"].by_trial == pytest.approx({1: 0.02, 2: 0.02})
+
+
+def test_a_control_without_results_is_an_error():
+    with pytest.raises(SpecError, match="there is no result of 'random', only of 'ticket'"):
+        summarise([run(1)], {"random": "ticket"})
+
+
+@pytest.mark.parametrize(
+    ("results", "complaint"),
+    [
+        ([run(1), run(1, seed=9)], "trial 1 of 'ticket' was given 2 times"),
+        ([run(1, seed=9), run(2, seed=9)], "seed 9 of 'ticket' was given 2 times"),
+        ([run(1, method="a"), run(2, method="b")], "differ in network, training, pruning or reset"),
+        ([run(1), run(2, level(0), level(1, 50))], "levels of one have densities 1, .* 1, 0.5"),
+        (
+            [run(1, level(0), level(1, 50)), run(2, level(0), level(1, 51))],
+            "1, 0.5, those of the other 1, 0.51",
+        ),
+        ([run(1, level(0)), run(2, level(1))], "not of the same experiment"),
+    ],
+)
+def test_what_are_no_trials_of_one_experiment_is_never_averaged(results, complaint):
+    with pytest.raises(SpecError, match=complaint):
+        summarise(results)
+
+
+def test_a_summary_survives_its_own_json():
+    results = [run(trial, level(0), level(1, 50)) for trial in (1, 2)]
+    summary = summarise(results)
+    assert Summary.model_validate_json(summary.model_dump_json()) == summary
