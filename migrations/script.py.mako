@@ -1,6 +1,6 @@
-"""${message}
+"""${message.capitalize()}.
 
-Revision: ${up_revision}, after ${down_revision | comma,n}.
+Revision: ${up_revision}, after ${down_revision or "none" | comma,n}.
 """
 
 import sqlalchemy as sa
@@ -13,8 +13,10 @@ depends_on = None
 
 
 def upgrade() -> None:
+    """Apply the step."""
     ${upgrades if upgrades else "pass"}
 
 
 def downgrade() -> None:
+    """Take the step back."""
     ${downgrades if downgrades else "pass"}

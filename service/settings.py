@@ -109,6 +109,11 @@ class Settings(BaseSettings):
         description="no run is claimed while others fill more than this share of the GPU's memory",
     )
 
+    execution: str = Field(
+        default="lth.execution",
+        description="the module that executes runs; tests of the queue put another in its place",
+    )
+
     retention_days: float | None = Field(
         default=None, gt=0, description="finished jobs are deleted after this long; none: never"
     )

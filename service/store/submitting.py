@@ -16,6 +16,7 @@ from service.store import events, jobs
 from service.store.errors import IdempotencyMismatch, QuotaExceeded
 from service.store.events import EventKind
 from service.store.ids import job_id, uuid7
+from service.store.settling import rank_delay
 from service.store.states import FINISHED_JOB, JobState, RunState
 from service.store.tables import IdempotentRequest, Job, Owner, Run, RunNeed
 
@@ -155,7 +156,7 @@ def _job(name: str, submission: Submission, settings: Settings) -> Job:
 
 
 def _runs(job: Job, submission: Submission, settings: Settings) -> list[dict[str, object]]:
-    rank = job.created_at - timedelta(seconds=job.priority * settings.ageing_seconds)
+    rank = job.created_at - rank_delay(job.priority, settings.ageing_seconds)
     most = min(job.max_seconds or settings.max_run_seconds, settings.max_run_seconds)
     return [
         {

@@ -29,8 +29,6 @@ class Job(Table):
     max_seconds: Mapped[int | None]
     """Bound on each of its runs."""
     dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"), index=True)
-    reused_from: Mapped[str | None] = mapped_column(Sorted)
-    """The finished job whose results this one shows as its own."""
 
     state: Mapped[JobState] = mapped_column(words(JobState))
     runs_total: Mapped[int]

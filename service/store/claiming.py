@@ -1,0 +1,154 @@
+"""Claiming: which run a worker does next, and the lease it gets.
+
+Between owners, the one with the smallest weighted share of the workers goes first, and among
+equals the one that used least lately. Within an owner, priority and age decide (`Run.rank`), then
+the order of the plan, in which trunks come first.
+
+Claims take turns: an advisory lock makes shares and quotas exact, and a claim takes about a
+millisecond. `SKIP LOCKED` lets it pass by a run that somebody is cancelling.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from lth.plan import PlannedRun, RunKind
+from service.settings import Settings
+from service.store.events import EventKind, New
+from service.store.leases import Lease
+from service.store.settling import settle
+from service.store.tables import Job, Run, RunNeed
+
+_TURN = 0x4C5449
+"""The advisory lock under which claims take turns."""
+
+_NEXT = text(
+    """
+    WITH active AS MATERIALIZED (
+        SELECT owner, kind, trunk FROM runs WHERE state = 'running'
+    ),
+    fair AS MATERIALIZED (
+        SELECT o.name
+        FROM owners o
+        LEFT JOIN (SELECT owner, count(*) AS number FROM active GROUP BY owner) a
+            ON a.owner = o.name
+        WHERE EXISTS (
+            SELECT FROM runs q
+            WHERE q.state = 'queued' AND q.pool = :pool AND q.owner = o.name
+        )
+        AND (o.max_running IS NULL OR coalesce(a.number, 0) < o.max_running)
+        ORDER BY
+            coalesce(a.number, 0) / o.weight,
+            o.usage * 0.5 ^ (extract(epoch FROM now() - o.usage_at) / :half_life) / o.weight,
+            o.name
+    ),
+    chosen AS (
+        SELECT q.id
+        FROM fair
+        CROSS JOIN LATERAL (
+            SELECT r.id FROM runs r
+            WHERE r.state = 'queued' AND r.pool = :pool AND r.owner = fair.name
+            AND NOT EXISTS (
+                SELECT FROM active a WHERE a.kind = 'trunk' AND a.trunk = r.trunk
+            )
+            ORDER BY r.rank, r.position, r.id
+            LIMIT 1
+            FOR UPDATE SKIP LOCKED
+        ) q
+        LIMIT 1
+    )
+    UPDATE runs r
+    SET state = 'running', attempt = attempt + 1, worker_id = :worker_id,
+        started_at = clock_timestamp(), finished_at = NULL,
+        lease_expires_at = clock_timestamp() + :lease
+    FROM chosen
+    WHERE r.id = chosen.id
+    RETURNING r.id
+    """
+)
+"""A run whose trunk another job's run is training right now is passed over: it will find it done.
+A claim that stops at the first row leaves the other owners' rows unlocked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A run that is this worker's until the lease ends.
+
+    Attributes:
+        spec: the job's, as stored.
+        trunk_runs, ticket_runs: keys of the runs it needs.
+        max_seconds: what is left of its time after earlier attempts.
+        queued_at: since when it could have been claimed.
+    """
+
+    lease: Lease
+    owner: str
+    pool: str
+    spec: dict[str, Any]
+    planned: PlannedRun
+    checkpoint_digest: str | None
+    max_seconds: float
+    queued_at: datetime
+
+
+def claim(
+    session: Session, worker_id: str, pools: Sequence[str], settings: Settings
+) -> Claimed | None:
+    """Take the best queued run of the first of `pools` that has one."""
+    session.execute(select(func.pg_advisory_xact_lock(_TURN)))
+    for pool in pools:
+        found = session.scalar(
+            _NEXT,
+            {
+                "pool": pool,
+                "worker_id": worker_id,
+                "lease": settings.lease,
+                "half_life": settings.usage_half_life_seconds,
+            },
+        )
+        if found is not None:
+            return _claimed(session, found)
+    return None
+
+
+def waiting(session: Session, pool: str) -> bool:
+    """Whether a pool has a queued run, whoever may claim it."""
+    found = select(Run.id).where(Run.state == "queued", Run.pool == pool).limit(1)
+    return session.scalar(found) is not None
+
+
+def _claimed(session: Session, run_id: uuid.UUID) -> Claimed:
+    run, job = session.execute(
+        select(Run, Job).join(Job, Job.id == Run.job_id).where(Run.id == run_id)
+    ).one()
+    needs = session.scalars(
+        select(Run.key)
+        .join(RunNeed, RunNeed.needs_id == Run.id)
+        .where(RunNeed.run_id == run_id)
+        .order_by(Run.position)
+    ).all()
+    started = New(EventKind.RUN_STARTED, run.key, {"attempt": run.attempt, "worker": run.worker_id})
+    settle(session, job.id, [started])
+    return Claimed(
+        lease=Lease(run.id, run.job_id, run.key, run.attempt),
+        owner=run.owner,
+        pool=run.pool,
+        spec=job.spec,
+        planned=PlannedRun(
+            key=run.key,
+            kind=RunKind(run.kind),
+            trial=run.trial,
+            seed=run.seed,
+            experiment=run.experiment,
+            needs=tuple(needs),
+            trunk=run.trunk,
+        ),
+        checkpoint_digest=run.checkpoint_digest,
+        max_seconds=max(run.max_seconds - run.seconds, 0.0),
+        queued_at=run.queued_at or job.created_at,
+    )

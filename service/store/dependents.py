@@ -1,0 +1,61 @@
+"""The runs that wait for another one of their job: released when it succeeds, or cancelled."""
+
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import Select, case, func, select, update
+from sqlalchemy.orm import Session
+
+from service.store.states import Reason, RunState
+from service.store.tables import Run, RunNeed
+
+
+def release(session: Session, run_id: uuid.UUID) -> Sequence[Run]:
+    """Note that a run has succeeded; returns the runs that may start now."""
+    waiting = _lock(session, select(RunNeed.run_id).where(RunNeed.needs_id == run_id))
+    if not waiting:
+        return ()
+    last = Run.waiting_for == 1
+    updated = session.scalars(
+        update(Run)
+        .where(Run.id.in_(waiting), Run.state == RunState.BLOCKED)
+        .values(
+            waiting_for=Run.waiting_for - 1,
+            state=case((last, RunState.QUEUED.value), else_=RunState.BLOCKED.value),
+            queued_at=case((last, func.clock_timestamp()), else_=None),
+        )
+        .returning(Run)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    ).all()
+    return [run for run in updated if run.state is RunState.QUEUED]
+
+
+def cancel(session: Session, run_id: uuid.UUID, why: str) -> Sequence[str]:
+    """Cancel all that needs a run, directly or not, and has not started; returns their keys."""
+    needed = select(RunNeed.run_id).where(RunNeed.needs_id == run_id).cte(recursive=True)
+    beyond = select(RunNeed.run_id).join(needed, RunNeed.needs_id == needed.c.run_id)
+    waiting = _lock(session, select(needed.union(beyond).c.run_id))
+    if not waiting:
+        return ()
+    return session.scalars(
+        update(Run)
+        .where(Run.id.in_(waiting), Run.state == RunState.BLOCKED)
+        .values(
+            state=RunState.CANCELLED,
+            finished_at=func.clock_timestamp(),
+            failure_reason=Reason.CANCELLED,
+            failure_message=why,
+        )
+        .returning(Run.key)
+        .execution_options(synchronize_session=False)
+    ).all()
+
+
+def _lock(session: Session, ids: Select[uuid.UUID]) -> Sequence[uuid.UUID]:
+    """Lock the blocked runs among `ids`, in the order of the plan: nobody waits in a circle."""
+    return session.scalars(
+        select(Run.id)
+        .where(Run.id.in_(ids), Run.state == RunState.BLOCKED)
+        .order_by(Run.position)
+        .with_for_update(key_share=True)
+    ).all()

@@ -1,0 +1,243 @@
+"""How an attempt at a run ends: success, failure, cancel, given back, or lost.
+
+Everything an end brings with it (the result, artifacts, the runs that waited for it, the job's
+state, the owner's usage) is written in one transaction, and only while the lease is held.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from lth.results import RunResult
+from service.settings import Settings
+from service.store import dependents, trunks
+from service.store.blobs import Blob
+from service.store.events import EventKind, New
+from service.store.leases import Lease, held
+from service.store.settling import settle
+from service.store.states import Reason, RunState
+from service.store.tables import Artifact, Owner, Result, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file of a run whose bytes are in the object store already."""
+
+    name: str
+    blob: Blob
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """What a run gives back; everything in it is in the object store already."""
+
+    result: RunResult | None
+    artifacts: Sequence[Kept]
+    trunk_key: str | None = None
+    trunk: Blob | None = None
+    log: Blob | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a run failed, for people and for programs."""
+
+    reason: Reason
+    message: str
+    log: Blob | None = None
+    log_tail: str | None = None
+
+
+def succeed(session: Session, lease: Lease, success: Success, settings: Settings) -> list[str]:
+    """Commit a run's one result.
+
+    Returns:
+        The pools in which runs may start now that waited for this one.
+
+    Raises:
+        LeaseLost: when the run is not this attempt's any more; then nothing is written.
+    """
+    log = success.log.digest if success.log else None
+    _end(session, lease, settings, state=RunState.SUCCEEDED, log_digest=log, checkpoint_digest=None)
+    if success.result is not None:
+        document = success.result.model_dump(mode="json")
+        session.add(Result(run_id=lease.run_id, job_id=lease.job_id, document=document))
+    if success.artifacts:
+        session.execute(insert(Artifact), [_artifact(lease, kept) for kept in success.artifacts])
+    if success.trunk_key and success.trunk:
+        trunks.save(session, success.trunk_key, success.trunk.digest)
+    released = dependents.release(session, lease.run_id)
+    happened = [New(EventKind.RUN_SUCCEEDED, lease.key, {"attempt": lease.attempt})]
+    settle(
+        session, lease.job_id, [*happened, *(New(EventKind.RUN_QUEUED, r.key) for r in released)]
+    )
+    return [run.pool for run in released]
+
+
+def fail(session: Session, lease: Lease, failure: Failure, settings: Settings) -> None:
+    """End a run without a result, and cancel what needed it.
+
+    Raises:
+        LeaseLost: when the run is not this attempt's any more.
+    """
+    _end(
+        session,
+        lease,
+        settings,
+        state=RunState.FAILED,
+        failure_reason=failure.reason,
+        failure_message=failure.message,
+        log_digest=failure.log.digest if failure.log else None,
+        log_tail=failure.log_tail,
+    )
+    _settle_with_dependents(session, lease, _failed(lease, failure), "failed")
+
+
+def cancelled(session: Session, lease: Lease, settings: Settings, log: Blob | None = None) -> None:
+    """End a run that somebody asked to stop; its checkpoint is kept for a retry.
+
+    Raises:
+        LeaseLost: when the run is not this attempt's any more.
+    """
+    _end(
+        session,
+        lease,
+        settings,
+        state=RunState.CANCELLED,
+        failure_reason=Reason.CANCELLED,
+        failure_message="cancelled on request",
+        log_digest=log.digest if log else None,
+    )
+    happened = New(EventKind.RUN_CANCELLED, lease.key, {"attempt": lease.attempt})
+    _settle_with_dependents(session, lease, happened, "was cancelled")
+
+
+def give_back(session: Session, lease: Lease, settings: Settings, why: str) -> None:
+    """Put a run back into the queue, for another worker to go on from its checkpoint.
+
+    Raises:
+        LeaseLost: when the run is not this attempt's any more.
+    """
+    _requeue(session, lease, settings, why, losses=0)
+
+
+def lose(session: Session, lease: Lease, settings: Settings, why: str) -> RunState:
+    """A run's worker is gone: queue the run again, unless that has happened too often.
+
+    Raises:
+        LeaseLost: when the run is not this attempt's any more; somebody else dealt with it.
+    """
+    row = session.execute(
+        select(Run.losses, Run.cancel_requested).where(*held(lease)).with_for_update(key_share=True)
+    ).one_or_none()
+    if row is None:
+        raise lease.lost
+    if row.cancel_requested:
+        cancelled(session, lease, settings)
+        return RunState.CANCELLED
+    if row.losses + 1 < settings.max_losses:
+        _requeue(session, lease, settings, why, losses=1)
+        return RunState.QUEUED
+    message = (
+        f"its worker was lost {row.losses + 1} times, at last because {why}; the usual cause is "
+        "that the machine had no memory left for it: try a smaller batch or network, or another "
+        "pool, and look at the log of the worker"
+    )
+    session.execute(update(Run).where(*held(lease)).values(losses=Run.losses + 1))
+    fail(session, lease, Failure(Reason.WORKER_LOST, message), settings)
+    return RunState.FAILED
+
+
+def expired(session: Session, limit: int = 100) -> list[Lease]:
+    """Leases that ended without a word from their worker, longest ago first."""
+    query = select(Run.id, Run.job_id, Run.key, Run.attempt).where(
+        Run.state == RunState.RUNNING, Run.lease_expires_at < func.now()
+    )
+    rows = session.execute(query.order_by(Run.lease_expires_at).limit(limit))
+    return [Lease(*row) for row in rows]
+
+
+def held_by(session: Session, worker_ids: Sequence[str]) -> list[Lease]:
+    """The leases that these workers hold."""
+    query = select(Run.id, Run.job_id, Run.key, Run.attempt).where(
+        Run.state == RunState.RUNNING, Run.worker_id.in_(worker_ids)
+    )
+    return [Lease(*row) for row in session.execute(query)]
+
+
+def _end(session: Session, lease: Lease, settings: Settings, **values: Any) -> None:
+    """Move a run out of `running`, if it is still this attempt's; count the time it took."""
+    took = func.extract("epoch", func.clock_timestamp() - Run.started_at)
+    finished = None if values["state"] is RunState.QUEUED else func.clock_timestamp()
+    row = session.execute(
+        update(Run)
+        .where(*held(lease))
+        .values(
+            **values,
+            lease_expires_at=None,
+            finished_at=finished,
+            seconds=Run.seconds + took,
+        )
+        .returning(Run.owner, took)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    if row is None:
+        raise lease.lost
+    _count_usage(session, row[0], float(row[1]), settings.usage_half_life_seconds)
+
+
+def _count_usage(session: Session, owner: str, seconds: float, half_life: float) -> None:
+    since = func.extract("epoch", func.clock_timestamp() - Owner.usage_at)
+    session.execute(
+        update(Owner)
+        .where(Owner.name == owner)
+        .values(
+            usage=Owner.usage * func.power(0.5, since / half_life) + seconds,
+            usage_at=func.clock_timestamp(),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _requeue(session: Session, lease: Lease, settings: Settings, why: str, losses: int) -> None:
+    _end(
+        session,
+        lease,
+        settings,
+        state=RunState.QUEUED,
+        losses=Run.losses + losses,
+        worker_id=None,
+        queued_at=func.clock_timestamp(),
+    )
+    happened = New(EventKind.RUN_REQUEUED, lease.key, {"attempt": lease.attempt, "why": why})
+    settle(session, lease.job_id, [happened])
+
+
+def _settle_with_dependents(session: Session, lease: Lease, happened: New, what: str) -> None:
+    dropped = dependents.cancel(session, lease.run_id, f"it needs '{lease.key}', which {what}")
+    settle(
+        session,
+        lease.job_id,
+        [happened, *(New(EventKind.RUN_CANCELLED, key, {"needs": lease.key}) for key in dropped)],
+    )
+
+
+def _failed(lease: Lease, failure: Failure) -> New:
+    data = {"attempt": lease.attempt, "reason": failure.reason, "message": failure.message}
+    return New(EventKind.RUN_FAILED, lease.key, data)
+
+
+def _artifact(lease: Lease, kept: Kept) -> dict[str, str | int | uuid.UUID]:
+    return {
+        "job_id": lease.job_id,
+        "name": f"{lease.key}/{kept.name}",
+        "run_id": lease.run_id,
+        "digest": kept.blob.digest,
+        "media_type": kept.media_type,
+        "size": kept.blob.size,
+    }

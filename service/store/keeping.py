@@ -1,0 +1,60 @@
+"""Saving blobs so that a row never points at nothing.
+
+1. The digest is entered in the table `blobs`, with the time.
+2. The bytes go to the object store.
+3. Rows that refer to the digest are committed; a foreign key holds them to step 1.
+
+The collector takes a blob away only under the lock of its row in `blobs`, and only when it was not
+touched for the grace time and nothing refers to it (`service.store.collecting`). Whoever gets to
+step 3 after that finds the foreign key broken, and the commit fails instead of lying.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from sqlalchemy import func
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from service.store.blobs import Blob, Blobs
+from service.store.database import Database
+from service.store.tables import StoredBlob
+
+_TOGETHER = 64 << 20
+"""Bytes that are held in memory to be entered in one transaction."""
+
+
+def enter(session: Session, blobs: Sequence[Blob]) -> None:
+    """Announce that rows will refer to these blobs."""
+    rows = [
+        {"digest": b.digest, "size": b.size} for b in sorted(set(blobs), key=lambda b: b.digest)
+    ]
+    statement = insert(StoredBlob).values(rows)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["digest"], set_={"touched_at": func.clock_timestamp()}
+        )
+    )
+
+
+def keep(database: Database, blobs: Blobs, content: bytes) -> Blob:
+    """Save one blob; a row may refer to it afterwards."""
+    return next(keep_all(database, blobs, [content]))
+
+
+def keep_all(database: Database, blobs: Blobs, contents: Iterable[bytes]) -> Iterator[Blob]:
+    """Save blobs, some at a time; rows may refer to them afterwards."""
+    batch: list[bytes] = []
+    for content in contents:
+        batch.append(content)
+        if sum(map(len, batch)) >= _TOGETHER:
+            yield from _keep(database, blobs, batch)
+            batch = []
+    yield from _keep(database, blobs, batch)
+
+
+def _keep(database: Database, blobs: Blobs, batch: Sequence[bytes]) -> list[Blob]:
+    if not batch:
+        return []
+    with database.transaction() as session:
+        enter(session, [Blob.of(content) for content in batch])
+    return [blobs.put(content) for content in batch]

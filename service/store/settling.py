@@ -1,0 +1,52 @@
+"""A job's state follows from its runs: worked out anew, under the job's lock, whenever one ends."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service.store import events
+from service.store.events import EventKind, New
+from service.store.states import FINISHED_JOB, FINISHED_RUN, JobState, RunState, job_state
+from service.store.tables import Job, Run
+
+
+def settle(session: Session, job_id: str, happened: Sequence[New]) -> JobState:
+    """Write what happened to a job's runs into its events, and what follows into its row.
+
+    The runs must have been written, and their locks taken, before.
+    """
+    job = session.scalars(
+        select(Job)
+        .where(Job.id == job_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).one()
+    counted = select(Run.state, func.count()).where(Run.job_id == job_id).group_by(Run.state)
+    counts = {state: number for state, number in session.execute(counted)}  # noqa: C416
+    state = job_state(counts)
+    now = session.scalar(select(func.clock_timestamp()))
+    ended = state in FINISHED_JOB and job.state not in FINISHED_JOB
+    job.state = state
+    job.runs_finished = sum(counts.get(end, 0) for end in FINISHED_RUN)
+    if state is not JobState.QUEUED and job.started_at is None and _has_started(counts):
+        job.started_at = now
+    job.finished_at = (job.finished_at or now) if state in FINISHED_JOB else None
+    failed = next((new for new in happened if new.kind is EventKind.RUN_FAILED), None)
+    if failed is not None and job.failure is None:
+        job.failure = {"run": failed.run, **failed.data}
+    session.flush()
+    if ended:
+        happened = [*happened, New(EventKind.JOB_FINISHED, data={"state": state})]
+    events.append(session, job_id, happened)
+    return state
+
+
+def _has_started(counts: dict[RunState, int]) -> bool:
+    return any(counts.get(s, 0) for s in (RunState.RUNNING, RunState.SUCCEEDED, RunState.FAILED))
+
+
+def rank_delay(priority: int, ageing_seconds: float) -> timedelta:
+    """How much earlier than submitted a job counts, for its priority (see `Run.rank`)."""
+    return timedelta(seconds=priority * ageing_seconds)

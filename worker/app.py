@@ -1,0 +1,57 @@
+"""The Celery app of the workers. Its parent process never imports TensorFlow.
+
+Celery carries hints and keeps the processes; what there is to do is claimed from Postgres. So it
+needs no result backend, no late acknowledgement, no remote control and no events.
+"""
+
+from typing import cast
+
+from celery import Celery
+
+from service.hints import SWEEP, queue_of
+from service.settings import Settings
+from worker.devices import discover, slots_of
+
+
+def make_app(settings: Settings) -> Celery:
+    """The app for one machine: its queues, and how many processes it has."""
+    devices = discover()
+    pools = settings.worker_pools or (("gpu",) if devices else (settings.default_pool,))
+    app = Celery("lth", broker=settings.broker_url, include=["worker.tasks"])
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_acks_late=False,
+        task_create_missing_queues=True,
+        worker_pool="prefork",
+        worker_pool_start_method="spawn",
+        worker_concurrency=slots_of(settings.worker_processes, devices),
+        worker_prefetch_multiplier=1,
+        worker_proc_alive_timeout=300,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        task_default_queue=queue_of(pools[0]),
+        task_queues={
+            queue_of(pool): {"exchange": "", "routing_key": queue_of(pool)} for pool in pools
+        },
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+        },
+        beat_scheduler="worker.beat:InProcessScheduler",
+        beat_schedule={"sweep": {"task": SWEEP, "schedule": settings.sweep_seconds}},
+        beat_max_loop_interval=settings.sweep_seconds,
+    )
+    app.conf["lth_pools"] = list(pools)
+    steps = cast(dict[str, set[str]], app.steps)
+    steps["worker"].add("worker.parent:Undertaker")
+    return app
+
+
+app = make_app(Settings())

@@ -1,0 +1,170 @@
+"""One attempt at one claimed run, from its inputs to the commit of its one result."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from lth.artifacts import Artifact
+from lth.errors import Stopped
+from lth.plan import RunKind
+from lth.running import Outcome
+from lth.spec import parse_spec
+from service.store import finishing, keeping, runs, trunks
+from service.store.blobs import Blob, StorageFailed
+from service.store.claiming import Claimed
+from service.store.errors import LeaseLost
+from service.store.finishing import Failure, Kept, Success
+from service.store.states import Reason
+from worker import inputs
+from worker.child import Child
+from worker.failures import failure_of
+from worker.heartbeat import TOO_LONG, heartbeat
+from worker.logs import RunLog, captured
+from worker.observing import Order, RunObserver
+
+_LONGEST_PAUSE = 5.0
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+def attempt(child: Child, claimed: Claimed) -> Sequence[str]:
+    """Execute a claimed run, and commit how it ended.
+
+    Returns:
+        The pools in which runs may start now that waited for this one.
+    """
+    lease = claimed.lease
+    observer = RunObserver(
+        lease,
+        child.settings,
+        child.database,
+        child.blobs,
+        child.draining,
+        claimed.max_seconds,
+    )
+    with heartbeat(child, observer), captured() as output:
+        try:
+            return _execute(child, claimed, observer, output)
+        except LeaseLost as error:
+            log.warning("abandoned: %s", error)
+        except Stopped:
+            _stopped(child, observer, output)
+        except Exception as error:
+            log.exception("the run '%s' of %s failed", lease.key, lease.job_id)
+            _fail(child, observer, failure_of(error), output)
+    return ()
+
+
+def _execute(
+    child: Child, claimed: Claimed, observer: RunObserver, output: RunLog
+) -> Sequence[str]:
+    log.info("attempt %d at '%s' of %s", claimed.lease.attempt, claimed.lease.key,
+             claimed.lease.job_id)  # fmt: skip
+    spec, planned = parse_spec(claimed.spec), claimed.planned
+    key = None
+    if planned.kind is RunKind.REPORT:
+        with child.database.transaction() as session:
+            found = [result for _, result in runs.results(session, claimed.lease.job_id)]
+        outcome = child.execution.report(spec, found)
+    else:
+        data = inputs.load(spec, child.settings.datasets_dir)
+        key = inputs.trunk_key(child, planned, data)
+        if planned.kind is RunKind.TRUNK and key and _there(child, key):
+            outcome = Outcome(None, ())
+        else:
+            given = inputs.gather(child, spec, claimed, data, key)
+            outcome = child.execution.execute(spec, planned, given, observer)
+    return _patiently(child, observer, lambda: _commit(child, observer, outcome, key, output))
+
+
+def _there(child: Child, key: str) -> bool:
+    with child.database.transaction() as session:
+        digest = trunks.find(session, key)
+    return digest is not None and child.blobs.size(digest) is not None
+
+
+def _commit(
+    child: Child, observer: RunObserver, outcome: Outcome, key: str | None, output: RunLog
+) -> Sequence[str]:
+    """Blobs first, rows after."""
+    kept = _keep(child, outcome.artifacts)
+    trunk = _keep_one(child, outcome.trunk) if outcome.trunk is not None else None
+    log.info("finished '%s' of %s", observer.lease.key, observer.lease.job_id)
+    success = Success(outcome.result, kept, key, trunk, _keep_one(child, output.content()))
+    with child.database.transaction() as session:
+        return finishing.succeed(session, observer.lease, success, child.settings)
+
+
+def _keep(child: Child, artifacts: Sequence[Artifact]) -> list[Kept]:
+    contents = (artifact.content() for artifact in artifacts)
+    blobs = keeping.keep_all(child.database, child.blobs, contents)
+    return [Kept(a.name, b, a.media_type) for a, b in zip(artifacts, blobs, strict=True)]
+
+
+def _keep_one(child: Child, content: bytes) -> Blob:
+    return keeping.keep(child.database, child.blobs, content)
+
+
+def _stopped(child: Child, observer: RunObserver, output: RunLog) -> None:
+    """Write why a run stopped before its end."""
+    lease, settings = observer.lease, child.settings
+    log.info("stopped '%s' of %s: %s", lease.key, lease.job_id, observer.order)
+    if observer.order is Order.TIMEOUT:
+        _fail(child, observer, Failure(Reason.TIMEOUT, TOO_LONG), output)
+        return
+
+    def write() -> None:
+        kept = _keep_one(child, output.content())
+        with child.database.transaction() as session:
+            if observer.order is Order.CANCEL:
+                finishing.cancelled(session, lease, settings, kept)
+            elif observer.order is not Order.LEASE_LOST:
+                finishing.give_back(session, lease, settings, "its worker was told to stop")
+
+    _unless_lost(lambda: _patiently(child, observer, write))
+
+
+def _fail(child: Child, observer: RunObserver, failure: Failure, output: RunLog) -> None:
+    def write() -> None:
+        try:
+            kept = _keep_one(child, output.content())
+        except StorageFailed:
+            kept = None
+        told = replace(failure, log=kept, log_tail=output.tail())
+        with child.database.transaction() as session:
+            finishing.fail(session, observer.lease, told, child.settings)
+
+    _unless_lost(lambda: _patiently(child, observer, write))
+
+
+def _unless_lost(write: Callable[[], None]) -> None:
+    try:
+        write()
+    except LeaseLost as error:
+        log.warning("abandoned: %s", error)
+
+
+def _patiently(child: Child, observer: RunObserver, write: Callable[[], T]) -> T:
+    """Try a commit again while the database or the object store is away.
+
+    A blob that was collected between its upload and the commit breaks a foreign key: that is
+    tried again too, from the upload on.
+    """
+    until = time.monotonic() + child.settings.commit_patience_seconds
+    pause = 0.1
+    while True:
+        try:
+            return write()
+        except (OperationalError, StorageFailed, IntegrityError) as error:
+            if observer.order is Order.LEASE_LOST:
+                raise observer.lease.lost from error
+            if time.monotonic() + pause > until:
+                raise
+            log.warning("the commit of '%s' is tried again: %s", observer.lease.key, error)
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)

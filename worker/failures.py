@@ -1,0 +1,35 @@
+"""What an exception in a run means for the person who submitted it."""
+
+from pydantic import ValidationError
+
+from lth.errors import Diverged, LotteryError
+from service.store.blobs import BlobDamaged, BlobMissing, StorageFailed
+from service.store.finishing import Failure
+from service.store.states import Reason
+
+_MEMORY_ERRORS = frozenset({"ResourceExhaustedError", "_ArrayMemoryError", "OutOfMemoryError"})
+"""By name: this module must not import TensorFlow to know its exceptions."""
+
+
+def failure_of(error: BaseException) -> Failure:
+    """The reason, and a message that says what happened and what can be done."""
+    if isinstance(error, Diverged):
+        advice = "try a smaller learning rate, a warm-up, or gradient clipping"
+        return Failure(Reason.DIVERGED, f"{error}; {advice}")
+    if isinstance(error, MemoryError) or type(error).__name__ in _MEMORY_ERRORS:
+        advice = "try a smaller batch or network, or a pool whose devices have more memory"
+        return Failure(Reason.OUT_OF_MEMORY, f"the device has no memory left for it; {advice}")
+    if isinstance(error, LotteryError):
+        return Failure(Reason.USER_ERROR, str(error))
+    if isinstance(error, ValidationError):
+        return Failure(
+            Reason.USER_ERROR,
+            f"this version no longer accepts the job's spec, submit it anew: {error}",
+        )
+    if isinstance(error, StorageFailed | BlobMissing | BlobDamaged):
+        return Failure(Reason.INTERNAL, f"{error}; retry the job when the object store is well")
+    return Failure(
+        Reason.INTERNAL,
+        f"{type(error).__name__}: {error}; this is a defect of the service: please report it with "
+        "the run's log",
+    )

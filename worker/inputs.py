@@ -1,0 +1,70 @@
+"""What a claimed run starts from: the data, and what earlier runs left in the store."""
+
+from collections.abc import Hashable
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+from lth.artifacts import MASKS
+from lth.datasets import Arrays, DatasetContract
+from lth.plan import PlannedRun, experiment_named
+from lth.running import Inputs
+from lth.spec import ControlExperiment, Spec
+from service.store import artifacts, trunks
+from service.store.blobs import BlobDamaged, BlobMissing
+from service.store.claiming import Claimed
+from worker.child import Child
+
+
+def load(spec: Spec, directory: Path | None) -> Arrays:
+    """A spec's data set; the last ones stay in memory for the next run."""
+    return _load(cast(Hashable, spec.dataset), directory)
+
+
+@lru_cache(maxsize=2)
+def _load(dataset: Hashable, directory: Path | None) -> Arrays:
+    return cast(DatasetContract, dataset).load(directory)
+
+
+def trunk_key(child: Child, planned: PlannedRun, data: Arrays) -> str | None:
+    """The key under which this run's dense training is shared; None when it has none."""
+    if planned.trunk is None:
+        return None
+    return child.execution.trunk_key(planned.trunk, data.digest, child.execution.device_kind())
+
+
+def gather(
+    child: Child, spec: Spec, claimed: Claimed, data: Arrays, trunk_key: str | None
+) -> Inputs:
+    """Read what the run needs; a checkpoint or trunk that is gone or damaged is made anew."""
+    with child.database.transaction() as session:
+        trunk = trunks.find(session, trunk_key) if trunk_key else None
+        masks = None
+        ticket = _followed(spec, claimed.planned)
+        if ticket is not None:
+            masks = artifacts.get(session, claimed.lease.job_id, f"{ticket}/{MASKS}").digest
+    return Inputs(
+        data=data,
+        trunk=_optional(child, trunk),
+        ticket_masks=child.blobs.get(masks) if masks else None,
+        checkpoint=_optional(child, claimed.checkpoint_digest),
+    )
+
+
+def _followed(spec: Spec, planned: PlannedRun) -> str | None:
+    """The key of the ticket whose masks this run follows, if it is a control."""
+    if planned.experiment is None:
+        return None
+    experiment = experiment_named(spec, planned.experiment)
+    if not isinstance(experiment, ControlExperiment):
+        return None
+    return f"trial-{planned.trial}/{experiment.control.of}"
+
+
+def _optional(child: Child, digest: str | None) -> bytes | None:
+    if digest is None:
+        return None
+    try:
+        return child.blobs.get(digest)
+    except (BlobMissing, BlobDamaged):
+        return None

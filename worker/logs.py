@@ -1,0 +1,56 @@
+"""The log of one run: all that this process writes while it runs, in a file that is kept."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+_MOST = 4 << 20
+_TAIL_LINES = 40
+_TAIL_CHARACTERS = 4000
+
+
+class RunLog:
+    """The file in which a run's output collects."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def content(self) -> bytes:
+        """All of it, or its beginning and end if it is very long."""
+        _flush()
+        content = self._path.read_bytes()
+        if len(content) <= _MOST:
+            return content
+        half = _MOST // 2
+        return content[:half] + b"\n... (left out) ...\n" + content[-half:]
+
+    def tail(self) -> str:
+        """Its last lines."""
+        lines = self.content().decode(errors="replace").splitlines()[-_TAIL_LINES:]
+        return "\n".join(lines).replace("\0", "")[-_TAIL_CHARACTERS:]
+
+
+@contextmanager
+def captured() -> Iterator[RunLog]:
+    """Send standard output and standard error, of C++ as well, into a file for a while."""
+    with NamedTemporaryFile(prefix="lth-run-", suffix=".log") as file:
+        _flush()
+        saved = [os.dup(1), os.dup(2)]
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield RunLog(Path(file.name))
+        finally:
+            _flush()
+            for number, copy in zip((1, 2), saved, strict=True):
+                os.dup2(copy, number)
+                os.close(copy)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        if stream is not None and not stream.closed:
+            stream.flush()

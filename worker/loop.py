@@ -1,0 +1,57 @@
+"""What a child does with a hint: claim runs and execute them until there are none."""
+
+import logging
+import time
+
+from sqlalchemy.exc import OperationalError
+
+from service.store import claiming, workers
+from service.store.claiming import Claimed
+from service.store.tables import WorkerState
+from worker.attempt import attempt
+from worker.child import Child, report_state
+
+log = logging.getLogger(__name__)
+
+
+def work(child: Child) -> int:
+    """Execute runs until none is left for this child; returns how many it was.
+
+    After it has said that it is idle it looks once more: whoever made a run claimable before that
+    may have seen no idle worker to wake.
+    """
+    done = 0
+    with child.busy:
+        while not child.draining.is_set():
+            if refused := child.refusal():
+                report_state(child, WorkerState.REFUSING, refused)
+                break
+            claimed = _claim(child)
+            if claimed is None and done:
+                report_state(child, WorkerState.IDLE)
+                claimed = _claim(child)
+            if claimed is None:
+                break
+            done += 1
+            child.used_device = True
+            for pool in attempt(child, claimed):
+                child.hints.wake(pool)
+    child.idle_since = time.monotonic()
+    return done
+
+
+def _claim(child: Child) -> Claimed | None:
+    """Claim a run; if more wait and another worker is idle, wake it."""
+    try:
+        with child.database.transaction() as session:
+            claimed = claiming.claim(session, child.id, child.pools, child.settings)
+            if claimed is None:
+                return None
+            workers.report(session, child.id, WorkerState.BUSY, run_id=claimed.lease.run_id)
+            wake = claiming.waiting(session, claimed.pool) and workers.idle(session, claimed.pool)
+    except OperationalError as error:
+        log.warning("nothing can be claimed while the database is away: %s", error)
+        return None
+    if wake:
+        child.hints.wake(claimed.pool)
+    return claimed

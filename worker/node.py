@@ -1,0 +1,24 @@
+"""The names of this machine's worker processes."""
+
+import os
+import secrets
+import socket
+
+_NODE = "LTH_WORKER_NODE"
+
+
+def name_node() -> str:
+    """Name this parent process, for itself and for the children that it will start."""
+    node = f"{socket.gethostname()}/{os.getpid()}-{secrets.token_hex(2)}"
+    os.environ[_NODE] = node
+    return node
+
+
+def node() -> str:
+    """The name of the parent of this process, or of this process itself."""
+    return os.environ.get(_NODE) or name_node()
+
+
+def worker_id(pid: int) -> str:
+    """The name of one child."""
+    return f"{node()}/{pid}"

@@ -1,0 +1,141 @@
+"""The observer of a run: carries its progress and checkpoints out, and brings orders to stop in."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
+
+from lth.errors import Stopped
+from lth.running import Progress
+from service.settings import Settings
+from service.store import keeping, leases
+from service.store.blobs import Blobs, StorageFailed
+from service.store.database import Database
+from service.store.errors import LeaseLost
+from service.store.events import EventKind, New
+from service.store.leases import Lease
+
+_TOLD_SECONDS = 0.5
+"""Progress is written no oftener than this."""
+_WORTH_SAVING_SECONDS = 5.0
+"""Less work than this is done again rather than saved."""
+
+log = logging.getLogger(__name__)
+
+
+class Order(StrEnum):
+    """Why a run was told to stop."""
+
+    CANCEL = "cancel"
+    DRAIN = "drain"
+    TIMEOUT = "timeout"
+    LEASE_LOST = "lease lost"
+
+
+class RunObserver:
+    """Implements `lth.running.Observer` for one attempt at a run.
+
+    Progress and checkpoints may be missed while the database or the object store is away: the run
+    goes on. Only an order makes it raise.
+    """
+
+    def __init__(
+        self,
+        lease: Lease,
+        settings: Settings,
+        database: Database,
+        blobs: Blobs,
+        draining: threading.Event,
+        max_seconds: float,
+    ) -> None:
+        self.lease = lease
+        self.deadline = time.monotonic() + max_seconds
+        self.order: Order | None = None
+        self._settings = settings
+        self._database = database
+        self._blobs = blobs
+        self._draining = draining
+        self._drain_deadline: float | None = None
+        self._told = 0.0
+        self._saved = time.monotonic()
+        self._level: int | None = None
+        self._at_level_end = False
+
+    def progress(self, progress: Progress) -> None:
+        """Note how far the run has come; see `lth.running.Observer`."""
+        now = time.monotonic()
+        ended_level = self._level is not None and progress.level > self._level
+        self._at_level_end = progress.iteration >= progress.iterations
+        if ended_level or now - self._told >= _TOLD_SECONDS:
+            self._tell(progress, ended_level)
+            self._told = now
+        self._level = progress.level
+        if now > self.deadline:
+            self.give(Order.TIMEOUT)
+        if self._draining.is_set():
+            if self._drain_deadline is None:
+                self._drain_deadline = now + self._settings.drain_seconds
+            if now > self._drain_deadline:
+                self.give(Order.DRAIN)
+        self._obey()
+
+    def checkpoint(self, content: Callable[[], bytes]) -> None:
+        """Save a checkpoint if one is due; see `lth.running.Observer`."""
+        self._obey()
+        draining = self._draining.is_set()
+        unsaved = time.monotonic() - self._saved
+        due = self._settings.checkpoint_seconds
+        if self._at_level_end:
+            due = min(due, _WORTH_SAVING_SECONDS)
+        if draining or unsaved >= due:
+            self._save(content())
+        if draining:
+            self.give(Order.DRAIN)
+        self._obey()
+
+    def give(self, order: Order) -> None:
+        """Order the run to stop at its next sign of life; the first order stands."""
+        self.order = self.order or order
+
+    def _obey(self) -> None:
+        if self.order is not None:
+            raise Stopped(f"the run '{self.lease.key}' was told to stop: {self.order}")
+
+    def _tell(self, progress: Progress, ended_level: bool) -> None:
+        data = _plain(progress)
+        kind = EventKind.EVALUATION if progress.validation else EventKind.PROGRESS
+        news = [New(kind, self.lease.key, data)]
+        if ended_level:
+            news.insert(0, New(EventKind.LEVEL_FINISHED, self.lease.key, {"level": self._level}))
+        try:
+            with self._database.transaction() as session:
+                if leases.tell(session, self.lease, self._settings.lease, data, news):
+                    self.give(Order.CANCEL)
+        except LeaseLost:
+            self.give(Order.LEASE_LOST)
+        except OperationalError as error:
+            log.warning("progress could not be written: %s", error)
+
+    def _save(self, content: bytes) -> None:
+        try:
+            blob = keeping.keep(self._database, self._blobs, content)
+            with self._database.transaction() as session:
+                leases.save_checkpoint(session, self.lease, blob.digest)
+            self._saved = time.monotonic()
+        except LeaseLost:
+            self.give(Order.LEASE_LOST)
+        except (OperationalError, StorageFailed) as error:
+            log.warning("a checkpoint could not be saved: %s", error)
+
+
+def _plain(progress: Progress) -> dict[str, Any]:
+    validation = progress.validation
+    return {
+        **asdict(progress),
+        "validation": validation.model_dump(mode="json") if validation else None,
+    }

@@ -1,0 +1,97 @@
+"""The parent of the children: notices when one dies, and tells them when it must stop itself."""
+
+import logging
+import os
+import threading
+from typing import Any
+
+from celery import bootsteps
+from celery.signals import worker_shutting_down
+from sqlalchemy.exc import OperationalError
+
+from service.hints import Hints
+from service.settings import Settings
+from service.store import finishing, workers
+from service.store.database import Database
+from worker import node
+from worker.child import DRAIN_SIGNAL
+from worker.sweeping import release
+
+_LOOK_SECONDS = 0.1
+
+log = logging.getLogger(__name__)
+
+
+class Undertaker(bootsteps.StartStopStep):
+    """Gives the runs of a dead child back at once, instead of when their leases expire."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        settings = Settings()
+        self._settings = settings
+        self._database = Database(settings.database_url, pool_size=1)
+        self._hints = Hints(settings.broker_url)
+        self._pools: list[str] = worker.app.conf["lth_pools"]
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, parent: Any) -> None:
+        """Watch the pool's children, from a thread."""
+        self._thread = threading.Thread(
+            target=self._watch, args=(parent.pool,), name="undertaker", daemon=True
+        )
+        self._thread.start()
+        worker_shutting_down.connect(lambda **_: self._drain(parent.pool), weak=False)
+
+    def stop(self, parent: Any) -> None:
+        """Bury those who ended in the shutdown, too."""
+        self._ended.set()
+        if self._thread:
+            self._thread.join()
+        self._database.close()
+        self._hints.close()
+
+    terminate = stop
+
+    def _watch(self, pool: Any) -> None:
+        known: set[int] = set()
+        dead: set[int] = set()
+        while True:
+            last = self._ended.wait(_LOOK_SECONDS)
+            there = set() if last else _pids(pool)
+            dead |= known - there
+            known = there
+            if dead and self._bury(dead):
+                dead = set()
+            if last:
+                return
+
+    def _bury(self, pids: set[int]) -> bool:
+        ids = [node.worker_id(pid) for pid in pids]
+        try:
+            with self._database.transaction() as session:
+                leases = finishing.held_by(session, ids)
+                workers.leave(session, ids)
+            if release(self._database, self._settings, leases, "its process died"):
+                for pool in self._pools:
+                    self._hints.wake(pool)
+        except OperationalError as error:
+            log.warning("the runs of a dead child cannot be given back yet: %s", error)
+            return False
+        return True
+
+    def _drain(self, pool: Any) -> None:
+        """Runs in a signal handler of the parent: tell the children, and nothing else."""
+        for pid in _pids(pool):
+            try:
+                os.kill(pid, DRAIN_SIGNAL)
+            except ProcessLookupError:
+                continue
+
+
+def _pids(pool: Any) -> set[int]:
+    """The living children; Celery takes the dead out as soon as it hears of them."""
+    processes = pool._pool._pool if pool is not None and pool._pool is not None else ()
+    return {process.pid for process in processes if process.pid is not None}

@@ -1,0 +1,82 @@
+"""The sweeper: gives back what lost workers held, and sends hints that were lost.
+
+It runs in the beat process itself, so that it never waits behind busy workers or a broker that is
+away. Several may run at once: each of its steps is a guarded write.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import lru_cache
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.hints import Hints
+from service.settings import Settings
+from service.store import finishing, workers
+from service.store.database import Database
+from service.store.errors import LeaseLost
+from service.store.leases import Lease
+from service.store.states import RunState
+from service.store.tables import Run
+
+_FORGET_WORKERS = timedelta(hours=1)
+
+log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """What a sweep needs."""
+
+    def __init__(self, settings: Settings, database: Database, hints: Hints) -> None:
+        self._settings = settings
+        self._database = database
+        self._hints = hints
+
+    def sweep(self) -> None:
+        """One round: lost runs, lost workers, lost hints."""
+        with self._database.transaction() as session:
+            expired = finishing.expired(session)
+        release(self._database, self._settings, expired, "its worker fell silent")
+        with self._database.transaction() as session:
+            silence = self._settings.lease
+            for worker in workers.mark_lost(session, silence, _FORGET_WORKERS):
+                log.warning("the worker %s fell silent", worker)
+        with self._database.transaction() as session:
+            wanted = {pool: 1 + workers.idle(session, pool) for pool in pools_with_work(session)}
+        for pool, count in wanted.items():
+            self._hints.wake(pool, count)
+
+
+def release(database: Database, settings: Settings, leases: Sequence[Lease], why: str) -> int:
+    """Take runs from workers that are gone; returns how many went back into the queue."""
+    requeued = 0
+    for lease in leases:
+        try:
+            with database.transaction() as session:
+                state = finishing.lose(session, lease, settings, why)
+        except LeaseLost:
+            continue
+        log.warning("%s of %s is %s again: %s", lease.key, lease.job_id, state, why)
+        requeued += state is RunState.QUEUED
+    return requeued
+
+
+def pools_with_work(session: Session) -> list[str]:
+    """The pools in which a run is queued, found by hopping along the index of the queue."""
+    pools: list[str] = []
+    while True:
+        query = select(Run.pool).where(Run.state == RunState.QUEUED).order_by(Run.pool).limit(1)
+        pool = session.scalar(query.where(Run.pool > pools[-1]) if pools else query)
+        if pool is None:
+            return pools
+        pools.append(pool)
+
+
+@lru_cache(maxsize=1)
+def sweeper() -> Sweeper:
+    """This process's sweeper."""
+    settings = Settings()
+    database = Database(settings.database_url, pool_size=2)
+    return Sweeper(settings, database, Hints(settings.broker_url))

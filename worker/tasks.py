@@ -1,0 +1,59 @@
+"""The tasks that Celery knows, and what happens when a child starts."""
+
+import logging
+import sys
+from typing import Any
+
+from celery.signals import celeryd_init, setup_logging, worker_process_init
+
+from service.hints import SWEEP, WORK
+from service.settings import Settings
+from worker import node
+from worker.app import app
+from worker.child import Child, start_child
+from worker.idle import watch_idleness
+from worker.loop import work as execute_what_waits
+
+_children: list[Child] = []
+"""In a child process, itself; in the parent, nothing."""
+
+
+@app.task(name=WORK)
+def work() -> None:
+    """There may be work: claim it and execute it."""
+    execute_what_waits(_children[0])
+
+
+@app.task(name=SWEEP)
+def sweep() -> None:
+    """Look for lost runs and lost hints."""
+    from worker.sweeping import sweeper
+
+    sweeper().sweep()
+
+
+@celeryd_init.connect
+def _name_the_parent(**_: Any) -> None:
+    node.name_node()
+
+
+@worker_process_init.connect
+def _start(**_: Any) -> None:
+    """Runs in a child before its first task; a child that cannot start ends, and is replaced."""
+    settings = Settings()
+    child = start_child(settings, tuple(app.conf["lth_pools"]))
+    _children[:] = [child]
+    watch_idleness(child)
+    for pool in child.pools:
+        child.hints.wake(pool)
+
+
+@setup_logging.connect
+def _configure_logging(loglevel: int | str | None = None, **_: Any) -> None:
+    """One line an event on standard error, in the parent and in the children."""
+    logging.basicConfig(
+        level=loglevel or logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s",
+        force=True,
+    )
