@@ -1,8 +1,7 @@
 """Lengths of training, written as researchers write them: ``20ep`` or ``50000it``."""
 
 import re
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import (
     GetCoreSchemaHandler,
@@ -18,11 +17,10 @@ from lth.limits import limits_of
 _PATTERN = re.compile(r"(0|[1-9][0-9]{0,8})(ep|it)")
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
+class Duration(NamedTuple):
     """A whole number of epochs (``ep``) or of iterations, which are optimizer steps (``it``)."""
 
-    count: int
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride]
     unit: str
 
     @classmethod
