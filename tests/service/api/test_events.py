@@ -1,0 +1,134 @@
+"""Following a job: nothing is lost, whenever one joins, and many can watch."""
+
+import asyncio
+import json
+import threading
+import time
+
+import httpx
+import pytest
+from httpx_sse import aconnect_sse, connect_sse
+from sqlalchemy import text, update
+
+from service.store import events
+from service.store.events import EventKind, New
+from service.store.states import JobState
+from service.store.tables import Job
+
+
+@pytest.fixture
+def job(api) -> str:
+    return api.post("/v1/jobs", json={"kind": "model"}).json()["id"]
+
+
+def happen(database, job: str, *kinds: EventKind, data: dict | None = None) -> int:
+    with database.transaction() as session:
+        return events.append(session, job, [New(kind, data=data or {}) for kind in kinds])
+
+
+def finish(database, job: str) -> None:
+    with database.transaction() as session:
+        session.execute(update(Job).where(Job.id == job).values(state=JobState.SUCCEEDED))
+        events.append(session, job, [New(EventKind.JOB_FINISHED)])
+
+
+def follow(api, job: str, after: int | None = None) -> list:
+    headers = {} if after is None else {"Last-Event-ID": str(after)}
+    with connect_sse(api, "GET", f"/v1/jobs/{job}/events", headers=headers) as source:
+        return list(source.iter_sse())
+
+
+def numbers(found) -> list[int]:
+    return [int(event.id) for event in found]
+
+
+def test_a_finished_job_is_told_from_its_first_event_and_the_stream_ends(api, database, job):
+    happen(database, job, EventKind.RUN_STARTED, data={"worker": "w"})
+    finish(database, job)
+    found = follow(api, job)
+    assert [event.event for event in found] == ["job_queued", "run_started", "job_finished"]
+    assert numbers(found) == [1, 2, 3]
+    document = json.loads(found[1].data)
+    assert document["number"] == 2
+    assert document["data"] == {"worker": "w"}
+
+
+@pytest.mark.parametrize(("after", "rest"), [(0, [1, 2]), (1, [2]), (2, []), (99, [])])
+def test_a_client_that_returns_gets_what_it_missed(api, database, job, after, rest):
+    finish(database, job)
+    assert numbers(follow(api, job, after)) == rest
+
+
+def test_events_arrive_while_they_happen(api, database, job):
+    with connect_sse(api, "GET", f"/v1/jobs/{job}/events") as source:
+        stream = source.iter_sse()
+        assert next(stream).event == "job_queued"
+        for _ in range(3):
+            happen(database, job, EventKind.PROGRESS)
+            started = time.monotonic()
+            assert next(stream).event == "progress"
+            assert time.monotonic() - started < 2
+        finish(database, job)
+        assert [event.event for event in stream] == ["job_finished"]
+
+
+def test_a_retried_job_is_followed_to_its_last_end(api, database, job):
+    finish(database, job)
+    with database.transaction() as session:
+        session.execute(update(Job).where(Job.id == job).values(state=JobState.RUNNING))
+        events.append(session, job, [New(EventKind.JOB_RETRIED)])
+    ended = threading.Timer(0.3, finish, (database, job))
+    ended.start()
+    found = follow(api, job)
+    ended.join()
+    assert [event.event for event in found][1:] == ["job_finished", "job_retried", "job_finished"]
+
+
+def test_a_history_of_many_pages_is_told_whole(api, database, job):
+    happen(database, job, *[EventKind.PROGRESS] * 1_234)
+    finish(database, job)
+    assert numbers(follow(api, job)) == list(range(1, 1_237))
+
+
+def test_nothing_is_lost_when_the_listening_connection_is_cut(api, database, job):
+    with connect_sse(api, "GET", f"/v1/jobs/{job}/events") as source:
+        stream = source.iter_sse()
+        next(stream)
+        with database.transaction() as session:
+            cut = session.scalar(
+                text(
+                    "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                    " where application_name = 'lth events' and datname = current_database()"
+                )
+            )
+        assert cut == 1
+        happen(database, job, EventKind.PROGRESS)
+        finish(database, job)
+        assert [event.event for event in stream] == ["progress", "job_finished"]
+
+
+def test_a_wrong_number_to_resume_from_is_refused(api, job):
+    response = api.get(f"/v1/jobs/{job}/events", headers={"Last-Event-ID": "x"})
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_two_hundred_watchers_see_all_events_and_hardly_slow_the_api(address, database):
+    limits = httpx.Limits(max_connections=300)
+    async with httpx.AsyncClient(base_url=address, timeout=30, limits=limits) as client:
+        job = (await client.post("/v1/jobs", json={"kind": "model"})).json()["id"]
+
+        async def watch() -> list[int]:
+            async with aconnect_sse(client, "GET", f"/v1/jobs/{job}/events") as source:
+                return [int(event.id) async for event in source.aiter_sse()]
+
+        watching = [asyncio.create_task(watch()) for _ in range(200)]
+        await asyncio.sleep(1)
+        for _ in range(20):
+            happen(database, job, EventKind.PROGRESS)
+        started = time.monotonic()
+        assert (await client.get("/healthz")).status_code == 200
+        assert time.monotonic() - started < 1
+        finish(database, job)
+        async with asyncio.timeout(20):
+            assert await asyncio.gather(*watching) == [list(range(1, 23))] * 200
