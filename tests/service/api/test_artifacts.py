@@ -1,0 +1,103 @@
+"""Files are fetched by name, whole or in part, and only if they changed."""
+
+import hashlib
+
+import pytest
+from sqlalchemy import insert, select
+
+from service.store.blobs import Blobs
+from service.store.tables import Artifact, Run, StoredBlob
+from tests.service.api.test_submitting import problem
+
+CONTENT = bytes(range(256)) * 20
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def job(api, database, settings) -> str:
+    """A session's job with a mask file at both its tickets and a plot at its report."""
+    spec = {"kind": "session", "experiments": [{"name": "b"}, {"name": "a"}]}
+    job = api.post("/v1/jobs", json=spec).json()["id"]
+    blob = Blobs(settings.object_store_url).put(CONTENT)
+    with database.transaction() as session:
+        session.execute(insert(StoredBlob).values(digest=blob.digest, size=blob.size))
+        ids = {run.key: run.id for run in session.scalars(select(Run).where(Run.job_id == job))}
+        for name, media_type in [
+            ("trial-1/a/masks.npz", "application/x-npz"),
+            ("trial-1/b/masks.npz", "application/x-npz"),
+            ("trial-1/b/plots/learning.png", "image/png"),
+            ("report/plots/learning.png", "image/png"),
+        ]:
+            key = name.removesuffix("/masks.npz").partition("/plots/")[0]
+            session.add(
+                Artifact(
+                    job_id=job,
+                    name=name,
+                    run_id=ids[key],
+                    digest=DIGEST,
+                    media_type=media_type,
+                    size=len(CONTENT),
+                )
+            )
+    return job
+
+
+def test_the_list_says_where_each_file_is(api, job):
+    listed = api.get(f"/v1/jobs/{job}/artifacts").json()["artifacts"]
+    assert [artifact["name"] for artifact in listed] == [
+        "report/plots/learning.png",
+        "trial-1/a/masks.npz",
+        "trial-1/b/masks.npz",
+        "trial-1/b/plots/learning.png",
+    ]
+    for artifact in listed:
+        response = api.get(artifact["href"])
+        assert response.content == CONTENT
+        assert response.headers["content-type"] == artifact["media_type"]
+        assert response.headers["etag"] == f'"{artifact["digest"]}"' == f'"{DIGEST}"'
+
+
+def test_a_file_that_did_not_change_is_not_sent_again(api, job):
+    path = f"/v1/jobs/{job}/artifacts/trial-1/a/masks.npz"
+    response = api.get(path, headers={"If-None-Match": f'"{DIGEST}"'})
+    assert (response.status_code, response.content) == (304, b"")
+    assert response.headers["etag"] == f'"{DIGEST}"'
+    assert api.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_a_part_of_a_file_is_sent_alone(api, job):
+    path = f"/v1/jobs/{job}/artifacts/trial-1/a/masks.npz"
+    response = api.get(path, headers={"Range": "bytes=1000-1009"})
+    assert response.status_code == 206
+    assert response.content == CONTENT[1000:1010]
+    assert response.headers["content-range"] == f"bytes 1000-1009/{len(CONTENT)}"
+    assert api.get(path, headers={"Range": "bytes=-5"}).content == CONTENT[-5:]
+
+
+def test_a_part_behind_the_end_is_refused_with_the_size(api, job):
+    path = f"/v1/jobs/{job}/artifacts/trial-1/a/masks.npz"
+    response = api.get(path, headers={"Range": "bytes=999999-"})
+    problem(response, 416, "range-not-satisfiable")
+    assert response.headers["content-range"] == f"bytes */{len(CONTENT)}"
+
+
+def test_masks_are_those_of_the_first_ticket_unless_a_run_is_named(api, job):
+    first = api.get(f"/v1/jobs/{job}/masks")
+    assert first.headers["content-disposition"] == 'inline; filename="trial-1-b-masks.npz"'
+    named = api.get(f"/v1/jobs/{job}/masks", params={"run": "trial-1/a"})
+    assert named.headers["content-disposition"] == 'inline; filename="trial-1-a-masks.npz"'
+    problem(api.get(f"/v1/jobs/{job}/masks", params={"run": "trial-9/a"}), 404, "not-found")
+
+
+def test_plots_are_those_of_the_report_if_it_has_them(api, job):
+    response = api.get(f"/v1/jobs/{job}/plots/learning.png")
+    assert "report-plots" in response.headers["content-disposition"]
+    run = api.get(f"/v1/jobs/{job}/plots/learning.png", params={"run": "trial-1/b"})
+    assert "trial-1-b-plots" in run.headers["content-disposition"]
+    problem(api.get(f"/v1/jobs/{job}/plots/learning.gif"), 404, "not-found")
+    problem(api.get(f"/v1/jobs/{job}/plots/..%2Fmasks.npz"), 404, "not-found")
+
+
+def test_a_blob_that_the_store_lost_is_a_problem_and_no_broken_file(api, job, settings):
+    Blobs(settings.object_store_url).delete(DIGEST)
+    problem(api.get(f"/v1/jobs/{job}/artifacts/trial-1/a/masks.npz"), 503, "unavailable")
