@@ -4,7 +4,7 @@ No pyplot: a plot belongs to no window and to no global list of figures, so that
 in threads and in a worker, and are gone when nobody holds them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from threading import Lock
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import Bbox
 
+from lth.errors import SpecError
 from lth.plots.style import INK, MUTED
 
 Format = Literal["png", "svg"]
@@ -26,7 +27,8 @@ PANEL_HEIGHT = 3.5
 _DOTS_PER_INCH = 160
 _HEADER = 0.62
 
-_SALTED = Lock()
+_DRAWING = Lock()
+"""matplotlib draws one figure at a time: its fonts and its settings are shared."""
 
 
 class Plot(Figure):
@@ -37,31 +39,33 @@ class Plot(Figure):
 
 
 def new_plot(
-    headline: str, subtitle: str, height: float, width: float = WIDTH, *, compress: bool = False
+    headline: str,
+    said: Sequence[str],
+    height: float,
+    width: float = WIDTH,
+    *,
+    compress: bool = False,
 ) -> Plot:
     """An empty figure with a headline, what was run under it, and room for the panels.
 
     Args:
         headline: what the plot shows.
-        subtitle: what was run; may be empty.
+        said: what was run and what else is to be said, in parts; empty parts are left out.
         height: of the panels, without the header, in inches.
         width: in inches.
         compress: close the gaps between panels of a fixed shape.
     """
+    subtitle = " · ".join(filter(None, said))
     header = _HEADER if subtitle else _HEADER - 0.2
     whole = height + header
+    below = (0.01, 0.01, 0.98, height / whole - 0.02)
     engine = ConstrainedLayoutEngine(
-        rect=(0.01, 0.01, 0.98, height / whole - 0.02),
-        w_pad=0.06,
-        h_pad=0.05,
-        wspace=0.04,
-        compress=compress,
+        rect=below, w_pad=0.06, h_pad=0.05, wspace=0.06, compress=compress
     )
     plot = Plot(figsize=(width, whole), dpi=_DOTS_PER_INCH, facecolor="white", layout=engine)
     left = 0.12 / width
     plot.text(left, 1 - 0.12 / whole, headline, va="top", size=12.5, weight="bold", color=INK)
-    if subtitle:
-        plot.text(left, 1 - 0.37 / whole, subtitle, va="top", size=9.5, color=MUTED)
+    plot.text(left, 1 - 0.37 / whole, subtitle, va="top", size=9.5, color=MUTED)
     return plot
 
 
@@ -73,10 +77,10 @@ def render(figure: Figure, format: Format) -> bytes:  # noqa: A002 - matplotlib'
         format: "png" (160 dots an inch) or "svg" (letters as outlines).
     """
     if format not in get_args(Format):
-        raise ValueError(f"a plot is rendered as 'png' or 'svg', not as {format!r}")
+        raise SpecError(f"a plot is rendered as 'png' or 'svg', not as {format!r}")
     nothing_of_the_day = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
     content = BytesIO()
-    with _fixed_ids():
+    with _drawing_alone():
         _settle(figure)
         figure.savefig(content, format=format, metadata=nothing_of_the_day[format])
     return content.getvalue()
@@ -97,9 +101,12 @@ def _settle(figure: Figure) -> None:
 
 
 @contextmanager
-def _fixed_ids() -> Iterator[None]:
-    """SVG names its parts at random unless a global setting says otherwise; set it for a moment."""
-    with _SALTED:
+def _drawing_alone() -> Iterator[None]:
+    """Draw one figure at a time, while SVG's names of parts follow from what they name.
+
+    Only a global setting keeps matplotlib from naming them at random; it is set for a moment.
+    """
+    with _DRAWING:
         before = matplotlib.rcParams["svg.hashsalt"]
         matplotlib.rcParams["svg.hashsalt"] = "lth"
         try:

@@ -17,12 +17,13 @@ from lth.plots.style import (
     COUNT,
     MUTED,
     SERIES,
+    PerCent,
     density_ticks,
     dress,
     fit,
     grid,
     legend_beside,
-    percent_ticks,
+    positive,
     wrapped,
 )
 from lth.results import RunResult
@@ -46,13 +47,13 @@ def accuracy_by_density(
         title: what was run.
 
     Raises:
-        ValueError: when trials of an experiment have different levels.
+        SpecError: when trials of an experiment have different levels.
     """
     series, remark = told_apart(by_experiment(results))
     trials = trials_of(series)
     said = f"mean of {trials} trials, bars from lowest to highest" if trials > 1 else ""
-    subtitle = " · ".join(filter(None, [title, said, remark]))
-    plot = new_plot("Accuracy and early stop by density", subtitle, legend_height(series))
+    headline = "Accuracy and early stop by density"
+    plot = new_plot(headline, (title, said, remark), legend_height(series))
     accuracy, stop = _panels(plot)
     densities = [one.density(number) for one in series for number in range(one.levels)]
     dense = max(series, key=lambda one: len(one.results))
@@ -78,7 +79,7 @@ def _panels(plot: Plot) -> tuple[Axes, Axes]:
         "weights kept (log scale)",
         "iteration (optimizer steps)",
     )
-    percent_ticks(accuracy.yaxis)
+    accuracy.yaxis.set_major_formatter(PerCent())
     stop.yaxis.set_major_formatter(COUNT)
     grid(accuracy)
     grid(stop)
@@ -87,7 +88,8 @@ def _panels(plot: Plot) -> tuple[Axes, Axes]:
 
 def _density_axis(axes: Axes, densities: Sequence[float]) -> None:
     axes.set_xscale("log")
-    axes.set_xlim(max(densities) * 1.12, min(densities) / 1.12)
+    shown = positive(densities)
+    axes.set_xlim(max(shown) * 1.12, min(shown) / 1.12)
     density_ticks(axes.xaxis, densities, _TICKS)
 
 

@@ -9,6 +9,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from lth.errors import SpecError
 from lth.plots.canvas import PANEL_HEIGHT, Plot, new_plot
 from lth.plots.series import (
     Series,
@@ -24,6 +25,7 @@ from lth.plots.style import (
     LEVELS,
     MUTED,
     SERIES,
+    PerCent,
     density_ticks,
     dress,
     dress_bar,
@@ -33,7 +35,6 @@ from lth.plots.style import (
     level_colours,
     level_scale,
     percent,
-    percent_ticks,
     wrapped,
 )
 from lth.results import LevelResult, RunResult
@@ -50,10 +51,10 @@ def learning_curves(result: RunResult, title: str = "") -> Figure:
 
     Args:
         result: the run.
-        title: what was run, such as `lth.plots.headline` tells.
+        title: what was run, such as `lth.plots.what_was_run` tells.
     """
     trial = f"'{result.experiment}', trial {result.trial}"
-    plot = new_plot("Learning curves", " · ".join(filter(None, [title, trial])), PANEL_HEIGHT)
+    plot = new_plot("Learning curves", (title, trial), PANEL_HEIGHT)
     accuracy, loss = _panels(plot)
     densities = [level.density for level in result.levels]
     for level, colour in zip(result.levels, level_colours(densities), strict=True):
@@ -88,23 +89,21 @@ def compare_learning(
         title: what was run.
 
     Raises:
-        ValueError: when trials of an experiment have different levels or evaluation points, or
+        SpecError: when trials of an experiment have different levels or evaluation points, or
             an experiment does not reach `level`.
     """
     series, remark = told_apart(by_experiment(results))
     trials = trials_of(series)
     said = f"mean of {trials} trials with its 95 % interval" if trials > 1 else ""
     headline = "Learning curves of the last level" if level is None else f"Level {level} compared"
-    plot = new_plot(
-        headline, " · ".join(filter(None, [title, said, remark])), legend_height(series)
-    )
+    plot = new_plot(headline, (title, said, remark), legend_height(series))
     panels = _panels(plot)
+    numbers = [_checked(one, level) for one in series]
     drawn: list[LevelResult] = []
-    if level != 0:
+    if any(numbers):
         dense = max(series, key=lambda one: len(one.results))
         drawn += _course(panels, dense, 0, "dense", color=INK, linestyle="-", linewidth=1.1)
-    for one, (colour, line) in zip(series, SERIES, strict=False):
-        number = _checked(one, level)
+    for one, number, (colour, line) in zip(series, numbers, SERIES, strict=False):
         look = {"color": colour, "linestyle": line, "linewidth": 1.7}
         drawn += _course(panels, one, number, one.experiment, **look)
     _zoom(*panels, drawn)
@@ -126,7 +125,7 @@ def _panels(plot: Plot) -> tuple[Axes, Axes]:
     accuracy, loss = plot.subplots(1, 2)
     dress(accuracy, "validation accuracy", "iteration (optimizer steps)", "accuracy")
     dress(loss, "validation loss", "iteration (optimizer steps)", "cross-entropy (nats)")
-    percent_ticks(accuracy.yaxis)
+    accuracy.yaxis.set_major_formatter(PerCent())
     for axes in (accuracy, loss):
         grid(axes)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 2.5, 5, 10]))
@@ -160,7 +159,7 @@ def _course(
 def _shared_iterations(series: Series, levels: Sequence[LevelResult]) -> tuple[int, ...]:
     iterations = levels[0].history.iterations
     if any(level.history.iterations != iterations for level in levels):
-        raise ValueError(
+        raise SpecError(
             f"trials of '{series.experiment}' were evaluated at different iterations of level "
             f"{levels[0].level}, so they have no mean; compare trials of one spec only"
         )
@@ -171,7 +170,7 @@ def _checked(series: Series, level: int | None) -> int:
     if level is None:
         return series.levels - 1
     if not 0 <= level < series.levels:
-        raise ValueError(
+        raise SpecError(
             f"'{series.experiment}' has no level {level}; it has 0 to {series.levels - 1}"
         )
     return level

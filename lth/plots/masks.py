@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from lth.errors import SpecError
 from lth.plots.canvas import Plot, new_plot
 from lth.plots.style import AMOUNT, COUNT, dress, dress_bar, grid, percent
 
@@ -39,16 +40,16 @@ def mask_picture(
         title: what was run.
 
     Raises:
-        ValueError: when the mask has neither two nor four dimensions.
+        SpecError: when the mask has neither two nor four dimensions.
     """
     if mask.ndim not in (2, 4):
-        raise ValueError(
+        raise SpecError(
             "a mask is drawn for dense layers [inputs, units] and convolutions [height, width, "
             f"channels, filters]; this one has the shape {list(mask.shape)}"
         )
     kept = f"{np.count_nonzero(mask):,} of {mask.size:,} weights kept ({percent(mask.mean())})"
     headline = f"Mask of {layer}" if layer else "Mask"
-    plot = new_plot(headline, " · ".join(filter(None, [title, kept])), _HEIGHT)
+    plot = new_plot(headline, (title, kept), _HEIGHT)
     picture, matrix = plot.subplots(1, 2, width_ratios=(1.15, 1))
     if mask.ndim == 4:
         _kernels(plot, picture, mask)
@@ -79,7 +80,7 @@ def _kernels(plot: Plot, axes: Axes, mask: Mask) -> None:
     columns = ceil(sqrt(shown))
     rows = ceil(shown / columns)
     # One empty pixel between kernels, masked so that it stays white.
-    picture = np.ma.masked_all((rows * (height + 1) - 1, columns * (width + 1) - 1))
+    picture = np.ma.array(np.zeros((rows * (height + 1) - 1, columns * (width + 1) - 1)), mask=True)
     for number in range(shown):
         row, column = divmod(number, columns)
         top, left = row * (height + 1), column * (width + 1)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
+from lth.errors import SpecError
 from lth.plots.canvas import PANEL_HEIGHT
 from lth.plots.style import SERIES, wrapped
 from lth.results import LevelResult, RunResult
@@ -37,34 +38,34 @@ def by_experiment(results: Sequence[RunResult]) -> list[Series]:
     """The results by experiment, in order of appearance.
 
     Raises:
-        ValueError: when there is no result, when a trial appears twice, or when the trials of an
-            experiment differ in their levels, so that they are not trials of the same thing.
+        SpecError: when there is no result, when a trial appears twice, or when what is called
+            trials of an experiment are none of the same one.
     """
     if not results:
-        raise ValueError("there is nothing to plot: no result was given, at least one is needed")
+        raise SpecError("there is nothing to plot: no result was given, at least one is needed")
     groups: dict[str, dict[int, RunResult]] = {}
     for result in results:
         trials = groups.setdefault(result.experiment, {})
         if result.trial in trials:
-            raise ValueError(f"trial {result.trial} of '{result.experiment}' was given twice")
+            raise SpecError(f"trial {result.trial} of '{result.experiment}' was given twice")
         trials[result.trial] = result
     series = [
         Series(name, tuple(trials[number] for number in sorted(trials)))
         for name, trials in groups.items()
     ]
     for one in series:
-        _same_levels(one)
+        _check_same(one)
     return series
 
 
-def _same_levels(series: Series) -> None:
+def _check_same(series: Series) -> None:
     first, *others = series.results
     for other in others:
-        if len(other.levels) != len(first.levels):
-            raise ValueError(
-                f"trials of '{series.experiment}' differ: {len(first.levels)} levels in trial "
-                f"{first.trial}, {len(other.levels)} in trial {other.trial}; compare trials of one "
-                "experiment only"
+        if other.method != first.method or len(other.levels) != len(first.levels):
+            raise SpecError(
+                f"trials {first.trial} and {other.trial} of '{series.experiment}' are not of the "
+                "same experiment, so they have no mean; give experiments that differ in method or "
+                "levels different names"
             )
 
 
@@ -99,10 +100,14 @@ def _accuracy(series: Series) -> float:
 def mean_and_interval(
     values: NDArray[np.floating],
 ) -> tuple[NDArray[np.floating], tuple[NDArray[np.floating], NDArray[np.floating]] | None]:
-    """The mean of each column of `values` [trials, points], and its 95 % interval."""
+    """The mean of each column of `values` [trials, points], and its 95 % interval.
+
+    The interval is that of `lth.statistics.statistic`, for a whole curve at once; one trial has
+    none.
+    """
     n = len(values)
     mean = values.mean(axis=0)
     if n < 2:
         return mean, None
-    half = student.ppf(0.975, n - 1) * values.std(axis=0, ddof=1) / np.sqrt(n)
+    half = stdtrit(n - 1, 0.975) * values.std(axis=0, ddof=1) / np.sqrt(n)
     return mean, (mean - half, mean + half)

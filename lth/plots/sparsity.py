@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from lth.plots.canvas import new_plot
-from lth.plots.style import AMOUNT, INK, density_ticks, dress, dress_bar, percent
+from lth.plots.style import AMOUNT, INK, density_ticks, dress, dress_bar, percent, positive
 from lth.results import RunResult
 
 _ROW = 0.36
@@ -31,13 +31,16 @@ def sparsity_by_layer(result: RunResult, title: str = "") -> Figure:
     densities = np.array(
         [[*(layer.density for layer in level.layers), level.density] for level in levels]
     ).T
-    said = " · ".join(filter(None, [title, f"'{result.experiment}', trial {result.trial}"]))
-    plot = new_plot("Weights kept in each layer", said, _ROW * len(names) + 0.75)
+    trial = f"'{result.experiment}', trial {result.trial}"
+    plot = new_plot("Weights kept in each layer", (title, trial), _ROW * len(names) + 0.75)
     axes = plot.subplots()
-    least = min(0.01, float(densities[densities > 0].min(initial=1.0)))
+    least = min([0.01, *positive(densities.ravel())])
     scale = LogNorm(least, 1.0)
-    axes.imshow(np.maximum(densities, least), AMOUNT, scale, aspect="auto", interpolation="nearest")
+    rows, columns = (np.arange(count + 1) - 0.5 for count in densities.shape)
+    shades = np.maximum(densities, least)
+    axes.pcolormesh(columns, rows, shades, cmap=AMOUNT, norm=scale, edgecolors="white", lw=0.8)
     axes.axhline(len(names) - 1.5, color="white", linewidth=4)
+    axes.invert_yaxis()
     written = len(levels) <= _WRITTEN
     numbers = ", in per cent" if written else ""
     dress(axes, f"weights kept{numbers}", "level (pruning rounds done)", "")

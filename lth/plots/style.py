@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm
-from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, Formatter, NullLocator
 from numpy.typing import NDArray
 
 INK, MUTED, GRID = "#1a1a1a", "#5c5c5c", "#e4e4e4"
@@ -58,9 +58,17 @@ def percent(share: float, digits: int = 3) -> str:
     return f"{rounded if rounded < 100 or share >= 1 else 100 * share:.6g} %"
 
 
-def percent_ticks(axis: Axis) -> None:
-    """Write an axis in per cent, with the decimals that its range asks for."""
-    axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+class PerCent(Formatter):
+    """Writes the ticks of an axis in per cent, all with the decimals that the finest needs."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return percent(x, digits=6)
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        shares = 100 * np.asarray(values)
+        exact = (n for n in range(6) if np.allclose(shares, shares.round(n), rtol=0, atol=1e-7))
+        decimals = next(exact, 6)
+        return [f"{share:.{decimals}f} %" for share in shares]
 
 
 def density_ticks(axis: Axis, densities: Iterable[float], most: int) -> None:
@@ -73,17 +81,22 @@ def density_ticks(axis: Axis, densities: Iterable[float], most: int) -> None:
 def level_colours(densities: Sequence[float]) -> list[Rgba]:
     """One colour for each level, by its density, on a logarithmic scale."""
     scale = level_scale(densities)
-    return [LEVELS(float(scale(density))) for density in densities]
+    return [LEVELS(float(scale(max(density, scale.vmin or 0)))) for density in densities]
 
 
 def level_scale(densities: Sequence[float]) -> LogNorm:
     """Density on a logarithmic scale from the sparsest level, 50 % at most, to the dense one."""
-    return LogNorm(min(0.5, *densities), 1.0)
+    return LogNorm(min([0.5, *positive(densities)]), 1.0)
+
+
+def positive(densities: Iterable[float]) -> list[float]:
+    """The densities that a logarithmic scale can show; a network without weights has none."""
+    return [density for density in densities if density > 0]
 
 
 def spaced(densities: Iterable[float], most: int) -> list[float]:
     """About `most` of the densities, from the largest on, far enough apart on a log axis."""
-    falling = sorted(set(densities), reverse=True)
+    falling = sorted(set(positive(densities)), reverse=True)
     step = (falling[0] / falling[-1]) ** (1 / most) * 0.999
     chosen = falling[:1]
     for density in falling[1:]:
@@ -110,8 +123,14 @@ def grid(axes: Axes) -> None:
 
 
 def fit(axes: Axes, values: NDArray[np.floating], most: float = np.inf) -> None:
-    """Fit the vertical axis to `values`, with a margin, within 0 and `most`."""
-    low, high = float(values.min()), float(values.max())
+    """Fit the vertical axis to `values`, with a margin, within 0 and `most`.
+
+    Values that are not finite have no place in a picture; they do not count.
+    """
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return
+    low, high = float(finite.min()), float(finite.max())
     margin = 0.06 * (high - low) or 0.05 * max(abs(high), 0.1)
     axes.set_ylim(max(0.0, low - margin), max(min(most, high + margin), high + 0.2 * margin))
 
@@ -131,7 +150,7 @@ def wrapped(name: str, width: int = 24) -> str:
     reshuffle
     """
     lines = [""]
-    for part in re.findall(r"[^._-]*[._-]?", name):
+    for part in re.findall(r"[^._-]+[._-]?|[._-]", name):
         if lines[-1] and len(lines[-1]) + len(part) > width:
             lines.append("")
         lines[-1] += part

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from lth.errors import SpecError
 from lth.plots.canvas import WIDTH, new_plot
 from lth.plots.style import AMOUNT, COUNT, MUTED, dress, dress_bar, percent
 
@@ -41,14 +42,14 @@ def weights_scatter(
         title: what was run.
 
     Raises:
-        ValueError: when no layer is given, or the three differ in their layers or shapes.
+        SpecError: when no layer is given, or the three differ in their layers or shapes.
     """
     kept = _kept(initial, final, masks)
     columns = min(len(kept), 3 if len(kept) < 10 else 4)
     rows = ceil(len(kept) / columns)
     width = min(WIDTH, _PANEL * columns + 1.2)
     height = rows * (width - 1.0) / columns * 1.04
-    plot = new_plot("Weights before and after training", title, height, width, compress=True)
+    plot = new_plot("Weights before and after training", (title,), height, width, compress=True)
     panels = plot.subplots(rows, columns, squeeze=False).ravel()
     cells = {name: _cells(*pair) for name, pair in kept.items()}
     scale = LogNorm(1, max(2, *(counted.max() for counted, _ in cells.values())))
@@ -86,15 +87,15 @@ def _kept(
 ) -> dict[str, tuple[Kernel, Kernel]]:
     """Initial and final values of the kept weights, by layer."""
     if not initial:
-        raise ValueError("there is nothing to plot: no layer was given, at least one is needed")
+        raise SpecError("there is nothing to plot: no layer was given, at least one is needed")
     kept = {}
     for name, before in initial.items():
         given = {"final": final, "masks": masks} if masks is not None else {"final": final}
         for what, arrays in given.items():
             if name not in arrays:
-                raise ValueError(f"'{what}' lacks the layer '{name}'; it has {sorted(arrays)}")
+                raise SpecError(f"'{what}' lacks the layer '{name}'; it has {sorted(arrays)}")
             if arrays[name].shape != before.shape:
-                raise ValueError(
+                raise SpecError(
                     f"'{name}' has the shape {list(before.shape)} in 'initial', but "
                     f"{list(arrays[name].shape)} in '{what}'"
                 )

@@ -36,6 +36,7 @@ def run(
         experiment=experiment,
         trial=trial,
         seed=trial,
+        method=experiment,
         levels=tuple(levels),
         trunk_reused=False,
         environment=Environment(device="CPU", xla=True, versions={}),
@@ -53,6 +54,7 @@ def level(
     special: bool = True,
 ) -> LevelResult:
     iterations = np.arange(1, points + 1) * every
+    density = max(density, 1e-6)
     hurt = (0.004 if special else 0.012) * np.log(density) ** 2 / 4
     speed = 400 * (1 - 0.12 * np.log10(1 / density) if special else 1 + np.log10(1 / density))
     noise = rng.normal(0, 0.0008, points)
@@ -97,3 +99,12 @@ def layer_density(name: str, kept: float, total: float) -> LayerDensity:
 def at(iteration: float, loss: float, accuracy: float) -> At:
     scores = Scores(loss=float(loss), accuracy=float(accuracy))
     return At(iteration=int(iteration), validation=scores, test=scores)
+
+
+def robust(trials: int, densities: Sequence[float] = (1.0, 0.2)) -> list[RunResult]:
+    """A ticket and a control over trials."""
+    return [
+        run(densities, experiment=name, trial=trial, special=name == "ticket")
+        for name in ("ticket", "control")
+        for trial in range(1, trials + 1)
+    ]

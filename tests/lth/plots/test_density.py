@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+from matplotlib.container import ErrorbarContainer
+
+from lth.plots import accuracy_by_density
+from tests.lth.plots.made_up import robust, run
+
+
+def test_points_are_means_over_trials_and_bars_reach_from_lowest_to_highest() -> None:
+    results = robust(3, (1.0, 0.5, 0.2))
+    accuracy, stop = accuracy_by_density(results).axes
+    tickets = [result for result in results if result.experiment == "ticket"]
+    for axes, measured in (
+        (accuracy, [[level.early_stop.test.accuracy for level in r.levels] for r in tickets]),
+        (stop, [[level.early_stop.iteration for level in r.levels] for r in tickets]),
+    ):
+        container = axes.containers[0]
+        assert isinstance(container, ErrorbarContainer)
+        line, _, (bars,) = container.lines
+        np.testing.assert_allclose(line.get_xdata(), [r.density for r in tickets[0].levels])
+        np.testing.assert_allclose(line.get_ydata(), np.mean(measured, axis=0))
+        reach = [(path.vertices[0, 1], path.vertices[1, 1]) for path in bars.get_paths()]
+        lowest, highest = np.min(measured, axis=0), np.max(measured, axis=0)
+        np.testing.assert_allclose(reach, list(zip(lowest, highest, strict=True)))
+
+
+def test_density_falls_to_the_right_on_a_logarithmic_axis_marked_at_its_levels() -> None:
+    result = run([1.0, 0.5, 0.2])
+    accuracy, _ = accuracy_by_density([result]).axes
+    left, right = accuracy.get_xlim()
+    assert left > 1.0
+    assert right < result.levels[-1].density
+    assert accuracy.get_xscale() == "log"
+    labels = [label.get_text() for label in accuracy.get_xticklabels()]
+    assert labels == ["100 %", "50.1 %", "20.2 %"]
+
+
+def test_the_broken_line_is_the_dense_network() -> None:
+    results = robust(2)
+    _, stop = accuracy_by_density(results).axes
+    (dense,) = [line for line in stop.lines if line.get_label() == "dense network"]
+    expected = np.mean([result.levels[0].early_stop.iteration for result in results[:2]])
+    assert dense.get_ydata() == pytest.approx([expected, expected])
+
+
+def test_controls_are_hollow_and_named_in_the_legend() -> None:
+    _, stop = accuracy_by_density(robust(2), controls={"control"}).axes
+    ticket, control = (container.lines[0] for container in stop.containers)
+    assert control.get_markerfacecolor() == "white"
+    assert ticket.get_markerfacecolor() == ticket.get_color()
+    found = stop.get_legend()
+    assert found is not None
+    names = [text.get_text() for text in found.get_texts()]
+    assert names == ["dense network", "ticket", "control"]
+
+
+def test_one_trial_has_no_bars() -> None:
+    accuracy, _ = accuracy_by_density([run()]).axes
+    container = accuracy.containers[0]
+    assert isinstance(container, ErrorbarContainer)
+    assert not container.has_yerr

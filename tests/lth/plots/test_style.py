@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from lth.plots.style import (
+    SERIES,
+    PerCent,
+    fit,
+    level_colours,
+    percent,
+    spaced,
+    wrapped,
+)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (1.0, "100 %"),
+        (0.5128, "51.3 %"),
+        (0.0119, "1.19 %"),
+        (0.2, "20 %"),
+        (0.0, "0 %"),
+        (0.99996, "99.996 %"),
+    ],
+)
+def test_percent_writes_three_digits_and_never_rounds_up_to_all(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
+def test_ticks_in_per_cent_share_the_decimals_that_the_finest_needs() -> None:
+    ticks = PerCent()
+    assert ticks.format_ticks([0.97, 0.975, 0.98]) == ["97.0 %", "97.5 %", "98.0 %"]
+    assert ticks.format_ticks([0.2, 0.4]) == ["20 %", "40 %"]
+
+
+def test_level_colours_go_from_light_for_sparse_to_dark_for_dense() -> None:
+    colours = level_colours([1.0, 0.5, 0.2, 0.05, 0.01])
+    brightness = [sum(colour[:3]) for colour in colours]
+    assert brightness == sorted(brightness)
+    assert len(set(colours)) == 5
+
+
+def test_a_level_without_weights_has_a_colour_too() -> None:
+    assert len(level_colours([1.0, 0.0])) == 2
+
+
+def test_every_series_looks_different() -> None:
+    assert len(set(SERIES)) == len(SERIES) == 21
+
+
+def test_spaced_keeps_the_ends_of_a_ladder_and_leaves_out_what_is_too_close() -> None:
+    ladder = [0.8**n for n in range(21)]
+    chosen = spaced(ladder, 5)
+    assert chosen == [ladder[n] for n in (0, 4, 8, 12, 16, 20)]
+    assert spaced([1.0], 5) == [1.0]
+
+
+def test_fit_leaves_out_what_is_not_finite() -> None:
+    axes = Figure().subplots()
+    fit(axes, np.array([0.5, np.nan, 1.0, np.inf]), most=1.0)
+    low, high = axes.get_ylim()
+    assert low == pytest.approx(0.47)
+    assert 1.0 < high < 1.01
+
+
+def test_long_names_break_after_their_own_marks() -> None:
+    name = "large_init_large_final.reshuffle"
+    assert wrapped(name) == "large_init_large_final.\nreshuffle"
+    assert wrapped("ticket") == "ticket"
+    assert wrapped("x" * 40) == "x" * 40

@@ -1,0 +1,34 @@
+from lth.plots import pruning_summary, what_was_run
+from lth.results import LayerDensity
+from lth.spec import parse_spec
+
+
+def layer(name: str, kept: int, total: int) -> LayerDensity:
+    return LayerDensity(name=name, kept=kept, total=total, density=kept / total)
+
+
+def test_the_summary_is_a_table_whose_numbers_stand_under_each_other() -> None:
+    layers = [layer("linear", 47_040, 235_200), layer("linear_1", 600, 1_000)]
+    assert pruning_summary(layers).splitlines() == [
+        "layer       kept    total  density",
+        "----------------------------------",
+        "linear    47,040  235,200     20 %",
+        "linear_1     600    1,000     60 %",
+        "----------------------------------",
+        "all       47,640  236,200   20.2 %",
+    ]
+
+
+def test_a_summary_of_no_layer_is_an_empty_table() -> None:
+    assert pruning_summary([]).splitlines()[-1].split() == ["all", "0", "0", "-"]
+
+
+def test_a_single_experiment_is_told_with_its_method() -> None:
+    spec = parse_spec({"kind": "model", "training": {"duration": "5ep"}})
+    said = "lenet-300-100 on digits · adam, batch 60, 5ep · large_final, rewind"
+    assert what_was_run(spec) == said
+
+
+def test_a_session_is_told_by_what_its_experiments_share() -> None:
+    spec = parse_spec({"kind": "session", "experiments": [{"name": "ticket"}]})
+    assert what_was_run(spec) == "lenet-300-100 on digits · adam, batch 60, 20ep"

@@ -1,0 +1,66 @@
+from time import perf_counter
+
+import numpy as np
+import pytest
+
+from lth.errors import SpecError
+from lth.plots import render, weights_scatter
+
+BEFORE = {"linear": np.array([[0.5, -1.0], [0.25, 0.0]])}
+AFTER = {"linear": np.array([[0.75, -2.0], [0.0, 0.0]])}
+
+
+def test_pruned_weights_are_left_out_and_kept_zeros_are_not() -> None:
+    mask = {"linear": np.array([[True, False], [True, True]])}
+    (axes,) = weights_scatter(BEFORE, AFTER, mask).axes
+    points = np.asarray(axes.collections[0].get_offsets())
+    assert points.tolist() == [[0.5, 0.75], [0.25, 0.0], [0.0, 0.0]]
+    assert axes.get_title(loc="left") == "linear\n75 % of 4 kept"
+
+
+def test_without_masks_all_weights_are_there() -> None:
+    (axes,) = weights_scatter(BEFORE, AFTER).axes
+    assert len(np.asarray(axes.collections[0].get_offsets())) == 4
+    assert axes.get_xlabel() == "initial weight"
+    assert axes.get_ylabel() == "trained weight"
+
+
+def test_both_axes_share_limits_that_hold_every_weight() -> None:
+    (axes,) = weights_scatter(BEFORE, AFTER).axes
+    assert axes.get_xlim() == axes.get_ylim() == pytest.approx((-2.08, 2.08))
+
+
+def test_many_weights_are_counted_in_cells_none_is_lost() -> None:
+    rng = np.random.default_rng(0)
+    before = {"linear": rng.normal(size=(100, 100))}
+    after = {"linear": 0.5 * before["linear"]}
+    mask = {"linear": rng.random((100, 100)) < 0.3}
+    axes = weights_scatter(before, after, mask).axes[0]
+    counted = np.ma.asarray(axes.images[0].get_array())
+    assert counted.sum() == mask["linear"].sum()
+    rows, columns = np.nonzero(counted.filled(0))
+    # A weight that halves lies on a line of slope one half through the middle of the square.
+    assert np.abs((rows - 47.5) - 0.5 * (columns - 47.5)).max() <= 1
+
+
+def test_four_million_weights_are_drawn_within_seconds() -> None:
+    rng = np.random.default_rng(0)
+    kernel = {"linear": rng.standard_normal((16_384, 256), np.float32)}
+    started = perf_counter()
+    content = render(weights_scatter(kernel, kernel), "png")
+    assert perf_counter() - started < 10
+    assert len(content) < 200_000
+
+
+@pytest.mark.parametrize(
+    ("initial", "final", "masks", "message"),
+    [
+        ({}, {}, None, "no layer was given"),
+        (BEFORE, {}, None, "'final' lacks the layer 'linear'"),
+        (BEFORE, AFTER, {}, "'masks' lacks the layer 'linear'"),
+        (BEFORE, {"linear": np.zeros((3, 2))}, None, r"\[2, 2\] in 'initial', but \[3, 2\]"),
+    ],
+)
+def test_arrays_that_do_not_fit_together_are_refused(initial, final, masks, message) -> None:
+    with pytest.raises(SpecError, match=message):
+        weights_scatter(initial, final, masks)
