@@ -1,8 +1,8 @@
 """Where weights compete for their place: within their layer, or across the network."""
 
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lth.family import Member, by_name
 
@@ -34,6 +34,12 @@ class LayerScope(Member):
         default=0.5, ge=0, le=1, description="convolutions; Conv-6 takes 0.75"
     )
     output: float = Field(default=0.5, ge=0, le=1, description="the output layer")
+
+    @model_validator(mode="after")
+    def _prunes_something(self) -> Self:
+        if not (self.dense or self.convolution or self.output):
+            raise ValueError("all rates are 0, so nothing is ever pruned; raise one of them")
+        return self
 
     def rate(self, role: Role) -> float:
         return {"dense": self.dense, "convolution": self.convolution, "output": self.output}[role]

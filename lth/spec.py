@@ -6,35 +6,53 @@ validated here and nowhere else; it can name neither a path, nor an address, nor
 
 import hashlib
 import json
-from itertools import product
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
-    Discriminator,
     Field,
-    Tag,
     TypeAdapter,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from lth.controls import Control
-from lth.criteria import Criterion, LargeFinal
 from lth.datasets import Dataset, Digits
 from lth.limits import Limits, bounded, limits_of
+from lth.methods import (
+    ControlExperiment,
+    Document,
+    Experiment,
+    Grid,
+    Method,
+    Pruning,
+    Ticket,
+    check_rewind_point,
+)
 from lth.networks import Network, PlacedLayer, place
 from lth.networks.presets import Lenet300100
+from lth.optimizers import Adam
 from lth.reinit import Reinit, Rewind
-from lth.schedules import OneShot, Schedule
-from lth.scopes import LayerScope, Scope
 from lth.training import Training
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-"""A name that is also part of an artifact's name."""
+__all__ = [
+    "SPEC",
+    "ControlExperiment",
+    "Experiment",
+    "Grid",
+    "Method",
+    "ModelSpec",
+    "Plots",
+    "Pruning",
+    "RobustSpec",
+    "SessionSpec",
+    "Spec",
+    "Ticket",
+    "canonical",
+    "parse_spec",
+    "spec_hash",
+]
 
 LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")]
 LabelValue = Annotated[str, Field(max_length=128)]
@@ -42,71 +60,18 @@ LabelValue = Annotated[str, Field(max_length=128)]
 Plots = Literal["none", "png", "png_svg"]
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Pruning(_Document):
-    """Which weights are pruned, how many of them, and when."""
-
-    criterion: Criterion = LargeFinal(kind="large_final")
-    schedule: Schedule = OneShot(kind="one_shot", sparsity=0.8)
-    scope: Scope = LayerScope(kind="layer")
-    pruned_weights: Literal["zero", "initial", "initial_if_grown"] = Field(
-        default="zero",
-        description="what pruned weights become: zero, their initial value, or their initial "
-        "value unless training moved them towards zero (Zhou et al. 2019, section 4)",
-    )
-
-
-class Method(_Document):
-    """One way to look for a ticket: pruning, then a reset."""
-
-    pruning: Pruning = Pruning()
-    reinit: Reinit = Rewind(kind="rewind")
-
-
-class Ticket(Method):
-    """A named experiment of a session that looks for a ticket."""
-
-    name: Name
-
-
-class ControlExperiment(_Document):
-    """A named experiment of a session that follows another one's masks."""
-
-    name: Name
-    control: Control
-
-
-def _kind_of_experiment(value: Any) -> str:
-    if isinstance(value, dict):
-        return "control" if "control" in value else "ticket"
-    return "control" if isinstance(value, ControlExperiment) else "ticket"
-
-
-Experiment = Annotated[
-    Annotated[Ticket, Tag("ticket")] | Annotated[ControlExperiment, Tag("control")],
-    Discriminator(_kind_of_experiment),
-]
-
-
-class Grid(_Document):
-    """Every criterion with every reset: a short way to write a session."""
-
-    criteria: tuple[Criterion, ...] = Field(min_length=1, max_length=100)
-    reinit: tuple[Reinit, ...] = Field(min_length=1, max_length=100)
-    pruning: Pruning = Field(default=Pruning(), description="shared by all, but for the criterion")
-
-
-class _Spec(_Document):
+class _Spec(Document):
     """What every kind of job shares."""
 
     name: str = Field("", max_length=200, description="free text, shown in lists")
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, max_length=32)
     dataset: Dataset = Digits(kind="digits")
     network: Network = Lenet300100(kind="lenet-300-100")
-    training: Training = Training()
+    training: Training = Field(
+        default=Training(),
+        validate_default=True,
+        description="without an optimizer: Adam at the rate that the papers give for the network",
+    )
     seed: int = Field(default=0, ge=0, lt=2**63)
     plots: Plots = Field(
         default="png_svg", description="which pictures each experiment leaves behind"
@@ -136,6 +101,14 @@ class _Spec(_Document):
 
     @field_validator("training")
     @classmethod
+    def _papers_rate(cls, training: Training, info: ValidationInfo) -> Training:
+        if "optimizer" in training.model_fields_set or "network" not in info.data:
+            return training
+        adam = Adam(kind="adam", learning_rate=info.data["network"].learning_rate)
+        return training.model_copy(update={"optimizer": adam})
+
+    @field_validator("training")
+    @classmethod
     def _training_fits(cls, training: Training, info: ValidationInfo) -> Training:
         if "dataset" not in info.data:
             return training
@@ -149,7 +122,13 @@ class _Spec(_Document):
         limits = limits_of(info)
         iterations = training.iterations(samples)
         bounded(iterations, limits.max_iterations, "iterations of a level")
-        every = training.evaluate_every.iterations(training.steps_per_epoch(samples))
+        per_epoch = training.steps_per_epoch(samples)
+        if training.warmup.iterations(per_epoch) > iterations:
+            raise ValueError(
+                f"a warm-up of '{training.warmup}' is longer than a level of "
+                f"'{training.duration}', which has {iterations} iterations"
+            )
+        every = training.evaluate_every.iterations(per_epoch)
         bounded(-(-iterations // every), limits.max_evaluations, "evaluations of a level")
         return training
 
@@ -160,6 +139,15 @@ class ModelSpec(_Spec):
     kind: Literal["model"]
     pruning: Pruning = Pruning()
     reinit: Reinit = Rewind(kind="rewind")
+
+    @field_validator("reinit")
+    @classmethod
+    def _rewind_point_exists(cls, reinit: Reinit, info: ValidationInfo) -> Reinit:
+        if {"dataset", "training"} <= info.data.keys():
+            dataset = info.data["dataset"]
+            samples = dataset.facts.train - dataset.validation
+            check_rewind_point(reinit, info.data["training"], samples)
+        return reinit
 
     @property
     def expanded(self) -> tuple[Experiment, ...]:
@@ -180,7 +168,7 @@ class _Several(_Spec):
     @property
     def expanded(self) -> tuple[Experiment, ...]:
         """The experiments of a trial: those written out, then those of the grid."""
-        return (*self.experiments, *_cells(self.grid))
+        return (*self.experiments, *(self.grid.cells if self.grid else ()))
 
     @model_validator(mode="after")
     def _consistent(self, info: ValidationInfo) -> Self:
@@ -194,7 +182,12 @@ class _Several(_Spec):
             raise ValueError(f"names of experiments must differ; given twice: {', '.join(twice)}")
         tickets = {e.name for e in experiments if isinstance(e, Ticket)}
         for experiment in experiments:
-            if isinstance(experiment, ControlExperiment) and experiment.control.of not in tickets:
+            if isinstance(experiment, Ticket):
+                try:
+                    check_rewind_point(experiment.reinit, self.training, self.samples)
+                except ValueError as error:
+                    raise ValueError(f"experiment '{experiment.name}': {error}") from None
+            elif experiment.control.of not in tickets:
                 raise ValueError(
                     f"the control '{experiment.name}' follows '{experiment.control.of}', which is "
                     f"no ticket of this session; tickets: {', '.join(sorted(tickets)) or 'none'}"
@@ -256,16 +249,3 @@ def spec_hash(spec: Spec) -> str:
     """SHA-256 (hex) of what determines a spec's results: all of it but its name and labels."""
     anonymous = spec.model_copy(update={"name": "", "labels": {}})
     return hashlib.sha256(canonical(anonymous).encode()).hexdigest()
-
-
-def _cells(grid: Grid | None) -> tuple[Ticket, ...]:
-    if grid is None:
-        return ()
-    return tuple(
-        Ticket(
-            name=f"{criterion.kind}.{reinit.kind}",
-            pruning=grid.pruning.model_copy(update={"criterion": criterion}),
-            reinit=reinit,
-        )
-        for criterion, reinit in product(grid.criteria, grid.reinit)
-    )

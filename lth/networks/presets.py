@@ -6,7 +6,7 @@ Reference: Frankle & Carbin 2019, arXiv:1803.03635, figure 2.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Protocol
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -15,8 +15,25 @@ from lth.limits import bounded, limits_of
 from lth.networks.layers import Conv2D, Flatten, Layer, Linear, MaxPooling2D, Shape
 
 
+class NetworkContract(Protocol):
+    """A network's `kind`, its layers, and how the papers train it."""
+
+    learning_rate: ClassVar[float]
+    """Of Adam, for a spec that names no optimizer."""
+
+    def expand(self, input_shape: Shape, classes: int) -> tuple[Layer, ...]:
+        """The layers for samples of `input_shape`, the last giving one logit a class.
+
+        Raises:
+            ValueError: when they cannot take such samples or give so many classes.
+        """
+        ...
+
+
 class Lenet300100(Member):
     """LeNet-300-100: 266,200 kernel weights on MNIST."""
+
+    learning_rate: ClassVar[float] = 1.2e-3
 
     kind: Literal["lenet-300-100"]
 
@@ -45,6 +62,8 @@ class _VggLike(Member):
 class Conv2(_VggLike):
     """Conv-2: 4,300,992 kernel weights on CIFAR-10."""
 
+    learning_rate: ClassVar[float] = 2e-4
+
     kind: Literal["conv-2"]
 
     def expand(self, input_shape: Shape, classes: int) -> tuple[Layer, ...]:
@@ -53,6 +72,8 @@ class Conv2(_VggLike):
 
 class Conv4(_VggLike):
     """Conv-4: 2,425,024 kernel weights on CIFAR-10."""
+
+    learning_rate: ClassVar[float] = 3e-4
 
     kind: Literal["conv-4"]
 
@@ -63,6 +84,8 @@ class Conv4(_VggLike):
 class Conv6(_VggLike):
     """Conv-6: 2,261,184 kernel weights on CIFAR-10."""
 
+    learning_rate: ClassVar[float] = 3e-4
+
     kind: Literal["conv-6"]
 
     def expand(self, input_shape: Shape, classes: int) -> tuple[Layer, ...]:
@@ -71,6 +94,8 @@ class Conv6(_VggLike):
 
 class LayerList(Member):
     """A free list of layers; the last one gives the classes, as logits without an activation."""
+
+    learning_rate: ClassVar[float] = 1.2e-3
 
     kind: Literal["layers"]
     layers: tuple[Layer, ...] = Field(min_length=1)

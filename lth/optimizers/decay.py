@@ -27,8 +27,8 @@ class Step(Member):
     factor: float = Field(default=0.1, gt=0, lt=1)
 
     def factors(self, iterations: int, steps_per_epoch: int) -> NDArray[np.float64]:
-        points = [point.iterations(steps_per_epoch) for point in self.at]
-        passed = np.sum(np.arange(iterations)[:, None] >= np.array(points), axis=1)
+        points = sorted(point.iterations(steps_per_epoch) for point in self.at)
+        passed = np.searchsorted(points, np.arange(iterations), side="right")
         return self.factor ** passed.astype(np.float64)
 
 

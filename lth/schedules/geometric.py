@@ -1,6 +1,6 @@
 """The same share of the survivors each round."""
 
-from math import ceil, log
+from math import ceil, log1p
 from typing import Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -19,9 +19,13 @@ class Geometric(Member):
     """
 
     kind: Literal["geometric"]
-    fraction: float | None = Field(default=None, gt=0, lt=1)
+    fraction: float | None = Field(
+        default=None, ge=1e-6, lt=1, description="share of a layer's survivors that a round prunes"
+    )
     rounds: int | None = Field(default=None, ge=1)
-    sparsity: float | None = Field(default=None, gt=0, lt=1)
+    sparsity: float | None = Field(
+        default=None, gt=0, lt=1, description="share of a layer pruned after the last round"
+    )
 
     @field_validator("rounds")
     @classmethod
@@ -36,7 +40,7 @@ class Geometric(Member):
                 "give two of 'fraction', 'rounds' and 'sparsity'; "
                 f"{', '.join(map(repr, given)) or 'none of them'} was given"
             )
-        bounded(len(self.densities(1)), limits_of(info).max_rounds, "rounds")
+        bounded(self._resolved()[1], limits_of(info).max_rounds, "rounds")
         return self
 
     def densities(self, rate: float) -> tuple[float, ...]:
@@ -50,7 +54,7 @@ class Geometric(Member):
             case None, int(rounds), float(sparsity):
                 return 1 - (1 - sparsity) ** (1 / rounds), rounds
             case float(fraction), None, float(sparsity):
-                exact = log(1 - sparsity) / log(1 - fraction)
-                return fraction, ceil(exact - 1e-9)
+                exact = log1p(-sparsity) / log1p(-fraction)
+                return fraction, max(1, ceil(exact - 1e-9))
             case _:
                 raise AssertionError("validated: two of three are given")

@@ -1,0 +1,120 @@
+"""What an experiment does with its network: pruning, then a reset; or to follow another's masks."""
+
+from itertools import product
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from lth.controls import Control
+from lth.criteria import Criterion, LargeFinal
+from lth.family import Member, kind_of
+from lth.mask_actions import PrunedWeights
+from lth.reinit import Reinit, Rewind
+from lth.schedules import OneShot, Schedule
+from lth.scopes import LayerScope, Scope
+from lth.training import Training
+
+_RESERVED = {"trunk": "the dense training", "dense": "level 0 in comparisons"}
+
+
+def _not_reserved(name: str) -> str:
+    if name in _RESERVED:
+        raise ValueError(f"'{name}' is the name of {_RESERVED[name]}; take another one")
+    return name
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$"), AfterValidator(_not_reserved)]
+"""A name that is also part of an artifact's name."""
+
+
+class Document(BaseModel):
+    """A part of a spec: frozen, and without unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Pruning(Document):
+    """Which weights are pruned, how many of them, and when."""
+
+    criterion: Criterion = LargeFinal(kind="large_final")
+    schedule: Schedule = OneShot(kind="one_shot", sparsity=0.8)
+    scope: Scope = LayerScope(kind="layer")
+    pruned_weights: PrunedWeights = Field(
+        default="zero",
+        description="what pruned weights become: zero, their initial value, or their initial "
+        "value unless training moved them towards zero (Zhou et al. 2019, section 4)",
+    )
+
+
+class Method(Document):
+    """One way to look for a ticket: pruning, then a reset."""
+
+    pruning: Pruning = Pruning()
+    reinit: Reinit = Rewind(kind="rewind")
+
+
+class Ticket(Method):
+    """A named experiment of a session that looks for a ticket."""
+
+    name: Name
+
+
+class ControlExperiment(Document):
+    """A named experiment of a session that follows another one's masks."""
+
+    name: Name
+    control: Control
+
+
+def _kind_of_experiment(value: Any) -> str:
+    if isinstance(value, dict):
+        return "control" if "control" in value else "ticket"
+    return "control" if isinstance(value, ControlExperiment) else "ticket"
+
+
+Experiment = Annotated[
+    Annotated[Ticket, Tag("ticket")] | Annotated[ControlExperiment, Tag("control")],
+    Discriminator(_kind_of_experiment),
+]
+
+
+class Grid(Document):
+    """Every criterion with every reset: a short way to write a session."""
+
+    criteria: tuple[Criterion, ...] = Field(min_length=1, max_length=100)
+    reinit: tuple[Reinit, ...] = Field(min_length=1, max_length=100)
+    pruning: Pruning = Field(default=Pruning(), description="shared by all, but for the criterion")
+
+    @property
+    def cells(self) -> tuple[Ticket, ...]:
+        """The experiments that it stands for, each named after what it does."""
+        return tuple(
+            Ticket(
+                name=f"{_said(criterion)}.{_said(reinit)}"[:64],
+                pruning=self.pruning.model_copy(update={"criterion": criterion}),
+                reinit=reinit,
+            )
+            for criterion, reinit in product(self.criteria, self.reinit)
+        )
+
+
+def check_rewind_point(reinit: Reinit, training: Training, samples: int) -> None:
+    """Refuse a reset that goes back to a point which a level never reaches.
+
+    Raises:
+        ValueError: naming the point and the level's length.
+    """
+    point = reinit.rewind_point
+    end = training.iterations(samples)
+    if point.iterations(training.steps_per_epoch(samples)) >= end:
+        raise ValueError(
+            f"there is no going back to '{point}': a level of '{training.duration}' ends after "
+            f"{end} iterations; give an earlier point"
+        )
+
+
+def _said(member: Member) -> str:
+    """A member as part of a name: its kind, then whatever is not as usual."""
+    parameters = member.model_dump(mode="json", exclude={"kind"}, exclude_defaults=True)
+    words = [name if value is True else f"{name}-{value}" for name, value in parameters.items()]
+    return "-".join([kind_of(type(member)), *words])
