@@ -2,7 +2,6 @@
 
 import sys
 
-_CELERY = (sys.executable, "-m", "celery", "--app", "worker.app", "--quiet")
 _GRACEFUL_SECONDS = 5
 """Time for open requests; event streams never end by themselves."""
 
@@ -18,9 +17,9 @@ def api_command(host: str, port: int) -> list[str]:
 
 def beat_command() -> list[str]:
     """The clock that sends the sweeper."""
-    return [*_CELERY, "beat", "--loglevel", "warning"]
+    return [sys.executable, "-m", "worker", "beat"]
 
 
 def worker_command() -> list[str]:
     """The processes that execute runs, on this machine's GPUs or cores."""
-    return [*_CELERY, "worker", "--without-gossip", "--without-mingle", "--loglevel", "info"]
+    return [sys.executable, "-m", "worker"]

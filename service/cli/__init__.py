@@ -1,0 +1,1 @@
+"""The command line ``lth``. Importing it needs the base install alone."""

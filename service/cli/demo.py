@@ -1,0 +1,57 @@
+"""`make demo`: a whole service for one experiment, from the submitted spec to plots on disk."""
+
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from service.cli.documents import read_document
+from service.cli.narrating import ScreenNarrator
+from service.cli.screen import err, out
+from service.cli.tables import level_table
+from service.cli.watching import show_events
+from service.client import Client
+from service.stack.place import Place, Running
+from service.stack.starting import Options
+from service.stack.up import stack
+
+
+def demo(spec: Path, folder: Path) -> None:
+    """Start a stack on a temporary data directory, run the spec through its API, stop it.
+
+    The files of the job's first run are left in `folder`.
+    """
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="lth-demo-") as directory:
+        place = Place(Path(directory))
+        narrator = ScreenNarrator(err, place)
+        with (
+            stack(Options(place, port=0), narrator) as (supervisor, running),
+            ThreadPoolExecutor(1) as executor,
+        ):
+            experiment = executor.submit(_experiment, running, place, spec, folder)
+            supervisor.watch(until=experiment.done)
+            experiment.result()
+    out.print(
+        f"done in {time.monotonic() - began:.0f} s; masks, weights and plots are in {folder}/"
+    )
+
+
+def _experiment(running: Running, place: Place, spec: Path, folder: Path) -> None:
+    with Client(running.server, place.read_admin_key()) as client:
+        submitted = client.submit(read_document(spec))
+        out.print(f"job [bold]{submitted.id}[/]")
+        show_events(client.events(submitted.id))
+        job = client.wait(submitted.id)
+        results = client.results(job.id)
+        out.print(level_table(results))
+        prefix = f"{results.results[0].run}/"
+        for artifact in client.artifacts(job.id):
+            if artifact.name.startswith(prefix):
+                short = artifact.name.removeprefix(prefix)
+                client.download(artifact.model_copy(update={"name": short}), folder)
+
+
+if __name__ == "__main__":
+    demo(Path(sys.argv[1]), Path(sys.argv[2]))

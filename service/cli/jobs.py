@@ -1,0 +1,202 @@
+"""Commands about jobs: submit, list, show, watch, fetch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from service.cli.documents import read_document
+from service.cli.screen import err, out, print_json
+from service.cli.tables import artifact_table, job_table, level_table, run_table, state
+from service.cli.watching import show_events
+from service.client import Client, Job
+from service.client.errors import JobNotSucceeded
+from service.client.models import how_it_ended
+
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Which service the commands talk to."""
+
+    server: str | None
+    key: str | None
+
+    def open(self) -> Client:
+        return Client(self.server, self.key)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    for command in (submit, list_jobs, show, watch, fetch):
+        name = "list" if command is list_jobs else command.__name__
+        app.command(name)(command)
+
+
+def submit(
+    context: typer.Context,
+    file: Annotated[
+        Path,
+        typer.Argument(help="The spec, YAML or JSON; - is standard input."),
+    ],
+    wait: Annotated[
+        bool, typer.Option("--wait", "-w", help="Follow the job, then show its results.")
+    ] = False,
+    label: Annotated[
+        list[str] | None, typer.Option(help="A label KEY=VALUE; may be given again.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What lists call the job.")] = None,
+    priority: Annotated[
+        int | None, typer.Option(min=0, max=100, help="Higher starts earlier.")
+    ] = None,
+    pool: Annotated[str | None, typer.Option(help="The workers to run on.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Submitting again with the same key gives the same job.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Submit an experiment."""
+    document = read_document(file)
+    chosen = {"name": name, "priority": priority, "pool": pool}
+    document |= {field: value for field, value in chosen.items() if value is not None}
+    if label:
+        document["labels"] = {**(document.get("labels") or {}), **_labels(label)}
+    with _connection(context).open() as client:
+        job = client.submit(document, idempotency_key=idempotency_key)
+        if not wait:
+            print_json(job) if as_json else _tell_submitted(job)
+            return
+        err.print(f"[bold]{job.id}[/]")
+        _follow(client, job.id)
+        _show_end(client, job.id, as_json)
+
+
+def list_jobs(
+    context: typer.Context,
+    states: Annotated[
+        list[str] | None, typer.Option("--state", help="Only in this state; may be given again.")
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="Only with this KEY=VALUE; may be given again.")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="Only with this in the name.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Only of this owner.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List jobs, newest first."""
+    found: list[Job] = []
+    wanted: dict[str, Any] = {"states": states or (), "labels": _labels(label or ())}
+    with _connection(context).open() as client:
+        pages = client.jobs(**wanted, text=text, owner=owner, limit=min(limit, 200))
+        for job in pages:
+            found.append(job)
+            if len(found) == limit:
+                break
+    print_json({"jobs": found}) if as_json else out.print(job_table(found))
+
+
+def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
+    """Show a job, its runs, and what they have found out."""
+    with _connection(context).open() as client:
+        job, runs, results = client.job(job_id), client.runs(job_id), client.results(job_id)
+    if as_json:
+        print_json({"job": job, "runs": runs, "results": results.results})
+        return
+    out.print(f"[bold]{job.id}[/]  {job.name}  {state(job.state)}")
+    if job.failure:
+        out.print(f"{job.failure.reason} in {job.failure.run}: {job.failure.message}", markup=False)
+    out.print(run_table(runs))
+    if results.results:
+        out.print()
+        out.print(level_table(results))
+
+
+def watch(
+    context: typer.Context,
+    job_id: JobId,
+    after: Annotated[int, typer.Option(min=0, help="Begin after this event.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Follow a job until it is finished; fails if it does not succeed."""
+    with _connection(context).open() as client:
+        if as_json:
+            for event in client.events(job_id, after=after):
+                print_json(event)
+            _check(client.job(job_id))
+            return
+        show_events(client.events(job_id, after=after))
+        _show_end(client, job_id, as_json=False)
+
+
+def fetch(
+    context: typer.Context,
+    job_id: JobId,
+    to: Annotated[Path, typer.Option("--out", "-o", help="Folder to put the files in.")] = Path(
+        "results"
+    ),
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Only files whose name ends so, such as masks.npz; may be given again."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Fetch a job's files: masks, weights, plots, reports."""
+    with _connection(context).open() as client:
+        found = client.artifacts(job_id)
+        wanted = [one for one in found if not only or one.name.endswith(tuple(only))]
+        bars = Progress(
+            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=err
+        )
+        with bars:
+            task = bars.add_task("fetching", total=sum(one.size for one in wanted))
+            for one in wanted:
+                client.download(one, to, progress=lambda count: bars.advance(task, count))
+    if as_json:
+        print_json({"folder": str(to), "artifacts": wanted})
+    else:
+        out.print(artifact_table(wanted))
+        out.print(f"{len(wanted)} files in {to}", markup=False)
+
+
+def _connection(context: typer.Context) -> Connection:
+    assert isinstance(context.obj, Connection)
+    return context.obj
+
+
+def _labels(pairs: Sequence[str]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"'{pair}' is no label; write KEY=VALUE, such as team=vision")
+        labels[name] = value
+    return labels
+
+
+def _tell_submitted(job: Job) -> None:
+    out.print(job.id)
+    err.print(f"{job.runs_total} runs are {job.state}; follow them with: lth watch {job.id}")
+
+
+def _follow(client: Client, job_id: str) -> None:
+    show_events(client.events(job_id))
+
+
+def _show_end(client: Client, job_id: str, as_json: bool) -> None:
+    job, results = client.job(job_id), client.results(job_id)
+    if as_json:
+        print_json({"job": job, "results": results.results})
+    elif results.results:
+        out.print(level_table(results))
+    _check(job)
+
+
+def _check(job: Job) -> None:
+    if job.state != "succeeded":
+        raise JobNotSucceeded(how_it_ended(job))

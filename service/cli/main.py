@@ -1,0 +1,100 @@
+"""The entry of ``lth``: its commands, and what its errors become."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from service.cli import jobs, local
+from service.cli.documents import BadDocument
+from service.cli.exits import EPILOG, Exit
+from service.cli.screen import err
+from service.client.errors import (
+    ClientError,
+    DamagedDownload,
+    Invalid,
+    JobNotSucceeded,
+    NotTheService,
+    Refused,
+    ServiceFailed,
+    Unreachable,
+)
+from service.stack.errors import StackError
+
+app = typer.Typer(
+    name="lth",
+    help="Run lottery-ticket experiments on a shared service.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+jobs.add_to(app)
+local.add_to(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lth {version('lth')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    server: Annotated[
+        str | None,
+        typer.Option(help="Address of the service (default: $LTH_SERVER, or the local stack)"),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="API key (default: $LTH_API_KEY, or the local stack's)"),
+    ] = None,
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    context.obj = jobs.Connection(server, key)
+
+
+def main() -> None:
+    """Run the command line; known errors become a message and an exit code."""
+    try:
+        app()
+    except BadDocument as error:
+        _fail(str(error), Exit.INVALID)
+    except Invalid as error:
+        _fail(_explained(error), Exit.INVALID)
+    except JobNotSucceeded as error:
+        _fail(str(error), Exit.FAILED)
+    except (Unreachable, NotTheService, ServiceFailed, DamagedDownload) as error:
+        _fail(str(error), Exit.UNREACHABLE)
+    except Refused as error:
+        _fail(f"{error} ({error.status})", Exit.REFUSED)
+    except ClientError as error:
+        _fail(str(error), Exit.UNREACHABLE)
+    except StackError as error:
+        _fail(str(error), Exit.STACK)
+    except KeyboardInterrupt:
+        _fail("interrupted", Exit.INTERRUPTED)
+
+
+def _explained(error: Invalid) -> str:
+    if not error.wrong:
+        return error.detail
+    lines = [f"{len(error.wrong)} wrong:" if len(error.wrong) > 1 else "wrong:"]
+    for wrong in error.wrong:
+        lines.append(f"  {wrong.pointer or '(all of it)'}: {wrong.detail}")
+        if wrong.value is not None:
+            lines.append(f"      found     {wrong.value!r}")
+        if wrong.expected:
+            lines.append(f"      expected  {wrong.expected}")
+    return "\n".join(lines)
+
+
+def _fail(message: str, code: Exit) -> None:
+    err.print(message, style="red", markup=False, soft_wrap=True)
+    sys.exit(code)

@@ -1,0 +1,121 @@
+"""Jobs, runs and results as tables."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from rich.table import Table
+
+from lth.results import At, LevelResult
+from service.client import Artifact, Job, Results, Run
+
+_COLOURS = {
+    "succeeded": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "running": "cyan",
+    "queued": "blue",
+    "blocked": "bright_black",
+}
+
+
+def table(*columns: str) -> Table:
+    """An empty table; columns that begin with ``>`` hold numbers."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        number = column.startswith(">")
+        made.add_column(column.lstrip(">"), justify="right" if number else "left", no_wrap=True)
+    return made
+
+
+def job_table(jobs: Iterable[Job]) -> Table:
+    """One line a job."""
+    made = table("job", "name", "state", ">runs", "owner", ">age", ">took")
+    for job in jobs:
+        made.add_row(
+            job.id,
+            job.name,
+            state(job.state),
+            f"{job.runs_finished}/{job.runs_total}",
+            job.owner,
+            _span(job.created_at, None),
+            _span(job.started_at, job.finished_at),
+        )
+    return made
+
+
+def run_table(runs: Iterable[Run]) -> Table:
+    """One line a run."""
+    made = table("run", "kind", "state", ">attempt", ">took", "worker", "progress")
+    for run in runs:
+        failure = f"{run.failure.reason}: {run.failure.message}" if run.failure else ""
+        made.add_row(
+            run.key,
+            run.kind,
+            state(run.state),
+            str(run.attempt),
+            _span(run.started_at, run.finished_at),
+            run.worker or "",
+            failure or _progress(run),
+        )
+    return made
+
+
+def level_table(results: Results) -> Table:
+    """One line a level of each experiment; accuracies in per cent."""
+    several = len(results.results) > 1
+    names = ("level", ">density", ">stop at", ">validation", ">test", ">test at end", ">samples/s")
+    made = table(*(("run", *names) if several else names))
+    for one in results.results:
+        for level in one.result.levels:
+            cells = _level_cells(level)
+            made.add_row(*((one.run, *cells) if several else cells))
+        made.add_section()
+    return made
+
+
+def artifact_table(artifacts: Sequence[Artifact]) -> Table:
+    """One line a file."""
+    made = table("file", ">bytes", "type")
+    for artifact in artifacts:
+        made.add_row(artifact.name, f"{artifact.size:,}", artifact.media_type)
+    return made
+
+
+def state(name: str) -> str:
+    """A state in its colour."""
+    colour = _COLOURS.get(name, "white")
+    return f"[{colour}]{name}[/]"
+
+
+def _level_cells(level: LevelResult) -> tuple[str, ...]:
+    stop = level.early_stop
+    return (
+        "dense" if level.level == 0 else f"{level.level}",
+        f"{level.density:.2%}",
+        f"{stop.iteration:,} it",
+        _percent(stop, "validation"),
+        _percent(stop, "test"),
+        _percent(level.final, "test"),
+        f"{level.samples_per_second:,.0f}",
+    )
+
+
+def _percent(at: At, split: str) -> str:
+    return f"{getattr(at, split).accuracy:.2%}"
+
+
+def _progress(run: Run) -> str:
+    at = run.progress
+    if not at or run.state != "running":
+        return ""
+    return f"level {at['level']}/{at['levels']}, {at['iteration']:,}/{at['iterations']:,} it"
+
+
+def _span(start: datetime | None, end: datetime | None) -> str:
+    if start is None:
+        return ""
+    seconds = ((end or datetime.now(UTC)) - start).total_seconds()
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.1f} s"

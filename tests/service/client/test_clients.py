@@ -1,0 +1,247 @@
+"""Both clients, against a server that misbehaves in every way that networks and services do."""
+
+import asyncio
+import hashlib
+import inspect
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.client import Artifact, AsyncClient, Client, Event
+from service.client.errors import (
+    Conflict,
+    DamagedDownload,
+    Invalid,
+    JobNotSucceeded,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    NotTheService,
+    ServiceFailed,
+    TooManyRequests,
+    Unreachable,
+)
+from service.client.retries import Retries
+from tests.service.client.scripted import Answer, document, problem, scripted
+
+FAST = Retries(attempts=4, first=0.001, longest=0.002)
+JOB = {
+    "id": "job_1",
+    "name": "",
+    "kind": "model",
+    "owner": "local",
+    "state": "succeeded",
+    "labels": {},
+    "priority": 50,
+    "pool": "cpu",
+    "spec_hash": "0" * 64,
+    "runs_total": 1,
+    "runs_finished": 1,
+    "created_at": "2026-01-01T00:00:00Z",
+    "added_later": "by a newer service",
+}
+
+Use = Callable[[str, Callable[[Any], Any]], Any]
+
+
+def _plain(server: str, do: Callable[[Any], Any]) -> Any:
+    with Client(server, retries=FAST) as client:
+        result = do(client)
+        return list(result) if isinstance(result, Iterator) else result
+
+
+def _coroutine(server: str, do: Callable[[Any], Any]) -> Any:
+    async def run() -> Any:
+        async with AsyncClient(server, retries=FAST) as client:
+            result = do(client)
+            if isinstance(result, AsyncIterator):
+                return [one async for one in result]
+            return await result
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(params=[_plain, _coroutine], ids=["sync", "async"])
+def use(request: pytest.FixtureRequest) -> Use:
+    """Runs something with a client of either kind."""
+    return request.param
+
+
+def test_both_clients_offer_the_same() -> None:
+    def public(kind: type) -> dict[str, list[str]]:
+        members = inspect.getmembers(kind, inspect.isfunction)
+        return {n: list(inspect.signature(f).parameters) for n, f in members if n[0] != "_"}
+
+    assert public(Client) == public(AsyncClient)
+
+
+def test_a_request_that_is_safe_is_repeated_until_it_is_answered(use: Use) -> None:
+    cut = Answer(200, b"x" * 100, cut=10)
+    with scripted(problem(503), cut, problem(429), document(JOB)) as script:
+        assert use(script.server, lambda client: client.job("job_1")).id == "job_1"
+    assert len(script.seen) == 4
+
+
+def test_a_submit_is_repeated_under_one_idempotency_key(use: Use) -> None:
+    with scripted(problem(503), document(JOB, 202)) as script:
+        use(script.server, lambda client: client.submit({"kind": "model"}))
+    first, second = script.seen
+    assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]
+    assert json.loads(second.body) == {"kind": "model"}
+
+
+def test_two_submits_have_different_idempotency_keys(use: Use) -> None:
+    with scripted(document(JOB, 202)) as script:
+        use(script.server, lambda client: client.submit({}))
+        use(script.server, lambda client: client.submit({}))
+    first, second = script.seen
+    assert first.headers["Idempotency-Key"] != second.headers["Idempotency-Key"]
+
+
+def test_patience_ends(use: Use) -> None:
+    with scripted(problem(503, detail="the database is away")) as script:
+        with pytest.raises(ServiceFailed, match="the database is away"):
+            use(script.server, lambda client: client.job("job_1"))
+        assert len(script.seen) == FAST.attempts
+
+
+def test_no_server_is_said_with_its_address(use: Use) -> None:
+    with pytest.raises(Unreachable, match=r"http://127\.0\.0\.1:1"):
+        use("http://127.0.0.1:1", lambda client: client.job("job_1"))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, Invalid),
+        (401, NotAuthenticated),
+        (403, NotAllowed),
+        (404, NotFound),
+        (409, Conflict),
+        (413, Invalid),
+        (422, Invalid),
+        (429, TooManyRequests),
+        (500, ServiceFailed),
+    ],
+)
+def test_each_refusal_is_its_own_error(use: Use, status: int, kind: type[Exception]) -> None:
+    with scripted(problem(status)) as script, pytest.raises(kind) as raised:
+        use(script.server, lambda client: client.job("job_1"))
+    assert type(raised.value) is kind
+
+
+def test_a_wrong_spec_says_every_wrong_field(use: Use) -> None:
+    errors = [{"pointer": "/seed", "detail": "too small", "value": -1, "expected": "from 0"}]
+    with scripted(problem(422, errors=errors)) as script, pytest.raises(Invalid) as raised:
+        use(script.server, lambda client: client.submit({"seed": -1}))
+    (wrong,) = raised.value.wrong
+    assert (wrong.pointer, wrong.value, wrong.expected) == ("/seed", -1, "from 0")
+
+
+@pytest.mark.parametrize("body", [b"<html>proxy</html>", b"[]", b'{"id": 3}'])
+def test_an_answer_of_somebody_else_is_not_taken_for_the_services(use: Use, body: bytes) -> None:
+    with scripted(Answer(200, body)) as script, pytest.raises(NotTheService):
+        use(script.server, lambda client: client.job("job_1"))
+
+
+def test_all_pages_of_a_list_are_walked(use: Use) -> None:
+    pages = [
+        document({"jobs": [{**JOB, "id": "job_2"}], "cursor": "abc"}),
+        document({"jobs": [JOB], "cursor": None}),
+    ]
+    with scripted(*pages) as script:
+        found = use(script.server, lambda client: client.jobs(labels={"a": "b"}))
+    assert [job.id for job in found] == ["job_2", "job_1"]
+    assert "label=a%3Db" in script.seen[0].path
+    assert "cursor=abc" in script.seen[1].path
+
+
+def test_events_go_on_where_the_connection_broke(use: Use) -> None:
+    first = _events(1, 2, 3)
+    broken = Answer(200, first.body, first.headers, cut=len(_events(1, 2).body))
+    with scripted(broken, problem(503), _events(3, 4, last="job_finished")) as script:
+        events: list[Event] = use(script.server, lambda client: client.events("job_1"))
+    assert [event.number for event in events] == [1, 2, 3, 4]
+    assert script.seen[1].headers["Last-Event-ID"] == "2"
+    assert script.seen[2].headers["Last-Event-ID"] == "2"
+
+
+def test_events_of_a_finished_job_end_though_its_last_one_was_read_before(use: Use) -> None:
+    with scripted(_events(), document(JOB)) as script:
+        assert use(script.server, lambda client: client.events("job_1", after=9)) == []
+
+
+def test_waiting_for_a_job_that_fails_raises_why(use: Use) -> None:
+    failure = {"run": "trial-1/ticket", "reason": "diverged", "message": "the loss is NaN"}
+    failed = document({**JOB, "state": "failed", "failure": failure})
+    said = pytest.raises(JobNotSucceeded, match=r"diverged in trial-1/ticket: the loss is NaN")
+    with scripted(_events(1, last="job_finished"), failed) as script, said:
+        use(script.server, lambda client: client.wait("job_1"))
+
+
+def test_a_download_goes_on_where_it_broke_off(use: Use, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 1000
+    told: list[int] = []
+
+    def rest(seen: Any) -> Answer:
+        start = int(seen.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        assert 0 < start <= 100_000
+        return Answer(206, content[start:])
+
+    with scripted(Answer(200, content, cut=100_000), rest) as script:
+        path = use(
+            script.server,
+            lambda client: client.download(_artifact(content), tmp_path, progress=told.append),
+        )
+    assert path == tmp_path / "trial-1/ticket/masks.npz"
+    assert path.read_bytes() == content
+    assert sum(told) == len(content)
+
+
+def test_a_download_begins_again_where_ranges_are_not_served(use: Use, tmp_path: Path) -> None:
+    content = b"a" * 200_000
+    with scripted(Answer(200, content, cut=100_000), Answer(200, content)) as script:
+        path = use(script.server, lambda client: client.download(_artifact(content), tmp_path))
+    assert path.read_bytes() == content
+
+
+def test_damaged_bytes_leave_no_file(use: Use, tmp_path: Path) -> None:
+    with scripted(Answer(200, b"other")) as script, pytest.raises(DamagedDownload):
+        use(script.server, lambda client: client.download(_artifact(b"right"), tmp_path))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_the_name_of_a_file_cannot_lead_out_of_the_folder(use: Use, tmp_path: Path) -> None:
+    evil = _artifact(b"x").model_copy(update={"name": "../../evil"})
+    with scripted(Answer(200, b"x")) as script, pytest.raises(DamagedDownload, match="leads out"):
+        use(script.server, lambda client: client.download(evil, tmp_path / "a" / "b"))
+    assert not script.seen
+
+
+def test_the_key_goes_with_every_request(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LTH_API_KEY", "lth_secret")
+    with scripted(document(JOB)) as script:
+        use(script.server, lambda client: client.job("job_1"))
+    assert script.seen[0].headers["Authorization"] == "Bearer lth_secret"
+
+
+def _events(*numbers: int, last: str = "progress") -> Answer:
+    said = b""
+    for number in numbers:
+        kind = last if number == numbers[-1] else "progress"
+        event = {"number": number, "kind": kind, "run": None, "at": JOB["created_at"], "data": {}}
+        said += f"event: {kind}\nid: {number}\ndata: {json.dumps(event)}\n\n".encode()
+    return Answer(200, said, {"Content-Type": "text/event-stream"})
+
+
+def _artifact(content: bytes) -> Artifact:
+    return Artifact(
+        name="trial-1/ticket/masks.npz",
+        media_type="application/x-npz",
+        size=len(content),
+        digest=hashlib.sha256(content).hexdigest(),
+        href="/v1/jobs/job_1/artifacts/trial-1/ticket/masks.npz",
+    )
