@@ -57,7 +57,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
 }
 
 
-EACH_KIND = ("learning", "robust", "density", "weights-13-layers", "mask-kernels", "sparsity")
+EACH_KIND = ("learning", "robust", "density", "weights-as-density", "mask-kernels", "sparsity")
 
 
 @pytest.mark.parametrize("name", FIGURES)

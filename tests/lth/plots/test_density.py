@@ -17,7 +17,8 @@ def test_points_are_means_over_trials_and_bars_reach_from_lowest_to_highest() ->
         container = axes.containers[0]
         assert isinstance(container, ErrorbarContainer)
         line, _, (bars,) = container.lines
-        np.testing.assert_allclose(line.get_xdata(), [r.density for r in tickets[0].levels])
+        densities = np.asarray(line.get_xdata(), float)
+        np.testing.assert_allclose(densities, [level.density for level in tickets[0].levels])
         np.testing.assert_allclose(line.get_ydata(), np.mean(measured, axis=0))
         reach = [(path.vertices[0, 1], path.vertices[1, 1]) for path in bars.get_paths()]
         lowest, highest = np.min(measured, axis=0), np.max(measured, axis=0)
