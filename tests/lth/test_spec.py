@@ -1,0 +1,231 @@
+"""What a spec accepts, refuses and fills in."""
+
+import pytest
+from pydantic import ValidationError
+
+from lth.limits import SERVER_LIMITS, Limits
+from lth.spec import ControlExperiment, Ticket, parse_spec
+
+GEOMETRIC = {"kind": "geometric", "fraction": 0.2, "rounds": 3}
+
+
+def model(**fields):
+    return parse_spec({"kind": "model", **fields})
+
+
+def session(*experiments, **fields):
+    return parse_spec({"kind": "session", "experiments": list(experiments), **fields})
+
+
+def refused(complaint, parse, *args, **fields):
+    with pytest.raises(ValidationError, match=complaint):
+        parse(*args, **fields)
+
+
+def test_a_spec_of_nothing_but_its_kind_is_a_whole_experiment():
+    spec = model()
+    assert spec.dataset.kind == "digits"
+    assert spec.network.kind == "lenet-300-100"
+    assert spec.pruning.criterion.kind == "large_final"
+    assert spec.pruning.schedule.kind == "one_shot"
+    assert spec.reinit.kind == "rewind"
+    assert spec.samples == 1_437 - 180
+    (ticket,) = spec.expanded
+    assert ticket == Ticket(name="ticket")
+
+
+@pytest.mark.parametrize(
+    ("network", "rate"),
+    [("lenet-300-100", 1.2e-3), ("conv-2", 2e-4), ("conv-4", 3e-4), ("conv-6", 3e-4)],
+)
+def test_a_network_without_an_optimizer_is_trained_as_in_the_papers(network, rate):
+    for training in ({}, {"training": {"duration": "5ep"}}):
+        optimizer = model(network=network, dataset="cifar10", **training).training.optimizer
+        assert (optimizer.kind, optimizer.learning_rate) == ("adam", rate)
+
+
+def test_an_optimizer_that_is_given_is_taken():
+    optimizer = {"kind": "sgd", "learning_rate": 0.1}
+    spec = model(network="conv-2", training={"optimizer": optimizer})
+    assert spec.training.optimizer.learning_rate == 0.1
+    adam = {"kind": "adam", "learning_rate": 1.2e-3}
+    assert model(network="conv-2", training={"optimizer": adam}).training.optimizer == (
+        model(network="lenet-300-100").training.optimizer
+    )
+
+
+@pytest.mark.parametrize("to", ["20ep", "21ep", "400it", "401it"])
+def test_there_is_no_rewinding_to_the_end_of_a_level_or_beyond(to):
+    reinit = {"kind": "rewind", "to": to}
+    refused(f"no going back to '{to}': a level of '20ep' ends after 400", model, reinit=reinit)
+    refused(f"'a': there is no going back to '{to}'", session, {"name": "a", "reinit": reinit})
+
+
+@pytest.mark.parametrize("to", ["19ep", "399it", "0it"])
+def test_rewinding_goes_to_any_point_before(to):
+    model(reinit={"kind": "rewind", "to": to})
+
+
+def test_a_warm_up_is_no_longer_than_its_level_in_whatever_unit():
+    model(training={"warmup": "400it"})
+    refused("warm-up of '401it' is longer", model, training={"warmup": "401it"})
+    refused("warm-up of '21ep' is longer", model, training={"warmup": "21ep"})
+    refused("warm-up of '3ep' is longer", model, training={"warmup": "3ep", "duration": "50it"})
+
+
+def test_a_batch_is_no_larger_than_the_data():
+    dataset = {"kind": "digits", "validation": 1_400}
+    refused("batch of 60 is more than the 37 training samples of 'digits'", model, dataset=dataset)
+
+
+def test_a_network_fits_its_data():
+    layers = {"kind": "layers", "layers": [{"kind": "linear", "units": 10}]}
+    refused("layer 0: 'linear' takes a flat sample, but", model, network=layers)
+    layers["layers"] = [{"kind": "flatten"}, {"kind": "linear", "units": 11}]
+    refused("must be 'linear' with 10 units and no activation", model, network=layers)
+
+
+def test_rates_that_never_prune_anything_are_refused():
+    scope = {"kind": "layer", "dense": 0, "convolution": 0, "output": 0}
+    refused("nothing is ever pruned", model, pruning={"scope": scope})
+
+
+def test_a_session_of_nothing_is_refused():
+    refused("nothing to do", session)
+
+
+def test_names_differ_within_a_session():
+    refused("given twice: a", session, {"name": "a"}, {"name": "b"}, {"name": "a"})
+
+
+@pytest.mark.parametrize("name", ["trunk", "dense"])
+def test_names_that_mean_something_else_already_are_refused(name):
+    refused(f"'{name}' is the name of", session, {"name": name})
+
+
+@pytest.mark.parametrize("name", ["", "A", "a b", "../a", "a/b", ".a", "a" * 65, "ä"])
+def test_a_name_can_be_part_of_a_path(name):
+    refused("name", session, {"name": name})
+
+
+def test_a_control_follows_a_ticket_of_its_session():
+    control = {"name": "c", "control": {"kind": "random_weights", "of": "a"}}
+    ticket, follower = session({"name": "a"}, control).expanded
+    assert isinstance(ticket, Ticket)
+    assert isinstance(follower, ControlExperiment)
+    refused(
+        "'c' follows 'a', which is no ticket of this session; tickets: b",
+        session,
+        {"name": "b"},
+        control,
+    )
+    other = {"name": "d", "control": {"kind": "random_weights", "of": "c"}}
+    refused("'d' follows 'c', which is no ticket", session, {"name": "a"}, control, other)
+
+
+def test_a_control_prunes_nothing_by_itself():
+    control = {"name": "c", "control": {"kind": "random_weights", "of": "a"}, "pruning": {}}
+    refused("Extra inputs", session, {"name": "a"}, control)
+
+
+def test_a_grid_is_every_criterion_with_every_reset():
+    grid = {
+        "criteria": ["lf", "mi"],
+        "reinit": ["rewind", "random"],
+        "pruning": {"schedule": GEOMETRIC},
+    }
+    spec = session({"name": "mine"}, grid=grid)
+    assert [experiment.name for experiment in spec.expanded] == [
+        "mine",
+        "large_final.rewind",
+        "large_final.random",
+        "magnitude_increase.rewind",
+        "magnitude_increase.random",
+    ]
+    cell = spec.expanded[-1]
+    assert cell.pruning.criterion.kind == "magnitude_increase"
+    assert cell.pruning.schedule.rounds == 3
+    assert cell.reinit.kind == "random"
+
+
+def test_cells_of_a_grid_are_named_by_their_parameters_too():
+    resets = [
+        "rewind",
+        {"kind": "rewind", "to": "5ep"},
+        {"kind": "constant", "value": 0.1, "keep_sign": True},
+    ]
+    spec = session(grid={"criteria": ["lf"], "reinit": resets})
+    assert [experiment.name for experiment in spec.expanded] == [
+        "large_final.rewind",
+        "large_final.rewind-to-5ep",
+        "large_final.constant-keep_sign-value-0.1",
+    ]
+
+
+def test_the_same_cell_twice_is_refused():
+    refused(
+        "given twice: large_final.rewind",
+        session,
+        grid={"criteria": ["lf"] * 2, "reinit": ["rewind"]},
+    )
+
+
+def test_a_robust_job_has_trials():
+    spec = parse_spec({"kind": "robust", "experiments": [{"name": "a"}]})
+    assert list(spec.trial_numbers) == [1, 2, 3, 4, 5]
+    assert list(model().trial_numbers) == list(session({"name": "a"}).trial_numbers) == [1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "limits", "complaint"),
+    [
+        ({"training": {"duration": "11ep"}}, {"max_epochs": 10}, "at most '10ep'"),
+        ({"training": {"duration": "11it"}}, {"max_iterations": 10}, "at most '10it'"),
+        ({"training": {"duration": "1ep"}}, {"max_iterations": 10}, "20 iterations of a level"),
+        ({"training": {"batch_size": 61}}, {"max_batch_size": 60}, "61 samples in a batch"),
+        ({"training": {"evaluate_every": "1it"}}, {"max_evaluations": 99}, "400 evaluations"),
+        ({"network": "conv-2"}, {"max_parameters": 1_000}, "parameters are more .* at most 1000"),
+        ({"pruning": {"schedule": GEOMETRIC}}, {"max_rounds": 2}, "3 rounds are more"),
+        (
+            {"pruning": {"schedule": {"kind": "geometric", "fraction": 1e-6, "sparsity": 0.99}}},
+            {"max_rounds": 50},
+            r"46051\d\d rounds are more than is allowed here; at most 50",
+        ),
+    ],
+)
+def test_limits_protect_a_server(fields, limits, complaint):
+    document = {"kind": "model", **fields}
+    parse_spec(document)
+    with pytest.raises(ValidationError, match=complaint):
+        parse_spec(document, Limits(**limits))
+
+
+def test_limits_bound_what_a_session_makes_of_itself():
+    document = {
+        "kind": "robust",
+        "trials": 101,
+        "grid": {"criteria": ["lf", "mi", "mov"], "reinit": ["rewind"]},
+    }
+    with pytest.raises(ValidationError, match=r"101 trials are more .* at most 100"):
+        parse_spec(document, SERVER_LIMITS)
+    with pytest.raises(ValidationError, match=r"3 experiments are more .* at most 2"):
+        parse_spec(document, Limits(max_experiments=2))
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"dataset": "../../etc/passwd"}, "'../../etc/passwd' .* does not match any"),
+        ({"dataset": {"kind": "digits", "path": "/etc/passwd"}}, "Extra inputs"),
+        ({"network": {"kind": "layers", "layers": [{"kind": "lambda"}]}}, "'lambda' .* not match"),
+        ({"callback": "os.system"}, "Extra inputs"),
+        ({"training": {"optimizer": {"kind": "os.system", "learning_rate": 1}}}, "not match"),
+    ],
+)
+def test_a_spec_can_name_no_path_and_no_code(fields, complaint):
+    refused(complaint, model, **fields)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 0, 1, "half", None, [0.5]])
+def test_a_sparsity_is_a_share(value):
+    refused("sparsity", model, pruning={"schedule": {"kind": "one_shot", "sparsity": value}})
