@@ -45,6 +45,11 @@ class Settings(BaseSettings):
     datasets_dir: Path | None = Field(
         default=None, description="folder where NAME.npz of a data set is looked for first"
     )
+    admin_key: SecretStr | None = Field(
+        default=None,
+        description="an administrator's API key that the API lets in from its start; "
+        "'lth up' makes its own",
+    )
     signing_secret: SecretStr | None = Field(
         default=None, description="signs webhooks; at least 16 characters outside development"
     )

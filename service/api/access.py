@@ -1,16 +1,24 @@
-"""Who asks, and what they may do: every request but those for health resolves to a principal."""
+"""Who asks, and what they may do: every request but those for health needs a key."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Depends
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from service.api.parts import PartsDep
-from service.api.problems import Forbidden
+from service.api.problems import Forbidden, Unauthenticated
+from service.api.tracing import request_id_of
+from service.store import keys
+from service.store.audit import Actor
 from service.store.tables import Role
 
 _RANK = {Role.READER: 0, Role.MEMBER: 1, Role.ADMIN: 2}
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="lth"'}
+_bearer = HTTPBearer(
+    auto_error=False, scheme_name="ApiKey", bearerFormat="lth_...", description="An API key"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +27,7 @@ class Principal:
 
     owner: str
     role: Role
-    key_id: str | None = None
+    actor: Actor
 
     @property
     def sees(self) -> str | None:
@@ -27,24 +35,42 @@ class Principal:
         return None if self.role is Role.ADMIN else self.owner
 
 
-async def authenticate(parts: PartsDep) -> Principal:
-    """Find out who asks."""
-    return Principal("local", Role.ADMIN)
+def authenticate(
+    request: Request,
+    parts: PartsDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Principal:
+    """Find out who asks.
+
+    Raises:
+        Unauthenticated: without a key, or with one that is wrong, expired or revoked.
+    """
+    if credentials is None:
+        raise Unauthenticated(
+            "the request has no key; send the header 'Authorization: Bearer lth_...'",
+            headers=_CHALLENGE,
+        )
+    with parts.database.transaction() as session:
+        key = keys.find(session, credentials.credentials)
+    if key is None:
+        raise Unauthenticated("the key is not valid (any more)", headers=_CHALLENGE)
+    return Principal(key.owner, key.role, Actor(key.owner, key.id, request_id_of(request)))
 
 
-def at_least(role: Role) -> Callable[[Principal], Principal]:
-    """A dependency that lets only this role and those above it through."""
+PrincipalDep = Annotated[Principal, Depends(authenticate)]
 
-    async def allowed(principal: Annotated[Principal, Depends(authenticate)]) -> Principal:
+
+def _at_least(role: Role) -> Callable[..., Coroutine[Any, Any, Principal]]:
+    async def allowed(principal: PrincipalDep) -> Principal:
         if _RANK[principal.role] < _RANK[role]:
             raise Forbidden(
                 f"this takes a key with the role '{role}'; yours has the role '{principal.role}'"
             )
         return principal
 
-    return allowed  # pyright: ignore[reportReturnType]
+    return allowed
 
 
-ReaderDep = Annotated[Principal, Depends(at_least(Role.READER))]
-MemberDep = Annotated[Principal, Depends(at_least(Role.MEMBER))]
-AdminDep = Annotated[Principal, Depends(at_least(Role.ADMIN))]
+ReaderDep = Annotated[Principal, Depends(_at_least(Role.READER))]
+MemberDep = Annotated[Principal, Depends(_at_least(Role.MEMBER))]
+AdminDep = Annotated[Principal, Depends(_at_least(Role.ADMIN))]

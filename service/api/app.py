@@ -4,23 +4,34 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from service import logs
-from service.api import catalogue, handlers, health, openapi, results
+from service.api import audit, catalogue, handlers, health, openapi, results
+from service.api import keys as key_routes
+from service.api.access import authenticate
 from service.api.artifacts.router import router as artifacts
 from service.api.events.feed import Feed
 from service.api.events.router import router as events
 from service.api.jobs.router import router as jobs
 from service.api.parts import Parts
-from service.api.problems import InternalError, Unavailable, answers
+from service.api.problems import InternalError, Unauthenticated, Unavailable, answers
 from service.api.tracing import Tracing
 from service.hints import Hints
 from service.settings import Settings
+from service.store import keys
 from service.store.blobs import Blobs
 from service.store.database import Database
 
-_FEATURES = (jobs, results.router, events, artifacts, catalogue.router)
+_FEATURES = (
+    jobs,
+    results.router,
+    events,
+    artifacts,
+    catalogue.router,
+    key_routes.router,
+    audit.router,
+)
 
 
 def create() -> FastAPI:
@@ -37,12 +48,18 @@ def create_app(settings: Settings) -> FastAPI:
         version=version("lth"),
         lifespan=_lifespan,
         redirect_slashes=False,
+        openapi_url=None,
     )
     app.state.settings = settings
-    v1 = APIRouter(prefix="/v1", responses=answers(InternalError, Unavailable))
+    v1 = APIRouter(
+        prefix="/v1",
+        dependencies=[Depends(authenticate)],
+        responses=answers(Unauthenticated, InternalError, Unavailable),
+    )
     for router in _FEATURES:
         v1.include_router(router)
     app.include_router(v1)
+    app.include_router(openapi.router)
     app.include_router(health.router)
     app.add_middleware(Tracing)
     handlers.install(app)
@@ -59,6 +76,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     feed = Feed(database)
     app.state.parts = Parts(settings, database, blobs, hints, feed)
     try:
+        if settings.admin_key is not None:
+            with database.transaction() as session:
+                keys.ensure_operators(session, settings.admin_key.get_secret_value())
         async with feed.running():
             yield
     finally:

@@ -11,6 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from service.stack.errors import AlreadyRunning
+from service.tokens import new_token
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,17 @@ class Place:
             return self.admin_key.read_text().strip()
         except OSError:
             return None
+
+    def make_admin_key(self) -> str:
+        """The same key, made at the first start; only the user may read its file."""
+        key = self.read_admin_key()
+        if key is None:
+            key = new_token()
+            new = self.admin_key.with_suffix(".new")
+            new.touch(mode=0o600)
+            new.write_text(key)
+            new.replace(self.admin_key)
+        return key
 
     def log(self, name: str) -> Path:
         """The log of a part."""

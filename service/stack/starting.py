@@ -26,7 +26,7 @@ from service.store.migrate import migrate
 
 _DATABASE = "lth"
 _HOST = "127.0.0.1"
-_READY_SECONDS = 60.0
+_READY_SECONDS = 180.0
 _STOP_SECONDS = 10.0
 
 
@@ -110,6 +110,7 @@ class _Starting:
     def complete(self, workers: int | None) -> None:
         self.env.setdefault("LTH_OBJECT_STORE_URL", self.place.blobs.absolute().as_uri())
         self.env.setdefault("LTH_DATASETS_DIR", str(self.place.datasets.absolute()))
+        self.env.setdefault("LTH_ADMIN_KEY", self.place.make_admin_key())
         if workers is not None:
             self.env["LTH_WORKER_PROCESSES"] = str(workers)
 

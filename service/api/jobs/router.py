@@ -49,7 +49,7 @@ _BODY: dict[str, Any] = {
     },
 )
 def submit_job(
-    request: Request, response: Response, body: JsonBytes, principal: MemberDep, parts: PartsDep
+    request: Request, response: Response, principal: MemberDep, body: JsonBytes, parts: PartsDep
 ) -> JobView:
     """Validate a spec, plan its runs and queue them.
 

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 import httpx
 import pytest
 import uvicorn
+from pydantic import SecretStr
 
 from service import logs
 from service.api.app import create_app
 from service.settings import Settings
 from service.store.database import Database
+
+ADMIN = "lth_adminadmin_" + "s" * 32
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -23,7 +26,10 @@ def _logging() -> None:
 @pytest.fixture
 def settings(database_url: str, broker_url: str, object_store_url: str) -> Settings:
     return Settings(
-        database_url=database_url, broker_url=broker_url, object_store_url=object_store_url
+        database_url=database_url,
+        broker_url=broker_url,
+        object_store_url=object_store_url,
+        admin_key=SecretStr(ADMIN),
     )
 
 
@@ -44,8 +50,14 @@ def address(settings: Settings) -> Iterator[str]:
 
 @pytest.fixture
 def api(address: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=address, timeout=20) as client:
-        yield client
+    """A client with the administrator's key."""
+    with client(address, ADMIN) as api:
+        yield api
+
+
+def client(address: str, key: str) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.Client(base_url=address, timeout=20, headers=headers)
 
 
 class serving:  # noqa: N801

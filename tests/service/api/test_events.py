@@ -14,6 +14,7 @@ from service.store import events
 from service.store.events import EventKind, New
 from service.store.states import JobState
 from service.store.tables import Job
+from tests.service.api.conftest import ADMIN
 
 
 @pytest.fixture
@@ -115,7 +116,10 @@ def test_a_wrong_number_to_resume_from_is_refused(api, job):
 
 async def test_two_hundred_watchers_see_all_events_and_hardly_slow_the_api(address, database):
     limits = httpx.Limits(max_connections=300)
-    async with httpx.AsyncClient(base_url=address, timeout=30, limits=limits) as client:
+    headers = {"Authorization": f"Bearer {ADMIN}"}
+    async with httpx.AsyncClient(
+        base_url=address, timeout=30, limits=limits, headers=headers
+    ) as client:
         job = (await client.post("/v1/jobs", json={"kind": "model"})).json()["id"]
 
         async def watch() -> list[int]:

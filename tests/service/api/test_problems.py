@@ -1,10 +1,9 @@
 """Every answer that is no success has one shape."""
 
-import httpx
 import pytest
 
 from service.settings import Settings
-from tests.service.api.conftest import serving
+from tests.service.api.conftest import ADMIN, client, serving
 from tests.service.api.test_submitting import problem
 
 
@@ -38,7 +37,7 @@ def test_a_database_that_is_away_is_a_problem_worth_another_try(object_store_url
     settings = Settings(
         database_url="postgresql://nobody@127.0.0.1:1/none", object_store_url=object_store_url
     )
-    with serving(settings) as address, httpx.Client(base_url=address) as api:
+    with serving(settings) as address, client(address, ADMIN) as api:
         response = api.get("/v1/jobs")
         problem(response, 503, "unavailable")
         assert int(response.headers["retry-after"]) >= 1

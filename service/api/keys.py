@@ -1,0 +1,130 @@
+"""``/v1/keys``: administrators let people in, and out."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, status
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, field_validator
+
+from service.api.access import AdminDep
+from service.api.documents import JsonBytes, parse_json, validated
+from service.api.parts import PartsDep
+from service.api.problems import (
+    BodyTooLarge,
+    Forbidden,
+    InvalidRequest,
+    MalformedBody,
+    NotFound,
+    UnsupportedMediaType,
+    answers,
+)
+from service.store import audit, keys
+from service.store.tables import Role
+from service.tokens import new_token
+
+router = APIRouter(tags=["keys"], responses=answers(Forbidden))
+
+OWNER = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+
+
+class NewKey(BaseModel):
+    """A key to be made."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"owner": "ada", "role": "member", "name": "laptop"}]},
+    )
+
+    owner: str = Field(pattern=OWNER, description="the person or team whose key it is")
+    role: Role = Field(
+        description="'reader' looks, 'member' also submits, 'admin' sees and does everything"
+    )
+    name: str = Field(
+        default="", max_length=100, pattern=r"^[^\x00]*$", description="what it is for"
+    )
+    expires_at: AwareDatetime | None = Field(default=None, description="not valid from then on")
+
+    @field_validator("expires_at")
+    @classmethod
+    def _in_the_future(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value <= datetime.now(UTC):
+            raise ValueError(f"{value.isoformat()} is in the past; give a moment to come")
+        return value
+
+
+class KeyView(BaseModel):
+    """A key, without its secret."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    prefix: str = Field(description="the key's first characters")
+    owner: str
+    role: Role
+    name: str
+    created_at: datetime
+    expires_at: datetime | None
+    used_at: datetime | None = Field(description="about when it was last used")
+    revoked_at: datetime | None
+
+
+class MadeKey(KeyView):
+    """A key that was just made: the only time that it is shown."""
+
+    key: str = Field(description="the key itself; it cannot be shown again")
+
+
+class KeyList(BaseModel):
+    """Keys, newest first."""
+
+    keys: list[KeyView]
+
+
+_NEW_KEY: TypeAdapter[NewKey] = TypeAdapter(NewKey)
+
+
+@router.post(
+    "/keys",
+    status_code=status.HTTP_201_CREATED,
+    summary="Make a key",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": NewKey.model_json_schema()}},
+        }
+    },
+    responses=answers(MalformedBody, BodyTooLarge, UnsupportedMediaType, InvalidRequest),
+)
+def make_key(principal: AdminDep, body: JsonBytes, parts: PartsDep) -> MadeKey:
+    """Let somebody in. The answer is the only place where the key is shown; only a hash is kept."""
+    wanted = validated(_NEW_KEY, parse_json(body))
+    token = new_token()
+    with parts.database.transaction() as session:
+        key = keys.create(session, token, **wanted.model_dump())
+        audit.record(session, principal.actor, "key.create", key.id, owner=key.owner, role=key.role)
+    return MadeKey(**KeyView.model_validate(key).model_dump(), key=token)
+
+
+@router.get("/keys", summary="List keys", responses=answers(InvalidRequest))
+def list_keys(
+    _: AdminDep,
+    parts: PartsDep,
+    owner: Annotated[str | None, Query(pattern=OWNER, description="of this owner alone")] = None,
+) -> KeyList:
+    """All keys, revoked ones too, newest first."""
+    with parts.database.transaction() as session:
+        found = keys.page(session, owner)
+    return KeyList(keys=[KeyView.model_validate(key) for key in found])
+
+
+@router.delete("/keys/{key_id}", summary="Revoke a key", responses=answers(NotFound))
+def revoke_key(
+    key_id: Annotated[str, Path(examples=["key_0199f0c2a5d87c3e8a51f2f7f9d1c001"])],
+    principal: AdminDep,
+    parts: PartsDep,
+) -> KeyView:
+    """Let a key in no more, from now on. What its owner has stays."""
+    with parts.database.transaction() as session:
+        key = keys.revoke(session, key_id.replace("\0", ""))
+        audit.record(session, principal.actor, "key.revoke", key.id, owner=key.owner)
+    return KeyView.model_validate(key)

@@ -1,0 +1,143 @@
+"""API keys: made, looked up, taken back. Only a hash of each is kept."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from service.store.errors import NotThere
+from service.store.ids import uuid7
+from service.store.tables import ApiKey, Owner, Role
+from service.tokens import TOKEN
+
+_OPERATORS = "LTH_ADMIN_KEY"
+_USED_EVERY = timedelta(minutes=1)
+
+
+def create(
+    session: Session,
+    token: str,
+    *,
+    owner: str,
+    role: Role,
+    name: str,
+    expires_at: datetime | None = None,
+) -> ApiKey:
+    """Let a token in; the owner is made if there is none of that name."""
+    session.execute(upsert(Owner).values(name=owner).on_conflict_do_nothing())
+    key = ApiKey(
+        id=f"key_{uuid7().hex}",
+        prefix=_prefix(token),
+        hash=_hash(token),
+        owner=owner,
+        role=role,
+        name=name,
+        expires_at=expires_at,
+    )
+    session.add(key)
+    session.flush()
+    session.refresh(key)
+    return key
+
+
+def find(session: Session, token: str) -> ApiKey | None:
+    """The key of a token, if it is valid now."""
+    if not TOKEN.fullmatch(token):
+        return None
+    key = session.scalar(
+        select(ApiKey).where(
+            ApiKey.prefix == _prefix(token),
+            ApiKey.revoked_at.is_(None),
+            or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now()),
+        )
+    )
+    if key is None or not secrets.compare_digest(key.hash, _hash(token)):
+        return None
+    _touch(session, key)
+    return key
+
+
+def page(session: Session, owner: str | None = None) -> Sequence[ApiKey]:
+    """All keys, revoked ones too, newest first; of this owner if one is given."""
+    query = select(ApiKey).order_by(ApiKey.id.desc())
+    return session.scalars(query if owner is None else query.where(ApiKey.owner == owner)).all()
+
+
+def revoke(session: Session, key_id: str) -> ApiKey:
+    """Let a key in no more; revoking it again changes nothing.
+
+    Raises:
+        NotThere: when there is no such key.
+    """
+    key = session.get(ApiKey, key_id, with_for_update=True)
+    if key is None:
+        raise NotThere(f"there is no key '{key_id}'")
+    if key.revoked_at is None:
+        key.revoked_at = session.scalar(select(func.now()))
+        session.flush()
+    return key
+
+
+def ensure_operators(session: Session, token: str, owner: str = "admin") -> None:
+    """Let the operator's own key in as an administrator's, and no earlier one of theirs.
+
+    Raises:
+        ValueError: when it is no key.
+    """
+    if not TOKEN.fullmatch(token):
+        raise ValueError(
+            f"{_OPERATORS} is no key: write 'lth_', ten small letters or digits, '_', and at "
+            "least 24 letters, digits, '-' or '_'; 'lth keys new' makes one"
+        )
+    session.execute(upsert(Owner).values(name=owner).on_conflict_do_nothing())
+    session.execute(
+        update(ApiKey)
+        .where(
+            ApiKey.name == _OPERATORS,
+            ApiKey.prefix != _prefix(token),
+            ApiKey.revoked_at.is_(None),
+        )
+        .values(revoked_at=func.now())
+    )
+    row = {
+        "id": f"key_{uuid7().hex}",
+        "prefix": _prefix(token),
+        "hash": _hash(token),
+        "owner": owner,
+        "role": Role.ADMIN,
+        "name": _OPERATORS,
+    }
+    session.execute(
+        upsert(ApiKey)
+        .values(row)
+        .on_conflict_do_update(
+            index_elements=["prefix"], set_={"hash": _hash(token), "revoked_at": None}
+        )
+    )
+
+
+def _touch(session: Session, key: ApiKey) -> None:
+    """Note now and then that a key is in use; not at every request."""
+    stale = or_(ApiKey.used_at.is_(None), ApiKey.used_at < func.now() - _USED_EVERY)
+    if key.used_at is None or key.used_at < datetime.now(key.used_at.tzinfo) - _USED_EVERY:
+        session.execute(
+            update(ApiKey)
+            .where(ApiKey.id == key.id, stale)
+            .values(used_at=func.now())
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _prefix(token: str) -> str:
+    match = TOKEN.fullmatch(token)
+    assert match is not None, "not a token"
+    return match[1]
+
+
+def _hash(token: str) -> str:
+    # A token has 256 random bits: a slow hash would protect nothing more.
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,112 @@
+"""Administrators let people in and out."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from sqlalchemy import select, update
+
+from service.store import keys
+from service.store.tables import ApiKey
+from service.tokens import TOKEN, new_token
+from tests.service.api.conftest import ADMIN, client
+from tests.service.api.test_submitting import pointers, problem
+
+NEW = {"owner": "ada", "role": "member", "name": "laptop"}
+
+
+def test_a_key_is_shown_once_and_lets_its_owner_in(api, address):
+    made = api.post("/v1/keys", json=NEW)
+    assert made.status_code == 201
+    token = made.json()["key"]
+    assert TOKEN.fullmatch(token)
+    assert token.startswith(made.json()["prefix"])
+    with client(address, token) as ada:
+        assert ada.post("/v1/jobs", json={"kind": "model"}).json()["owner"] == "ada"
+    listed = api.get("/v1/keys").json()["keys"]
+    assert [key["owner"] for key in listed] == ["ada", "admin"]
+    assert listed[0]["used_at"] is not None
+    assert token not in api.get("/v1/keys").text
+    assert api.get("/v1/keys", params={"owner": "eve"}).json() == {"keys": []}
+
+
+def test_the_secret_is_nowhere_in_the_database(api, database):
+    token = api.post("/v1/keys", json=NEW).json()["key"]
+    with database.transaction() as session:
+        for key in session.scalars(select(ApiKey)):
+            assert token.rpartition("_")[2] not in str(vars(key))
+
+
+def test_a_revoked_key_lets_nobody_in(api, address):
+    made = api.post("/v1/keys", json=NEW).json()
+    with client(address, made["key"]) as ada:
+        assert ada.get("/v1/jobs").status_code == 200
+        revoked = api.delete(f"/v1/keys/{made['id']}")
+        assert revoked.json()["revoked_at"] is not None
+        problem(ada.get("/v1/jobs"), 401, "unauthenticated")
+    assert api.delete(f"/v1/keys/{made['id']}").json() == revoked.json()
+
+
+def test_an_expired_key_lets_nobody_in(api, address, database):
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    made = api.post("/v1/keys", json={**NEW, "expires_at": soon}).json()
+    with client(address, made["key"]) as ada:
+        assert ada.get("/v1/jobs").status_code == 200
+        with database.transaction() as session:
+            session.execute(
+                update(ApiKey)
+                .where(ApiKey.id == made["id"])
+                .values(expires_at=datetime.now(UTC) - timedelta(seconds=1))
+            )
+        problem(ada.get("/v1/jobs"), 401, "unauthenticated")
+
+
+NO_KEYS = [
+    "",
+    "Bearer",
+    "Bearer ",
+    "Bearer x",
+    f"Basic {ADMIN}",
+    ADMIN,
+    f"Bearer {ADMIN}x",
+    "Bearer é",
+]
+
+
+def test_what_is_no_key_lets_nobody_in(address):
+    for header in NO_KEYS:
+        headers = [(b"Authorization", header.encode("latin-1"))]
+        response = httpx.get(f"{address}/v1/jobs", headers=headers)
+        problem(response, 401, "unauthenticated")
+        assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_wrong_fields_of_a_key_are_told(api):
+    wrong = {"owner": "Ada!", "role": "boss", "expires_at": "2001-01-01T00:00:00Z", "x": 1}
+    document = problem(api.post("/v1/keys", json=wrong), 422, "invalid")
+    assert pointers(document) == {"/owner", "/role", "/expires_at", "/x"}
+
+
+def test_a_new_operators_key_takes_the_place_of_the_old_one(database):
+    old, new = new_token(), new_token()
+    with database.transaction() as session:
+        for token in (old, new, new):
+            keys.ensure_operators(session, token)
+        assert keys.find(session, old) is None
+        assert keys.find(session, new) is not None
+        with pytest.raises(ValueError, match="LTH_ADMIN_KEY is no key"):
+            keys.ensure_operators(session, "hunter2")
+
+
+def test_what_changes_something_is_in_the_audit_log(api):
+    made = api.post("/v1/keys", json=NEW, headers={"X-Request-Id": "mine"}).json()
+    api.delete(f"/v1/keys/{made['id']}")
+    entries = api.get("/v1/audit").json()["entries"]
+    assert [(entry["action"], entry["subject"]) for entry in entries] == [
+        ("key.revoke", made["id"]),
+        ("key.create", made["id"]),
+    ]
+    assert entries[1]["owner"] == "admin"
+    assert entries[1]["request_id"] == "mine"
+    rest = api.get("/v1/audit", params={"before": entries[0]["id"]}).json()["entries"]
+    assert rest == entries[1:]
