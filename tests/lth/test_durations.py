@@ -1,30 +1,57 @@
-"""Lengths of training are text, wherever they are seen."""
-
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from lth.durations import Duration
-from lth.training import Training
+from lth.durations import Duration, Length, Point
+from lth.limits import Limits
 
-
-@pytest.mark.parametrize("text", ["20ep", "0it", "50000it"])
-def test_a_duration_is_written_as_it_was_read(text):
-    assert str(Duration.parse(text)) == text
-
-
-@pytest.mark.parametrize("text", ["", "20", "ep", "-1ep", "1.5ep", "020ep", "1e3it", "20 ep"])
-def test_what_is_no_duration_is_refused_with_examples(text):
-    with pytest.raises(ValueError, match="'20ep' or '50000it'"):
-        Duration.parse(text)
+LENGTH, POINT = TypeAdapter(Length), TypeAdapter(Point)
 
 
-def test_epochs_are_counted_in_steps():
-    assert Duration.parse("3ep").iterations(100) == 300
-    assert Duration.parse("3it").iterations(100) == 3
+@given(count=st.integers(0, 999_999_999), unit=st.sampled_from(["ep", "it"]))
+def test_what_is_written_can_be_read(count, unit):
+    duration = Duration(count, unit)
+    assert Duration.parse(str(duration)) == duration
+    assert POINT.validate_json(POINT.dump_json(duration)) == duration
 
 
-def test_a_default_is_text_in_the_schema():
-    assert Training.model_json_schema()["properties"]["duration"]["default"] == "20ep"
+def test_epochs_are_so_many_steps():
+    assert Duration.parse("3ep").iterations(916) == 2_748
+    assert Duration.parse("3it").iterations(916) == 3
 
 
-def test_a_document_has_durations_as_text():
-    assert Training.model_validate({"duration": "3ep"}).model_dump(mode="json")["duration"] == "3ep"
+@pytest.mark.parametrize(
+    "text",
+    ["", "20", "ep", "20 ep", "20epochs", "-1ep", "1.5ep", "020ep", "1e3it", "20EP", "20ep\n"],
+)
+def test_what_is_no_duration_is_refused_with_an_example(text):
+    with pytest.raises(ValidationError, match=r"is not a duration; .* such as '20ep' or '50000it'"):
+        LENGTH.validate_python(text)
+
+
+@pytest.mark.parametrize("value", [20, 1.5, None, True, ["20ep"]])
+def test_a_number_without_a_unit_is_refused(value):
+    with pytest.raises(ValidationError, match="is not a duration; write text"):
+        LENGTH.validate_python(value)
+
+
+def test_a_length_is_some_time_and_a_point_may_be_the_start():
+    assert POINT.validate_python("0it") == Duration(0, "it")
+    with pytest.raises(ValidationError, match="'0ep' is no time at all; give at least '1ep'"):
+        LENGTH.validate_python("0ep")
+
+
+def test_limits_bound_epochs_and_iterations_apart():
+    limits = Limits(max_epochs=5, max_iterations=50)
+    for text in ("5ep", "50it"):
+        LENGTH.validate_python(text, context=limits)
+    for text, most in (("6ep", "5ep"), ("51it", "50it")):
+        with pytest.raises(ValidationError, match=f"'{text}' is more .* at most '{most}'"):
+            LENGTH.validate_python(text, context=limits)
+
+
+def test_the_schema_says_how_to_write_one():
+    schema = LENGTH.json_schema()
+    assert schema["type"] == "string"
+    assert schema["examples"] == ["20ep", "50000it"]

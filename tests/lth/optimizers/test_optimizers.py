@@ -1,0 +1,40 @@
+"""Optimizers as data; that Keras builds them is tested where Keras is."""
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from lth.family import kind_of, members
+from lth.optimizers import Optimizer
+
+ADAPTER = TypeAdapter(Optimizer)
+KINDS = [kind_of(member) for member in members(Optimizer)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_configuration_for_keras_holds_every_parameter(kind):
+    optimizer = ADAPTER.validate_python({"kind": kind, "learning_rate": 0.25})
+    config = optimizer.keras_config()
+    assert config["class_name"] == kind
+    assert config["config"]["learning_rate"] == 0.25
+    assert set(config["config"]) == set(type(optimizer).model_fields) - {"kind"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), None])
+def test_a_learning_rate_is_a_positive_number(kind, rate):
+    with pytest.raises(ValidationError, match="learning_rate"):
+        ADAPTER.validate_python({"kind": kind, "learning_rate": rate})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_learning_rate_must_be_given(kind):
+    with pytest.raises(ValidationError, match="learning_rate"):
+        ADAPTER.validate_python(kind)
+
+
+def test_adamw_decays_weights_and_adam_does_not_unless_told():
+    decays = {
+        kind: ADAPTER.validate_python({"kind": kind, "learning_rate": 1e-3}).weight_decay
+        for kind in KINDS
+    }
+    assert decays == {"sgd": None, "adam": None, "adamw": 0.004, "rmsprop": None}

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+from pydantic import TypeAdapter
+
+from lth.controls import Control
+from lth.family import kind_of, members
+from lth.masks import density, layer_densities
+
+KINDS = [kind_of(member) for member in members(Control)]
+
+
+@pytest.fixture
+def ticket():
+    rng = np.random.default_rng(0)
+    return {"a": rng.random((50, 40)) < 0.1, "b": rng.random((40, 10)) < 0.9}
+
+
+def masks(kind, ticket, seed=0):
+    control = TypeAdapter(Control).validate_python({"kind": kind, "of": "ticket"})
+    return control.masks(ticket, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_control_keeps_as_many_weights_as_its_ticket(kind, ticket):
+    made = masks(kind, ticket)
+    assert density(made) == density(ticket)
+    assert {name: (mask.shape, mask.dtype) for name, mask in made.items()} == {
+        name: (mask.shape, mask.dtype) for name, mask in ticket.items()
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_control_leaves_the_tickets_masks_as_they_are(kind, ticket):
+    before = {name: mask.copy() for name, mask in ticket.items()}
+    masks(kind, ticket)
+    for name, mask in ticket.items():
+        np.testing.assert_array_equal(mask, before[name])
+
+
+def test_random_weights_take_the_ticket_s_own_masks(ticket):
+    for name, mask in masks("random_weights", ticket).items():
+        np.testing.assert_array_equal(mask, ticket[name])
+
+
+def test_a_shuffled_mask_keeps_the_density_of_each_layer_in_other_places(ticket):
+    made = masks("shuffled_mask", ticket)
+    assert layer_densities(made) == layer_densities(ticket)
+    assert all((made[name] != ticket[name]).any() for name in ticket)
+
+
+def test_a_random_mask_spreads_the_survivors_over_the_network(ticket):
+    found = layer_densities(masks("random_mask", ticket))
+    assert found["a"] == pytest.approx(density(ticket), abs=0.03)
+    assert found["b"] == pytest.approx(density(ticket), abs=0.06)
+
+
+@pytest.mark.parametrize("kind", ["shuffled_mask", "random_mask"])
+def test_other_seeds_give_other_masks(kind, ticket):
+    once, again, other = (masks(kind, ticket, seed)["a"] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(once, again)
+    assert (once != other).any()

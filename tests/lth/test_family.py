@@ -1,0 +1,79 @@
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import Field, TypeAdapter, ValidationError
+
+from lth.catalogue import FAMILIES
+from lth.family import Member, aliases_of, by_name, kind_of, members
+
+
+class Apple(Member):
+    """An apple."""
+
+    kind: Literal["apple"]
+    weight: float = 1.0
+
+
+class Pear(Member):
+    """A pear."""
+
+    kind: Literal["pear"]
+    stalk: int
+
+
+Fruit = Annotated[Apple | Pear, Field(discriminator="kind"), by_name({"ap": "apple"})]
+FRUIT = TypeAdapter(Fruit)
+ALL = [
+    pytest.param(member, id=f"{name}/{kind_of(member)}")
+    for name, family in FAMILIES.items()
+    for member in members(family)
+]
+
+
+@pytest.mark.parametrize("written", ["apple", {"kind": "apple"}, "ap", {"kind": "ap", "weight": 1}])
+def test_a_member_may_be_written_by_its_bare_kind_or_its_alias(written):
+    assert FRUIT.validate_python(written) == Apple(kind="apple")
+
+
+def test_a_member_itself_is_taken_as_it_is():
+    assert FRUIT.validate_python(Pear(kind="pear", stalk=2)).stalk == 2
+
+
+@pytest.mark.parametrize("written", ["pear", "plum", {"kind": "apple", "stalk": 1}, {}, 3, None])
+def test_what_is_no_member_is_refused(written):
+    with pytest.raises(ValidationError):
+        FRUIT.validate_python(written)
+
+
+def test_a_family_tells_its_members_and_aliases():
+    assert [kind_of(member) for member in members(Fruit)] == ["apple", "pear"]
+    assert dict(aliases_of(Fruit)) == {"ap": "apple"}
+
+
+def test_a_family_of_one_is_a_family():
+    assert members(Annotated[Apple, Field(discriminator="kind")]) == (Apple,)
+
+
+@pytest.mark.parametrize("member", ALL)
+def test_every_member_is_frozen_and_refuses_unknown_fields(member):
+    assert member.model_config["frozen"]
+    assert member.model_config["extra"] == "forbid"
+
+
+@pytest.mark.parametrize("member", ALL)
+def test_no_kind_is_ever_a_default(member):
+    """A default kind would be left out of the canonical form, which told no members apart."""
+    assert member.model_fields["kind"].is_required()
+
+
+@pytest.mark.parametrize("member", ALL)
+def test_every_member_says_what_it_is_in_a_line(member):
+    assert member.__doc__
+    assert len(member.__doc__.splitlines()[0]) <= 100
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_kinds_differ_within_a_family(name):
+    kinds = [kind_of(member) for member in members(FAMILIES[name])]
+    assert len(set(kinds)) == len(kinds)
+    assert set(aliases_of(FAMILIES[name]).values()) <= set(kinds)

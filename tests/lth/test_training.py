@@ -1,0 +1,79 @@
+"""How long a level is, where it is evaluated, and its learning rates."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from lth.training import Augmentation, Training
+
+
+def test_the_papers_lenet():
+    training = Training.model_validate(
+        {"batch_size": 60, "duration": "50000it", "evaluate_every": "100it"}
+    )
+    assert training.steps_per_epoch(55_000) == 916
+    assert training.iterations(55_000) == 50_000
+    points = training.evaluation_points(55_000)
+    assert len(points) == 500
+    assert (points[0], points[-1]) == (100, 50_000)
+
+
+def test_an_incomplete_batch_is_dropped():
+    assert Training(batch_size=60).steps_per_epoch(119) == 1
+
+
+def test_a_level_is_evaluated_at_its_end_whatever_the_interval():
+    training = Training.model_validate({"duration": "10it", "evaluate_every": "4it"})
+    assert training.evaluation_points(1_000) == (4, 8, 10)
+    long = Training.model_validate({"duration": "10it", "evaluate_every": "1ep"})
+    assert long.evaluation_points(1_000) == (10,)
+
+
+@given(
+    duration=st.integers(1, 300),
+    every=st.integers(1, 400),
+    unit=st.sampled_from(["ep", "it"]),
+    samples=st.integers(60, 600),
+)
+def test_evaluation_points_rise_to_the_end(duration, every, unit, samples):
+    training = Training.model_validate(
+        {"duration": f"{duration}it", "evaluate_every": f"{every}{unit}"}
+    )
+    points = training.evaluation_points(samples)
+    assert list(points) == sorted(set(points))
+    assert points[-1] == duration
+    assert points[0] >= 1
+
+
+def test_there_is_a_learning_rate_for_each_step_of_a_level():
+    training = Training.model_validate(
+        {
+            "optimizer": {"kind": "sgd", "learning_rate": 0.1},
+            "decay": {"kind": "step", "at": ["1ep"]},
+            "warmup": "2it",
+            "duration": "2ep",
+            "batch_size": 50,
+        }
+    )
+    found = training.learning_rates(samples=200)
+    np.testing.assert_allclose(found, [0.05, 0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.01], rtol=1e-6)
+
+
+def test_a_warm_up_in_the_same_unit_is_checked_without_the_data():
+    with pytest.raises(ValidationError, match="warm-up of '3ep' is longer than '2ep'"):
+        Training.model_validate({"warmup": "3ep", "duration": "2ep"})
+
+
+@pytest.mark.parametrize("kind", ["none", "flip", "crop", "flip_crop"])
+def test_augmentation_is_one_of_a_few_words(kind):
+    assert TypeAdapter(Augmentation).validate_python(kind) == kind
+    with pytest.raises(ValidationError, match="augmentation"):
+        Training.model_validate({"augmentation": "rotate"})
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, "many", None])
+def test_a_batch_has_a_whole_number_of_samples(size):
+    with pytest.raises(ValidationError, match="batch_size"):
+        Training.model_validate({"batch_size": size})
