@@ -122,7 +122,7 @@ class Blueprint:
             settings = [value for value in layer["config"].values() if isinstance(value, dict)]
             for config in (layer["config"], *(value.get("config", {}) for value in settings)):
                 _seed(config, rng)
-        model = keras.Sequential([_layer(layer) for layer in layers])
+        model = keras.Sequential([_layer(layer) for layer in layers], name="network")
         model.build((None, *self.shape))
         return model
 

@@ -299,7 +299,10 @@ def program(
 
 
 def _built(optimizer: Optimizer, model: keras.Sequential) -> keras.optimizers.Optimizer:
-    built = keras.optimizers.deserialize(optimizer.keras_config())
+    described = optimizer.keras_config()
+    # Its name is part of its slots' names, which a checkpoint carries to other processes.
+    described["config"]["name"] = "optimizer"
+    built = keras.optimizers.deserialize(described)
     built.build(model.trainable_variables)
     return built
 

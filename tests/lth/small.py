@@ -1,0 +1,48 @@
+"""A small experiment on real data, that many tests share."""
+
+import keras
+import numpy as np
+
+from lth.layers import LotteryLinear
+from lth.training import Training
+
+TRAINING = Training.model_validate(
+    {
+        "duration": "3ep",
+        "evaluate_every": "13it",
+        "optimizer": {"kind": "adam", "learning_rate": 0.005},
+    }
+)
+
+
+def network(*between: keras.Layer) -> keras.Sequential:
+    """Two lottery layers on the digits, with whatever layers between them."""
+    return keras.Sequential(
+        [keras.layers.Flatten(), LotteryLinear(24, activation="relu"), *between, LotteryLinear(10)]
+    )
+
+
+def noisy_network() -> keras.Sequential:
+    """The same with Keras' own normalisation and dropout, whose state training changes."""
+    return network(keras.layers.BatchNormalization(), keras.layers.Dropout(0.3))
+
+
+def same(one: dict, other: dict) -> bool:
+    """Whether two sets of named arrays are equal to the bit."""
+    return one.keys() == other.keys() and all(
+        np.array_equal(one[name], other[name]) for name in one
+    )
+
+
+class Recorder:
+    """An observer that keeps every checkpoint that it is offered, and all progress."""
+
+    def __init__(self) -> None:
+        self.checkpoints: list[bytes] = []
+        self.progress_seen: list = []
+
+    def progress(self, progress) -> None:
+        self.progress_seen.append(progress)
+
+    def checkpoint(self, content) -> None:
+        self.checkpoints.append(content())

@@ -1,0 +1,135 @@
+"""Lottery layers within Keras: variables, gradients, initialisation, serialisation."""
+
+import keras
+import numpy as np
+import pytest
+
+from lth.engine.network import Blueprint, prunable, weight_variables
+from lth.errors import NothingToPrune, SpecError
+from lth.layers import LotteryConv2D, LotteryLinear
+
+
+def built(*layers: keras.Layer, shape=(8, 8, 1)) -> keras.Sequential:
+    model = keras.Sequential(list(layers))
+    model.build((None, *shape))
+    return model
+
+
+def test_kernels_biases_and_masks_are_tracked_as_variables():
+    """Defect 1: layers that hold bare tensors leave Keras 3 a model without variables."""
+    model = built(keras.layers.Flatten(), LotteryLinear(5), LotteryLinear(3))
+    assert len(model.trainable_variables) == 4
+    assert len({variable.path for variable in model.variables}) == len(model.variables) == 6
+
+
+def test_two_layers_of_one_name_prefix_do_not_share_a_key():
+    """Defect 1: keyed by their plain names, all kernels collide."""
+    blueprint = Blueprint.of_sequential(
+        keras.Sequential([keras.layers.Flatten(), LotteryLinear(5), LotteryLinear(3)]), (8, 8, 1)
+    )
+    weights = weight_variables(blueprint.build())
+    assert list(weights) == [
+        "linear_1/kernel",
+        "linear_1/bias",
+        "linear_2/kernel",
+        "linear_2/bias",
+    ]
+
+
+def test_a_network_without_lottery_layers_is_refused():
+    """Defect 1: pruning nothing must not pass in silence."""
+    plain = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(10)])
+    with pytest.raises(NothingToPrune, match="none of the 2 layers can be pruned"):
+        Blueprint.of_sequential(plain, (8, 8, 1))
+
+
+def test_only_a_sequential_is_accepted():
+    with pytest.raises(SpecError, match=r"Dense is no keras\.Sequential"):
+        Blueprint.of_sequential(keras.layers.Dense(3), (4,))  # pyright: ignore
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [LotteryLinear(7, activation="relu"), LotteryConv2D(4, 3, strides=2, padding="valid")],
+)
+def test_a_layer_survives_its_config(layer):
+    again = type(layer).from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+    assert keras.layers.deserialize(keras.layers.serialize(layer)).get_config() == (
+        layer.get_config()
+    )
+
+
+def test_pruned_weights_get_no_gradient_and_stay_zero_under_keras_own_fit():
+    model = built(keras.layers.Flatten(), LotteryLinear(6, activation="relu"), LotteryLinear(3))
+    rng = np.random.default_rng(0)
+    mask = rng.random((64, 6)) < 0.5
+    layer = model.layers[1]
+    layer.mask.assign(mask.astype("float32"))
+    layer._kernel.assign(layer._kernel.numpy() * mask)
+    before = layer._kernel.numpy()
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(rng.random((90, 8, 8, 1), "float32"), rng.integers(0, 3, 90), epochs=2, verbose=0)
+    after = layer._kernel.numpy()
+    assert np.all(after[~mask] == 0)
+    assert np.mean(after[mask] != before[mask]) > 0.5
+
+
+def test_frozen_values_take_part_but_are_not_trained():
+    layer = LotteryLinear(2, freezes=True)
+    layer.build((None, 3))
+    layer._kernel.assign([[1.0, 0], [0, 2], [0, 0]])
+    layer.mask.assign([[1.0, 0], [0, 1], [0, 0]])
+    layer.frozen.assign([[0.0, 5], [0, 0], [0, 0]])
+    assert np.array_equal(
+        keras.ops.convert_to_numpy(layer(np.eye(3, dtype="float32"))),
+        [
+            [1, 5],
+            [0, 2],
+            [0, 0],
+        ],
+    )
+    assert {v.name for v in layer.trainable_variables} == {"kernel", "bias"}
+
+
+def test_a_convolution_starts_from_glorot_by_its_kernels_fan_in_and_fan_out():
+    """Defect 11: the deviation must not depend on the size of the image."""
+    blueprint = Blueprint.of_sequential(
+        keras.Sequential([LotteryConv2D(64, 3), keras.layers.Flatten(), LotteryLinear(10)]),
+        (32, 32, 16),
+    )
+    kernel = blueprint.initial_weights(0)["conv2d_1/kernel"]
+    glorot = np.sqrt(2 / (3 * 3 * 16 + 3 * 3 * 64))
+    assert kernel.std() == pytest.approx(glorot, rel=0.03)
+
+
+def test_initial_weights_follow_from_the_seed_alone():
+    """Defect 4: every trial draws its own signs too."""
+    network = keras.Sequential([keras.layers.Flatten(), LotteryLinear(50), LotteryLinear(10)])
+    blueprint = Blueprint.of_sequential(network, (8, 8, 1))
+    first, again, other = (blueprint.initial_weights(seed)["linear_1/kernel"] for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert np.mean(np.sign(first) == np.sign(other)) == pytest.approx(0.5, abs=0.05)
+
+
+def test_layers_of_one_network_start_from_different_draws():
+    network = keras.Sequential([keras.layers.Flatten(), LotteryLinear(64), LotteryLinear(64)])
+    weights = Blueprint.of_sequential(network, (8, 8, 1)).initial_weights(3)
+    assert not np.array_equal(weights["linear_1/kernel"], weights["linear_2/kernel"])
+
+
+def test_the_output_layer_is_the_last_one_or_the_one_that_is_named():
+    """Defect 7: it is not decided by the order of variables."""
+    network = built(keras.layers.Flatten(), LotteryLinear(5, name="a"), LotteryLinear(3, name="b"))
+    assert [place.role for place in prunable(network)] == ["dense", "output"]
+    assert [place.role for place in prunable(network, "a")] == ["output", "dense"]
+    with pytest.raises(SpecError, match="no lottery layer is called 'c'; there are: a, b"):
+        prunable(network, "c")
+
+
+def test_names_do_not_depend_on_what_was_built_before():
+    configs = []
+    for _ in range(2):
+        network = keras.Sequential([LotteryConv2D(2), keras.layers.Flatten(), LotteryLinear(3)])
+        configs.append(Blueprint.of_sequential(network, (8, 8, 1)).key)
+    assert configs[0] == configs[1]
