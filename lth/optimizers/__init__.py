@@ -4,25 +4,15 @@ The learning rate is not the optimizer's: `Training` combines it with its decay 
 step, so that one compiled network serves every schedule.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lth.family import Member, by_name, kind_of
+from lth.family import by_name
+from lth.optimizers._base import OptimizerBase
 
 
-class _Optimizer(Member):
-    """Parameters that every optimizer has."""
-
-    learning_rate: float = Field(gt=0, le=100)
-    weight_decay: float | None = Field(default=None, gt=0, le=1, description="decoupled, per step")
-
-    def keras_config(self) -> dict[str, Any]:
-        """The optimizer as ``keras.optimizers.deserialize`` reads it, at its base rate."""
-        return {"class_name": kind_of(type(self)), "config": self.model_dump(exclude={"kind"})}
-
-
-class Sgd(_Optimizer):
+class Sgd(OptimizerBase):
     """Stochastic gradient descent, with momentum by choice."""
 
     kind: Literal["sgd"]
@@ -30,7 +20,7 @@ class Sgd(_Optimizer):
     nesterov: bool = False
 
 
-class Adam(_Optimizer):
+class Adam(OptimizerBase):
     """Adam, the papers' choice for LeNet and Conv networks."""
 
     kind: Literal["adam"]
@@ -46,7 +36,7 @@ class AdamW(Adam):
     weight_decay: float | None = Field(default=0.004, gt=0, le=1, description="decoupled, per step")
 
 
-class RmsProp(_Optimizer):
+class RmsProp(OptimizerBase):
     """RMSprop, with momentum by choice."""
 
     kind: Literal["rmsprop"]

@@ -1,0 +1,18 @@
+"""What every optimizer shares."""
+
+from typing import Any
+
+from pydantic import Field
+
+from lth.family import Member, kind_of
+
+
+class OptimizerBase(Member):
+    """Parameters that every optimizer has, and its configuration for Keras."""
+
+    learning_rate: float = Field(gt=0, le=100)
+    weight_decay: float | None = Field(default=None, gt=0, le=1, description="decoupled, per step")
+
+    def keras_config(self) -> dict[str, Any]:
+        """The optimizer as ``keras.optimizers.deserialize`` reads it, at its base rate."""
+        return {"class_name": kind_of(type(self)), "config": self.model_dump(exclude={"kind"})}
