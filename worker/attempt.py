@@ -47,16 +47,19 @@ def attempt(child: Child, claimed: Claimed) -> Sequence[str]:
         child.draining,
         claimed.max_seconds,
     )
-    with heartbeat(child, observer), captured() as output:
-        try:
-            return _execute(child, claimed, observer, output)
-        except LeaseLost as error:
-            log.warning("abandoned: %s", error)
-        except Stopped:
-            _stopped(child, observer, output)
-        except Exception as error:
-            log.exception("the run '%s' of %s failed", lease.key, lease.job_id)
-            _fail(child, observer, failure_of(error), output)
+    try:
+        with heartbeat(child, observer), captured() as output:
+            try:
+                return _execute(child, claimed, observer, output)
+            except LeaseLost:
+                raise
+            except Stopped:
+                _stopped(child, observer, output)
+            except Exception as error:
+                log.exception("the run '%s' of %s failed", lease.key, lease.job_id)
+                _fail(child, observer, failure_of(error), output)
+    except LeaseLost as error:
+        log.warning("abandoned: %s", error)
     return ()
 
 
@@ -114,6 +117,8 @@ def _stopped(child: Child, observer: RunObserver, output: RunLog) -> None:
     """Write why a run stopped before its end."""
     lease, settings = observer.lease, child.settings
     log.info("stopped '%s' of %s: %s", lease.key, lease.job_id, observer.order)
+    if observer.order is Order.LEASE_LOST:
+        raise lease.lost
     if observer.order is Order.TIMEOUT:
         _fail(child, observer, Failure(Reason.TIMEOUT, TOO_LONG), output)
         return
@@ -123,10 +128,10 @@ def _stopped(child: Child, observer: RunObserver, output: RunLog) -> None:
         with child.database.transaction() as session:
             if observer.order is Order.CANCEL:
                 finishing.cancelled(session, lease, settings, kept)
-            elif observer.order is not Order.LEASE_LOST:
+            else:
                 finishing.give_back(session, lease, settings, "its worker was told to stop")
 
-    _unless_lost(lambda: _patiently(child, observer, write))
+    _patiently(child, observer, write)
 
 
 def _fail(child: Child, observer: RunObserver, failure: Failure, output: RunLog) -> None:
@@ -139,14 +144,7 @@ def _fail(child: Child, observer: RunObserver, failure: Failure, output: RunLog)
         with child.database.transaction() as session:
             finishing.fail(session, observer.lease, told, child.settings)
 
-    _unless_lost(lambda: _patiently(child, observer, write))
-
-
-def _unless_lost(write: Callable[[], None]) -> None:
-    try:
-        write()
-    except LeaseLost as error:
-        log.warning("abandoned: %s", error)
+    _patiently(child, observer, write)
 
 
 def _patiently(child: Child, observer: RunObserver, write: Callable[[], T]) -> T:

@@ -9,7 +9,7 @@ from lth.artifacts import MASKS
 from lth.datasets import Arrays, DatasetContract
 from lth.plan import PlannedRun, experiment_named
 from lth.running import Inputs
-from lth.spec import ControlExperiment, Spec
+from lth.spec import ControlExperiment, Spec, parse_spec
 from service.store import artifacts, trunks
 from service.store.blobs import BlobDamaged, BlobMissing
 from service.store.claiming import Claimed
@@ -19,6 +19,11 @@ from worker.child import Child
 def load(spec: Spec, directory: Path | None) -> Arrays:
     """A spec's data set; the last ones stay in memory for the next run."""
     return _load(cast(Hashable, spec.dataset), directory)
+
+
+def warm(directory: Path | None) -> None:
+    """Load the default data set before anybody waits for it; it is bundled, so it is there."""
+    load(parse_spec({"kind": "model"}), directory)
 
 
 @lru_cache(maxsize=2)

@@ -34,7 +34,9 @@ def work(child: Child) -> int:
                 break
             done += 1
             child.used_device = True
-            for pool in attempt(child, claimed):
+            released = attempt(child, claimed)
+            log.info("done with '%s' of %s", claimed.lease.key, claimed.lease.job_id)
+            for pool in released:
                 child.hints.wake(pool)
     child.idle_since = time.monotonic()
     return done
@@ -52,6 +54,8 @@ def _claim(child: Child) -> Claimed | None:
     except OperationalError as error:
         log.warning("nothing can be claimed while the database is away: %s", error)
         return None
+    log.info("attempt %d at '%s' of %s",
+             claimed.lease.attempt, claimed.lease.key, claimed.lease.job_id)  # fmt: skip
     if wake:
         child.hints.wake(claimed.pool)
     return claimed

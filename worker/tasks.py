@@ -12,6 +12,7 @@ from worker import node
 from worker.app import app
 from worker.child import Child, start_child
 from worker.idle import watch_idleness
+from worker.inputs import warm
 from worker.loop import work as execute_what_waits
 
 _children: list[Child] = []
@@ -43,6 +44,7 @@ def _start(**_: Any) -> None:
     settings = Settings()
     child = start_child(settings, tuple(app.conf["lth_pools"]))
     _children[:] = [child]
+    warm(settings.datasets_dir)
     watch_idleness(child)
     for pool in child.pools:
         child.hints.wake(pool)

@@ -64,7 +64,14 @@ def append(session: Session, job_id: str, events: Sequence[New]) -> int:
         return 0
     first = last - len(events) + 1
     session.add_all(
-        Event(job_id=job_id, number=first + n, kind=event.kind, run=event.run, data=event.data)
+        Event(
+            job_id=job_id,
+            number=first + n,
+            kind=event.kind,
+            run=event.run,
+            data=event.data,
+            at=func.clock_timestamp(),
+        )
         for n, event in enumerate(events)
     )
     session.flush()

@@ -1,0 +1,120 @@
+"""What a client may ask of a job that exists: cancel, retry, delete."""
+
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import Session, aliased
+
+from service.store.errors import NotInThatState
+from service.store.events import EventKind, New
+from service.store.settling import settle
+from service.store.states import FINISHED_JOB, FINISHED_RUN, Reason, RunState
+from service.store.tables import Job, Run, RunNeed
+
+
+def cancel(session: Session, job: Job) -> Job:
+    """Cancel what waits at once; ask what runs to stop. A finished job stays as it is.
+
+    Raises:
+        NotInThatState: when the job has finished otherwise.
+    """
+    unfinished = _lock(session, job, Run.state.not_in(FINISHED_RUN))
+    if not unfinished:
+        raise NotInThatState(f"the job '{job.id}' has finished ({job.state}); nothing to cancel")
+    for run in unfinished:
+        run.cancel_requested = True
+        if run.state is not RunState.RUNNING:
+            run.state = RunState.CANCELLED
+            run.failure_reason = Reason.CANCELLED
+            run.failure_message = "cancelled on request"
+            run.finished_at = func.clock_timestamp()  # pyright: ignore[reportAttributeAccessIssue]
+    session.execute(
+        update(Job)
+        .where(Job.id == job.id, Job.cancel_requested_at.is_(None))
+        .values(cancel_requested_at=func.clock_timestamp())
+        .execution_options(synchronize_session=False)
+    )
+    session.flush()
+    happened = [New(EventKind.JOB_CANCEL_REQUESTED)]
+    happened += [
+        New(EventKind.RUN_CANCELLED, run.key)
+        for run in unfinished
+        if run.state is RunState.CANCELLED
+    ]
+    settle(session, job.id, happened)
+    session.refresh(job)
+    return job
+
+
+def retry(session: Session, job: Job, *, afresh: bool = False) -> Job:
+    """Queue the runs of a finished job again that did not succeed.
+
+    They go on from their last checkpoint, or start from the beginning if `afresh`.
+
+    Raises:
+        NotInThatState: when the job has not finished, or succeeded.
+    """
+    unsuccessful = _lock(session, job, Run.state != RunState.SUCCEEDED)
+    unfinished = [run for run in unsuccessful if run.state not in FINISHED_RUN]
+    if unfinished or not unsuccessful:
+        what = "is not finished yet" if unfinished else "has succeeded"
+        raise NotInThatState(f"the job '{job.id}' {what}; only a failed or cancelled one can retry")
+    waiting_for = _waiting_for(session, job)
+    for run in unsuccessful:
+        run.waiting_for = waiting_for.get(run.id, 0)
+        run.state = RunState.BLOCKED if run.waiting_for else RunState.QUEUED
+        run.queued_at = None if run.waiting_for else func.clock_timestamp()  # pyright: ignore[reportAttributeAccessIssue]
+        run.losses, run.cancel_requested, run.seconds = 0, False, 0.0
+        run.failure_reason = run.failure_message = run.log_tail = None
+        run.finished_at = run.worker_id = None
+        if afresh:
+            run.checkpoint_digest = run.progress = None
+    session.execute(
+        update(Job)
+        .where(Job.id == job.id)
+        .values(cancel_requested_at=None, failure=None)
+        .execution_options(synchronize_session=False)
+    )
+    session.flush()
+    settle(session, job.id, [New(EventKind.JOB_RETRIED, data={"afresh": afresh})])
+    session.refresh(job)
+    return job
+
+
+def delete(session: Session, job: Job) -> None:
+    """Remove a finished job and all it left; its blobs are collected later.
+
+    Raises:
+        NotInThatState: when it has not finished.
+    """
+    _lock(session, job, Run.state.not_in(FINISHED_RUN))
+    session.refresh(job, with_for_update=True)
+    if job.state not in FINISHED_JOB:
+        raise NotInThatState(f"the job '{job.id}' is {job.state}; cancel it before deleting it")
+    session.delete(job)
+    session.flush()
+
+
+def _lock(session: Session, job: Job, condition: ColumnElement[bool]) -> Sequence[Run]:
+    """The runs of a job that meet a condition, locked in the order of the plan."""
+    return session.scalars(
+        select(Run)
+        .where(Run.job_id == job.id, condition)
+        .order_by(Run.position)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def _waiting_for(session: Session, job: Job) -> dict[uuid.UUID, int]:
+    """How many runs that have not succeeded each run of a job needs."""
+    needed = aliased(Run)
+    rows = session.execute(
+        select(RunNeed.run_id, func.count())
+        .join(Run, Run.id == RunNeed.run_id)
+        .join(needed, needed.id == RunNeed.needs_id)
+        .where(Run.job_id == job.id, needed.state != RunState.SUCCEEDED)
+        .group_by(RunNeed.run_id)
+    )
+    return {run_id: count for run_id, count in rows}  # noqa: C416

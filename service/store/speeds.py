@@ -1,0 +1,53 @@
+"""How fast runs were lately: what an estimate is made from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lth.plan import RunKind
+from service.store.states import RunState
+from service.store.tables import Job, Result, Run
+
+_RECENT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The last level of a run that has succeeded.
+
+    Attributes:
+        spec: of its job, as stored.
+    """
+
+    spec: dict[str, Any]
+    samples_per_second: float
+
+
+def recent(session: Session, pool: str | None = None) -> list[Measured]:
+    """The speed of the experiments that finished last, newest first."""
+    speed = Result.document["levels"][-1]["samples_per_second"].as_float()
+    query = (
+        select(Job.spec, speed)
+        .join(Run, Run.job_id == Job.id)
+        .join(Result, Result.run_id == Run.id)
+        .where(Run.finished_at.is_not(None), Run.kind == RunKind.EXPERIMENT)
+        .order_by(Run.finished_at.desc())
+        .limit(_RECENT)
+    )
+    if pool is not None:
+        query = query.where(Run.pool == pool)
+    return [Measured(spec, speed) for spec, speed in session.execute(query) if speed]
+
+
+def trained(session: Session, trunks: Sequence[str]) -> set[str]:
+    """Which dense trainings some run has done already, by `PlannedRun.trunk`.
+
+    A worker still checks the data and the kind of device before it uses one.
+    """
+    found = session.scalars(
+        select(Run.trunk).where(Run.trunk.in_(trunks), Run.state == RunState.SUCCEEDED).distinct()
+    )
+    return {trunk for trunk in found if trunk is not None}

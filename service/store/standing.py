@@ -1,0 +1,115 @@
+"""Where an unfinished job stands: how far it has come, and what stands before it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from service.store.states import RunState
+from service.store.tables import Job, Owner, Run, Worker, WorkerState
+
+MOST_COUNTED = 10_000
+"""Runs in a queue that are counted; a place behind more is not told exactly."""
+_RECENT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What stands before a job that has nothing running.
+
+    Attributes:
+        workers: those that serve its pool.
+        idle: those of them that have nothing to do.
+        at_quota: whether its owner may not have more running.
+        ahead: runs that will start before its next one, if owners take turns.
+        seconds: a run takes about that long in this pool; None when none has finished yet.
+    """
+
+    workers: int
+    idle: int
+    at_quota: bool
+    ahead: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a job has come.
+
+    Attributes:
+        counts: its runs by state.
+        progress: of each running run, as its worker told it.
+        queue: what it waits for; None while something of it runs, or nothing of it can.
+    """
+
+    counts: Mapping[RunState, int]
+    progress: Sequence[dict[str, Any] | None]
+    queue: Queue | None
+
+
+def standing(session: Session, job: Job) -> Standing:
+    """Look where a job stands now."""
+    mine = Run.job_id == job.id
+    rows = session.execute(select(Run.state, func.count()).where(mine).group_by(Run.state))
+    counts = {state: count for state, count in rows}  # noqa: C416
+    running = select(Run.progress).where(mine, Run.state == RunState.RUNNING)
+    progress = session.scalars(running).all()
+    waits = counts.get(RunState.QUEUED) and not counts.get(RunState.RUNNING)
+    return Standing(counts, progress, _queue(session, job) if waits else None)
+
+
+def _queue(session: Session, job: Job) -> Queue:
+    workers = session.execute(
+        select(Worker.state, func.count())
+        .where(Worker.pools.contains([job.pool]), Worker.state != WorkerState.LOST)
+        .group_by(Worker.state)
+    )
+    by_state = {state: count for state, count in workers}  # noqa: C416
+    return Queue(
+        workers=sum(by_state.values()),
+        idle=by_state.get(WorkerState.IDLE, 0),
+        at_quota=_at_quota(session, job.owner),
+        ahead=_ahead(session, job),
+        seconds=_usual_seconds(session, job.pool),
+    )
+
+
+def _at_quota(session: Session, owner: str) -> bool:
+    most = session.scalar(select(Owner.max_running).where(Owner.name == owner))
+    if most is None:
+        return False
+    running = session.scalar(
+        select(func.count())
+        .select_from(Run)
+        .where(Run.owner == owner, Run.state == RunState.RUNNING)
+    )
+    return (running or 0) >= most
+
+
+def _ahead(session: Session, job: Job) -> int:
+    """Runs before this job's next one: the owner's own, and as many turns of every other owner."""
+    queued = (Run.state == RunState.QUEUED, Run.pool == job.pool)
+    order = (Run.rank, Run.position, Run.id)
+    first = session.execute(
+        select(*order).where(Run.job_id == job.id, *queued).order_by(*order).limit(1)
+    ).one()
+    before = select(Run.id).where(*queued, Run.owner == job.owner, tuple_(*order) < tuple_(*first))
+    own = session.scalar(
+        select(func.count()).select_from(before.limit(MOST_COUNTED).subquery())
+    ) or 0  # fmt: skip
+    theirs = select(Run.owner).where(*queued, Run.owner != job.owner).limit(MOST_COUNTED).subquery()
+    turns = session.execute(select(func.count()).select_from(theirs).group_by(theirs.c.owner))
+    return own + sum(min(count, own + 1) for (count,) in turns)
+
+
+def _usual_seconds(session: Session, pool: str) -> float | None:
+    recent = (
+        select(Run.seconds)
+        .where(Run.finished_at.is_not(None), Run.state == RunState.SUCCEEDED, Run.pool == pool)
+        .order_by(Run.finished_at.desc())
+        .limit(_RECENT)
+        .subquery()
+    )
+    return session.scalar(select(func.avg(recent.c.seconds)))

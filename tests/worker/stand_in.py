@@ -1,0 +1,122 @@
+"""A stand-in for `lth.execution`: quick, deterministic, and as ill-behaved as a spec's labels say.
+
+Labels: ``levels`` (2), ``seconds`` of a level (0), ``fail`` (at the last level: ``diverged``,
+``memory``, ``bug``, ``user``), ``kill`` (SIGKILL to itself at the last level), ``hang``.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from lth.artifacts import MASKS, NPZ, Artifact
+from lth.errors import Diverged, SpecError
+from lth.plan import PlannedRun, RunKind
+from lth.results import (
+    At,
+    Environment,
+    History,
+    LayerDensity,
+    LevelResult,
+    RunResult,
+    Scores,
+)
+from lth.running import Inputs, Observer, Outcome, Progress
+from lth.spec import Spec
+
+_STEPS = 20
+_PART = 0.05
+
+
+def device_kind() -> str:
+    return "stand-in"
+
+
+def trunk_key(trunk: str, data_digest: str, device_kind: str) -> str:
+    return trunk
+
+
+def execute(spec: Spec, run: PlannedRun, inputs: Inputs, observer: Observer) -> Outcome:
+    levels = int(spec.labels.get("levels", 2))
+    start = int(inputs.checkpoint or b"0")
+    print(f"starting at level {start}")
+    if run.kind is RunKind.TRUNK:
+        _level(spec, observer, 0, 0)
+        return Outcome(None, (), trunk=f"trunk {run.seed}".encode())
+    for level in range(1 if inputs.trunk and not start else start, levels):
+        if level == levels - 1:
+            _misbehave(spec)
+        _level(spec, observer, level, levels - 1)
+        observer.checkpoint(str(level + 1).encode)
+    content = np.random.default_rng(run.seed).bytes(1000) + (run.experiment or "").encode()
+    return Outcome(
+        _result(run, levels, inputs.trunk is not None),
+        (Artifact(MASKS, NPZ, lambda: content),),
+        trunk=None if inputs.trunk else f"trunk {run.seed}".encode(),
+    )
+
+
+def report(spec: Spec, results: Sequence[RunResult]) -> Outcome:
+    content = " ".join(f"{r.trial}/{r.experiment}" for r in results).encode()
+    return Outcome(None, (Artifact("summary.json", "application/json", lambda: content),))
+
+
+def _level(spec: Spec, observer: Observer, level: int, levels: int) -> None:
+    seconds = float(spec.labels.get("seconds", 0))
+    parts = max(1, round(seconds / _PART))
+    for part in range(parts):
+        iteration = (part + 1) * _STEPS // parts
+        observer.progress(Progress(level, levels, iteration, _STEPS, 1e3))
+        time.sleep(seconds / parts)
+
+
+def _misbehave(spec: Spec) -> None:
+    if "kill" in spec.labels:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "hang" in spec.labels:
+        time.sleep(3600)
+    match spec.labels.get("fail"):
+        case "diverged":
+            raise Diverged("the loss is NaN at iteration 7")
+        case "memory":
+            raise MemoryError
+        case "user":
+            raise SpecError("this cannot be")
+        case "bug":
+            print("something on the way to the defect")
+            raise KeyError("defect")
+
+
+def _result(run: PlannedRun, levels: int, reused: bool) -> RunResult:
+    scores = Scores(loss=1.0, accuracy=0.5)
+    at = At(iteration=1, validation=scores, test=scores)
+    return RunResult(
+        experiment=run.experiment or "",
+        trial=run.trial,
+        seed=run.seed,
+        levels=tuple(
+            LevelResult(
+                level=level,
+                density=0.5**level,
+                sparsity=1 - 0.5**level,
+                layers=(LayerDensity(name="d", kept=1, total=2, density=0.5),),
+                history=History(
+                    iterations=(1,),
+                    train_loss=(1.0,),
+                    train_accuracy=(0.5,),
+                    validation_loss=(1.0,),
+                    validation_accuracy=(0.5,),
+                ),
+                early_stop=at,
+                final=at,
+                seconds=0.0,
+                samples_per_second=1.0,
+            )
+            for level in range(levels)
+        ),
+        trunk_reused=reused,
+        environment=Environment(device="none", xla=False, versions={}),
+        seconds=0.0,
+    )

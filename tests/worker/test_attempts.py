@@ -1,0 +1,118 @@
+"""What a worker makes of a run: the ends it can come to, and what is kept of each."""
+
+import pytest
+
+from service.store import runs as run_rows
+from service.store.states import JobState, Reason, RunState
+from tests.worker.rig import Rig, eventually
+
+
+def test_job_succeeds_with_result_artifacts_and_log(workers: Rig) -> None:
+    job = workers.wait(workers.submit())
+
+    [run] = workers.runs(job.id)
+    assert (job.state, run.state, run.attempt) == (JobState.SUCCEEDED, RunState.SUCCEEDED, 1)
+    assert list(workers.files(job.id)) == ["trial-1/ticket/masks.npz"]
+    with workers.database.transaction() as session:
+        [(_, result)] = run_rows.results(session, job.id)
+    assert [level.level for level in result.levels] == [0, 1]
+    assert run.log_digest is not None
+    assert "starting at level 0" in workers.blobs.get(run.log_digest).decode()
+    numbers = [event.number for event in workers.events(job.id)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert workers.kinds(job.id)[-2:] == ["run_succeeded", "job_finished"]
+
+
+def test_robust_job_runs_trunks_then_experiments_then_report(workers: Rig) -> None:
+    spec = {"kind": "robust", "trials": 2, "experiments": [{"name": "a"}, {"name": "b"}]}
+
+    job = workers.wait(workers.submit(spec))
+
+    assert (job.state, job.runs_finished) == (JobState.SUCCEEDED, 7)
+    ended = [e.run for e in workers.events(job.id) if e.kind == "run_succeeded"]
+    for trial in (1, 2):
+        trunk = ended.index(f"trial-{trial}/trunk")
+        assert all(trunk < ended.index(f"trial-{trial}/{name}") for name in "ab")
+    assert ended[-1] == "report"
+    assert workers.files(job.id)["report/summary.json"] == b"1/a 1/b 2/a 2/b"
+
+
+def test_second_job_with_the_same_trunk_reuses_it(workers: Rig) -> None:
+    spec = {"kind": "session", "seed": 77, "experiments": [{"name": "a"}, {"name": "b"}]}
+    workers.wait(workers.submit(spec))
+
+    job = workers.wait(workers.submit({**spec, "name": "again"}))
+
+    assert "progress" not in [e.kind for e in workers.events(job.id) if e.run == "trial-1/trunk"]
+    with workers.database.transaction() as session:
+        assert all(result.trunk_reused for _, result in run_rows.results(session, job.id))
+
+
+@pytest.mark.parametrize(
+    ("label", "reason", "said"),
+    [
+        ("diverged", Reason.DIVERGED, "smaller learning rate"),
+        ("memory", Reason.OUT_OF_MEMORY, "smaller batch"),
+        ("user", Reason.USER_ERROR, "this cannot be"),
+        ("bug", Reason.INTERNAL, "KeyError: 'defect'"),
+    ],
+)
+def test_failure_says_why_and_what_to_do(
+    workers: Rig, label: str, reason: Reason, said: str
+) -> None:
+    job = workers.wait(workers.submit({"labels": {"fail": label}}))
+
+    [run] = workers.runs(job.id)
+    assert (job.state, run.failure_reason) == (JobState.FAILED, reason)
+    assert said in (run.failure_message or "")
+    assert job.failure is not None
+    assert job.failure["reason"] == reason
+    assert "Traceback" in (run.log_tail or "")
+    if label == "bug":
+        assert "something on the way to the defect" in (run.log_tail or "")
+
+
+def test_failed_trunk_cancels_what_needed_it(workers: Rig) -> None:
+    spec = {"kind": "session", "experiments": [{"name": "a"}], "labels": {"fail": "user"}}
+
+    job = workers.wait(workers.submit(spec))
+
+    states = {run.key: run.state for run in workers.runs(job.id)}
+    assert job.state is JobState.FAILED
+    assert states == {
+        "trial-1/trunk": RunState.SUCCEEDED,
+        "trial-1/a": RunState.FAILED,
+        "report": RunState.CANCELLED,
+    }
+
+
+def test_run_beyond_its_bound_fails_as_timeout(workers: Rig) -> None:
+    job_id = workers.submit({"labels": {"seconds": "30"}}, max_seconds=1)
+
+    job = workers.wait(job_id)
+
+    assert job.failure is not None
+    assert job.failure["reason"] == Reason.TIMEOUT
+    assert "max_seconds" in job.failure["message"]
+
+
+@pytest.mark.timeout(240)
+def test_run_that_kills_its_worker_each_time_ends_as_worker_lost(workers: Rig) -> None:
+    job = workers.wait(workers.submit({"labels": {"kill": "yes"}}), 200)
+
+    [run] = workers.runs(job.id)
+    assert (run.failure_reason, run.attempt, run.losses) == (Reason.WORKER_LOST, 3, 3)
+    assert workers.kinds(job.id).count("run_requeued") == 2
+
+
+def test_warm_worker_answers_a_hint_at_once(workers: Rig) -> None:
+    workers.wait(workers.submit())
+    eventually(lambda: workers.runs(workers.submit()))
+
+    waits = []
+    for _ in range(10):
+        job = workers.wait(workers.submit())
+        assert job.started_at is not None
+        waits.append((job.started_at - job.created_at).total_seconds())
+
+    assert sorted(waits)[5] < 0.5, "a sweep every second would be the only thing that wakes it"
