@@ -16,6 +16,7 @@ from lth.results import RunResult
 from lth.running import Inputs, Observer, Outcome
 from lth.session import LotterySession
 from lth.spec import ControlExperiment, Spec, spec_hash
+from lth.statistics import summarise
 
 __all__ = ["device_kind", "execute", "report", "trunk_key"]
 
@@ -68,13 +69,14 @@ def execute(spec: Spec, run: PlannedRun, inputs: Inputs, observer: Observer) -> 
 
 def report(spec: Spec, results: Sequence[RunResult]) -> Outcome:
     """What the experiments of a job say together: statistics over its trials, and plots."""
-    from lth.statistics import summarise
-
-    controls = [e.name for e in spec.expanded if isinstance(e, ControlExperiment)]
-    summary = summarise(results).model_dump(mode="json")
-    return Outcome(
-        None, comparison_files(results, summary, controls, what_was_run(spec), spec.plots)
-    )
+    controls = {
+        experiment.name: experiment.control.of
+        for experiment in spec.expanded
+        if isinstance(experiment, ControlExperiment)
+    }
+    summary = summarise(results, controls).model_dump(mode="json")
+    title = what_was_run(spec)
+    return Outcome(None, comparison_files(results, summary, tuple(controls), title, spec.plots))
 
 
 def _by_level(content: bytes) -> dict[int, dict[str, Mask]]:

@@ -229,12 +229,22 @@ class LotteryModel:
         """What the current level's training starts from, float32 by path; zero where pruned."""
         return dict(self._at_work.state.start)
 
-    def result(self, name: str = "ticket", trial: int = 1, reused: bool = False) -> RunResult:
-        """All that is known, under the name of an experiment."""
+    def result(
+        self, name: str = "ticket", trial: int = 1, method: str = "", reused: bool = False
+    ) -> RunResult:
+        """All that is known, under the name of an experiment.
+
+        Args:
+            name: of the experiment.
+            trial: whose seed was used.
+            method: digest of all that was done but for the seed.
+            reused: whether level 0 was trained before.
+        """
         return RunResult(
             experiment=name,
             trial=trial,
             seed=self.conditions.seed,
+            method=method,
             levels=self.levels,
             trunk_reused=reused,
             environment=environment(self.conditions),

@@ -1,6 +1,7 @@
 """LotterySession: several experiments on the same initial network."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +17,7 @@ from lth.model import LotteryModel
 from lth.plots import accuracy_by_density, compare_learning
 from lth.results import RunResult
 from lth.running import Observer, Silent
-from lth.spec import ControlExperiment, Experiment, Ticket
+from lth.spec import ControlExperiment, Experiment, Ticket, canonical
 from lth.training import Training
 
 _EXPERIMENTS: TypeAdapter[Any] = TypeAdapter(tuple[Experiment, ...])
@@ -79,6 +80,7 @@ class LotterySession:
         self._rewind_points = tuple(rewind_points)
         self._models: dict[str, LotteryModel] = {}
         self._reused: set[str] = set()
+        self._methods: dict[str, str] = {}
 
     def new_experiment(self, name: str) -> LotteryModel:
         """A model with the session's initial network; trained dense already, if one was before.
@@ -175,6 +177,7 @@ class LotterySession:
                 ticket.
         """
         model = self.new_experiment(experiment.name)
+        self._methods[experiment.name] = self._digest(experiment)
         if checkpoint is not None:
             model.restore(checkpoint)
         observer = observer or Silent()
@@ -191,7 +194,8 @@ class LotterySession:
 
     def result(self, name: str) -> RunResult:
         """What is known of an experiment."""
-        return self.experiment(name).result(name, self.trial, name in self._reused)
+        model, method = self.experiment(name), self._methods.get(name, "")
+        return model.result(name, self.trial, method, name in self._reused)
 
     @property
     def results(self) -> tuple[RunResult, ...]:
@@ -213,6 +217,12 @@ class LotterySession:
             files = experiment_files(model, self.result(name), {}, name, "png_svg")
             paths += save(files, root / name)
         return (*paths, *save(comparison_files(self.results, {}, (), "", "png_svg"), root))
+
+    def _digest(self, experiment: Experiment) -> str:
+        """SHA-256 (hex) of all that an experiment depends on but for the seed."""
+        shared = self.conditions
+        said = (canonical(experiment), canonical(shared.training), shared.blueprint.key)
+        return sha256("\n".join((*said, shared.data.digest)).encode()).hexdigest()
 
     def _masks_of(self, ticket: str) -> dict[int, dict[str, Mask]]:
         levels = self.experiment(ticket).trained_levels

@@ -1,0 +1,148 @@
+"""The seam to a worker: planned runs, what they take in and what they give back."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+
+from lth.execution import execute, report, trunk_key
+from lth.plan import RunKind, plan
+from lth.running import Inputs, Outcome, Silent
+from lth.spec import parse_spec
+from tests.lth.small import Recorder
+
+MODEL = parse_spec(
+    {
+        "kind": "model",
+        "network": {"kind": "layers", "layers": ["flatten", {"kind": "linear", "units": 10}]},
+        "training": {"duration": "2ep"},
+    }
+)
+SESSION = parse_spec(
+    {
+        "kind": "session",
+        "plots": "none",
+        "network": {
+            "kind": "layers",
+            "layers": [
+                "flatten",
+                {"kind": "linear", "units": 20, "activation": "relu"},
+                "batch_normalization",
+                {"kind": "dropout", "rate": 0.2},
+                {"kind": "linear", "units": 10},
+            ],
+        },
+        "training": {"duration": "3ep"},
+        "experiments": [
+            {"name": "late", "reinit": {"kind": "rewind", "to": "1ep"}},
+            {"name": "random", "control": {"kind": "random_weights", "of": "late"}},
+        ],
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return MODEL.dataset.load(None)
+
+
+def content(outcome: Outcome, name: str) -> bytes:
+    return next(a.content() for a in outcome.artifacts if a.name == name)
+
+
+@pytest.fixture(scope="module")
+def carried_out(data) -> dict[str, Outcome]:
+    """Every run of the session, with what it needs of the others."""
+    trunk, late, random, _ = plan(SESSION)
+    done = {trunk.key: execute(SESSION, trunk, Inputs(data), Silent())}
+    dense = done[trunk.key].trunk
+    done[late.key] = execute(SESSION, late, Inputs(data, trunk=dense), Silent())
+    masks = content(done[late.key], "masks.npz")
+    inputs = Inputs(data, trunk=dense, ticket_masks=masks)
+    done[random.key] = execute(SESSION, random, inputs, Silent())
+    return done
+
+
+def test_a_single_experiment_leaves_all_its_files(data):
+    (run,) = plan(MODEL)
+    outcome = execute(MODEL, run, Inputs(data), Silent())
+    names = [artifact.name for artifact in outcome.artifacts]
+    assert names == [
+        "masks.npz",
+        "weights/initial.npz",
+        "weights/level-0.npz",
+        "weights/level-1.npz",
+        "report.json",
+        *(
+            f"plots/{plot}.{ending}"
+            for plot in ("learning", "weights", "mask", "sparsity")
+            for ending in ("png", "svg")
+        ),
+    ]
+    told = json.loads(content(outcome, "report.json"))
+    assert told["result"]["levels"][1]["level"] == 1
+    assert told["result"]["environment"]["device"] == "cpu"
+    assert told["spec"]["kind"] == "model"
+    assert outcome.trunk is not None
+
+
+def test_equal_runs_give_equal_bytes_of_every_array(data):
+    (run,) = plan(MODEL)
+    one, other = (execute(MODEL, run, Inputs(data), Silent()) for _ in range(2))
+    for artifact, again in zip(one.artifacts, other.artifacts, strict=True):
+        if artifact.name.endswith(".npz"):
+            assert artifact.content() == again.content()
+
+
+def test_a_trunk_is_the_same_dense_training_for_every_experiment(data, carried_out):
+    late = carried_out["trial-1/late"].result
+    random = carried_out["trial-1/random"].result
+    assert late.trunk_reused
+    assert late.levels[0] == random.levels[0]
+    (_, run, *_) = plan(SESSION)
+    alone = execute(SESSION, run, Inputs(data), Silent())
+    assert not alone.result.trunk_reused
+    assert content(alone, "weights/level-1.npz") == content(
+        carried_out["trial-1/late"], "weights/level-1.npz"
+    )
+
+
+def test_masks_are_boolean_and_named_by_level_and_layer(carried_out):
+    with np.load(io.BytesIO(content(carried_out["trial-1/late"], "masks.npz"))) as masks:
+        assert masks.files == ["level-1/linear_1", "level-1/linear_2"]
+        assert all(masks[name].dtype == np.bool_ for name in masks.files)
+
+
+def test_a_control_carries_its_tickets_masks(carried_out):
+    assert content(carried_out["trial-1/late"], "masks.npz") == content(
+        carried_out["trial-1/random"], "masks.npz"
+    )
+
+
+def test_a_report_compares_the_experiments(carried_out):
+    results = [carried_out[f"trial-1/{name}"].result for name in ("late", "random")]
+    told = json.loads(content(report(SESSION, results), "summary.json"))
+    assert [experiment["experiment"] for experiment in told["experiments"]] == ["late", "random"]
+
+
+def test_a_run_goes_on_from_any_checkpoint_to_the_same_bytes(data, carried_out):
+    (_, run, *_) = plan(SESSION)
+    recorder = Recorder()
+    execute(SESSION, run, Inputs(data), recorder)
+    undisturbed = carried_out["trial-1/late"]
+    for checkpoint in recorder.checkpoints:
+        outcome = execute(SESSION, run, Inputs(data, checkpoint=checkpoint), Silent())
+        for artifact in outcome.artifacts:
+            if artifact.name.endswith(".npz"):
+                assert artifact.content() == content(undisturbed, artifact.name)
+
+
+def test_a_trunk_of_other_data_or_another_device_has_another_key():
+    keys = {trunk_key("a", "d", "cpu"), trunk_key("a", "e", "cpu"), trunk_key("a", "d", "gpu")}
+    assert len(keys) == 3
+
+
+def test_the_plan_of_a_session_trains_dense_first_and_reports_last():
+    kinds = [run.kind for run in plan(SESSION)]
+    assert kinds == [RunKind.TRUNK, RunKind.EXPERIMENT, RunKind.EXPERIMENT, RunKind.REPORT]

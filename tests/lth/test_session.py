@@ -1,0 +1,114 @@
+"""Experiments that share a network: one trunk, controls, repeated over trials."""
+
+import numpy as np
+import pytest
+
+from lth.errors import SpecError
+from lth.robust import LotteryRobust
+from lth.session import LotterySession
+from tests.lth.small import TRAINING, network, noisy_network, same
+
+TICKET = {"name": "ticket", "pruning": {"schedule": {"kind": "one_shot", "sparsity": 0.5}}}
+RANDOM = {"name": "random", "control": {"kind": "random_weights", "of": "ticket"}}
+
+
+@pytest.fixture(scope="module")
+def session() -> LotterySession:
+    session = LotterySession(noisy_network(), "digits", TRAINING)
+    shuffled = {"name": "shuffled", "control": {"kind": "shuffled_mask", "of": "ticket"}}
+    anywhere = {"name": "anywhere", "control": {"kind": "random_mask", "of": "ticket"}}
+    session.run([RANDOM, shuffled, anywhere, TICKET])
+    return session
+
+
+def test_the_dense_network_is_trained_once_and_results_say_so(session):
+    assert all(result.trunk_reused for result in session.results)
+    dense = [result.levels[0] for result in session.results]
+    assert all(level == dense[0] for level in dense)
+
+
+def test_a_session_gives_an_experiment_the_bytes_that_it_has_alone(session):
+    alone = LotterySession(noisy_network(), "digits", TRAINING)
+    result = alone.carry_out(_as_experiment(TICKET))
+    assert not result.trunk_reused
+    assert same(
+        alone.experiment("ticket").trained_levels[1].weights,
+        session.experiment("ticket").trained_levels[1].weights,
+    )
+
+
+def test_random_weights_keep_the_masks_and_nothing_else(session):
+    ticket, control = session.experiment("ticket"), session.experiment("random")
+    assert same(ticket.masks, control.masks)
+    mask = ticket.masks["linear_1"]
+    one, other = (m.ticket["linear_1/kernel"][mask] for m in (ticket, control))
+    assert np.mean(np.sign(one) == np.sign(other)) == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_shuffled_mask_keeps_each_layers_density_and_the_initial_weights(session):
+    ticket, control = session.experiment("ticket"), session.experiment("shuffled")
+    for name, mask in ticket.masks.items():
+        shuffled = control.masks[name]
+        assert shuffled.sum() == mask.sum()
+        assert not np.array_equal(shuffled, mask)
+        kernel = f"{name}/kernel"
+        assert np.array_equal(control.ticket[kernel], control.initial_weights[kernel] * shuffled)
+
+
+def test_a_random_mask_keeps_as_many_weights_in_all(session):
+    ticket, control = session.experiment("ticket"), session.experiment("anywhere")
+    count = [sum(int(mask.sum()) for mask in model.masks.values()) for model in (ticket, control)]
+    assert count[0] == count[1]
+
+
+def test_experiments_are_begun_once_and_found_by_name():
+    session = LotterySession(network(), "digits", TRAINING)
+    first = session.new_experiment("one")
+    assert session.experiment("one") is first
+    with pytest.raises(SpecError, match="there is an experiment 'one' already"):
+        session.new_experiment("one")
+    with pytest.raises(SpecError, match="no experiment 'two'; there are: one"):
+        session.experiment("two")
+
+
+def test_a_network_that_is_reset_is_unpruned_and_at_its_initial_weights():
+    session = LotterySession(network(), "digits", TRAINING)
+    model = session.new_experiment("one")
+    model.train()
+    model.prune(sparsity=0.5)
+    again = session.reset_network("one")
+    assert all(mask.all() for mask in again.masks.values())
+    assert same(again.ticket, model.initial_weights)
+    assert again.levels == ()
+
+
+def test_a_late_rewind_after_the_dense_training_is_refused():
+    session = LotterySession(network(), "digits", TRAINING)
+    session.run([TICKET])
+    late = {**TICKET, "name": "late", "reinit": {"kind": "rewind", "to": "7it"}}
+    with pytest.raises(SpecError, match=r"without keeping iterations \[7\]"):
+        session.run([late])
+
+
+def test_trials_are_independent_and_their_summary_is_over_all_of_them():
+    robust = LotteryRobust(network(), "digits", TRAINING, trials=2)
+    robust.run([TICKET])
+    first, second = (session.experiment("ticket") for session in robust.sessions)
+    one, other = (m.initial_weights["linear_1/kernel"] for m in (first, second))
+    assert np.mean(np.sign(one) == np.sign(other)) == pytest.approx(0.5, abs=0.05)
+    (summary,) = robust.get_summary().experiments
+    accuracies = [r.levels[1].final.test.accuracy for r in robust.results]
+    assert summary.levels[1].metrics["final_test_accuracy"].mean == pytest.approx(
+        np.mean(accuracies)
+    )
+
+
+def test_one_trial_is_no_robust_experiment():
+    with pytest.raises(SpecError, match="1 trials say nothing"):
+        LotteryRobust(network(), "digits", TRAINING, trials=1)
+
+
+def _as_experiment(document):
+    from lth.spec import Ticket
+
+    return Ticket.model_validate(document)
