@@ -28,7 +28,7 @@ from lth.plots.style import (
 )
 from lth.results import RunResult
 
-_TICKS = 6
+_TICKS = 9
 _DENSE: dict[str, Any] = {"color": MUTED, "linewidth": 1, "linestyle": (0, (5, 3))}
 
 
@@ -72,11 +72,11 @@ def accuracy_by_density(
 
 def _panels(plot: Plot) -> tuple[Axes, Axes]:
     accuracy, stop = plot.subplots(1, 2)
-    dress(accuracy, "test accuracy at the early stop", "weights kept (log scale)", "accuracy")
+    dress(accuracy, "test accuracy at the early stop", "weights kept (%, log scale)", "accuracy")
     dress(
         stop,
         "early stop: least validation loss",
-        "weights kept (log scale)",
+        "weights kept (%, log scale)",
         "iteration (optimizer steps)",
     )
     accuracy.yaxis.set_major_formatter(PerCent())

@@ -192,4 +192,4 @@ def _density_bar(plot: Plot, axes: Axes, densities: Sequence[float]) -> None:
     colours = ScalarMappable(level_scale(densities), LEVELS)
     bar = plot.colorbar(colours, ax=axes, pad=0.03, aspect=28)
     density_ticks(bar.ax.yaxis, densities, _BAR_TICKS)
-    dress_bar(bar, "weights kept")
+    dress_bar(bar, "weights kept (%)")

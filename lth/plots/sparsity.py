@@ -53,7 +53,7 @@ def sparsity_by_layer(result: RunResult, title: str = "") -> Figure:
     else:
         bar = plot.colorbar(ScalarMappable(scale, AMOUNT), ax=axes, pad=0.02)
         density_ticks(bar.ax.yaxis, densities[-1], 5)
-        dress_bar(bar, "weights kept")
+        dress_bar(bar, "weights kept (%)")
     return plot
 
 

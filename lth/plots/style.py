@@ -72,10 +72,10 @@ class PerCent(Formatter):
 
 
 def density_ticks(axis: Axis, densities: Iterable[float], most: int) -> None:
-    """Mark a logarithmic axis at some of the densities that are there, in per cent."""
+    """Mark a logarithmic axis at some of the densities that are there; its label says per cent."""
     axis.set_major_locator(FixedLocator(spaced(densities, most)))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(lambda density, _: percent(density))
+    axis.set_major_formatter(lambda density, _: percent(density).removesuffix(" %"))
 
 
 def level_colours(densities: Sequence[float]) -> list[Rgba]:
@@ -95,14 +95,17 @@ def positive(densities: Iterable[float]) -> list[float]:
 
 
 def spaced(densities: Iterable[float], most: int) -> list[float]:
-    """About `most` of the densities, from the largest on, far enough apart on a log axis."""
+    """About `most` of the densities, both ends among them, far enough apart on a log axis."""
     falling = sorted(set(positive(densities)), reverse=True)
-    step = (falling[0] / falling[-1]) ** (1 / most) * 0.999
-    chosen = falling[:1]
-    for density in falling[1:]:
-        if chosen[-1] / density >= step:
+    if len(falling) < 2:
+        return falling
+    first, *between, last = falling
+    step = (first / last) ** (1 / most) * 0.999
+    chosen = [first]
+    for density in between:
+        if min(chosen[-1] / density, density / last) >= step:
             chosen.append(density)
-    return chosen
+    return [*chosen, last]
 
 
 def dress(axes: Axes, title: str, x: str, y: str) -> None:

@@ -16,7 +16,7 @@ from lth.plots.canvas import WIDTH, new_plot
 from lth.plots.style import AMOUNT, COUNT, MUTED, dress, dress_bar, percent
 
 _BINS = 96
-_FEW = 2_000
+_FEW = 800
 """Up to so many weights are drawn as points, more of them as a density of cells."""
 _PANEL = 2.9
 
@@ -72,7 +72,7 @@ def weights_scatter(
 
 
 def _points(axes: Axes, before: Kernel, after: Kernel) -> None:
-    look = {"s": 7, "color": AMOUNT(0.75), "alpha": 0.55, "linewidths": 0}
+    look = {"s": 6, "color": AMOUNT(0.75), "alpha": 0.5, "linewidths": 0}
     axes.scatter(before, after, rasterized=True, **look)
 
 

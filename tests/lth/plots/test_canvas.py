@@ -101,6 +101,14 @@ def test_another_process_gives_the_same_bytes_and_never_imports_pyplot() -> None
     assert said.decode().split() == [*here, "False"]
 
 
+def test_the_layout_is_settled_without_the_solvers_last_digits() -> None:
+    figure = FIGURES["weights-13-layers"]()
+    render(figure, "svg")
+    for axes in figure.axes:
+        edges = axes.get_position(original=True).get_points()
+        assert (edges == edges.round(4)).all()
+
+
 def test_threads_draw_at_once_without_disturbing_each_other() -> None:
     names: list[tuple[str, Format]] = [("robust", "svg"), ("density", "png"), ("learning", "svg")]
     alone = [render(FIGURES[name](), ending) for name, ending in names]

@@ -54,7 +54,7 @@ def test_panels_say_what_they_show_and_in_which_unit() -> None:
 def test_many_levels_have_a_colour_bar_instead_of_a_legend() -> None:
     *_, loss, bar = learning_curves(run([0.8**n for n in range(20)])).axes
     assert loss.get_legend() is None
-    assert bar.get_ylabel() == "weights kept"
+    assert bar.get_ylabel() == "weights kept (%)"
 
 
 def test_the_panel_shows_what_comes_after_the_first_fifth() -> None:

@@ -32,4 +32,4 @@ def test_the_first_layer_is_at_the_top() -> None:
 def test_very_many_levels_have_a_colour_bar_instead_of_numbers() -> None:
     axes, bar = sparsity_by_layer(run([0.9**n for n in range(40)])).axes
     assert not axes.texts
-    assert bar.get_ylabel() == "weights kept"
+    assert bar.get_ylabel() == "weights kept (%)"

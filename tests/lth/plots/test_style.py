@@ -53,7 +53,9 @@ def test_spaced_keeps_the_ends_of_a_ladder_and_leaves_out_what_is_too_close() ->
     ladder = [0.8**n for n in range(21)]
     chosen = spaced(ladder, 5)
     assert chosen == [ladder[n] for n in (0, 4, 8, 12, 16, 20)]
+    assert spaced(ladder[:20], 5) == [ladder[n] for n in (0, 4, 8, 12, 19)]
     assert spaced([1.0], 5) == [1.0]
+    assert spaced([0.2, 1.0], 5) == [1.0, 0.2]
 
 
 def test_fit_leaves_out_what_is_not_finite() -> None:
