@@ -1,5 +1,6 @@
 """The parent of the children: notices when one dies, and tells them when it must stop itself."""
 
+import atexit
 import logging
 import os
 import threading
@@ -44,16 +45,15 @@ class Undertaker(bootsteps.StartStopStep):
         )
         self._thread.start()
         worker_shutting_down.connect(lambda **_: self._drain(parent.pool), weak=False)
+        atexit.register(self._finish)
 
-    def stop(self, parent: Any) -> None:
-        """Bury those who ended in the shutdown, too."""
+    def _finish(self) -> None:
+        """Bury those who ended in the shutdown too; Celery stops its steps before it joins them."""
         self._ended.set()
         if self._thread:
             self._thread.join()
         self._database.close()
         self._hints.close()
-
-    terminate = stop
 
     def _watch(self, pool: Any) -> None:
         known: set[int] = set()

@@ -29,7 +29,7 @@ STAND_IN = "tests.worker.stand_in"
 T = TypeVar("T")
 
 
-def eventually(found: Callable[[], T], seconds: float = 60.0, every: float = 0.02) -> T:
+def eventually(found: Callable[[], T], seconds: float = 150.0, every: float = 0.02) -> T:
     """Ask until the answer is true; fail after a while."""
     until = time.monotonic() + seconds
     while not (answer := found()):
@@ -100,7 +100,7 @@ class Rig:
         with self.database.transaction() as session:
             return jobs.get(session, job_id)
 
-    def wait(self, job_id: str, seconds: float = 60.0) -> Job:
+    def wait(self, job_id: str, seconds: float = 150.0) -> Job:
         """Wait until a job has finished."""
         eventually(lambda: self.job(job_id).state in FINISHED_JOB, seconds)
         return self.job(job_id)

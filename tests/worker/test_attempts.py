@@ -96,7 +96,7 @@ def test_run_beyond_its_bound_fails_as_timeout(workers: Rig) -> None:
     assert "max_seconds" in job.failure["message"]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_run_that_kills_its_worker_each_time_ends_as_worker_lost(workers: Rig) -> None:
     job = workers.wait(workers.submit({"labels": {"kill": "yes"}}), 200)
 

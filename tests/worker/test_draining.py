@@ -9,7 +9,7 @@ from service.store import workers
 from service.store.states import JobState, RunState
 from tests.worker.rig import Rig
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_worker_told_to_stop_gives_its_run_back_with_a_checkpoint(rig: Rig) -> None:

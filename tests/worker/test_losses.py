@@ -13,7 +13,7 @@ from service.store.leases import Lease
 from service.store.states import JobState, RunState
 from tests.worker.rig import Rig, eventually, pid_of
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 SLOW = {"labels": {"levels": "4", "seconds": "1"}}
 
