@@ -1,0 +1,77 @@
+"""Data sets that people uploaded."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.store import owners
+from service.store.blobs import Blob
+from service.store.errors import InUse, NotThere
+from service.store.ids import uuid7
+from service.store.tables import Job, StoredDataset
+
+
+def add(
+    session: Session, owner: str, name: str, blob: Blob, facts: dict[str, Any]
+) -> StoredDataset:
+    """Enter a data set whose blob was kept before (`service.store.keeping`).
+
+    Raises:
+        QuotaExceeded: when the owner has no room for it.
+    """
+    owners.ensure(session, owner)
+    owners.check_room(session, owner, blob.size)
+    dataset = StoredDataset(
+        id=f"ds_{uuid7().hex}",
+        owner=owner,
+        name=name,
+        digest=blob.digest,
+        size=blob.size,
+        facts=facts,
+    )
+    session.add(dataset)
+    session.flush()
+    session.refresh(dataset)
+    return dataset
+
+
+def get(session: Session, dataset_id: str, owner: str | None = None) -> StoredDataset:
+    """A data set, of this owner if one is given.
+
+    Raises:
+        NotThere: also when it belongs to another owner.
+    """
+    dataset = session.get(StoredDataset, dataset_id)
+    if dataset is None or (owner is not None and dataset.owner != owner):
+        raise NotThere(f"there is no data set '{dataset_id}'")
+    return dataset
+
+
+def page(
+    session: Session, owner: str | None = None, before: str | None = None, limit: int = 100
+) -> Sequence[StoredDataset]:
+    """Data sets, newest first; go on with the last one's id as `before`."""
+    query = select(StoredDataset).order_by(StoredDataset.id.desc()).limit(limit)
+    if owner is not None:
+        query = query.where(StoredDataset.owner == owner)
+    return session.scalars(
+        query if before is None else query.where(StoredDataset.id < before)
+    ).all()
+
+
+def delete(session: Session, dataset: StoredDataset) -> None:
+    """Remove a data set; its blob is collected later.
+
+    Raises:
+        InUse: when a job refers to it.
+    """
+    session.refresh(dataset, with_for_update=True)
+    user = session.scalar(select(Job.id).where(Job.dataset_id == dataset.id).limit(1))
+    if user is not None:
+        raise InUse(
+            f"the data set '{dataset.id}' is used by the job '{user}'; delete the job first"
+        )
+    session.delete(dataset)
+    session.flush()
