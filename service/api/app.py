@@ -13,7 +13,9 @@ from service.api.access import authenticate
 from service.api.artifacts.router import router as artifacts
 from service.api.events.feed import Feed
 from service.api.events.router import router as events
+from service.api.jobs.commands import router as commands
 from service.api.jobs.router import router as jobs
+from service.api.jobs.submitting import router as submitting
 from service.api.parts import Parts
 from service.api.problems import InternalError, Unauthenticated, Unavailable, answers
 from service.api.tracing import Tracing
@@ -24,7 +26,9 @@ from service.store.blobs import Blobs
 from service.store.database import Database
 
 _FEATURES = (
+    submitting,
     jobs,
+    commands,
     results.router,
     events,
     artifacts,

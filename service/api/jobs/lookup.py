@@ -3,8 +3,9 @@
 from typing import Annotated
 
 from fastapi import Depends, Path
+from sqlalchemy.orm import Session
 
-from service.api.access import ReaderDep
+from service.api.access import Principal, ReaderDep
 from service.api.parts import PartsDep
 from service.api.problems import NotFound
 from service.store import jobs
@@ -15,12 +16,20 @@ JobId = Annotated[
 ]
 
 
-def _job(job_id: JobId, principal: ReaderDep, parts: PartsDep) -> Job:
+def visible(session: Session, job_id: str, principal: Principal) -> Job:
+    """A job that the principal may see.
+
+    Raises:
+        NotFound: also when it is another owner's, so that nobody learns that it exists.
+    """
     if "\0" in job_id:  # Postgres has no such text.
         raise NotFound(f"there is no job {job_id!r}")
+    return jobs.get(session, job_id, principal.sees)
+
+
+def _job(job_id: JobId, principal: ReaderDep, parts: PartsDep) -> Job:
     with parts.database.transaction() as session:
-        return jobs.get(session, job_id, principal.sees)
+        return visible(session, job_id, principal)
 
 
 JobDep = Annotated[Job, Depends(_job)]
-"""Another owner's job is not there: the answer is 404, as for one that never was."""

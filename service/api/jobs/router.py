@@ -1,96 +1,44 @@
-"""Submit jobs, list them, look at one and at its runs."""
+"""List jobs, look at one and at its runs."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response, status
+from fastapi import APIRouter, Query
 
-from lth.plan import plan
-from service.api.access import MemberDep, ReaderDep
-from service.api.documents import JsonBytes
-from service.api.jobs.lookup import JobDep
-from service.api.jobs.shapes import JobPage, JobSummary, JobView, RunList, job_view, run_view
-from service.api.jobs.submission import EXAMPLES, read_submission
+from service.api.access import ReaderDep
+from service.api.jobs.listing import JobQuery
+from service.api.jobs.lookup import JobDep, JobId, visible
+from service.api.jobs.shapes import JobDetail, JobPage, JobSummary, RunList, job_view, run_view
+from service.api.jobs.waiting import progress, waiting
 from service.api.parts import PartsDep
-from service.api.problems import (
-    BodyTooLarge,
-    InvalidRequest,
-    MalformedBody,
-    NotFound,
-    QuotaExceeded,
-    UnsupportedMediaType,
-    answers,
-)
+from service.api.problems import InvalidRequest, NotFound, answers
 from service.store import jobs, runs
-from service.store.jobs import JobFilter
-from service.store.submitting import Submission, submit
+from service.store.standing import standing
 
 router = APIRouter(tags=["jobs"])
-
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"$ref": "#/components/schemas/Submission"},
-                "examples": EXAMPLES,
-            }
-        },
-    }
-}
-
-
-@router.post(
-    "/jobs",
-    status_code=status.HTTP_202_ACCEPTED,
-    summary="Submit a job",
-    openapi_extra=_BODY,
-    responses={
-        **answers(MalformedBody, BodyTooLarge, UnsupportedMediaType, InvalidRequest, QuotaExceeded),
-    },
-)
-def submit_job(
-    request: Request, response: Response, principal: MemberDep, body: JsonBytes, parts: PartsDep
-) -> JobView:
-    """Validate a spec, plan its runs and queue them.
-
-    Once this has answered 202, the job is in the database and cannot be lost. A spec that is
-    wrong is answered with every wrong field at once, and leaves nothing behind.
-    """
-    spec, options = read_submission(body, parts.settings)
-    submission = Submission(
-        owner=principal.owner,
-        spec=spec,
-        runs=plan(spec),
-        priority=options.priority,
-        pool=options.pool,
-        max_seconds=options.max_seconds,
-    )
-    with parts.database.transaction() as session:
-        submitted = submit(session, submission, parts.settings)
-    parts.hints.wake(submitted.job.pool, submitted.job.runs_total)
-    view = job_view(submitted.job)
-    response.headers["Location"] = str(request.app.url_path_for("show_job", job_id=view.id))
-    return view
 
 
 @router.get("/jobs", summary="List jobs", responses=answers(InvalidRequest))
 def list_jobs(
-    principal: ReaderDep,
-    parts: PartsDep,
-    cursor: Annotated[str | None, Query(max_length=200, description="of an earlier page")] = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="jobs a page")] = 50,
+    principal: ReaderDep, parts: PartsDep, query: Annotated[JobQuery, Query()]
 ) -> JobPage:
     """Jobs, newest first. Pages stay right while jobs are added."""
-    wanted = JobFilter(owner=principal.sees)
+    wanted = query.wanted_by(principal)
+    if wanted is None:
+        return JobPage(jobs=[], cursor=None)
     with parts.database.transaction() as session:
-        found = jobs.page(session, wanted, cursor, limit)
+        found = jobs.page(session, wanted, query.cursor, query.limit)
     return JobPage(jobs=[JobSummary.model_validate(job) for job in found.jobs], cursor=found.cursor)
 
 
 @router.get("/jobs/{job_id}", summary="Look at a job", responses=answers(NotFound))
-def show_job(job: JobDep) -> JobView:
-    """A job's state, and the spec as it was understood."""
-    return job_view(job)
+def show_job(job_id: JobId, principal: ReaderDep, parts: PartsDep) -> JobDetail:
+    """A job's state, how far it has come, and why it waits if it does."""
+    with parts.database.transaction() as session:
+        job = visible(session, job_id, principal)
+        now = standing(session, job)
+    return JobDetail(
+        **job_view(job).model_dump(), progress=progress(job, now), waiting=waiting(job, now.queue)
+    )
 
 
 @router.get("/jobs/{job_id}/runs", summary="Look at a job's runs", responses=answers(NotFound))

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from lth.plan import RunKind
+from service.api.jobs.waiting import Waiting
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Job, Run
 
@@ -49,6 +50,19 @@ class JobView(JobSummary):
 
     spec: dict[str, Any] = Field(description="as it was understood, with every default")
     max_seconds: int | None = Field(description="bound on each run")
+
+
+class JobDetail(JobView):
+    """A job, and where it stands."""
+
+    progress: float = Field(ge=0, le=1, description="how much of it is done")
+    waiting: Waiting | None = Field(description="why nothing of it runs, if nothing does")
+
+
+class SubmittedJob(JobView):
+    """The answer to a submission."""
+
+    reused: bool = Field(description="it is a finished job of the same spec, not a new one")
 
 
 class JobPage(BaseModel):

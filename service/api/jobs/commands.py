@@ -1,0 +1,58 @@
+"""Cancel a job, retry it, delete it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response, status
+
+from service.api.access import MemberDep
+from service.api.jobs.lookup import JobId, visible
+from service.api.jobs.shapes import JobView, job_view
+from service.api.parts import PartsDep
+from service.api.problems import Conflict, Forbidden, NotFound, answers
+from service.store import audit, commands
+
+router = APIRouter(tags=["jobs"], responses=answers(Forbidden, NotFound, Conflict))
+
+
+@router.post("/jobs/{job_id}/cancel", status_code=status.HTTP_202_ACCEPTED, summary="Cancel a job")
+def cancel_job(job_id: JobId, principal: MemberDep, parts: PartsDep) -> JobView:
+    """What waits is cancelled at once; what runs stops at its next evaluation point.
+
+    A checkpoint is kept, so that a retry can go on from there. Cancelling again changes nothing;
+    a job that has finished answers 409.
+    """
+    with parts.database.transaction() as session:
+        job = visible(session, job_id, principal)
+        commands.cancel(session, job)
+        audit.record(session, principal.actor, "job.cancel", job.id)
+    return job_view(job)
+
+
+@router.post("/jobs/{job_id}/retry", status_code=status.HTTP_202_ACCEPTED, summary="Retry a job")
+def retry_job(
+    job_id: JobId,
+    principal: MemberDep,
+    parts: PartsDep,
+    afresh: Annotated[
+        bool, Query(description="from the beginning, instead of from the last checkpoint")
+    ] = False,
+) -> JobView:
+    """Queue the runs of a failed or cancelled job again; those that succeeded are kept."""
+    with parts.database.transaction() as session:
+        job = visible(session, job_id, principal)
+        commands.retry(session, job, afresh=afresh)
+        audit.record(session, principal.actor, "job.retry", job.id, afresh=afresh)
+    parts.hints.wake(job.pool, job.runs_total - job.runs_finished)
+    return job_view(job)
+
+
+@router.delete(
+    "/jobs/{job_id}", status_code=status.HTTP_204_NO_CONTENT, summary="Delete a finished job"
+)
+def delete_job(job_id: JobId, principal: MemberDep, parts: PartsDep) -> Response:
+    """Its events, results and files are gone; the space is given back later."""
+    with parts.database.transaction() as session:
+        job = visible(session, job_id, principal)
+        commands.delete(session, job)
+        audit.record(session, principal.actor, "job.delete", job_id, owner=job.owner, name=job.name)
+    return Response(status_code=status.HTTP_204_NO_CONTENT)

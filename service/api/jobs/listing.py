@@ -1,0 +1,61 @@
+"""Which jobs a list is of, as a query says it."""
+
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from service.api.access import Principal
+from service.store.jobs import JobFilter
+from service.store.states import JobState
+
+_NO_NULL = r"^[^\x00]*$"
+
+
+class JobQuery(BaseModel):
+    """The parameters of a list of jobs. All that are given must hold."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: list[JobState] = Field(default=[], description="one of these states")
+    label: list[str] = Field(
+        default=[],
+        max_length=32,
+        description="labels that a job must have, each as NAME=VALUE",
+        examples=[["team=vision"]],
+    )
+    owner: str | None = Field(default=None, max_length=64, pattern=_NO_NULL)
+    created_from: datetime | None = Field(default=None, description="at or after; UTC if not said")
+    created_before: datetime | None = Field(default=None, description="before; UTC if not said")
+    spec_hash: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    text: str | None = Field(
+        default=None, max_length=200, pattern=_NO_NULL, description="part of the name, in any case"
+    )
+    cursor: str | None = Field(default=None, max_length=200, description="of an earlier page")
+    limit: int = Field(default=50, ge=1, le=200, description="jobs a page")
+
+    @field_validator("label")
+    @classmethod
+    def _pairs(cls, labels: list[str]) -> list[str]:
+        for label in labels:
+            if "=" not in label or "\0" in label:
+                raise ValueError(f"{label!r} is no label; write NAME=VALUE")
+        return labels
+
+    @field_validator("created_from", "created_before")
+    @classmethod
+    def _with_zone(cls, value: datetime | None) -> datetime | None:
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+    def wanted_by(self, principal: Principal) -> JobFilter | None:
+        """The filter of the store; None when nothing the principal may see can match it."""
+        if principal.sees is not None and self.owner not in (None, principal.sees):
+            return None
+        return JobFilter(
+            owner=self.owner or principal.sees,
+            states=self.state,
+            labels=dict(label.split("=", 1) for label in self.label),
+            created_from=self.created_from,
+            created_before=self.created_before,
+            spec_hash=self.spec_hash,
+            text=self.text,
+        )

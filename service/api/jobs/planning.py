@@ -1,0 +1,135 @@
+"""What a spec would become: its runs, and an estimate of their cost."""
+
+from collections.abc import Mapping
+from math import prod
+from statistics import median
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.orm import Session
+
+from lth.plan import PlannedRun, RunKind, levels_of, plan
+from lth.spec import Spec, parse_spec, spec_hash
+from service.store import speeds
+from service.store.speeds import Measured
+
+_ENOUGH = 10
+
+
+class PlannedRunView(BaseModel):
+    """A run as it is planned."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    key: str = Field(examples=["trial-1/ticket"])
+    kind: RunKind
+    trial: int
+    experiment: str | None
+    needs: tuple[str, ...] = Field(description="keys of the runs that must succeed before")
+
+
+class PlannedTrunk(BaseModel):
+    """A dense training that runs of the job start from."""
+
+    identity: str = Field(description="names all that a spec says about it")
+    trial: int
+    exists: bool = Field(description="some run has done it; if data and device fit, it is reused")
+
+
+class Estimate(BaseModel):
+    """About how long the job will keep devices busy."""
+
+    samples: int = Field(description="training samples to be seen, over all runs and levels")
+    samples_per_second: float | None = Field(description="expected; null if nothing was measured")
+    device_seconds: float | None = Field(description="of training, without start and waiting")
+    basis: Literal["same_network", "other_networks", "nothing_measured"] = Field(
+        description="what was measured: this network on this data, or others scaled by parameters"
+    )
+    measured_runs: int = Field(description="how many earlier runs the speed is the median of")
+
+
+class Plan(BaseModel):
+    """What a spec would become if it were submitted."""
+
+    spec_hash: str
+    runs: list[PlannedRunView]
+    trunks: list[PlannedTrunk]
+    parameters: int = Field(description="weights of the network, biases and all")
+    prunable: int = Field(description="those of them that can be pruned")
+    estimate: Estimate
+
+
+def planned(session: Session, spec: Spec, pool: str | None = None) -> Plan:
+    """Plan a spec, and look what of it exists and how fast its like was."""
+    runs = plan(spec)
+    first = {run.trunk: run for run in reversed(runs) if run.trunk is not None}
+    there = speeds.trained(session, list(first))
+    trunks = [
+        PlannedTrunk(identity=identity, trial=run.trial, exists=identity in there)
+        for identity, run in sorted(first.items(), key=lambda item: item[1].trial)
+    ]
+    level = spec.training.iterations(spec.samples) * spec.training.batch_size
+    rounds = {experiment.name: levels_of(spec, experiment) for experiment in spec.expanded}
+    samples = level * sum(_levels(run, rounds, there) for run in runs)
+    return Plan(
+        spec_hash=spec_hash(spec),
+        runs=[PlannedRunView.model_validate(run) for run in runs],
+        trunks=trunks,
+        parameters=sum(layer.parameters for layer in spec.layers),
+        prunable=sum(prod(layer.kernel_shape) for layer in spec.layers if layer.kernel_shape),
+        estimate=estimate(spec, samples, speeds.recent(session, pool)),
+    )
+
+
+def _levels(run: PlannedRun, rounds: Mapping[str, int], trained: set[str]) -> int:
+    """How many levels a run will train."""
+    dense = 0 if run.trunk in trained else 1
+    if run.experiment is None:
+        return dense if run.kind is RunKind.TRUNK else 0
+    return rounds[run.experiment] + (0 if run.needs else dense)
+
+
+def estimate(spec: Spec, samples: int, measured: list[Measured]) -> Estimate:
+    """Estimate from runs of the same network and data, or else from others by their size."""
+    same = [m.samples_per_second for m in measured if _alike(spec, m)]
+    if same:
+        return _estimate(samples, same, "same_network")
+    size = sum(layer.parameters for layer in spec.layers)
+    scaled = [
+        m.samples_per_second * other / size
+        for m in measured[:_ENOUGH]
+        if (other := _parameters(m)) is not None
+    ]
+    return _estimate(samples, scaled, "other_networks" if scaled else "nothing_measured")
+
+
+def _estimate(
+    samples: int,
+    measured: list[float],
+    basis: Literal["same_network", "other_networks", "nothing_measured"],
+) -> Estimate:
+    speed = median(measured) if measured else None
+    return Estimate(
+        samples=samples,
+        samples_per_second=speed,
+        device_seconds=samples / speed if speed else None,
+        basis=basis,
+        measured_runs=len(measured),
+    )
+
+
+def _alike(spec: Spec, measured: Measured) -> bool:
+    mine = spec.model_dump(mode="json", include={"network", "dataset", "training"})
+    other = measured.spec
+    return (
+        other.get("network") == mine["network"]
+        and other.get("dataset") == mine["dataset"]
+        and other.get("training", {}).get("batch_size") == mine["training"]["batch_size"]
+    )
+
+
+def _parameters(measured: Measured) -> int | None:
+    try:
+        return sum(layer.parameters for layer in parse_spec(measured.spec).layers)
+    except ValidationError:  # of an older version
+        return None

@@ -1,0 +1,267 @@
+"""Jobs once they are there: found, listed, cancelled, retried, deleted, and submitted only once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, insert, select, update
+
+from service.store.states import JobState, Reason, RunState
+from service.store.tables import Job, Owner, Run, Worker, WorkerState
+from tests.service.api.test_submitting import SPEC, problem, rows
+
+SESSION = {"kind": "session", "experiments": [{"name": "a"}, {"name": "b"}]}
+
+
+def submit(api, **said) -> str:
+    response = api.post("/v1/jobs", json={**SPEC, **said})
+    assert response.status_code == 202, response.text
+    return response.json()["id"]
+
+
+def end(database, job: str, state: RunState, job_state: JobState) -> None:
+    """Let a job have ended, as far as its rows go."""
+    with database.transaction() as session:
+        reason = Reason.INTERNAL if state is RunState.FAILED else None
+        values = {"state": state, "failure_reason": reason, "seconds": 10.0}
+        now = func.now()
+        session.execute(
+            update(Run).where(Run.job_id == job).values(finished_at=now, attempt=1, **values)
+        )
+        session.execute(update(Job).where(Job.id == job).values(state=job_state, finished_at=now))
+
+
+def listed(api, **query) -> list[str]:
+    response = api.get("/v1/jobs", params=query)
+    assert response.status_code == 200, response.text
+    return [job["name"] for job in response.json()["jobs"]]
+
+
+class TestListing:
+    def test_pages_stay_right_while_jobs_are_added(self, api):
+        for number in range(5):
+            submit(api, name=f"{number}")
+        first = api.get("/v1/jobs", params={"limit": 2}).json()
+        submit(api, name="late")
+        second = api.get("/v1/jobs", params={"limit": 2, "cursor": first["cursor"]}).json()
+        third = api.get("/v1/jobs", params={"limit": 2, "cursor": second["cursor"]}).json()
+        names = [job["name"] for page in (first, second, third) for job in page["jobs"]]
+        assert names == ["4", "3", "2", "1", "0"]
+        assert third["cursor"] is None
+
+    def test_filters_must_all_hold(self, api):
+        submit(api, name="Alpha", labels={"team": "a", "run": "1"})
+        submit(api, name="beta", labels={"team": "a", "run": "2"})
+        submit(api, name="gamma 100%", labels={"team": "b=c"}, seed=9)
+        cancelled = submit(api, name="delta", labels={})
+        api.post(f"/v1/jobs/{cancelled}/cancel")
+        assert listed(api, label="team=a") == ["beta", "Alpha"]
+        assert listed(api, label=["team=a", "run=1"]) == ["Alpha"]
+        assert listed(api, label="team=b=c") == ["gamma 100%"]
+        assert listed(api, text="ALPH") == ["Alpha"]
+        assert listed(api, text="0%") == ["gamma 100%"]
+        assert listed(api, text="_") == []
+        assert listed(api, state="cancelled") == ["delta"]
+        assert listed(api, state=["cancelled", "queued"], text="ta") == ["delta", "beta"]
+        assert listed(api, owner="admin", limit=1) == ["delta"]
+        assert listed(api, owner="nobody") == []
+        digest = api.get("/v1/jobs", params={"text": "gamma"}).json()["jobs"][0]["spec_hash"]
+        assert listed(api, spec_hash=digest) == ["gamma 100%"]
+
+    def test_a_range_of_time_has_its_start_and_not_its_end(self, api):
+        submit(api, name="now")
+        now = datetime.now(UTC)
+        before, after = now - timedelta(minutes=1), now + timedelta(minutes=1)
+        assert listed(api, created_from=before.isoformat()) == ["now"]
+        assert listed(api, created_from=after.isoformat()) == []
+        assert listed(api, created_before=before.replace(tzinfo=None).isoformat()) == []
+        assert listed(api, created_before=after.isoformat()) == ["now"]
+
+    def test_what_is_no_filter_is_refused(self, api):
+        wrong = ["state=done", "label=x", "label=a%00=b", "spec_hash=1", "colour=red", "text=%00"]
+        for query in [*wrong, "created_from=yesterday", "owner=%00"]:
+            document = problem(api.get(f"/v1/jobs?{query}"), 422, "invalid")
+            assert document["errors"][0]["parameter"] == query.partition("=")[0]
+
+
+class TestIdempotency:
+    def test_a_hundred_equal_submissions_at_once_make_one_job(self, api, database):
+        def submit_once(_):
+            headers = {"Idempotency-Key": "same"}
+            return api.post("/v1/jobs", json=SPEC, headers=headers)
+
+        with ThreadPoolExecutor(16) as pool:
+            responses = list(pool.map(submit_once, range(100)))
+        assert {response.status_code for response in responses} == {202}
+        assert len({response.json()["id"] for response in responses}) == 1
+        replayed = [r for r in responses if r.headers.get("idempotent-replayed") == "true"]
+        assert len(replayed) == 99
+        with database.transaction() as session:
+            assert session.scalar(select(func.count()).select_from(Job)) == 1
+
+    def test_another_body_with_the_same_key_is_refused(self, api, database):
+        headers = {"Idempotency-Key": "same"}
+        first = api.post("/v1/jobs", json=SPEC, headers=headers).json()["id"]
+        before = rows(database)
+        other = api.post("/v1/jobs", json={**SPEC, "seed": 4}, headers=headers)
+        assert first in problem(other, 422, "idempotency-mismatch")["detail"]
+        assert rows(database) == before
+
+    def test_a_key_that_is_none_is_refused(self, api):
+        for key in ["", "with space", "x" * 256]:
+            problem(
+                api.post("/v1/jobs", json=SPEC, headers={"Idempotency-Key": key}), 422, "invalid"
+            )
+
+
+class TestReuse:
+    def test_a_finished_job_of_the_same_spec_is_returned_if_that_is_wanted(self, api, database):
+        first = submit(api, name="first")
+        again = {**SPEC, "name": "other name", "reuse": "if_finished"}
+        second = api.post("/v1/jobs", json=again)
+        assert second.status_code == 202
+        assert second.json()["reused"] is False
+        end(database, first, RunState.SUCCEEDED, JobState.SUCCEEDED)
+        third = api.post("/v1/jobs", json=again)
+        assert third.status_code == 200
+        assert (third.json()["id"], third.json()["reused"]) == (first, True)
+        assert api.post("/v1/jobs", json={**again, "seed": 99}).status_code == 202
+        assert api.post("/v1/jobs", json=SPEC).status_code == 202
+
+
+class TestPlanning:
+    def test_a_spec_can_be_planned_without_submitting_it(self, api, database):
+        response = api.post("/v1/jobs", params={"validate_only": True}, json=SESSION)
+        assert response.status_code == 200
+        document = response.json()
+        assert [run["key"] for run in document["runs"]] == [
+            "trial-1/trunk",
+            "trial-1/a",
+            "trial-1/b",
+            "report",
+        ]
+        assert [trunk["exists"] for trunk in document["trunks"]] == [False]
+        assert document["parameters"] > document["prunable"] > 0
+        assert document["estimate"]["basis"] == "nothing_measured"
+        # 1,257 samples make 20 batches of 60; 20 epochs for the trunk and for each of two tickets
+        assert document["estimate"]["samples"] == 3 * 20 * 20 * 60
+        assert rows(database) == 0
+
+    def test_a_dense_training_that_was_done_is_not_counted_again(self, api, database):
+        job = api.post("/v1/jobs", json=SESSION).json()["id"]
+        end(database, job, RunState.SUCCEEDED, JobState.SUCCEEDED)
+        document = api.post("/v1/jobs", params={"validate_only": True}, json=SESSION).json()
+        assert [trunk["exists"] for trunk in document["trunks"]] == [True]
+        assert document["estimate"]["samples"] == 2 * 20 * 20 * 60
+
+    def test_a_wrong_spec_is_not_planned(self, api):
+        response = api.post("/v1/jobs", params={"validate_only": True}, json={"kind": "modl"})
+        problem(response, 422, "invalid")
+
+
+class TestWaiting:
+    def test_a_job_says_that_nobody_serves_its_pool(self, api):
+        job = submit(api, pool="gpu")
+        waiting = api.get(f"/v1/jobs/{job}").json()["waiting"]
+        assert waiting["reason"] == "no_workers"
+        assert "'gpu'" in waiting["detail"]
+        assert waiting["estimated_start"] is None
+
+    def test_a_job_says_how_many_runs_are_ahead_of_it(self, api, database):
+        done = submit(api)
+        end(database, done, RunState.SUCCEEDED, JobState.SUCCEEDED)
+        with database.transaction() as session:
+            session.execute(insert(Worker).values(**WORKER))
+        submit(api)
+        submit(api)
+        job = submit(api)
+        urgent = submit(api, priority=100)
+        waiting = api.get(f"/v1/jobs/{job}").json()["waiting"]
+        assert (waiting["reason"], waiting["position"]) == ("workers_busy", 4)
+        start = datetime.fromisoformat(waiting["estimated_start"])
+        assert 35 < (start - datetime.now(UTC)).total_seconds() < 41
+        assert api.get(f"/v1/jobs/{urgent}").json()["waiting"]["position"] == 1
+
+    def test_owners_take_turns(self, api, database):
+        with database.transaction() as session:
+            session.execute(insert(Worker).values(**WORKER))
+        jobs = [submit(api) for _ in range(5)]
+        with database.transaction() as session:
+            session.execute(insert(Owner).values(name="other"))
+            session.execute(update(Run).where(Run.job_id.in_(jobs[:4])).values(owner="other"))
+        assert api.get(f"/v1/jobs/{jobs[4]}").json()["waiting"]["position"] == 2
+
+    def test_a_job_that_runs_waits_for_nothing_and_says_how_far_it_is(self, api, database):
+        job = api.post("/v1/jobs", json=SESSION).json()["id"]
+        told = {"level": 0, "levels": 0, "iteration": 30, "iterations": 60}
+        with database.transaction() as session:
+            session.execute(
+                update(Run)
+                .where(Run.job_id == job, Run.position == 0)
+                .values(state=RunState.RUNNING, progress=told)
+            )
+        found = api.get(f"/v1/jobs/{job}").json()
+        assert found["waiting"] is None
+        assert found["progress"] == pytest.approx(0.5 / 4)
+
+    def test_a_job_says_that_its_owner_has_enough_running(self, api, database):
+        with database.transaction() as session:
+            session.execute(insert(Worker).values(**WORKER))
+        job = submit(api)
+        with database.transaction() as session:
+            session.execute(update(Owner).values(max_running=0))
+        assert api.get(f"/v1/jobs/{job}").json()["waiting"]["reason"] == "quota"
+
+
+WORKER = {
+    "id": "w",
+    "node": "n",
+    "host": "h",
+    "pid": 1,
+    "pools": ["cpu"],
+    "device": "cpu",
+    "state": WorkerState.BUSY,
+    "detail": {},
+}
+
+
+class TestCommands:
+    def test_a_waiting_job_is_cancelled_at_once(self, api):
+        job = submit(api)
+        response = api.post(f"/v1/jobs/{job}/cancel")
+        assert response.status_code == 202
+        assert response.json()["state"] == "cancelled"
+        problem(api.post(f"/v1/jobs/{job}/cancel"), 409, "conflict")
+
+    def test_a_failed_job_is_queued_again(self, api, database):
+        job = submit(api)
+        problem(api.post(f"/v1/jobs/{job}/retry"), 409, "conflict")
+        end(database, job, RunState.FAILED, JobState.FAILED)
+        response = api.post(f"/v1/jobs/{job}/retry", params={"afresh": True})
+        assert response.status_code == 202
+        assert response.json()["state"] == "queued"
+
+    def test_a_finished_job_is_deleted_with_all_it_left(self, api, database):
+        job = submit(api)
+        problem(api.delete(f"/v1/jobs/{job}"), 409, "conflict")
+        api.post(f"/v1/jobs/{job}/cancel")
+        response = api.delete(f"/v1/jobs/{job}")
+        assert (response.status_code, response.content) == (204, b"")
+        problem(api.get(f"/v1/jobs/{job}"), 404, "not-found")
+        assert rows(database) == 0
+
+    def test_commands_are_in_the_audit_log(self, api):
+        job = submit(api)
+        api.post(f"/v1/jobs/{job}/cancel")
+        api.post(f"/v1/jobs/{job}/retry")
+        api.post(f"/v1/jobs/{job}/cancel")
+        api.delete(f"/v1/jobs/{job}")
+        entries = api.get("/v1/audit").json()["entries"]
+        assert [entry["action"] for entry in reversed(entries)] == [
+            "job.submit",
+            "job.cancel",
+            "job.retry",
+            "job.cancel",
+            "job.delete",
+        ]
+        assert {entry["subject"] for entry in entries} == {job}
