@@ -1,0 +1,55 @@
+"""A database of one's own, and short ways to fill it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lth.plan import plan
+from lth.spec import parse_spec
+from service.settings import Settings
+from service.store import claiming, submitting
+from service.store.blobs import Blobs
+from service.store.claiming import Claimed
+from service.store.database import Database
+from service.store.submitting import Submission
+
+Submit = Callable[..., str]
+Claim = Callable[..., Claimed | None]
+
+
+@pytest.fixture
+def settings(database_url: str, object_store_url: str) -> Settings:
+    return Settings(database_url=database_url, object_store_url=object_store_url)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url, pool_size=20)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def blobs(object_store_url: str) -> Blobs:
+    return Blobs(object_store_url)
+
+
+@pytest.fixture
+def submit(database: Database, settings: Settings) -> Submit:
+    def submit(document: dict[str, Any] | None = None, owner: str = "ann", **options: Any) -> str:
+        spec = parse_spec({"kind": "model", **(document or {})})
+        with database.transaction() as session:
+            submission = Submission(owner, spec, plan(spec), **options)
+            return submitting.submit(session, submission, settings).job.id
+
+    return submit
+
+
+@pytest.fixture
+def claim(database: Database, settings: Settings) -> Claim:
+    def claim(pool: str = "cpu", worker: str = "host/1/1") -> Claimed | None:
+        with database.transaction() as session:
+            return claiming.claim(session, worker, [pool], settings)
+
+    return claim

@@ -1,0 +1,212 @@
+"""Which run is done next: between owners by share, within an owner by priority and age."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text, update
+
+from service.settings import Settings
+from service.store import finishing, owners
+from service.store.claiming import Claimed
+from service.store.database import Database
+from service.store.finishing import Success
+from service.store.owners import Quota
+from service.store.tables import Owner, Run
+from tests.service.store.conftest import Claim, Submit
+
+SESSION = {"kind": "session", "experiments": [{"name": "a"}, {"name": "b"}]}
+
+
+def succeed(database: Database, settings: Settings, claimed: Claimed | None) -> None:
+    assert claimed is not None
+    with database.transaction() as session:
+        finishing.succeed(session, claimed.lease, Success(None, ()), settings)
+
+
+def owner_of(claimed: Claimed | None) -> str:
+    assert claimed is not None
+    return claimed.owner
+
+
+def job_of(claimed: Claimed | None) -> str:
+    assert claimed is not None
+    return claimed.lease.job_id
+
+
+def test_nothing_is_claimed_from_an_empty_queue_or_another_pool(
+    submit: Submit, claim: Claim
+) -> None:
+    assert claim() is None
+    submit(pool="gpu")
+    assert claim() is None
+    assert claim("gpu") is not None
+
+
+def test_oldest_job_goes_first(submit: Submit, claim: Claim) -> None:
+    first, second = submit(), submit()
+
+    assert [job_of(claim()), job_of(claim())] == [first, second]
+
+
+def test_priority_goes_before_age_until_age_has_made_up_for_it(
+    submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    old, urgent = submit(priority=10), submit(priority=20)
+    assert job_of(claim()) == urgent
+
+    urgent = submit(priority=20)
+    waited = timedelta(seconds=11 * settings.ageing_seconds)
+    with database.transaction() as session:
+        session.execute(update(Run).where(Run.job_id == old).values(rank=Run.rank - waited))
+    assert job_of(claim()) == old
+
+
+def test_a_thousand_queued_jobs_do_not_delay_another_owner(
+    submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    for _ in range(30):
+        submit(owner="ann")
+    with database.transaction() as session:
+        session.execute(text(
+            "INSERT INTO runs SELECT (jsonb_populate_record(r, jsonb_build_object("
+            "'id', gen_random_uuid(), 'key', 'copy-' || n))).* FROM runs r, "
+            "generate_series(1, 1000) n WHERE r.job_id = (SELECT min(id) FROM jobs)"
+        ))  # fmt: skip
+    succeed(database, settings, claim())
+    submit(owner="bob", priority=0)
+
+    assert owner_of(claim()) == "bob"
+
+
+def test_owners_take_turns_however_much_one_of_them_submits(
+    submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    for _ in range(6):
+        submit(owner="ann")
+        submit(owner="bob")
+
+    served = []
+    for _ in range(6):
+        claimed = claim()
+        served.append(owner_of(claimed))
+        time.sleep(0.01)
+        succeed(database, settings, claimed)
+
+    assert sorted(served[:2]) == sorted(served[2:4]) == sorted(served[4:]) == ["ann", "bob"]
+
+
+def test_weights_share_the_workers(submit: Submit, claim: Claim, database: Database) -> None:
+    for _ in range(9):
+        submit(owner="ann")
+        submit(owner="bob")
+    with database.transaction() as session:
+        owners.set_quota(session, "ann", Quota(weight=2.0))
+
+    running = [owner_of(claim()) for _ in range(9)]
+
+    assert (running.count("ann"), running.count("bob")) == (6, 3)
+
+
+def test_use_in_the_past_is_forgotten(
+    submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    submit(owner="ann")
+    submit(owner="bob")
+    long_ago = timedelta(seconds=30 * settings.usage_half_life_seconds)
+    with database.transaction() as session:
+        session.execute(update(Owner).where(Owner.name == "ann").values(
+            usage=1e6, usage_at=Owner.usage_at - long_ago))  # fmt: skip
+        session.execute(update(Owner).where(Owner.name == "bob").values(usage=60.0))
+
+    assert owner_of(claim()) == "ann"
+
+
+def test_quota_of_running_runs_holds_even_for_claims_at_once(
+    submit: Submit, claim: Claim, database: Database
+) -> None:
+    for _ in range(10):
+        submit()
+    with database.transaction() as session:
+        owners.set_quota(session, "ann", Quota(max_running=3))
+
+    with ThreadPoolExecutor(10) as threads:
+        claimed = list(threads.map(lambda n: claim(worker=f"w{n}"), range(10)))
+
+    assert sum(one is not None for one in claimed) == 3
+
+
+def test_claims_at_once_never_share_a_run(submit: Submit, claim: Claim) -> None:
+    for _ in range(20):
+        submit()
+
+    with ThreadPoolExecutor(10) as threads:
+        claimed = [c for c in threads.map(lambda n: claim(worker=f"w{n}"), range(30)) if c]
+
+    assert len(claimed) == len({one.lease.run_id for one in claimed}) == 20
+
+
+def test_run_waits_while_another_job_trains_its_trunk(
+    submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    submit(SESSION)
+    submit({**SESSION, "name": "twin"})
+    trunk = claim()
+
+    assert claim() is None
+    succeed(database, settings, trunk)
+    assert claim() is not None
+
+
+def test_claim_passes_by_a_run_that_somebody_holds(
+    submit: Submit, claim: Claim, database: Database
+) -> None:
+    held, free = submit(), submit()
+
+    with database.transaction() as session:
+        session.execute(text("SELECT id FROM runs WHERE job_id = :job FOR UPDATE"), {"job": held})
+        assert job_of(claim()) == free
+
+
+def test_needed_runs_come_with_their_keys_in_the_order_of_the_plan(
+    submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    submit(SESSION)
+    for _ in range(3):
+        succeed(database, settings, claim())
+
+    report = claim()
+
+    assert report is not None
+    assert report.planned.needs == ("trial-1/a", "trial-1/b")
+
+
+@pytest.mark.timeout(300)
+def test_claim_stays_quick_behind_many_jobs(
+    submit: Submit, claim: Claim, database: Database
+) -> None:
+    submit(owner="bob")
+    with database.transaction() as session:
+        _copy_jobs(session, 50_000)
+
+    took = []
+    for _ in range(20):
+        began = time.perf_counter()
+        assert claim() is not None
+        took.append(time.perf_counter() - began)
+
+    assert sorted(took)[10] < 0.1
+
+
+def _copy_jobs(session, number: int) -> None:
+    """Queue copies of the only job there is, by SQL alone."""
+    session.execute(text(
+        "INSERT INTO jobs SELECT (jsonb_populate_record(j, jsonb_build_object("
+        "'id', 'job_' || lpad(to_hex(n), 32, '0')))).* FROM jobs j, generate_series(1, :n) n"
+    ), {"n": number})  # fmt: skip
+    session.execute(text(
+        "INSERT INTO runs SELECT (jsonb_populate_record(r, jsonb_build_object("
+        "'id', gen_random_uuid(), 'job_id', 'job_' || lpad(to_hex(n), 32, '0')))).* "
+        "FROM runs r, generate_series(1, :n) n"
+    ), {"n": number})  # fmt: skip
