@@ -27,7 +27,7 @@ def demo(spec: Path, folder: Path) -> None:
         place = Place(Path(directory))
         narrator = ScreenNarrator(err, place)
         with (
-            stack(Options(place, port=0), narrator) as (supervisor, running),
+            stack(Options(place, port=0, workers=1), narrator) as (supervisor, running),
             ThreadPoolExecutor(1) as executor,
         ):
             experiment = executor.submit(_experiment, running, place, spec, folder)

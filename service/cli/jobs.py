@@ -61,11 +61,12 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Submit an experiment."""
+    labels = _labels(label or ())
     document = read_document(file)
     chosen = {"name": name, "priority": priority, "pool": pool}
     document |= {field: value for field, value in chosen.items() if value is not None}
-    if label:
-        document["labels"] = {**(document.get("labels") or {}), **_labels(label)}
+    if labels:
+        document["labels"] = {**(document.get("labels") or {}), **labels}
     with _connection(context).open() as client:
         job = client.submit(document, idempotency_key=idempotency_key)
         if not wait:

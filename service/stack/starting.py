@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Protocol
-
-import httpx
+from urllib.request import urlopen
 
 from service.settings import Settings
 from service.stack.errors import StartFailed
@@ -27,6 +27,7 @@ from service.store.migrate import migrate
 _DATABASE = "lth"
 _HOST = "127.0.0.1"
 _READY_SECONDS = 180.0
+_LOOK_SECONDS = 0.2
 _STOP_SECONDS = 10.0
 
 
@@ -135,12 +136,12 @@ class _Starting:
         self._start(
             self._process("api", api_command(_HOST, port)),
             server,
-            lambda api: api.wait_until(lambda: _answers(server), _READY_SECONDS, every=0.1),
+            lambda api: api.wait_until(
+                lambda: _answers(server), _READY_SECONDS, every=_LOOK_SECONDS
+            ),
         )
         with closing(Database(settings.database_url, pool_size=1)) as database:
-            worker.wait_until(
-                lambda: bool(_devices(database, worker.pid)), _READY_SECONDS, every=0.1
-            )
+            _wait(worker, lambda: bool(_devices(database, worker.pid)))
             devices = Counter(_devices(database, worker.pid))
         what = ", ".join(f"{count} x {device}" for device, count in devices.items())
         self.narrator.started("worker", what, time.monotonic() - began)
@@ -167,6 +168,10 @@ class _Starting:
         return Part(name, lambda: self.group.spawn(name, command, log, env=self.env), stop)
 
 
+def _wait(child: Child, ready: Callable[[], bool]) -> None:
+    child.wait_until(ready, _READY_SECONDS, every=_LOOK_SECONDS)
+
+
 def _free(port: int) -> int:
     if port == 0:
         return free_port()
@@ -184,8 +189,9 @@ def _free(port: int) -> int:
 
 def _answers(server: str) -> bool:
     try:
-        return httpx.get(f"{server}/readyz", timeout=5, trust_env=False).is_success
-    except httpx.TransportError:
+        with urlopen(f"{server}/readyz", timeout=5) as answer:  # noqa: S310 our own address
+            return answer.status == HTTPStatus.OK
+    except OSError:
         return False
 
 
@@ -193,4 +199,4 @@ def _devices(database: Database, parent: int) -> list[str]:
     """The devices of the workers that a parent process has brought up."""
     with database.transaction() as session:
         found = workers.all_of_them(session)
-    return [worker.device for worker in found if worker.node.endswith(f"/{parent}")]
+    return [worker.device for worker in found if f"/{parent}-" in worker.node]

@@ -1,0 +1,106 @@
+"""Runs `lth` as a user does: as processes, on a data directory of the test's own."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from service.stack.place import Place, Running
+from tests.parts import alive
+
+LTH = [sys.executable, "-m", "service.cli"]
+READY_SECONDS = 240.0
+
+_WORDS = {
+    "api": r"uvicorn",
+    "beat": r"-m worker beat$",
+    "worker": r"-m worker$",
+    "postgres": r"bin/postgres -D",
+    "valkey": r"valkey-server",
+}
+
+
+class LocalStack:
+    """An `lth up` on a data directory."""
+
+    def __init__(self, directory: Path, **settings: str) -> None:
+        self.place = Place(directory)
+        self.env = {**os.environ, "LTH_DATA_DIR": str(directory), "COLUMNS": "200", **settings}
+        self._said = directory.with_suffix(".said")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "the stack was not started"
+        return self._process
+
+    @property
+    def said(self) -> str:
+        """What it printed."""
+        return self._said.read_text()
+
+    @property
+    def running(self) -> Running:
+        """What it announced."""
+        running = self.place.running()
+        assert running is not None, self.said
+        return running
+
+    def start(self) -> None:
+        """Start it, and wait until it says that it is ready."""
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(
+                [*LTH, "up", "--port", "0", "--workers", "1"],
+                env=self.env,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+        eventually(lambda: "ready" in self.said or self.process.poll() is not None, READY_SECONDS)
+        assert self.process.poll() is None, self.said
+
+    def processes(self) -> list[psutil.Process]:
+        """All of its processes."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def part(self, name: str) -> psutil.Process:
+        """The process of a part, such as ``api``."""
+        wanted = _WORDS[name]
+        (found,) = (
+            process
+            for process in psutil.Process(self.process.pid).children()
+            if alive(process) and re.search(wanted, " ".join(process.cmdline()))
+        )
+        return found
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, and return the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(120)
+
+    def lth(self, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a command that finds this stack by itself."""
+        return subprocess.run(
+            [*LTH, *words], env=self.env, input=stdin, capture_output=True, text=True, timeout=400
+        )
+
+    def json(self, *words: str, stdin: str | None = None) -> Any:
+        """Run a command with ``--json``; what it printed."""
+        done = self.lth(*words, "--json", stdin=stdin)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+
+def eventually(true: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait until something is true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not within {seconds:g} s"
+        time.sleep(0.1)

@@ -1,0 +1,128 @@
+"""The whole service by `lth up`, used by its command line, as one story told in order."""
+
+import io
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from tests.e2e.lth_up import LocalStack, eventually
+from tests.parts import alive
+
+pytestmark = pytest.mark.timeout(900)
+
+SLOW = 240.0
+"""Seconds within which a part is back on a machine that is busy with other tests."""
+SPEC = Path(__file__).parents[2] / "examples" / "quickstart.yaml"
+SMALL = json.dumps({"kind": "model", "training": {"duration": "2ep"}})
+LONG = json.dumps({"kind": "model", "training": {"duration": "400ep"}, "name": "long"})
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    stack = LocalStack(tmp_path_factory.mktemp("stack") / "data")
+    stack.start()
+    yield stack
+    if stack.process.poll() is None:
+        stack.stop()
+
+
+@pytest.fixture(scope="module")
+def job(stack: LocalStack) -> str:
+    """A job that has succeeded."""
+    done = stack.lth("submit", str(SPEC), "--wait", "--label", "team=vision")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "dense" in done.stdout
+    assert "20.80%" in done.stdout
+    (job,) = stack.json("list")["jobs"]
+    assert (job["state"], job["labels"]) == ("succeeded", {"team": "vision"})
+    return job["id"]
+
+
+def test_a_job_shows_its_runs_and_levels(stack: LocalStack, job: str) -> None:
+    shown = stack.json("show", job)
+    assert [run["state"] for run in shown["runs"]] == ["succeeded"]
+    dense, pruned = shown["results"][0]["result"]["levels"]
+    assert dense["early_stop"]["test"]["accuracy"] > 0.9
+    assert pruned["sparsity"] == pytest.approx(0.792, abs=0.01)
+
+
+def test_watching_a_finished_job_tells_its_story_without_gaps(stack: LocalStack, job: str) -> None:
+    done = stack.lth("watch", job, "--json")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["number"] for event in events] == list(range(1, len(events) + 1))
+    assert (events[0]["kind"], events[-1]["kind"]) == ("job_queued", "job_finished")
+    later = stack.lth("watch", job, "--json", "--after", str(len(events) - 1))
+    assert [json.loads(line) for line in later.stdout.splitlines()] == events[-1:]
+
+
+def test_fetched_masks_are_boolean_and_exact(stack: LocalStack, job: str, tmp_path: Path) -> None:
+    stack.json("fetch", job, "--out", str(tmp_path))
+    folder = tmp_path / "trial-1" / "ticket"
+    assert (folder / "plots" / "learning.png").read_bytes().startswith(b"\x89PNG")
+    with np.load(io.BytesIO((folder / "masks.npz").read_bytes()), allow_pickle=False) as masks:
+        assert {mask.dtype for mask in masks.values()} == {np.dtype(bool)}
+        shares = [mask.mean() for mask in masks.values()]
+    assert shares == pytest.approx([0.2, 0.2, 0.6], abs=1e-3)
+
+
+def test_a_wrong_spec_is_told_field_by_field(stack: LocalStack) -> None:
+    done = stack.lth("submit", "-", stdin='{"kind": "model", "sed": 1, "seed": -1}')
+    assert done.returncode == 3
+    assert "/sed" in done.stderr
+    assert "/seed" in done.stderr
+
+
+def test_an_unknown_job_is_refused(stack: LocalStack) -> None:
+    done = stack.lth("show", "job_unknown")
+    assert done.returncode == 4
+    assert "job_unknown" in done.stderr
+
+
+def test_a_second_stack_on_the_same_directory_is_refused(stack: LocalStack) -> None:
+    done = stack.lth("up", "--port", "0")
+    assert done.returncode == 6
+    assert stack.running.server in done.stderr
+    assert stack.json("list")["jobs"]
+
+
+@pytest.mark.parametrize("name", ["api", "beat", "worker", "postgres", "valkey"])
+def test_a_part_that_is_killed_comes_back_and_is_reported(stack: LocalStack, name: str) -> None:
+    part = stack.part(name)
+    part.kill()
+    eventually(lambda: f"{name} runs again" in stack.said, SLOW)
+    assert f"{name} died (killed by SIGKILL)" in stack.said
+    assert stack.part(name).pid != part.pid
+    eventually(lambda: _ready(stack), SLOW)
+    job = stack.json("submit", "-", "--wait", stdin=SMALL)
+    assert job["job"]["state"] == "succeeded"
+
+
+def test_a_job_survives_the_stop_and_the_next_start(stack: LocalStack, job: str) -> None:
+    unfinished = stack.json("submit", "-", stdin=LONG)["id"]
+    processes = stack.processes()
+    assert stack.stop(signal.SIGTERM) == 0
+    assert not [process for process in processes if alive(process)]
+    assert stack.place.running() is None
+    stack.start()
+    assert stack.json("show", job)["job"]["state"] == "succeeded"
+    done = stack.lth("watch", unfinished)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_process_outlives_a_stack_that_is_killed(stack: LocalStack) -> None:
+    processes = stack.processes()
+    assert len(processes) >= 7
+    stack.stop(signal.SIGKILL)
+    eventually(lambda: not any(alive(process) for process in processes), 10)
+
+
+def _ready(stack: LocalStack) -> bool:
+    try:
+        return httpx.get(f"{stack.running.server}/readyz", timeout=5).is_success
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,135 @@
+"""The commands, against scripted answers: what they print, and what they exit with."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from service.cli import main as entry
+from tests.service.client.scripted import Answer, Script, document, problem, scripted
+from tests.service.client.test_clients import JOB
+
+SPEC = "kind: model\ntraining: {duration: 2ep}\nlabels: {team: vision}\n"
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    file = tmp_path / "spec.yaml"
+    file.write_text(SPEC)
+    return file
+
+
+def _lth(script: Script | None, *words: object, monkeypatch: pytest.MonkeyPatch) -> int:
+    server = ["--server", script.server] if script else []
+    monkeypatch.setattr("sys.argv", ["lth", *server, *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        entry.main()
+    return int(ended.value.code or 0)
+
+
+def test_submit_sends_the_document_and_prints_the_id_alone(
+    spec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with scripted(document({**JOB, "state": "queued"}, 202)) as script:
+        words = ("submit", spec, "--label", "run=7", "--priority", 80, "--name", "mine")
+        assert _lth(script, *words, monkeypatch=monkeypatch) == 0
+    sent = json.loads(script.seen[0].body)
+    assert sent["labels"] == {"team": "vision", "run": "7"}
+    assert (sent["priority"], sent["name"]) == (80, "mine")
+    assert capsys.readouterr().out == "job_1\n"
+
+
+def test_json_goes_to_standard_output_and_nothing_else_does(
+    spec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with scripted(document(JOB, 202)) as script:
+        assert _lth(script, "submit", spec, "--json", monkeypatch=monkeypatch) == 0
+    assert json.loads(capsys.readouterr().out)["id"] == "job_1"
+
+
+def test_list_asks_for_what_was_said_and_stops_at_the_limit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = document({"jobs": [JOB, {**JOB, "id": "job_0"}], "cursor": "more"})
+    with scripted(page) as script:
+        words = ("list", "--state", "failed", "--label", "a=b", "--limit", 3, "--json")
+        assert _lth(script, *words, monkeypatch=monkeypatch) == 0
+    assert len(json.loads(capsys.readouterr().out)["jobs"]) == 3
+    assert "state=failed" in script.seen[0].path
+    assert "cursor=more" in script.seen[1].path
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        (problem(404, detail="there is no job 'job_1'"), 4, "there is no job 'job_1'"),
+        (problem(401, detail="no key"), 4, "no key"),
+        (problem(409, detail="it is running"), 4, "it is running"),
+        (problem(500, detail="our mistake"), 5, "our mistake"),
+        (Answer(200, b"<html>"), 5, "this service"),
+    ],
+)
+def test_each_kind_of_refusal_has_its_exit_code(
+    answer: Answer,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with scripted(answer) as script:
+        assert _lth(script, "show", "job_1", monkeypatch=monkeypatch) == code
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.out == ""
+
+
+def test_a_wrong_spec_is_explained_field_by_field(
+    spec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    errors = [
+        {"pointer": "/training/duration", "detail": "too long", "value": "9999ep"},
+        {"pointer": "/sed", "detail": "unknown field", "expected": "seed"},
+    ]
+    with scripted(problem(422, errors=errors)) as script:
+        assert _lth(script, "submit", spec, monkeypatch=monkeypatch) == 3
+    said = capsys.readouterr().err
+    for part in ("/training/duration", "too long", "'9999ep'", "/sed", "expected  seed"):
+        assert part in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- a\n- b\n", "holds a list"),
+        ("kind: [", "neither YAML nor JSON"),
+        ("kind: model\nseed: 1\nseed: 2\n", "'seed' is written twice"),
+        ("a: !!python/object:os.system {}\n", "neither YAML nor JSON"),
+    ],
+)
+def test_a_file_that_is_no_spec_is_not_sent(
+    text: str,
+    said: str,
+    spec: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spec.write_text(text)
+    with scripted(document(JOB, 202)) as script:
+        assert _lth(script, "submit", spec, monkeypatch=monkeypatch) == 3
+    assert said in capsys.readouterr().err
+    assert not script.seen
+
+
+def test_a_file_that_is_not_there_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with scripted(document(JOB, 202)) as script:
+        assert _lth(script, "submit", "nowhere.yaml", monkeypatch=monkeypatch) == 3
+    assert capsys.readouterr().err == "nowhere.yaml: No such file or directory\n"
+
+
+def test_a_wrong_command_line_is_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _lth(None, "submit", monkeypatch=monkeypatch) == 2
+    assert _lth(None, "submit", "-", "--label", "nonsense", monkeypatch=monkeypatch) == 2
