@@ -57,18 +57,20 @@ def learning_curves(result: RunResult, title: str = "") -> Figure:
     plot = new_plot("Learning curves", (title, trial), PANEL_HEIGHT)
     accuracy, loss = _panels(plot)
     densities = [level.density for level in result.levels]
+    few = len(result.levels) <= _LEGEND_OF
+    width = 1.5 if few else 0.9
     for level, colour in zip(result.levels, level_colours(densities), strict=True):
         history, stop = level.history, level.early_stop
         label = f"{percent(level.density)}{'  dense' if level.level == 0 else ''}"
         alone = "o" if len(history.iterations) == 1 else ""
-        look = {"color": colour, "linewidth": 1.5, "marker": alone, "label": label}
+        look = {"color": colour, "linewidth": width, "marker": alone, "label": label}
         accuracy.plot(history.iterations, history.validation_accuracy, **look)
         loss.plot(history.iterations, history.validation_loss, **look)
         _mark(accuracy, stop.iteration, stop.validation.accuracy, colour)
         _mark(loss, stop.iteration, stop.validation.loss, colour)
     _zoom(accuracy, loss, result.levels)
     loss.plot([], [], color=MUTED, label="early stop", **_MARK)
-    if len(result.levels) <= _LEGEND_OF:
+    if few:
         legend_beside(loss, "weights kept")
     else:
         _density_bar(plot, loss, densities)

@@ -16,9 +16,10 @@ from lth.plots.canvas import WIDTH, new_plot
 from lth.plots.style import AMOUNT, COUNT, MUTED, dress, dress_bar, percent
 
 _BINS = 96
-_FEW = 800
+_FEW = 2_000
 """Up to so many weights are drawn as points, more of them as a density of cells."""
 _PANEL = 2.9
+_BROKEN = "broken line: unchanged"
 
 Kernel = NDArray[np.floating]
 Mask = NDArray[np.bool_]
@@ -32,7 +33,8 @@ def weights_scatter(
 ) -> Figure:
     """Initial against final weights of each layer, without the pruned ones.
 
-    Weights on the diagonal did not change; those nearer to the horizontal zero line shrank.
+    Weights on the broken line did not change; those between it and the horizontal zero line
+    shrank. Each axis holds its own values: after a long training the final ones reach much further.
 
     Args:
         initial: kernels that training started from, by layer.
@@ -49,22 +51,24 @@ def weights_scatter(
     rows = ceil(len(kept) / columns)
     width = min(WIDTH, _PANEL * columns + 1.2)
     height = rows * (width - 1.0) / columns * 1.04
-    plot = new_plot("Weights before and after training", (title,), height, width, compress=True)
+    plot = new_plot(
+        "Weights before and after training", (title, _BROKEN), height, width, compress=True
+    )
     panels = plot.subplots(rows, columns, squeeze=False).ravel()
-    cells = {name: _cells(*pair) for name, pair in kept.items()}
-    scale = LogNorm(1, max(2, *(counted.max() for counted, _ in cells.values())))
+    many = [pair for pair in kept.values() if pair[0].size > _FEW]
+    scale = LogNorm(1, max([2, *(_cells(*pair).max() for pair in many)]))
     for number, (axes, (name, pair)) in enumerate(zip(panels, kept.items(), strict=False)):
         share = f"{percent(pair[0].size / initial[name].size)} of {initial[name].size:,} kept"
         x = "initial weight" if number + columns >= len(kept) else ""
         dress(axes, f"{name}\n{share}", x, "trained weight" if number % columns == 0 else "")
-        _frame(axes, cells[name][1], ticks=4 if columns < 4 else 2)
+        _frame(axes, *pair, ticks=4 if columns < 4 else 2)
         if pair[0].size <= _FEW:
             _points(axes, *pair)
         else:
-            _density(axes, *cells[name], scale)
+            _density(axes, *pair, scale)
     for axes in panels[len(kept) :]:
         axes.set_visible(False)
-    if any(before.size > _FEW for before, _ in kept.values()):
+    if many:
         bar = plot.colorbar(ScalarMappable(scale, AMOUNT), ax=list(panels), pad=0.02, aspect=30)
         bar.ax.yaxis.set_major_formatter(COUNT)
         dress_bar(bar, "weights in a cell")
@@ -72,14 +76,17 @@ def weights_scatter(
 
 
 def _points(axes: Axes, before: Kernel, after: Kernel) -> None:
-    look = {"s": 6, "color": AMOUNT(0.75), "alpha": 0.5, "linewidths": 0}
+    alpha = float(np.clip(400 / max(before.size, 1), 0.25, 0.6))
+    look = {"s": 6, "color": AMOUNT(0.75), "alpha": alpha, "linewidths": 0}
     axes.scatter(before, after, rasterized=True, **look)
 
 
-def _density(axes: Axes, counted: NDArray[np.int64], limit: float, scale: LogNorm) -> None:
-    shown = np.ma.masked_equal(counted.T, 0)
-    square = (-limit, limit, -limit, limit)
-    axes.imshow(shown, AMOUNT, scale, extent=square, origin="lower", zorder=2)
+def _density(axes: Axes, before: Kernel, after: Kernel, scale: LogNorm) -> None:
+    shown = np.ma.masked_equal(_cells(before, after).T, 0)
+    (x, y) = _reach(before), _reach(after)
+    axes.imshow(
+        shown, AMOUNT, scale, extent=(-x, x, -y, y), origin="lower", aspect="auto", zorder=2
+    )
 
 
 def _kept(
@@ -105,19 +112,24 @@ def _kept(
     return kept
 
 
-def _cells(before: Kernel, after: Kernel) -> tuple[NDArray[np.int64], float]:
-    """How many weights fall into each cell [initial, final] of a square, and its half side."""
-    limit = 1.04 * max(np.abs(before).max(initial=0), np.abs(after).max(initial=0)) or 1.0
+def _cells(before: Kernel, after: Kernel) -> NDArray[np.int64]:
+    """How many weights fall into each cell [initial, final] of the panel."""
     x, y = (
-        ((values + limit) * (_BINS / (2 * limit))).astype(np.int32) for values in (before, after)
+        ((values + _reach(values)) * (_BINS / (2 * _reach(values)))).astype(np.int32)
+        for values in (before, after)
     )
-    counted = np.bincount(x * _BINS + y, minlength=_BINS * _BINS)
-    return counted.reshape(_BINS, _BINS), float(limit)
+    return np.bincount(x * _BINS + y, minlength=_BINS * _BINS).reshape(_BINS, _BINS)
 
 
-def _frame(axes: Axes, limit: float, ticks: int) -> None:
-    """A square around zero with its axes and the diagonal of what did not change."""
-    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+def _reach(values: Kernel) -> float:
+    """How far an axis goes to either side of zero to hold all values."""
+    return 1.04 * float(np.abs(values).max(initial=0)) or 1.0
+
+
+def _frame(axes: Axes, before: Kernel, after: Kernel, ticks: int) -> None:
+    """A square panel around zero with its axes and the line of what did not change."""
+    x, y = _reach(before), _reach(after)
+    axes.set(xlim=(-x, x), ylim=(-y, y), box_aspect=1)
     axes.axhline(0, color=MUTED, linewidth=0.6, zorder=1)
     axes.axvline(0, color=MUTED, linewidth=0.6, zorder=1)
     axes.axline((0, 0), slope=1, color="#D55E00", linewidth=1, linestyle=(0, (5, 3)), zorder=3)

@@ -25,22 +25,23 @@ def test_without_masks_all_weights_are_there() -> None:
     assert axes.get_ylabel() == "trained weight"
 
 
-def test_both_axes_share_limits_that_hold_every_weight() -> None:
+def test_each_axis_is_even_around_zero_and_holds_every_weight() -> None:
     (axes,) = weights_scatter(BEFORE, AFTER).axes
-    assert axes.get_xlim() == axes.get_ylim() == pytest.approx((-2.08, 2.08))
+    assert axes.get_xlim() == pytest.approx((-1.04, 1.04))
+    assert axes.get_ylim() == pytest.approx((-2.08, 2.08))
 
 
 def test_many_weights_are_counted_in_cells_none_is_lost() -> None:
     rng = np.random.default_rng(0)
     before = {"linear": rng.normal(size=(100, 100))}
-    after = {"linear": 0.5 * before["linear"]}
+    after = {"linear": np.abs(before["linear"])}
     mask = {"linear": rng.random((100, 100)) < 0.3}
     axes = weights_scatter(before, after, mask).axes[0]
     counted = np.ma.asarray(axes.images[0].get_array())
     assert counted.sum() == mask["linear"].sum()
     rows, columns = np.nonzero(counted.filled(0))
-    # A weight that halves lies on a line of slope one half through the middle of the square.
-    assert np.abs((rows - 47.5) - 0.5 * (columns - 47.5)).max() <= 1
+    # Of a weight that loses its sign, the cell lies above zero and as far from it.
+    assert np.abs(np.abs(columns - 47.5) - (rows - 47.5)).max() <= 1
 
 
 def test_four_million_weights_are_drawn_within_seconds() -> None:
