@@ -7,35 +7,38 @@ from importlib.metadata import version
 from fastapi import APIRouter, Depends, FastAPI
 
 from service import logs
-from service.api import audit, catalogue, handlers, health, openapi, results
-from service.api import keys as key_routes
+from service.api import audit, catalogue, handlers, health, keys, openapi, owners, results, workers
 from service.api.access import authenticate
-from service.api.artifacts.router import router as artifacts
+from service.api.artifacts import router as artifacts
+from service.api.events import router as events
 from service.api.events.feed import Feed
-from service.api.events.router import router as events
-from service.api.jobs.commands import router as commands
-from service.api.jobs.router import router as jobs
-from service.api.jobs.submitting import router as submitting
+from service.api.jobs import commands, looking, submitting
+from service.api.jobs import logs as job_logs
+from service.api.metrics import router as metrics
 from service.api.parts import Parts
 from service.api.problems import InternalError, Unauthenticated, Unavailable, answers
 from service.api.tracing import Tracing
 from service.hints import Hints
 from service.settings import Settings
-from service.store import keys
 from service.store.blobs import Blobs
 from service.store.database import Database
+from service.store.keys import ensure_operators
 
 _FEATURES = (
     submitting,
-    jobs,
+    looking,
     commands,
-    results.router,
+    job_logs,
+    results,
     events,
     artifacts,
-    catalogue.router,
-    key_routes.router,
-    audit.router,
+    catalogue,
+    workers,
+    keys,
+    owners,
+    audit,
 )
+_AT_THE_ROOT = (openapi, metrics, health)
 
 
 def create() -> FastAPI:
@@ -60,11 +63,11 @@ def create_app(settings: Settings) -> FastAPI:
         dependencies=[Depends(authenticate)],
         responses=answers(Unauthenticated, InternalError, Unavailable),
     )
-    for router in _FEATURES:
-        v1.include_router(router)
+    for feature in _FEATURES:
+        v1.include_router(feature.router)
     app.include_router(v1)
-    app.include_router(openapi.router)
-    app.include_router(health.router)
+    for feature in _AT_THE_ROOT:
+        app.include_router(feature.router)
     app.add_middleware(Tracing)
     handlers.install(app)
     openapi.install(app)
@@ -82,7 +85,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         if settings.admin_key is not None:
             with database.transaction() as session:
-                keys.ensure_operators(session, settings.admin_key.get_secret_value())
+                ensure_operators(session, settings.admin_key.get_secret_value())
         async with feed.running():
             yield
     finally:

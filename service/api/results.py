@@ -1,9 +1,11 @@
-"""``GET /v1/jobs/{job_id}/results``: what the experiments of a job found out."""
+"""What the experiments of a job found out, run by run and over its trials."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from lth.results import RunResult
+from lth.results import RunResult, Summary
+from lth.spec import ControlExperiment, Spec, parse_spec
+from lth.statistics import summarise
 from service.api.jobs.lookup import JobDep
 from service.api.parts import PartsDep
 from service.api.problems import NotFound, answers
@@ -28,6 +30,15 @@ class Results(BaseModel):
     results: list[KeyedResult]
 
 
+class JobSummaryOverTrials(BaseModel):
+    """The statistics of a job, of the runs that have ended."""
+
+    job_id: str
+    state: JobState
+    trials: int = Field(description="trials of which at least one run has ended")
+    summary: Summary
+
+
 @router.get("/jobs/{job_id}/results", summary="What a job found out", responses=answers(NotFound))
 def get_results(job: JobDep, parts: PartsDep) -> Results:
     """Per run and level: sparsity, densities, histories, accuracies.
@@ -41,3 +52,32 @@ def get_results(job: JobDep, parts: PartsDep) -> Results:
         state=job.state,
         results=[KeyedResult(run=run.key, result=result) for run, result in found],
     )
+
+
+@router.get(
+    "/jobs/{job_id}/summary", summary="A job's statistics over trials", responses=answers(NotFound)
+)
+def get_summary(job: JobDep, parts: PartsDep) -> JobSummaryOverTrials:
+    """Each experiment over its trials, against the dense network and against its controls.
+
+    A job that has not finished is answered with the statistics of what there is.
+    """
+    with parts.database.transaction() as session:
+        found = [result for _, result in runs.results(session, job.id)]
+    done = {result.experiment for result in found}
+    return JobSummaryOverTrials(
+        job_id=job.id,
+        state=job.state,
+        trials=len({result.trial for result in found}),
+        summary=summarise(found, _controls(parse_spec(job.spec), done)),
+    )
+
+
+def _controls(spec: Spec, done: set[str]) -> dict[str, str]:
+    """The ticket that each control follows, where both have results."""
+    return {
+        experiment.name: experiment.control.of
+        for experiment in spec.expanded
+        if isinstance(experiment, ControlExperiment)
+        and {experiment.name, experiment.control.of} <= done
+    }

@@ -3,14 +3,14 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from service.store.tables import Worker, WorkerState
+from service.store.tables import Run, Worker, WorkerState
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +109,14 @@ def idle(session: Session, pool: str) -> int:
 def all_of_them(session: Session) -> Sequence[Worker]:
     """Every worker that is known, by name."""
     return session.scalars(select(Worker).order_by(Worker.id)).all()
+
+
+def with_runs(session: Session) -> Sequence[tuple[Worker, Run | None]]:
+    """Every worker that is known, by name, with the run that it executes."""
+    query = select(Worker, Run).outerjoin(Run, Run.id == Worker.run_id).order_by(Worker.id)
+    return [(worker, run) for worker, run in session.execute(query)]
+
+
+def clock(session: Session) -> datetime:
+    """The time of the database, against which signs of life are measured."""
+    return session.scalars(select(func.clock_timestamp())).one()

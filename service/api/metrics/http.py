@@ -13,13 +13,21 @@ _SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_STREAMED = frozenset({"/v1/jobs/{job_id}/events"})
+_VERSION = "/v1"
+_STREAMED = f"{_VERSION}/jobs/{{job_id}}/events"
 
 
 def observe(scope: Scope, status: int, seconds: float) -> None:
     """Count one request under its route, never under its path: paths are without number."""
-    route = getattr(scope.get("route"), "path_format", "unknown")
-    if route in _STREAMED:
-        return
-    method = scope["method"] if scope["method"] in _METHODS else "other"
-    _SECONDS.labels(method, route, str(status)).observe(seconds)
+    route = _route(scope)
+    if route != _STREAMED:
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        _SECONDS.labels(method, route, str(status)).observe(seconds)
+
+
+def _route(scope: Scope) -> str:
+    within = getattr(scope.get("route"), "path_format", None)
+    if within is None:
+        return "unknown"
+    # FastAPI tells the path within the router, without the prefix under which it is included.
+    return _VERSION + within if scope["path"].startswith(f"{_VERSION}/") else within

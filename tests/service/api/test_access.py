@@ -16,7 +16,13 @@ from tests.service.api.conftest import client
 from tests.service.api.test_submitting import SPEC, problem
 
 OPEN = {"GET /healthz", "GET /readyz"}
-ADMINS = {"POST /v1/keys", "GET /v1/keys", "DELETE /v1/keys/{key_id}", "GET /v1/audit"}
+ADMINS = {
+    "POST /v1/keys",
+    "GET /v1/keys",
+    "DELETE /v1/keys/{key_id}",
+    "PUT /v1/owners/{name}/quota",
+    "GET /v1/audit",
+}
 CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
 
 

@@ -1,0 +1,32 @@
+"""``GET /v1/jobs/{job_id}/runs/{run}/log``: what a run logged."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import PlainTextResponse, StreamingResponse
+
+from service.api.jobs.lookup import JobDep
+from service.api.parts import PartsDep
+from service.api.problems import NotFound, answers
+from service.store import runs
+
+router = APIRouter(tags=["jobs"])
+
+
+@router.get(
+    "/jobs/{job_id}/runs/{run:path}/log",
+    summary="What a run logged",
+    response_class=PlainTextResponse,
+    responses=answers(NotFound),
+)
+def get_log(
+    job: JobDep,
+    parts: PartsDep,
+    run: Annotated[str, Path(description="the run's key", examples=["trial-1/ticket"])],
+) -> Response:
+    """The log of the run's last attempt that ended; empty while there is none."""
+    with parts.database.transaction() as session:
+        found = runs.get(session, job.id, run.replace("\0", ""))
+    if found.log_digest is None:
+        return PlainTextResponse(found.log_tail or "")
+    return StreamingResponse(parts.blobs.stream(found.log_digest), media_type="text/plain")

@@ -1,0 +1,87 @@
+"""``GET /metrics``: what this process measured of its requests, and what the rows say."""
+
+from collections.abc import Iterator
+
+from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse
+from prometheus_client import generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from service.api.access import ReaderDep
+from service.api.metrics.http import REGISTRY
+from service.api.parts import PartsDep
+from service.api.problems import InternalError, Unauthenticated, Unavailable, answers
+from service.store.measuring import QUANTILES, Measurements, measure
+from service.store.states import Reason, RunState
+from service.store.tables import WorkerState
+
+router = APIRouter(tags=["health"])
+
+
+@router.get(
+    "/metrics",
+    summary="Measurements for Prometheus",
+    response_class=PlainTextResponse,
+    responses=answers(Unauthenticated, InternalError, Unavailable),
+)
+def get_metrics(_: ReaderDep, parts: PartsDep) -> PlainTextResponse:
+    """Queues, runs, failures and workers, counted from the database, and this process' requests.
+
+    Needs a key of any role; Prometheus sends it as `authorization.credentials`.
+    """
+    with parts.database.transaction() as session:
+        measured = measure(session)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Rows(measured))
+    content = generate_latest(registry) + generate_latest(REGISTRY)
+    return PlainTextResponse(content, media_type=CONTENT_TYPE_LATEST)
+
+
+class _Rows(Collector):
+    """The measurements as Prometheus' families; a member that counts nothing is told as 0."""
+
+    def __init__(self, measured: Measurements) -> None:
+        self._measured = measured
+
+    def collect(self) -> Iterator[Metric]:
+        measured = self._measured
+        depth = GaugeMetricFamily("lth_queue_depth", "Queued runs.", labels=["pool"])
+        oldest = GaugeMetricFamily(
+            "lth_queue_oldest_seconds", "Age of the oldest queued run.", labels=["pool"]
+        )
+        for queue in measured.queues:
+            depth.add_metric([queue.pool], queue.depth)
+            oldest.add_metric([queue.pool], queue.oldest_seconds)
+        yield from (depth, oldest)
+
+        runs = GaugeMetricFamily("lth_runs", "Runs that are there, by state.", labels=["state"])
+        for state in RunState:
+            runs.add_metric([state], measured.runs.get(state, 0))
+        yield runs
+
+        failures = GaugeMetricFamily(
+            "lth_failed_runs", "Failed runs that are there, by reason.", labels=["reason"]
+        )
+        for reason in Reason:
+            failures.add_metric([reason], measured.failures.get(reason, 0))
+        yield failures
+
+        workers = GaugeMetricFamily("lth_workers", "Workers, by state.", labels=["state"])
+        for state in WorkerState:
+            workers.add_metric([state], measured.workers.get(state, 0))
+        yield workers
+
+        claim = GaugeMetricFamily(
+            "lth_claim_latency_seconds",
+            "From queued to claimed, of the runs that started in the last 15 minutes.",
+            labels=["quantile"],
+        )
+        for quantile, seconds in zip(QUANTILES, measured.claim_seconds, strict=False):
+            claim.add_metric([str(quantile)], seconds)
+        yield claim
+
+        seconds = CounterMetricFamily("lth_worker_seconds", "Time that runs took on devices.")
+        seconds.add_metric([], measured.device_seconds)
+        yield seconds

@@ -1,0 +1,106 @@
+"""``/v1/owners``: what each owner has, and may have."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from sqlalchemy.orm import Session
+
+from service.api.access import AdminDep, ReaderDep
+from service.api.documents import JsonBytes, parse_json, validated
+from service.api.keys import OWNER
+from service.api.parts import PartsDep
+from service.api.problems import (
+    BodyTooLarge,
+    Forbidden,
+    InvalidRequest,
+    MalformedBody,
+    NotFound,
+    UnsupportedMediaType,
+    answers,
+)
+from service.store import audit, owners
+from service.store.owners import Quota
+from service.store.tables import Owner
+
+router = APIRouter(tags=["owners"])
+
+
+class QuotaDocument(BaseModel):
+    """What an owner may have; null is no bound."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+    weight: float = Field(
+        default=1.0, gt=0, le=1_000, description="share of the workers, relative to other owners'"
+    )
+    max_running: int | None = Field(default=None, ge=0, lt=2**31, description="runs at once")
+    max_queued: int | None = Field(default=None, ge=0, lt=2**31, description="unfinished jobs")
+    max_stored_bytes: int | None = Field(
+        default=None, ge=0, lt=2**63, description="files of jobs and data sets"
+    )
+
+
+class OwnerView(BaseModel):
+    """An owner, with what they may have and what they have."""
+
+    name: str
+    quota: QuotaDocument
+    running_runs: int
+    unfinished_jobs: int
+    stored_bytes: int
+
+
+class OwnerList(BaseModel):
+    """The owners that you may see, by name."""
+
+    owners: list[OwnerView]
+
+
+_QUOTA: TypeAdapter[QuotaDocument] = TypeAdapter(QuotaDocument)
+
+
+OwnerName = Annotated[str, Path(pattern=OWNER, description="the owner", examples=["ada"])]
+
+
+@router.get("/owners", summary="List owners")
+def list_owners(principal: ReaderDep, parts: PartsDep) -> OwnerList:
+    """Yourself, with what you have and may have; for administrators everybody."""
+    with parts.database.transaction() as session:
+        seen = [
+            owner for owner in owners.all_of_them(session) if principal.sees in (None, owner.name)
+        ]
+        return OwnerList(owners=[_view(session, owner) for owner in seen])
+
+
+@router.put(
+    "/owners/{name}/quota",
+    summary="Set what an owner may have",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": QuotaDocument.model_json_schema()}},
+        }
+    },
+    responses=answers(
+        MalformedBody, Forbidden, NotFound, BodyTooLarge, UnsupportedMediaType, InvalidRequest
+    ),
+)
+def set_quota(name: OwnerName, principal: AdminDep, body: JsonBytes, parts: PartsDep) -> OwnerView:
+    """Takes effect at the next claim or submission. Fields left out go back to their default."""
+    wanted = validated(_QUOTA, parse_json(body))
+    with parts.database.transaction() as session:
+        owner = owners.set_quota(session, name, Quota(**wanted.model_dump()))
+        audit.record(session, principal.actor, "owner.quota", name, **wanted.model_dump())
+        return _view(session, owner)
+
+
+def _view(session: Session, owner: Owner) -> OwnerView:
+    held = owners.holdings(session, owner.name)
+    return OwnerView(
+        name=owner.name,
+        quota=QuotaDocument.model_validate(owner),
+        running_runs=held.running_runs,
+        unfinished_jobs=held.unfinished_jobs,
+        stored_bytes=held.stored_bytes,
+    )

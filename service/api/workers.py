@@ -1,0 +1,65 @@
+"""``GET /v1/workers``: who executes runs, and how they are."""
+
+from datetime import datetime
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from service.api.access import Principal, ReaderDep
+from service.api.parts import PartsDep
+from service.store import workers
+from service.store.tables import Run, Worker, WorkerState
+
+router = APIRouter(tags=["workers"])
+
+
+class WorkerView(BaseModel):
+    """A process that executes one run at a time."""
+
+    id: str
+    host: str
+    pid: int
+    pools: list[str] = Field(description="the pools that it serves")
+    device: str = Field(description="'cpu', or the GPU's name")
+    memory_total: int | None = Field(description="of the device, in bytes")
+    memory_used: int | None = Field(description="by anybody, in bytes")
+    state: WorkerState
+    why: str | None = Field(description="why it refuses work, if it does")
+    job_id: str | None = Field(description="the job that it works for, if you may see it")
+    run: str | None = Field(description="key of the run that it executes, likewise")
+    started_at: datetime
+    heartbeat_seconds: float = Field(description="since it last gave a sign of life")
+
+
+class WorkerList(BaseModel):
+    """The workers, by name."""
+
+    workers: list[WorkerView]
+
+
+@router.get("/workers", summary="List the workers")
+def list_workers(principal: ReaderDep, parts: PartsDep) -> WorkerList:
+    """Every worker that is known: its machine, its device, and what it does."""
+    with parts.database.transaction() as session:
+        now = workers.clock(session)
+        found = workers.with_runs(session)
+    return WorkerList(workers=[_view(worker, run, principal, now) for worker, run in found])
+
+
+def _view(worker: Worker, run: Run | None, principal: Principal, now: datetime) -> WorkerView:
+    seen = run if run is not None and principal.sees in (None, run.owner) else None
+    return WorkerView(
+        id=worker.id,
+        host=worker.host,
+        pid=worker.pid,
+        pools=worker.pools,
+        device=worker.device,
+        memory_total=worker.memory_total,
+        memory_used=worker.memory_used,
+        state=worker.state,
+        why=worker.detail.get("why"),
+        job_id=seen.job_id if seen else None,
+        run=seen.key if seen else None,
+        started_at=worker.started_at,
+        heartbeat_seconds=max((now - worker.seen_at).total_seconds(), 0.0),
+    )
