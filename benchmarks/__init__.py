@@ -1,0 +1,1 @@
+"""What the README claims of speed, measured side by side on the machine at hand."""

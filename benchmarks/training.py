@@ -1,0 +1,133 @@
+"""``make bench``: the engine beside what one would use instead, on this machine, in one run.
+
+Contestants take turns, each in a process of its own, and every one of them has both cores to
+itself while it runs. The figure of a contestant is its median over the rounds.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+"""How a worker's child runs on a CPU."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Contestants that do the same work, and what is claimed of the first."""
+
+    title: str
+    epochs: int
+    environment: dict[str, dict[str, str]]
+    marks: tuple[tuple[str, str, float], ...]
+
+
+CONTESTS = (
+    Contest(
+        "LeNet-300-100 on MNIST, batch 60, one dense training",
+        3,
+        {"engine": ONE_THREAD, "engine-noise": ONE_THREAD, "keras-fit": {}, "jax-scan": {}},
+        (("engine", "keras-fit", 4.5), ("engine-noise", "engine", 0.8)),
+    ),
+    Contest(
+        "the same, five trials",
+        3,
+        {"two-workers": {}, "keras-fit-five": {}, "jax-vmap": {}},
+        (("two-workers", "keras-fit-five", 9.0), ("two-workers", "jax-vmap", 1.5)),
+    ),
+    Contest(
+        "a session of ten experiments on one trunk, and ten separate pairs of fits",
+        2,
+        {"session": {}, "keras-fit-pairs": {}},
+        (("session", "keras-fit-pairs", 15.0),),
+    ),
+    Contest(
+        "Conv-2, images of CIFAR-10's shape, batch 60",
+        1,
+        {"engine-conv": {}, "tensorflow-conv": {}, "keras-fit-conv": {}},
+        (("engine-conv", "tensorflow-conv", 1.0), ("engine-conv", "keras-fit-conv", 1.5)),
+    ),
+)
+
+ABOUT = {
+    "engine": "engine, one process of one thread",
+    "engine-noise": "engine, with BatchNormalization and Dropout",
+    "engine-conv": "engine",
+    "two-workers": "engine, two workers of one thread",
+    "session": "engine, two workers, one trunk",
+    "keras-fit": "Keras fit, masked layers",
+    "keras-fit-five": "Keras fit, five times",
+    "keras-fit-conv": "Keras fit, masked layers",
+    "keras-fit-pairs": "Keras fit, twenty times",
+    "tensorflow-conv": "TensorFlow, a loop over a graph step",
+    "jax-scan": "JAX, lax.scan over an epoch",
+    "jax-vmap": "JAX, vmap over five trials",
+}
+
+
+def main() -> None:
+    """Run the contests, and print a table for each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each contestant")
+    parser.add_argument("--only", default="", help="part of a contest's title")
+    chosen = parser.parse_args()
+    console = Console(width=100)
+    console.print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
+    for contest in CONTESTS:
+        if chosen.only in contest.title:
+            console.print(_table(contest, _held(contest, chosen.rounds)))
+            console.print()
+
+
+def _held(contest: Contest, rounds: int) -> dict[str, list[dict[str, Any]]]:
+    told: dict[str, list[dict[str, Any]]] = {name: [] for name in contest.environment}
+    for _ in range(rounds):
+        for name, environment in contest.environment.items():
+            told[name].append(_turn(name, contest.epochs, environment))
+    return told
+
+
+def _turn(name: str, epochs: int, environment: dict[str, str]) -> dict[str, Any]:
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, **environment}
+    command = [sys.executable, "-m", "benchmarks.contestants", name, str(epochs)]
+    done = subprocess.run(command, env=quiet, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"{name} failed:\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _table(contest: Contest, told: dict[str, list[dict[str, Any]]]) -> Table:
+    # A contestant's work is its own; work is compared by the time that the whole of it takes.
+    seconds = {name: median(turn["seconds"] for turn in turns) for name, turns in told.items()}
+    table = Table(title=contest.title, title_justify="left")
+    for column, justify in (("contestant", "left"), *((c, "right") for c in _COLUMNS)):
+        table.add_column(column, justify=justify)
+    for name, turns in told.items():
+        speeds = [turn["samples"] / turn["seconds"] for turn in turns]
+        table.add_row(
+            ABOUT[name],
+            f"{median(speeds):,.0f}",
+            f"{min(speeds):,.0f} to {max(speeds):,.0f}",
+            f"{seconds[name]:.1f}",
+            f"{median(turn['peak_mb'] for turn in turns):,.0f}",
+        )
+    for name, other, mark in contest.marks:
+        ratio = seconds[other] / seconds[name]
+        table.add_section()
+        table.add_row(f"{ABOUT[name]} : {ABOUT[other]}", f"{ratio:.2f}x", f"mark {mark}x", "", "")
+    return table
+
+
+_COLUMNS = ("samples/s", "range", "seconds", "peak MB")
+
+if __name__ == "__main__":
+    main()
