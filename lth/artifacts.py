@@ -15,6 +15,7 @@ LEARNING_CURVES = "plots/learning"
 WEIGHTS = "plots/weights"
 MASK_PICTURE = "plots/mask"
 SPARSITY = "plots/sparsity"
+LAYERS = "plots/layers"
 """Names of plots without their ending: each is there as PNG and as SVG."""
 
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from lth.artifacts import (
     INITIAL_WEIGHTS,
     JSON,
+    LAYERS,
     LEARNING_CURVES,
     MASK_PICTURE,
     MASKS,
@@ -29,6 +30,7 @@ from lth.plots import (
     compare_learning,
     learning_curves,
     render,
+    sparsity_by_layer,
 )
 from lth.results import RunResult
 from lth.spec import Plots
@@ -72,6 +74,7 @@ def experiment_files(
         WEIGHTS: lambda: model.plot_weights(title=title),
         MASK_PICTURE: lambda: model.plot_mask(title=title),
         SPARSITY: lambda: accuracy_by_density([result], title=title),
+        LAYERS: lambda: sparsity_by_layer(result, title),
     }
     return (*arrays, *_pictures(drawn, plots))
 

@@ -270,6 +270,7 @@ class LotteryModel:
     def plot_weights(self, level: int | None = None, title: str = "") -> Figure:
         """Initial against trained weights of each layer at a level, by default the last one."""
         shown = self.trained_levels[-1 if level is None else level]
+        title = " · ".join(filter(None, [title, f"level {shown.result.level}"]))
         kernels = {place.name: place.kernel for place in self.conditions.places}
         return weights_scatter(
             {name: self.initial_weights[kernel] for name, kernel in kernels.items()},

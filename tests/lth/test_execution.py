@@ -76,7 +76,7 @@ def test_a_single_experiment_leaves_all_its_files(data):
         "report.json",
         *(
             f"plots/{plot}.{ending}"
-            for plot in ("learning", "weights", "mask", "sparsity")
+            for plot in ("learning", "weights", "mask", "sparsity", "layers")
             for ending in ("png", "svg")
         ),
     ]
