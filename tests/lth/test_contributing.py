@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(300)
+
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```python\n# (\S+)\n(.*?)```", re.DOTALL)
 

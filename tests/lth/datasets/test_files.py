@@ -94,6 +94,7 @@ def test_a_file_being_written_in_the_cache_is_not_read(keras_home, without_keras
         MNIST.load(None)
 
 
+@pytest.mark.timeout(300)  # Importing TensorFlow takes long on a busy machine.
 def test_keras_reads_what_it_has_and_says_what_it_cannot_get(keras_home):
     """Keras keeps Fashion-MNIST as four compressed files; a process of its own reads them."""
     pytest.importorskip("keras")
