@@ -1,6 +1,7 @@
 """The tasks that Celery knows, and what happens when a child starts."""
 
 import logging
+import os
 import sys
 from typing import Any
 
@@ -14,6 +15,8 @@ from worker.child import Child, start_child
 from worker.idle import watch_idleness
 from worker.inputs import warm
 from worker.loop import work as execute_what_waits
+
+log = logging.getLogger(__name__)
 
 _children: list[Child] = []
 """In a child process, itself; in the parent, nothing."""
@@ -42,7 +45,12 @@ def _name_the_parent(**_: Any) -> None:
 def _start(**_: Any) -> None:
     """Runs in a child before its first task; a child that cannot start ends, and is replaced."""
     settings = Settings()
-    child = start_child(settings, tuple(app.conf["lth_pools"]))
+    try:
+        child = start_child(settings, tuple(app.conf["lth_pools"]))
+    except Exception:
+        # Celery would go on with a child that takes hints and can do nothing with them.
+        log.exception("this process cannot start, and ends")
+        os._exit(1)
     _children[:] = [child]
     warm(settings.datasets_dir)
     watch_idleness(child)
