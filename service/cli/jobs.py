@@ -1,13 +1,13 @@
 """Commands about jobs: submit, list, show, watch, fetch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+from service.cli.connection import JobId, Json, open_client
 from service.cli.documents import read_document
 from service.cli.screen import err, out, print_json
 from service.cli.tables import artifact_table, job_table, level_table, run_table, state
@@ -15,20 +15,6 @@ from service.cli.watching import show_events
 from service.client import Client, Job
 from service.client.errors import JobNotSucceeded
 from service.client.models import how_it_ended
-
-JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-
-
-@dataclass(frozen=True)
-class Connection:
-    """Which service the commands talk to."""
-
-    server: str | None
-    key: str | None
-
-    def open(self) -> Client:
-        return Client(self.server, self.key)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -67,7 +53,7 @@ def submit(
     document |= {field: value for field, value in chosen.items() if value is not None}
     if labels:
         document["labels"] = {**(document.get("labels") or {}), **labels}
-    with _connection(context).open() as client:
+    with open_client(context) as client:
         job = client.submit(document, idempotency_key=idempotency_key)
         if not wait:
             print_json(job) if as_json else _tell_submitted(job)
@@ -93,7 +79,7 @@ def list_jobs(
     """List jobs, newest first."""
     found: list[Job] = []
     wanted: dict[str, Any] = {"states": states or (), "labels": _labels(label or ())}
-    with _connection(context).open() as client:
+    with open_client(context) as client:
         pages = client.jobs(**wanted, text=text, owner=owner, limit=min(limit, 200))
         for job in pages:
             found.append(job)
@@ -104,7 +90,7 @@ def list_jobs(
 
 def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
     """Show a job, its runs, and what they have found out."""
-    with _connection(context).open() as client:
+    with open_client(context) as client:
         job, runs, results = client.job(job_id), client.runs(job_id), client.results(job_id)
     if as_json:
         print_json({"job": job, "runs": runs, "results": results.results})
@@ -125,7 +111,7 @@ def watch(
     as_json: Json = False,
 ) -> None:
     """Follow a job until it is finished; fails if it does not succeed."""
-    with _connection(context).open() as client:
+    with open_client(context) as client:
         if as_json:
             for event in client.events(job_id, after=after):
                 print_json(event)
@@ -148,7 +134,7 @@ def fetch(
     as_json: Json = False,
 ) -> None:
     """Fetch a job's files: masks, weights, plots, reports."""
-    with _connection(context).open() as client:
+    with open_client(context) as client:
         found = client.artifacts(job_id)
         wanted = [one for one in found if not only or one.name.endswith(tuple(only))]
         bars = Progress(
@@ -163,11 +149,6 @@ def fetch(
     else:
         out.print(artifact_table(wanted))
         out.print(f"{len(wanted)} files in {to}", markup=False)
-
-
-def _connection(context: typer.Context) -> Connection:
-    assert isinstance(context.obj, Connection)
-    return context.obj
 
 
 def _labels(pairs: Sequence[str]) -> dict[str, str]:

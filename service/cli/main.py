@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from service.cli import jobs, local
+from service.cli import administration, jobs, local, planning, steering
+from service.cli.connection import Connection
 from service.cli.documents import BadDocument
 from service.cli.exits import EPILOG, Exit
 from service.cli.screen import err
@@ -31,8 +32,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-jobs.add_to(app)
-local.add_to(app)
+for commands in (jobs, steering, planning, administration, local):
+    commands.add_to(app)
 
 
 def _version(wanted: bool) -> None:
@@ -57,7 +58,7 @@ def _options(
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    context.obj = jobs.Connection(server, key)
+    context.obj = Connection(server, key)
 
 
 def main() -> None:

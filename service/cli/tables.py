@@ -7,6 +7,7 @@ from rich.table import Table
 
 from lth.results import At, LevelResult
 from service.client import Artifact, Job, Results, Run
+from service.client.models import Key, StoredDataset, Worker
 
 _COLOURS = {
     "succeeded": "green",
@@ -78,6 +79,40 @@ def artifact_table(artifacts: Sequence[Artifact]) -> Table:
     made = table("file", ">bytes", "type")
     for artifact in artifacts:
         made.add_row(artifact.name, f"{artifact.size:,}", artifact.media_type)
+    return made
+
+
+def worker_table(workers: Iterable[Worker]) -> Table:
+    """One line a worker."""
+    made = table("worker", "state", "pools", "device", ">memory", "run", ">seen")
+    for worker in workers:
+        job = f"{worker.job_id} {worker.run}" if worker.job_id else worker.why or ""
+        memory = f"{worker.memory_used / 2**30:.1f} GiB" if worker.memory_used else ""
+        seen = f"{worker.heartbeat_seconds:.0f} s ago"
+        pools = ",".join(worker.pools)
+        made.add_row(worker.id, worker.state, pools, worker.device, memory, job, seen)
+    return made
+
+
+def key_table(keys: Iterable[Key]) -> Table:
+    """One line a key."""
+    made = table("key", "prefix", "owner", "role", "name", "created", "used", "valid")
+    for key in keys:
+        ended = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else ""
+        until = f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else "yes"
+        used = f"{key.used_at:%Y-%m-%d}" if key.used_at else "never"
+        created = f"{key.created_at:%Y-%m-%d}"
+        made.add_row(
+            key.id, key.prefix, key.owner, key.role, key.name, created, used, ended or until
+        )
+    return made
+
+
+def dataset_table(datasets: Iterable[StoredDataset]) -> Table:
+    """One line a data set."""
+    made = table("data set", "name", "owner", ">bytes", "created")
+    for one in datasets:
+        made.add_row(one.id, one.name, one.owner, f"{one.size:,}", f"{one.created_at:%Y-%m-%d}")
     return made
 
 

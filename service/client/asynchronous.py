@@ -15,9 +15,10 @@ from service.client.errors import JobNotSucceeded, ServiceFailed, Unreachable, r
 from service.client.following import TIMEOUT as EVENTS_TIMEOUT
 from service.client.following import Following
 from service.client.locating import TIMEOUT, locate
-from service.client.models import Artifact, Event, Job, Results, Run, how_it_ended
+from service.client.models import Artifact, Event, Job, Plan, Results, Run, how_it_ended
 from service.client.requests import Request
 from service.client.retries import Retries, worth_repeating
+from service.client.uploading import async_pieces
 
 Answer = TypeVar("Answer")
 
@@ -82,6 +83,7 @@ class AsyncClient:
                     params=dict(request.params),
                     headers=dict(request.headers),
                     json=request.json,
+                    content=async_pieces(request.file) if request.file else None,
                 )
             except httpx.TransportError as error:
                 if last:
@@ -157,6 +159,30 @@ class AsyncClient:
         if check and job.state != "succeeded":
             raise JobNotSucceeded(how_it_ended(job))
         return job
+
+    async def estimate(self, document: Mapping[str, Any]) -> Plan:
+        """What a document would become, and how long it would take; nothing is submitted."""
+        return await self.send(requests.estimate(document))
+
+    async def cancel(self, job_id: str) -> Job:
+        """Cancel a job."""
+        return await self.send(requests.cancel(job_id))
+
+    async def retry(self, job_id: str, *, afresh: bool = False) -> Job:
+        """Run again what failed or was cancelled; see `service.client.requests.retry`."""
+        return await self.send(requests.retry(job_id, afresh=afresh))
+
+    async def delete(self, job_id: str) -> None:
+        """Delete a finished job and its files."""
+        await self.send(requests.delete(job_id))
+
+    async def log(self, job_id: str, run: str) -> str:
+        """What a run logged in its last attempt that ended."""
+        return await self.send(requests.log(job_id, run))
+
+    async def summary(self, job_id: str) -> dict[str, Any]:
+        """A job's statistics over its trials."""
+        return await self.send(requests.summary(job_id))
 
     async def artifacts(self, job_id: str) -> list[Artifact]:
         """The files of a job."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lth.results import RunResult
 
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+Role = Literal["reader", "member", "admin"]
 RunState = Literal["blocked", "queued", "running", "succeeded", "failed", "cancelled"]
 
 FINISHED = frozenset({"succeeded", "failed", "cancelled"})
@@ -44,7 +45,9 @@ class Job(_Answer):
     runs_total: int
     runs_finished: int
     failure: Failure | None = None
-    reused_from: str | None = None
+    reused: bool = Field(default=False, description="an earlier job, given in place of a new one")
+    waiting: dict[str, Any] | None = Field(default=None, description="why it waits, in words too")
+    progress: float | None = Field(default=None, description="how much of it is done, up to 1")
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -118,6 +121,111 @@ class ArtifactList(_Answer):
     """The files of a job, by name."""
 
     artifacts: list[Artifact]
+
+
+class Estimate(_Answer):
+    """About how long a job will keep devices busy."""
+
+    samples: int
+    samples_per_second: float | None
+    device_seconds: float | None
+    basis: str
+    measured_runs: int
+
+
+class PlannedRun(_Answer):
+    """A run as it is planned."""
+
+    key: str
+    kind: str
+    needs: tuple[str, ...]
+
+
+class PlannedTrunk(_Answer):
+    """A dense training that runs start from, and whether it has been done before."""
+
+    identity: str
+    trial: int
+    exists: bool
+
+
+class Plan(_Answer):
+    """What a spec would become if it were submitted."""
+
+    spec_hash: str
+    runs: list[PlannedRun]
+    trunks: list[PlannedTrunk]
+    parameters: int
+    prunable: int
+    estimate: Estimate
+
+
+class Worker(_Answer):
+    """A process that executes one run at a time."""
+
+    id: str
+    host: str
+    pid: int
+    pools: list[str]
+    device: str
+    memory_total: int | None
+    memory_used: int | None
+    state: str
+    why: str | None
+    job_id: str | None
+    run: str | None
+    started_at: datetime
+    heartbeat_seconds: float
+
+
+class WorkerList(_Answer):
+    """The workers, by name."""
+
+    workers: list[Worker]
+
+
+class Key(_Answer):
+    """An API key, without its secret."""
+
+    id: str
+    prefix: str
+    owner: str
+    role: Role
+    name: str
+    created_at: datetime
+    expires_at: datetime | None
+    used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class MadeKey(Key):
+    """A key that was just made, with its secret."""
+
+    key: str
+
+
+class KeyList(_Answer):
+    """Keys, newest first."""
+
+    keys: list[Key]
+
+
+class StoredDataset(_Answer):
+    """A data set that was uploaded; a spec refers to it by its id."""
+
+    id: str
+    owner: str
+    name: str
+    size: int
+    digest: str
+    created_at: datetime
+    facts: dict[str, Any] = Field(default_factory=dict)
+
+
+class DatasetList(_Answer):
+    """Data sets, newest first."""
+
+    datasets: list[StoredDataset]
 
 
 class Event(_Answer):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
@@ -11,7 +12,22 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from service.client.errors import NotTheService
-from service.client.models import ArtifactList, Job, JobPage, JobState, Results, RunList
+from service.client.models import (
+    ArtifactList,
+    DatasetList,
+    Job,
+    JobPage,
+    JobState,
+    Key,
+    KeyList,
+    MadeKey,
+    Plan,
+    Results,
+    Role,
+    RunList,
+    StoredDataset,
+    WorkerList,
+)
 
 Answer = TypeVar("Answer")
 Model = TypeVar("Model", bound=BaseModel)
@@ -22,6 +38,7 @@ class Request(Generic[Answer]):
     """A request, and how its answer is read.
 
     Attributes:
+        file: whose bytes are the body.
         repeatable: whether sending it twice does no more than sending it once.
     """
 
@@ -31,6 +48,7 @@ class Request(Generic[Answer]):
     params: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     json: Any = None
+    file: Path | None = None
     repeatable: bool = True
 
 
@@ -42,9 +60,10 @@ def submit(document: Mapping[str, Any], *, idempotency_key: str | None = None) -
     )
 
 
-def check(document: Mapping[str, Any]) -> Request[dict[str, Any]]:
+def estimate(document: Mapping[str, Any]) -> Request[Plan]:
     """Validate a document without submitting it; answers with its plan and an estimate."""
-    return Request("POST", "/v1/jobs", _json, params={"validate_only": "true"}, json=dict(document))
+    params = {"validate_only": "true"}
+    return Request("POST", "/v1/jobs", _model(Plan), params=params, json=dict(document))
 
 
 def job(job_id: str) -> Request[Job]:
@@ -80,6 +99,23 @@ def job_page(
     return Request("GET", "/v1/jobs", _model(JobPage), params=params)
 
 
+def cancel(job_id: str) -> Request[Job]:
+    """Cancel a job."""
+    return Request("POST", f"/v1/jobs/{_part(job_id)}/cancel", _model(Job))
+
+
+def retry(job_id: str, *, afresh: bool = False) -> Request[Job]:
+    """Queue what failed or was cancelled again: from its last checkpoint, or afresh."""
+    params = {"afresh": "true"} if afresh else {}
+    path = f"/v1/jobs/{_part(job_id)}/retry"
+    return Request("POST", path, _model(Job), params=params, repeatable=False)
+
+
+def delete(job_id: str) -> Request[None]:
+    """Delete a finished job and its files."""
+    return Request("DELETE", f"/v1/jobs/{_part(job_id)}", _nothing, repeatable=False)
+
+
 def runs(job_id: str) -> Request[RunList]:
     """The runs of a job."""
     return Request("GET", f"/v1/jobs/{_part(job_id)}/runs", _model(RunList))
@@ -88,6 +124,17 @@ def runs(job_id: str) -> Request[RunList]:
 def results(job_id: str) -> Request[Results]:
     """What a job's finished experiments found out."""
     return Request("GET", f"/v1/jobs/{_part(job_id)}/results", _model(Results))
+
+
+def summary(job_id: str) -> Request[dict[str, Any]]:
+    """A job's statistics over its trials."""
+    return Request("GET", f"/v1/jobs/{_part(job_id)}/summary", _json)
+
+
+def log(job_id: str, run: str) -> Request[str]:
+    """What a run logged in its last attempt that ended."""
+    path = f"/v1/jobs/{_part(job_id)}/runs/{quote(run)}/log"
+    return Request("GET", path, lambda answer: answer.text)
 
 
 def artifacts(job_id: str) -> Request[ArtifactList]:
@@ -107,6 +154,55 @@ def catalogue() -> Request[dict[str, Any]]:
     return Request("GET", "/v1/catalogue", _json)
 
 
+def workers() -> Request[WorkerList]:
+    """The workers, and what they do."""
+    return Request("GET", "/v1/workers", _model(WorkerList))
+
+
+def keys() -> Request[KeyList]:
+    """All keys, without their secrets. For administrators."""
+    return Request("GET", "/v1/keys", _model(KeyList))
+
+
+def make_key(
+    owner: str, role: Role = "member", *, name: str = "", expires_at: datetime | None = None
+) -> Request[MadeKey]:
+    """Let somebody in; the answer shows the key, once. For administrators."""
+    said = {"owner": owner, "role": role, "name": name}
+    if expires_at is not None:
+        said["expires_at"] = expires_at.isoformat()
+    return Request("POST", "/v1/keys", _model(MadeKey), json=said, repeatable=False)
+
+
+def revoke_key(key_id: str) -> Request[Key]:
+    """Let a key in no more. For administrators."""
+    return Request("DELETE", f"/v1/keys/{_part(key_id)}", _model(Key))
+
+
+def datasets() -> Request[DatasetList]:
+    """The data sets that were uploaded."""
+    return Request("GET", "/v1/datasets", _model(DatasetList))
+
+
+def upload_dataset(file: Path, *, name: str) -> Request[StoredDataset]:
+    """Upload an npz with x and y, or x_train, y_train, x_test and y_test."""
+    headers = {"Content-Type": "application/x-npz"}
+    return Request(
+        "POST",
+        "/v1/datasets",
+        _model(StoredDataset),
+        params={"name": name},
+        headers=headers,
+        file=file,
+        repeatable=False,
+    )
+
+
+def delete_dataset(dataset_id: str) -> Request[None]:
+    """Delete a data set that no job uses."""
+    return Request("DELETE", f"/v1/datasets/{_part(dataset_id)}", _nothing, repeatable=False)
+
+
 def _part(text: str) -> str:
     return quote(text, safe="")
 
@@ -122,6 +218,10 @@ def _model(kind: type[Model]) -> Callable[[httpx.Response], Model]:
             ) from error
 
     return read
+
+
+def _nothing(response: httpx.Response) -> None:
+    """An answer without content."""
 
 
 def _json(response: httpx.Response) -> Any:

@@ -15,9 +15,10 @@ from service.client.errors import JobNotSucceeded, ServiceFailed, Unreachable, r
 from service.client.following import TIMEOUT as EVENTS_TIMEOUT
 from service.client.following import Following
 from service.client.locating import TIMEOUT, locate
-from service.client.models import Artifact, Event, Job, Results, Run, how_it_ended
+from service.client.models import Artifact, Event, Job, Plan, Results, Run, how_it_ended
 from service.client.requests import Request
 from service.client.retries import Retries, worth_repeating
+from service.client.uploading import pieces
 
 Answer = TypeVar("Answer")
 
@@ -82,6 +83,7 @@ class Client:
                     params=dict(request.params),
                     headers=dict(request.headers),
                     json=request.json,
+                    content=pieces(request.file) if request.file else None,
                 )
             except httpx.TransportError as error:
                 if last:
@@ -153,6 +155,30 @@ class Client:
         if check and job.state != "succeeded":
             raise JobNotSucceeded(how_it_ended(job))
         return job
+
+    def estimate(self, document: Mapping[str, Any]) -> Plan:
+        """What a document would become, and how long it would take; nothing is submitted."""
+        return self.send(requests.estimate(document))
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a job."""
+        return self.send(requests.cancel(job_id))
+
+    def retry(self, job_id: str, *, afresh: bool = False) -> Job:
+        """Run again what failed or was cancelled; see `service.client.requests.retry`."""
+        return self.send(requests.retry(job_id, afresh=afresh))
+
+    def delete(self, job_id: str) -> None:
+        """Delete a finished job and its files."""
+        self.send(requests.delete(job_id))
+
+    def log(self, job_id: str, run: str) -> str:
+        """What a run logged in its last attempt that ended."""
+        return self.send(requests.log(job_id, run))
+
+    def summary(self, job_id: str) -> dict[str, Any]:
+        """A job's statistics over its trials."""
+        return self.send(requests.summary(job_id))
 
     def artifacts(self, job_id: str) -> list[Artifact]:
         """The files of a job."""

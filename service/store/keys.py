@@ -91,7 +91,7 @@ def ensure_operators(session: Session, token: str, owner: str = "admin") -> None
     if not TOKEN.fullmatch(token):
         raise ValueError(
             f"{_OPERATORS} is no key: write 'lth_', ten small letters or digits, '_', and at "
-            "least 24 letters, digits, '-' or '_'; 'lth keys new' makes one"
+            "least 24 letters, digits, '-' or '_'; 'lth keys operator' makes one"
         )
     session.execute(upsert(Owner).values(name=owner).on_conflict_do_nothing())
     session.execute(

@@ -1,0 +1,124 @@
+"""Commands about the service itself: workers, keys, data sets."""
+
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.cli.connection import Json, open_client
+from service.cli.screen import err, out, print_json
+from service.cli.tables import dataset_table, key_table, worker_table
+from service.client import requests
+from service.tokens import new_token
+
+keys = typer.Typer(no_args_is_help=True, help="Let people in, and out. For administrators.")
+datasets = typer.Typer(no_args_is_help=True, help="Upload data sets, list them, delete them.")
+
+
+class _Role(StrEnum):
+    READER = "reader"
+    MEMBER = "member"
+    ADMIN = "admin"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(workers)
+    app.add_typer(keys, name="keys")
+    app.add_typer(datasets, name="datasets")
+
+
+def workers(context: typer.Context, as_json: Json = False) -> None:
+    """List the workers, and what they do."""
+    with open_client(context) as client:
+        found = client.send(requests.workers())
+    print_json(found) if as_json else out.print(worker_table(found.workers))
+
+
+@keys.command("list")
+def list_keys(context: typer.Context, as_json: Json = False) -> None:
+    """List all keys, without their secrets."""
+    with open_client(context) as client:
+        found = client.send(requests.keys())
+    print_json(found) if as_json else out.print(key_table(found.keys))
+
+
+@keys.command("new")
+def new_key(
+    context: typer.Context,
+    owner: Annotated[str, typer.Argument(help="The person or team whose key it is.")],
+    role: Annotated[
+        _Role, typer.Option(help="A reader looks, a member submits, an admin does everything.")
+    ] = _Role.MEMBER,
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    expires: Annotated[
+        datetime | None, typer.Option(help="Not valid from then on (local time).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a key, and print it: the only time that it is shown."""
+    until = expires.astimezone() if expires else None
+    with open_client(context) as client:
+        made = client.send(requests.make_key(owner, role.value, name=name, expires_at=until))
+    print_json(made) if as_json else out.print(made.key, soft_wrap=True)
+
+
+@keys.command("revoke")
+def revoke_key(
+    context: typer.Context,
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="Its id, from the list.")],
+    as_json: Json = False,
+) -> None:
+    """Let a key in no more. What its owner has stays."""
+    with open_client(context) as client:
+        key = client.send(requests.revoke_key(key_id))
+    print_json(key) if as_json else err.print(f"revoked {key.id} of {key.owner}")
+
+
+@keys.command("operator")
+def operator_key(as_json: Json = False) -> None:
+    """Print a fresh key for LTH_ADMIN_KEY, by which an operator lets themselves in first."""
+    key = new_token()
+    print_json({"key": key}) if as_json else out.print(key, soft_wrap=True)
+
+
+@datasets.command("list")
+def list_datasets(context: typer.Context, as_json: Json = False) -> None:
+    """List the data sets that were uploaded."""
+    with open_client(context) as client:
+        found = client.send(requests.datasets())
+    print_json(found) if as_json else out.print(dataset_table(found.datasets))
+
+
+@datasets.command("upload")
+def upload_dataset(
+    context: typer.Context,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="An npz of x and y, or of x_train, y_train, ...",
+        ),
+    ],
+    name: Annotated[str | None, typer.Option(help="What lists call it (default: the file)")] = None,
+    as_json: Json = False,
+) -> None:
+    """Upload a data set, and print the id by which a spec refers to it."""
+    with open_client(context) as client:
+        stored = client.send(requests.upload_dataset(file, name=name or file.stem))
+    print_json(stored) if as_json else out.print(stored.id)
+
+
+@datasets.command("delete")
+def delete_dataset(
+    context: typer.Context,
+    dataset_id: Annotated[str, typer.Argument(metavar="DATASET", help="Its id, from the list.")],
+    as_json: Json = False,
+) -> None:
+    """Delete a data set that no job uses."""
+    with open_client(context) as client:
+        client.send(requests.delete_dataset(dataset_id))
+    print_json({"deleted": dataset_id}) if as_json else err.print(f"deleted {dataset_id}")

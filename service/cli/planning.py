@@ -1,0 +1,91 @@
+"""Commands about specs before they are submitted: validate, estimate, catalogue."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from service.cli.connection import Json, open_client
+from service.cli.documents import read_document
+from service.cli.screen import err, out, print_json
+from service.cli.tables import table
+from service.client import requests
+from service.client.models import Plan
+
+_Spec = Annotated[Path, typer.Argument(help="The spec, YAML or JSON; - is standard input.")]
+_SECONDS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    for command in (validate, estimate, catalogue):
+        app.command()(command)
+
+
+def validate(context: typer.Context, file: _Spec, as_json: Json = False) -> None:
+    """Check a spec as the service would; exits with 3 when it is wrong."""
+    plan = _planned(context, file)
+    if as_json:
+        print_json({"valid": True, "spec_hash": plan.spec_hash})
+    else:
+        err.print(f"valid: {len(plan.runs)} runs, spec hash {plan.spec_hash[:12]}")
+
+
+def estimate(context: typer.Context, file: _Spec, as_json: Json = False) -> None:
+    """Show the runs that a spec would become, and how long they would take."""
+    plan = _planned(context, file)
+    if as_json:
+        print_json(plan)
+        return
+    made = table("run", "kind", "needs")
+    for run in plan.runs:
+        made.add_row(run.key, run.kind, ", ".join(run.needs))
+    out.print(made)
+    reused = sum(trunk.exists for trunk in plan.trunks)
+    out.print(f"{len(plan.trunks)} dense trainings, {reused} of them done before")
+    out.print(f"{plan.parameters:,} parameters, {plan.prunable:,} of them can be pruned")
+    out.print(_duration(plan))
+
+
+def catalogue(
+    context: typer.Context,
+    family: Annotated[
+        str | None, typer.Argument(help="Such as criteria or datasets (default: all)")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show everything that a spec may name."""
+    with open_client(context) as client:
+        found = client.catalogue()
+    if family is not None and family not in found:
+        raise typer.BadParameter(f"'{family}' is no family; there are {', '.join(found)}")
+    wanted = {family: found[family]} if family else found
+    if as_json:
+        print_json(wanted)
+        return
+    for name, members in wanted.items():
+        made = table(name, "what it is")
+        for member in members:
+            made.add_row(*_described(member))
+        out.print(made)
+        out.print()
+
+
+def _planned(context: typer.Context, file: Path) -> Plan:
+    document = read_document(file)
+    with open_client(context) as client:
+        return client.send(requests.estimate(document))
+
+
+def _described(member: dict[str, Any]) -> tuple[str, str]:
+    aliases = f" ({', '.join(member['aliases'])})" if member.get("aliases") else ""
+    return f"{member['kind']}{aliases}", str(member.get("summary", ""))
+
+
+def _duration(plan: Plan) -> str:
+    seconds, basis = plan.estimate.device_seconds, plan.estimate.basis.replace("_", " ")
+    if seconds is None:
+        return f"no estimate of time: {basis}"
+    size, unit = next(((s, u) for s, u in _SECONDS if seconds >= 2 * s), (1, "seconds"))
+    runs = plan.estimate.measured_runs
+    return f"about {seconds / size:,.0f} {unit} on a device (from {runs} runs of the {basis})"

@@ -1,0 +1,70 @@
+"""Commands on a job that is there: cancel, retry, delete, logs."""
+
+from typing import Annotated
+
+import typer
+
+from service.cli.connection import JobId, Json, open_client
+from service.cli.screen import err, out, print_json
+from service.cli.tables import state
+from service.client import Job
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    for command in (cancel, retry, delete, logs):
+        app.command()(command)
+
+
+def cancel(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
+    """Cancel a job: what waits at once, what runs at its next evaluation point."""
+    with open_client(context) as client:
+        _tell(client.cancel(job_id), as_json)
+
+
+def retry(
+    context: typer.Context,
+    job_id: JobId,
+    afresh: Annotated[
+        bool, typer.Option("--afresh", help="From the beginning, not from the last checkpoint.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Run again what failed or was cancelled; what succeeded is kept."""
+    with open_client(context) as client:
+        _tell(client.retry(job_id, afresh=afresh), as_json)
+
+
+def delete(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
+    """Delete a finished job, its results and its files."""
+    with open_client(context) as client:
+        client.delete(job_id)
+    print_json({"deleted": job_id}) if as_json else err.print(f"deleted {job_id}")
+
+
+def logs(
+    context: typer.Context,
+    job_id: JobId,
+    run: Annotated[
+        str | None, typer.Option(help="Key of one run, such as trial-1/ticket (default: all)")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print what a job's runs logged."""
+    with open_client(context) as client:
+        wanted = [run] if run else [one.key for one in client.runs(job_id)]
+        texts = {key: client.log(job_id, key) for key in wanted}
+    if as_json:
+        print_json(texts)
+        return
+    for key, text in texts.items():
+        if len(texts) > 1:
+            err.rule(key, align="left")
+        out.print(text.rstrip(), markup=False, soft_wrap=True)
+
+
+def _tell(job: Job, as_json: bool) -> None:
+    if as_json:
+        print_json(job)
+    else:
+        out.print(f"{job.id} {state(job.state)}")
