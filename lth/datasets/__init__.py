@@ -7,10 +7,13 @@ from pydantic import Field
 from lth.datasets._base import Arrays, DatasetContract, Facts, Normalisation
 from lth.datasets.digits import Digits
 from lth.datasets.images import Cifar10, Cifar100, FashionMnist, Mnist
+from lth.datasets.uploaded import Uploaded
 from lth.family import by_name
 
 Dataset = Annotated[
-    Digits | Mnist | FashionMnist | Cifar10 | Cifar100, Field(discriminator="kind"), by_name()
+    Digits | Mnist | FashionMnist | Cifar10 | Cifar100 | Uploaded,
+    Field(discriminator="kind"),
+    by_name(),
 ]
 
 __all__ = [
@@ -24,4 +27,5 @@ __all__ = [
     "FashionMnist",
     "Mnist",
     "Normalisation",
+    "Uploaded",
 ]

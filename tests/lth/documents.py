@@ -27,7 +27,15 @@ PARAMETERS: dict[str, dict[str, Document]] = {
         "shuffled_mask": {"of": "ticket"},
         "random_mask": {"of": "ticket"},
     },
-    "datasets": {"digits": {"validation": 200}, "cifar10": {"normalisation": "unit"}},
+    "datasets": {
+        "digits": {"validation": 200},
+        "cifar10": {"normalisation": "unit"},
+        "uploaded": {
+            "id": "ds_" + "0" * 32,
+            "digest": "0" * 64,
+            "facts": {"shape": [8, 8, 1], "classes": 3, "train": 1_000, "test": 100},
+        },
+    },
     "networks": {
         "layers": {
             "layers": [

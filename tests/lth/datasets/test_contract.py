@@ -8,12 +8,23 @@ from lth.datasets import Arrays, Dataset, Digits
 from lth.family import kind_of, members
 
 ADAPTER = TypeAdapter(Dataset)
+UPLOADED = {
+    "kind": "uploaded",
+    "id": "ds_" + "0" * 32,
+    "digest": "0" * 64,
+    "facts": {"shape": [8, 8, 1], "classes": 3, "train": 100, "test": 20},
+}
 each_dataset = pytest.mark.parametrize("kind", [kind_of(member) for member in members(Dataset)])
+
+
+def made(kind, **fields):
+    filled_in = UPLOADED if kind == "uploaded" else {}
+    return ADAPTER.validate_python({"kind": kind, **filled_in, **fields})
 
 
 @each_dataset
 def test_facts_are_known_before_anything_is_read(kind):
-    facts = ADAPTER.validate_python(kind).facts
+    facts = made(kind).facts
     assert min(facts.shape) > 0
     assert facts.classes > 1
     assert facts.train > 0
@@ -22,10 +33,10 @@ def test_facts_are_known_before_anything_is_read(kind):
 
 @each_dataset
 def test_a_part_of_the_training_samples_is_for_validation(kind):
-    dataset = ADAPTER.validate_python(kind)
+    dataset = made(kind)
     assert 0 < dataset.validation < dataset.facts.train
     with pytest.raises(ValidationError):
-        ADAPTER.validate_python({"kind": kind, "validation": dataset.facts.train})
+        made(kind, validation=dataset.facts.train)
 
 
 def test_defaults_are_the_papers():
@@ -41,7 +52,7 @@ def test_defaults_are_the_papers():
 
 @each_dataset
 def test_a_data_set_survives_its_own_json(kind):
-    dataset = ADAPTER.validate_python(kind)
+    dataset = made(kind)
     assert ADAPTER.validate_json(ADAPTER.dump_json(dataset)) == dataset
 
 

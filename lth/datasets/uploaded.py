@@ -1,0 +1,86 @@
+"""A data set that somebody uploaded to the service."""
+
+import io
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from lth.datasets._base import Arrays, Facts, Normalisation
+from lth.errors import DatasetMissing
+from lth.family import Member
+
+TEST_SHARE = 5
+"""Of an upload without a test set, one sample of this many is set aside for testing."""
+
+
+class Uploaded(Member):
+    """A data set that was uploaded to the service, by its id.
+
+    A spec gives `id`, and `validation` if it is not to be a tenth of the training samples; the
+    service fills in the rest, so that nothing has to be looked up to plan or to execute the job.
+    """
+
+    kind: Literal["uploaded"]
+    id: str = Field(pattern=r"^ds_[0-9a-f]{32}$", examples=["ds_0199f0c2a5d87c3e8a51f2f7f9d1c001"])
+    digest: SkipJsonSchema[str] = Field(pattern=r"^[0-9a-f]{64}$")
+    facts: SkipJsonSchema[Facts]
+    validation: int = Field(
+        default=0,
+        ge=0,
+        validate_default=True,
+        description="samples for validation; 0: a tenth of the training samples",
+    )
+    normalisation: Normalisation = "unit"
+
+    @field_validator("validation")
+    @classmethod
+    def _leaves_some(cls, validation: int, info: ValidationInfo) -> int:
+        if "facts" not in info.data:
+            return validation
+        train = info.data["facts"].train
+        if validation >= train:
+            raise ValueError(
+                f"{validation} samples for validation leave nothing of the {train} training "
+                f"samples; give at most {train - 1}"
+            )
+        return validation or max(train // 10, 1)
+
+    def load(self, directory: Path | None) -> Arrays:
+        path = None if directory is None else directory / f"{self.id}.npz"
+        if path is None or not path.is_file():
+            raise DatasetMissing(f"the uploaded data set '{self.id}' is in the service's store")
+        return self.read(path.read_bytes())
+
+    def read(self, content: bytes) -> Arrays:
+        """The arrays of the file that was uploaded; the service has checked it."""
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        if "x" in arrays:
+            arrays = _split(arrays["x"], arrays["y"])
+        return Arrays(
+            _samples(arrays["x_train"]),
+            _labels(arrays["y_train"]),
+            _samples(arrays["x_test"]),
+            _labels(arrays["y_test"]),
+            scale=255.0 if arrays["x_train"].dtype == np.uint8 else 1.0,
+        )
+
+
+def _split(x: NDArray[np.generic], y: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
+    """Set the same samples aside for testing, whatever the seed of an experiment."""
+    order = np.random.Generator(np.random.PCG64(0)).permutation(len(x))
+    test, train = order[: len(x) // TEST_SHARE], order[len(x) // TEST_SHARE :]
+    return {"x_train": x[train], "y_train": y[train], "x_test": x[test], "y_test": y[test]}
+
+
+def _samples(x: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Pictures without colours have one channel."""
+    return np.ascontiguousarray(x[..., np.newaxis] if x.ndim == 3 else x)
+
+
+def _labels(y: NDArray[np.generic]) -> NDArray[np.int32]:
+    return np.ascontiguousarray(y.reshape(len(y)).astype(np.int32))

@@ -1,0 +1,51 @@
+"""Files of one's own, in the forms that they may have."""
+
+import numpy as np
+import pytest
+
+from lth.datasets import Uploaded
+from lth.errors import DatasetMissing
+from lth.npz import encode
+
+FACTS = {"shape": [2, 2, 1], "classes": 2, "train": 8, "test": 2}
+
+
+def uploaded(**fields) -> Uploaded:
+    known = {"id": "ds_" + "0" * 32, "digest": "0" * 64, "facts": FACTS}
+    return Uploaded.model_validate({"kind": "uploaded", **known, **fields})
+
+
+def test_a_tenth_is_for_validation_unless_something_else_is_said():
+    assert uploaded().validation == 1
+    assert uploaded(facts={**FACTS, "train": 1_000}).validation == 100
+    assert uploaded(validation=3).validation == 3
+
+
+def test_four_arrays_are_taken_as_they_are():
+    x, y = np.arange(40, dtype=np.uint8).reshape(10, 2, 2), np.array([[0], [1]] * 5)
+    content = encode({"x_train": x[:8], "y_train": y[:8], "x_test": x[8:], "y_test": y[8:]})
+    arrays = uploaded().read(content)
+    assert arrays.x_train.shape == (8, 2, 2, 1)
+    np.testing.assert_array_equal(arrays.x_train[..., 0], x[:8])
+    np.testing.assert_array_equal(arrays.y_test, np.array([0, 1], np.int32))
+    assert arrays.y_test.dtype == np.int32
+    assert arrays.scale == 255
+
+
+def test_of_two_arrays_a_fifth_is_always_the_same_test_set():
+    x, y = np.arange(20, dtype=np.float32).reshape(10, 2), np.arange(10) % 2
+    first, again = (uploaded().read(encode({"x": x, "y": y})) for _ in range(2))
+    assert (len(first.x_train), len(first.x_test)) == (8, 2)
+    assert first.digest == again.digest
+    rows = np.concatenate([first.x_train, first.x_test])
+    np.testing.assert_array_equal(np.sort(rows[:, 0]), x[:, 0])
+    np.testing.assert_array_equal(first.y_train, first.x_train[:, 0] // 2 % 2)
+    assert first.scale == 1
+
+
+def test_outside_of_the_service_the_file_is_looked_for_in_the_folder(tmp_path):
+    with pytest.raises(DatasetMissing, match="in the service's store"):
+        uploaded().load(tmp_path)
+    x, y = np.zeros((10, 3), np.float32), np.arange(10) % 2
+    (tmp_path / f"{uploaded().id}.npz").write_bytes(encode({"x": x, "y": y}))
+    assert uploaded().load(tmp_path).x_train.shape == (8, 3)
