@@ -12,7 +12,6 @@ from lth.mask_actions import PrunedWeights
 from lth.reinit import Reinit, Rewind
 from lth.schedules import OneShot, Schedule
 from lth.scopes import LayerScope, Scope
-from lth.training import Training
 
 _RESERVED = {"trunk": "the dense training", "dense": "level 0 in comparisons"}
 
@@ -95,21 +94,6 @@ class Grid(Document):
                 reinit=reinit,
             )
             for criterion, reinit in product(self.criteria, self.reinit)
-        )
-
-
-def check_rewind_point(reinit: Reinit, training: Training, samples: int) -> None:
-    """Refuse a reset that goes back to a point which a level never reaches.
-
-    Raises:
-        ValueError: naming the point and the level's length.
-    """
-    point = reinit.rewind_point
-    end = training.iterations(samples)
-    if point.iterations(training.steps_per_epoch(samples)) >= end:
-        raise ValueError(
-            f"there is no going back to '{point}': a level of '{training.duration}' ends after "
-            f"{end} iterations; give an earlier point"
         )
 
 

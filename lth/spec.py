@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from lth.contradictions import between_experiments, refuse, rewind_past_end
 from lth.datasets import Dataset, Digits
 from lth.limits import Limits, bounded, limits_of
 from lth.methods import (
@@ -28,7 +29,6 @@ from lth.methods import (
     Method,
     Pruning,
     Ticket,
-    check_rewind_point,
 )
 from lth.networks import Network, PlacedLayer, place
 from lth.networks.presets import Lenet300100
@@ -146,7 +146,7 @@ class ModelSpec(_Spec):
         if {"dataset", "training"} <= info.data.keys():
             dataset = info.data["dataset"]
             samples = dataset.facts.train - dataset.validation
-            check_rewind_point(reinit, info.data["training"], samples)
+            refuse(rewind_past_end(reinit, info.data["training"], samples))
         return reinit
 
     @property
@@ -176,22 +176,7 @@ class _Several(_Spec):
         if not experiments:
             raise ValueError("there is nothing to do: give 'experiments' or a 'grid'")
         bounded(len(experiments), limits_of(info).max_experiments, "experiments")
-        names = [experiment.name for experiment in experiments]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"names of experiments must differ; given twice: {', '.join(twice)}")
-        tickets = {e.name for e in experiments if isinstance(e, Ticket)}
-        for experiment in experiments:
-            if isinstance(experiment, Ticket):
-                try:
-                    check_rewind_point(experiment.reinit, self.training, self.samples)
-                except ValueError as error:
-                    raise ValueError(f"experiment '{experiment.name}': {error}") from None
-            elif experiment.control.of not in tickets:
-                raise ValueError(
-                    f"the control '{experiment.name}' follows '{experiment.control.of}', which is "
-                    f"no ticket of this session; tickets: {', '.join(sorted(tickets)) or 'none'}"
-                )
+        refuse(between_experiments(self.experiments, self.grid, self.training, self.samples))
         return self
 
 

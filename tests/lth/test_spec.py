@@ -4,7 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from lth.limits import SERVER_LIMITS, Limits
-from lth.spec import ControlExperiment, Ticket, parse_spec
+from lth.problems import wrong_fields
+from lth.spec import SPEC, ControlExperiment, Ticket, parse_spec
 
 GEOMETRIC = {"kind": "geometric", "fraction": 0.2, "rounds": 3}
 
@@ -58,7 +59,8 @@ def test_an_optimizer_that_is_given_is_taken():
 def test_there_is_no_rewinding_to_the_end_of_a_level_or_beyond(to):
     reinit = {"kind": "rewind", "to": to}
     refused(f"no going back to '{to}': a level of '20ep' ends after 400", model, reinit=reinit)
-    refused(f"'a': there is no going back to '{to}'", session, {"name": "a", "reinit": reinit})
+    refused(f"no going back to '{to}'", session, {"name": "a", "reinit": reinit})
+    refused(f"no going back to '{to}'", session, grid={"criteria": ["lf"], "reinit": [reinit]})
 
 
 @pytest.mark.parametrize("to", ["19ep", "399it", "0it"])
@@ -95,7 +97,9 @@ def test_a_session_of_nothing_is_refused():
 
 
 def test_names_differ_within_a_session():
-    refused("given twice: a", session, {"name": "a"}, {"name": "b"}, {"name": "a"})
+    refused(
+        "must differ, but 'a' is given twice", session, {"name": "a"}, {"name": "b"}, {"name": "a"}
+    )
 
 
 @pytest.mark.parametrize("name", ["trunk", "dense"])
@@ -163,11 +167,37 @@ def test_cells_of_a_grid_are_named_by_their_parameters_too():
 
 
 def test_the_same_cell_twice_is_refused():
+    grid = {"criteria": ["lf", "lf"], "reinit": ["rewind"]}
+    refused("'large_final.rewind' is given twice", session, grid=grid)
     refused(
-        "given twice: large_final.rewind",
+        "'large_final.rewind' is given twice",
         session,
-        grid={"criteria": ["lf"] * 2, "reinit": ["rewind"]},
+        {"name": "large_final.rewind"},
+        grid={"criteria": ["lf"], "reinit": ["rewind"]},
     )
+
+
+def test_what_contradicts_is_told_at_its_own_place_and_all_of_it_at_once():
+    late = {"kind": "rewind", "to": "20ep"}
+    document = {
+        "kind": "session",
+        "experiments": [
+            {"name": "a", "reinit": late},
+            {"name": "a"},
+            {"name": "b", "control": {"kind": "random_mask", "of": "c"}},
+        ],
+        "grid": {"criteria": ["lf", "mi"], "reinit": ["rewind", late]},
+    }
+    with pytest.raises(ValidationError) as raised:
+        parse_spec(document)
+    wrong = wrong_fields(raised.value, document, SPEC.json_schema())
+    assert len(wrong) == 4
+    assert {each.pointer: each.value for each in wrong} == {
+        "/experiments/0/reinit/to": "20ep",
+        "/experiments/1/name": "a",
+        "/experiments/2/control/of": "c",
+        "/grid/reinit/1/to": "20ep",
+    }
 
 
 def test_a_robust_job_has_trials():

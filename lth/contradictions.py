@@ -1,0 +1,105 @@
+"""What the fields of a spec cannot know of each other, each told at its own place."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from lth.methods import Experiment, Grid, Ticket
+from lth.reinit import Reinit
+from lth.training import Training
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """One thing that is wrong.
+
+    Attributes:
+        place: where, below the part that is validated, with the kinds of members as pydantic has.
+        message: what.
+        value: what is there.
+    """
+
+    place: tuple[int | str, ...]
+    message: str
+    value: Any
+
+
+def refuse(found: Iterable[Contradiction]) -> None:
+    """Raise all that was found at once; nothing found, nothing raised.
+
+    Raises:
+        pydantic.ValidationError: which the validation around it takes over, place by place.
+    """
+    details = [
+        InitErrorDetails(
+            type=PydanticCustomError("value_error", "{said}", {"said": each.message}),
+            loc=each.place,
+            input=each.value,
+        )
+        for each in found
+    ]
+    if details:
+        raise ValidationError.from_exception_data("spec", details)
+
+
+def between_experiments(
+    written: Sequence[Experiment], grid: Grid | None, training: Training, samples: int
+) -> Iterator[Contradiction]:
+    """Names given twice, controls of no ticket, rewinds past the end.
+
+    Args:
+        written: the experiments that are written out.
+        grid: the others.
+        training: of every level.
+        samples: to train on.
+    """
+    cells = grid.cells if grid else ()
+    tickets = sorted(each.name for each in (*written, *cells) if isinstance(each, Ticket))
+    names: set[str] = set()
+    for number, experiment in enumerate(written):
+        place = ("experiments", number)
+        if experiment.name in names:
+            yield _twice((*place, "name"), experiment.name)
+        names.add(experiment.name)
+        if isinstance(experiment, Ticket):
+            late = rewind_past_end(experiment.reinit, training, samples)
+            yield from _below((*place, "reinit"), late)
+        elif experiment.control.of not in tickets:
+            yield Contradiction(
+                (*place, "control", experiment.control.kind, "of"),
+                f"the control '{experiment.name}' follows '{experiment.control.of}', which is no "
+                f"ticket of this session; tickets: {', '.join(tickets) or 'none'}",
+                experiment.control.of,
+            )
+    for cell in cells:
+        if cell.name in names:
+            yield _twice(("grid",), cell.name)
+        names.add(cell.name)
+    for number, reinit in enumerate(grid.reinit if grid else ()):
+        yield from _below(("grid", "reinit", number), rewind_past_end(reinit, training, samples))
+
+
+def rewind_past_end(reinit: Reinit, training: Training, samples: int) -> Iterator[Contradiction]:
+    """A reset that goes back to a point which a level never reaches."""
+    point = reinit.rewind_point
+    end = training.iterations(samples)
+    if point.iterations(training.steps_per_epoch(samples)) >= end:
+        yield Contradiction(
+            (reinit.kind, "to"),
+            f"there is no going back to '{point}': a level of '{training.duration}' ends after "
+            f"{end} iterations; give an earlier point",
+            str(point),
+        )
+
+
+def _twice(place: tuple[int | str, ...], name: str) -> Contradiction:
+    message = f"names of experiments must differ, but '{name}' is given twice"
+    return Contradiction(place, message, name)
+
+
+def _below(place: tuple[int | str, ...], found: Iterable[Contradiction]) -> Iterator[Contradiction]:
+    for each in found:
+        yield replace(each, place=(*place, *each.place))
