@@ -1,0 +1,23 @@
+"""The light half of the library starts without what it does not need."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"tensorflow", "keras", "matplotlib", "scipy", "sklearn"}
+SCRIPT = """
+import sys
+import lth, lth.catalogue, lth.masks, lth.mask_actions, lth.plan, lth.problems, lth.results
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+@pytest.mark.timeout(120)
+def test_specs_plans_and_masks_need_numpy_and_pydantic_alone():
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert {"lth", "numpy", "pydantic"} <= loaded
+    assert not HEAVY & loaded
