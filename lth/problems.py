@@ -57,6 +57,8 @@ def _wrong_fields(
             pointer, value = f"{pointer}/{_escaped(location[-1])}", None
         elif kind.startswith("union_tag") and isinstance(here, dict):
             pointer, value = f"{pointer}/kind", here.get("kind")
+        elif kind.startswith("union_tag"):
+            value = here  # A bare kind, as it was sent.
         right = correction(kind, location, found.get("ctx", {}), schema) if schema else None
         yield WrongField(pointer, _message(found), value, right)
 

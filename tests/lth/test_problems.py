@@ -81,3 +81,9 @@ def test_a_list_is_not_called_empty_because_its_items_are_wrong():
 @pytest.mark.parametrize("document", [[], "model", 3, None])
 def test_what_is_no_object_is_wrong_as_a_whole(document):
     assert set(found(document)) == {""}
+
+
+def test_a_bare_kind_is_shown_as_it_was_sent():
+    wrong = found({"kind": "model", "reinit": "rewnd"})["/reinit"]
+    assert wrong.value == "rewnd"
+    assert wrong.message == "'rewnd' is not known"
