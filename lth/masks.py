@@ -73,12 +73,15 @@ def prune(
         seed: of the trial; ties and criteria that draw have their own streams of it.
 
     Raises:
-        NothingToPrune: when there is no layer.
+        NothingToPrune: when there is no layer, or the scope leaves out all there are.
         SpecError: when the criterion lacks a gradient, or gives a score that is not finite.
         Diverged: when the trained weights themselves are not finite.
     """
     if not layers:
         raise NothingToPrune("the network has no prunable weight; give it a lottery layer")
+    if not any(scope.rate(layer.role) for layer in layers):
+        roles = ", ".join(sorted({layer.role for layer in layers}))
+        raise NothingToPrune(f"the scope's rates are 0 for all layers of the network ({roles})")
     kept = {layer.name: masks[layer.name].astype(np.bool_, copy=True) for layer in layers}
     for number, group in enumerate(_competitions(layers, scope)):
         wanted = _rounded(

@@ -192,7 +192,9 @@ def test_the_default_rates_give_the_one_shot_densities_of_lenet():
 
 def test_a_layer_at_rate_zero_stays_as_it_was():
     scope = LayerScope(kind="layer", dense=0.0)
-    assert pruned([layer(0, 0, 1)], 0.9, scope)["a"].all()
+    masks = pruned([layer(0, 0, 1), layer(0, 0, 1, name="b", role="output")], 0.9, scope)
+    assert masks["a"].all()
+    assert not masks["b"].all()
 
 
 def test_a_half_rounds_up_though_floats_blur_it():
@@ -252,6 +254,14 @@ def test_a_criterion_that_scores_gradients_must_be_given_them():
 def test_nothing_to_prune_is_an_error():
     with pytest.raises(NothingToPrune, match="lottery layer"):
         pruned([], 0.5)
+
+
+@pytest.mark.parametrize(
+    "scope", [GlobalScope(kind="global", output=False), LayerScope(kind="layer", output=0)]
+)
+def test_a_scope_that_leaves_all_layers_out_is_an_error(scope):
+    with pytest.raises(NothingToPrune, match=r"rates are 0 for all layers .* \(output\)"):
+        pruned([layer(1, 2, 3, role="output")], 0.5, scope)
 
 
 def test_survivors_alone_are_scored():
