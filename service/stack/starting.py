@@ -24,7 +24,7 @@ from service.store import workers
 from service.store.database import Database
 from service.store.migrate import migrate
 
-_DATABASE = "lth"
+DATABASE = "lth"
 _HOST = "127.0.0.1"
 _READY_SECONDS = 180.0
 _LOOK_SECONDS = 0.2
@@ -96,8 +96,8 @@ class _Starting:
         log = self.place.log("postgres")
         part = Part("postgres", lambda: server.start(self.group, log), server.stop)
         self._start(part, f"PostgreSQL, in {server.directory}")
-        server.create_database(_DATABASE)
-        self.env["LTH_DATABASE_URL"] = server.url(_DATABASE)
+        server.create_database(DATABASE)
+        self.env["LTH_DATABASE_URL"] = server.url(DATABASE)
 
     def valkey(self) -> None:
         if "LTH_BROKER_URL" in self.env:

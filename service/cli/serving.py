@@ -1,0 +1,126 @@
+"""Commands that servers run: migrate, api, beat, worker, backup, restore.
+
+They take everything from the environment (``LTH_DATABASE_URL``, ...); `lth up` starts the same.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.cli.connection import Json
+from service.cli.extras import require
+from service.cli.screen import err, print_json
+from service.stack.errors import StackError
+from service.stack.place import Place
+from service.stack.processes import api_command, beat_command, worker_command
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+_PANEL = "For servers"
+DataDir = Annotated[
+    Path | None, typer.Option(help="Of the local stack (default: $LTH_DATA_DIR, or the user's)")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    for command in (migrate, api, beat, worker, backup, restore):
+        app.command(rich_help_panel=_PANEL)(command)
+
+
+def migrate() -> None:
+    """Bring the tables of LTH_DATABASE_URL up to date. Safe to run again, and at once."""
+    require("service")
+    from service.settings import Settings
+    from service.store.migrate import migrate as bring_up_to_date
+
+    bring_up_to_date(Settings().database_url)
+    err.print("the tables are up to date")
+
+
+def api(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+) -> None:
+    """Run the HTTP API in this process."""
+    require("service")
+    _become(api_command(host, port))
+
+
+def beat() -> None:
+    """Run the clock that sends the sweeper, in this process. One is enough; more do no harm."""
+    require("service", "worker")
+    _become(beat_command())
+
+
+def worker() -> None:
+    """Run this machine's workers: one a GPU, or a core."""
+    require("service", "worker")
+    _become(worker_command())
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="The backup to write, such as lth.tar.")],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Save the database and all blobs in one file; the service may run meanwhile."""
+    require("service")
+    from service.stack.backup import backup as save
+
+    with _service(data_dir, may_run=True) as settings:
+        saved = save(settings, file)
+    if as_json:
+        print_json(vars(saved))
+    else:
+        err.print(f"{saved.jobs} jobs and {saved.blobs} blobs ({saved.bytes:,} bytes) in {file}")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The backup.")],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Fill an empty service from a backup. The service must not run meanwhile."""
+    require("service")
+    from service.stack.backup import restore as put_back
+
+    with _service(data_dir, may_run=False) as settings:
+        saved = put_back(settings, file)
+    if as_json:
+        print_json(vars(saved))
+    else:
+        err.print(f"{saved.jobs} jobs and {saved.blobs} blobs are back")
+
+
+def _become(command: list[str]) -> None:
+    """Run a command in place of this process, so that signals reach it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(command[0], command)  # noqa: S606
+
+
+@contextmanager
+def _service(data_dir: Path | None, *, may_run: bool) -> "Iterator[Settings]":
+    """The service to save or to fill: the environment's, or that of the local stack."""
+    from service.settings import Settings
+    from service.stack.resting import resting
+
+    if "LTH_DATABASE_URL" in os.environ:
+        yield Settings()
+        return
+    place = Place(data_dir.absolute()) if data_dir else Place.default()
+    running = place.running()
+    if running is not None and not may_run:
+        raise StackError(f"stop the stack on {place.directory} first (process {running.pid})")
+    if running is not None:
+        yield Settings(database_url=running.database_url, object_store_url=running.object_store_url)
+        return
+    with resting(place) as settings:
+        yield settings

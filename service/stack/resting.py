@@ -1,0 +1,31 @@
+"""A local stack at rest: its database and its blobs, and nothing that works on them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from service.settings import Settings
+from service.stack.group import Group
+from service.stack.place import Place
+from service.stack.postgres import Postgres
+from service.stack.starting import DATABASE
+
+
+@contextmanager
+def resting(place: Place) -> Iterator[Settings]:
+    """Start only Postgres on a data directory; leaving the context stops it.
+
+    Raises:
+        AlreadyRunning: when a stack runs there.
+    """
+    place.make()
+    with place.locked(), Group() as group:
+        server = Postgres.at(place.postgres)
+        child = server.start(group, place.log("postgres"))
+        try:
+            server.create_database(DATABASE)
+            yield Settings(
+                database_url=server.url(DATABASE),
+                object_store_url=place.blobs.absolute().as_uri(),
+            )
+        finally:
+            server.stop(child)

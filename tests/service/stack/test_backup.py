@@ -1,0 +1,95 @@
+"""A backup holds everything, and a restore brings all of it back elsewhere."""
+
+import tarfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from lth.plan import plan
+from lth.spec import parse_spec
+from service.settings import Settings
+from service.stack.backup import backup, restore
+from service.stack.errors import StackError
+from service.store import keeping
+from service.store.blobs import Blobs
+from service.store.database import Database
+from service.store.submitting import Submission, submit
+from service.store.tables import Job, StoredBlob
+
+CONTENT = [b"", b"masks", bytes(range(256)) * 10_000]
+
+
+@pytest.fixture
+def service(database_url: str, object_store_url: str) -> Settings:
+    """A service with one job and three blobs."""
+    settings = Settings(database_url=database_url, object_store_url=object_store_url)
+    blobs = Blobs(object_store_url)
+    spec = parse_spec({"kind": "model", "name": "kept"})
+    with closing(Database(database_url, pool_size=1)) as database:
+        for content in CONTENT:
+            keeping.keep(database, blobs, content)
+        with database.transaction() as session:
+            submission = Submission(owner="ada", spec=spec, runs=plan(spec))
+            submit(session, submission, settings)
+    return settings
+
+
+@pytest.fixture
+def elsewhere(empty_database_url: str, tmp_path: Path) -> Settings:
+    """An empty service, without tables."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    return Settings(database_url=empty_database_url, object_store_url=folder.as_uri())
+
+
+def test_a_restored_service_has_the_jobs_and_the_bytes(
+    service: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "lth.tar"
+    saved = backup(service, file)
+    assert (saved.jobs, saved.blobs, saved.bytes) == (1, 3, sum(map(len, CONTENT)))
+    assert restore(elsewhere, file) == saved
+    blobs = Blobs(elsewhere.object_store_url)
+    database = Database(elsewhere.database_url, pool_size=1)
+    with closing(database), database.transaction() as session:
+        assert session.scalars(select(Job.name)).all() == ["kept"]
+        digests = session.scalars(select(StoredBlob.digest)).all()
+    assert sorted(blobs.get(digest) for digest in digests) == sorted(CONTENT)
+
+
+def test_a_service_with_jobs_is_not_overwritten(service: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "lth.tar"
+    backup(service, file)
+    with pytest.raises(StackError, match="1 jobs already"):
+        restore(service, file)
+
+
+def test_a_damaged_blob_is_not_restored(
+    service: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "lth.tar"
+    backup(service, file)
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b"masks" + b"\0" * 11, b"tasks" + b"\0" * 11, 1))
+    with pytest.raises(StackError, match="damaged"):
+        restore(elsewhere, file)
+
+
+def test_what_is_no_backup_is_refused(elsewhere: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "lth.tar"
+    file.write_bytes(b"something else")
+    with pytest.raises(StackError, match="cannot be read as a backup"):
+        restore(elsewhere, file)
+    with tarfile.open(file, "w"):
+        pass
+    with pytest.raises(StackError, match="no whole backup"):
+        restore(elsewhere, file)
+
+
+def test_a_failed_backup_leaves_no_file(service: Settings, tmp_path: Path) -> None:
+    broken = service.model_copy(update={"database_url": "postgresql://nobody@127.0.0.1:1/none"})
+    with pytest.raises(StackError, match="pg_dump failed"):
+        backup(broken, tmp_path / "lth.tar")
+    assert not list(tmp_path.glob("lth.tar*"))
