@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(default=2_000_000, ge=1, description="of a JSON request")
     max_upload_bytes: int = Field(default=2_000_000_000, ge=1, description="of a data set's file")
+    max_dataset_bytes: int = Field(
+        default=8_000_000_000, ge=1, description="of a data set's arrays, decoded"
+    )
 
     lease_seconds: float = Field(
         default=30, gt=0, description="a run whose worker was silent this long is given to another"

@@ -75,7 +75,7 @@ def _execute(
             found = [result for _, result in runs.results(session, claimed.lease.job_id)]
         outcome = child.execution.report(spec, found)
     else:
-        data = inputs.load(spec, child.settings.datasets_dir)
+        data = inputs.load(spec, child.settings.datasets_dir, child.blobs)
         key = inputs.trunk_key(child, planned, data)
         if planned.kind is RunKind.TRUNK and key and _there(child, key):
             outcome = Outcome(None, ())

@@ -6,28 +6,30 @@ from pathlib import Path
 from typing import cast
 
 from lth.artifacts import MASKS
-from lth.datasets import Arrays, DatasetContract
+from lth.datasets import Arrays, DatasetContract, Uploaded
 from lth.plan import PlannedRun, experiment_named
 from lth.running import Inputs
 from lth.spec import ControlExperiment, Spec, parse_spec
 from service.store import artifacts, trunks
-from service.store.blobs import BlobDamaged, BlobMissing
+from service.store.blobs import BlobDamaged, BlobMissing, Blobs
 from service.store.claiming import Claimed
 from worker.child import Child
 
 
-def load(spec: Spec, directory: Path | None) -> Arrays:
+def load(spec: Spec, directory: Path | None, blobs: Blobs) -> Arrays:
     """A spec's data set; the last ones stay in memory for the next run."""
-    return _load(cast(Hashable, spec.dataset), directory)
+    return _load(cast(Hashable, spec.dataset), directory, blobs)
 
 
-def warm(directory: Path | None) -> None:
+def warm(directory: Path | None, blobs: Blobs) -> None:
     """Load the default data set before anybody waits for it; it is bundled, so it is there."""
-    load(parse_spec({"kind": "model"}), directory)
+    load(parse_spec({"kind": "model"}), directory, blobs)
 
 
 @lru_cache(maxsize=2)
-def _load(dataset: Hashable, directory: Path | None) -> Arrays:
+def _load(dataset: Hashable, directory: Path | None, blobs: Blobs) -> Arrays:
+    if isinstance(dataset, Uploaded):
+        return dataset.read(blobs.get(dataset.digest))
     return cast(DatasetContract, dataset).load(directory)
 
 

@@ -52,7 +52,7 @@ def _start(**_: Any) -> None:
         log.exception("this process cannot start, and ends")
         os._exit(1)
     _children[:] = [child]
-    warm(settings.datasets_dir)
+    warm(settings.datasets_dir, child.blobs)
     watch_idleness(child)
     for pool in child.pools:
         child.hints.wake(pool)

@@ -10,6 +10,7 @@ from service import logs
 from service.api import audit, catalogue, handlers, health, keys, openapi, owners, results, workers
 from service.api.access import authenticate
 from service.api.artifacts import router as artifacts
+from service.api.datasets import router as datasets
 from service.api.events import router as events
 from service.api.events.feed import Feed
 from service.api.jobs import commands, looking, submitting
@@ -33,6 +34,7 @@ _FEATURES = (
     events,
     artifacts,
     catalogue,
+    datasets,
     workers,
     keys,
     owners,

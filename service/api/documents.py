@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Annotated, Any, NoReturn, TypeVar
 
 from fastapi import Depends, Request
@@ -49,20 +49,30 @@ async def bounded_body(request: Request, most: int) -> bytes:
     """Read at most `most` bytes.
 
     Raises:
-        BodyTooLarge: after the rest was drained within reason, so that a client that is still
-            sending reads the answer and not a broken pipe.
+        BodyTooLarge: when there are more.
     """
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
+    stream = request.stream()
+    async for chunk in stream:
         size += len(chunk)
-        if size <= most:
-            chunks.append(chunk)
-        elif size > _DRAINED:
-            break
-    if size > most:
-        raise BodyTooLarge(f"the body is longer than {most} bytes, the most that is allowed here")
+        if size > most:
+            await drained(stream)
+            raise BodyTooLarge(f"the body is longer than {most} bytes, the most that is taken")
+        chunks.append(chunk)
     return b"".join(chunks)
+
+
+async def drained(stream: AsyncIterator[bytes]) -> None:
+    """Read the rest of a body, within reason.
+
+    A client that is still sending then reads our answer, and not a broken pipe.
+    """
+    left = _DRAINED
+    async for chunk in stream:
+        left -= len(chunk)
+        if left < 0:
+            return
 
 
 def parse_json(body: bytes) -> Any:

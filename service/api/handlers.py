@@ -4,9 +4,10 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from service.api import problems
 from service.api.documents import shown
@@ -54,6 +55,8 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(refusal, _refused)
     for error in (BlobMissing, BlobDamaged, StorageFailed):
         app.add_exception_handler(error, _storage)
+    app.add_exception_handler(IntegrityError, _integrity)
+    app.add_exception_handler(ClientDisconnect, _gone)
     for error in (OperationalError, InterfaceError, PoolTimeout):
         app.add_exception_handler(error, _database)
     app.add_exception_handler(Exception, _internal)
@@ -100,6 +103,18 @@ async def _refused(request: Request, error: Exception) -> Response:
     """What the store refuses."""
     kind = next(_REFUSALS[base] for base in type(error).__mro__ if base in _REFUSALS)
     return kind(str(error)).response(request_id_of(request))
+
+
+async def _integrity(request: Request, error: Exception) -> Response:
+    """Something that a request refers to went away between two looks at it."""
+    _log.warning("conflict", error=_short(error))
+    problem = Conflict("what the request refers to was changed at the same moment; try again")
+    return problem.response(request_id_of(request))
+
+
+async def _gone(request: Request, _: Exception) -> Response:
+    problem = MalformedRequest("the connection was closed before the whole request had come")
+    return problem.response(request_id_of(request))
 
 
 async def _storage(request: Request, error: Exception) -> Response:

@@ -12,8 +12,10 @@ ApiError
 ├── UnsupportedMediaType   415  the body is of a type that is not read here
 ├── RangeNotSatisfiable    416  the range lies outside the file
 ├── InvalidRequest         422  fields of the document or parameters are wrong
+├── InvalidDataset         422  the uploaded file is not a data set
 ├── IdempotencyMismatch    422  the idempotency key was used with another body
-├── TooManyRequests        429  the rate or the quota is used up
+├── TooManyRequests        429  the rate is used up
+├── QuotaExceeded          429  the owner's quota is used up
 ├── InternalError          500  our mistake
 └── Unavailable            503  a part of the service cannot be reached right now
 
@@ -169,6 +171,12 @@ class InvalidRequest(ApiError):
     status, slug, title = 422, "invalid", "The request is not valid"
 
 
+class InvalidDataset(ApiError):
+    """The uploaded file is not a data set."""
+
+    status, slug, title = 422, "invalid-dataset", "The file is not a data set"
+
+
 class IdempotencyMismatch(ApiError):
     """The idempotency key was used with another body."""
 
@@ -176,7 +184,7 @@ class IdempotencyMismatch(ApiError):
 
 
 class TooManyRequests(ApiError):
-    """The rate or the quota is used up."""
+    """The rate is used up."""
 
     status, slug, title = 429, "too-many-requests", "Too many requests"
 

@@ -1,13 +1,16 @@
 """What a client submits: a spec, and beside it how it wants the job to be run."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from lth.problems import WrongField, wrong_fields
+from lth.problems import wrong_fields
 from lth.spec import SPEC, Spec
+from service.api.datasets.referring import filled_in
 from service.api.documents import MOST_ERRORS, invalid, parse_json
 from service.settings import Settings
+from service.store.tables import StoredDataset
 
 
 class Options(BaseModel):
@@ -72,8 +75,15 @@ def _submission_schema() -> dict[str, Any]:
 SUBMISSION_SCHEMA = _submission_schema()
 
 
-def read_submission(body: bytes, settings: Settings) -> tuple[Spec, Options]:
+def read_submission(
+    body: bytes, settings: Settings, find: Callable[[str], StoredDataset | None]
+) -> tuple[Spec, Options]:
     """Read and validate what was submitted.
+
+    Args:
+        body: of the request.
+        settings: bounds on the spec.
+        find: looks an uploaded data set up, if the submitter may use it.
 
     Raises:
         MalformedBody: when it is no JSON.
@@ -85,7 +95,7 @@ def read_submission(body: bytes, settings: Settings) -> tuple[Spec, Options]:
     if isinstance(document, dict):
         beside = {name: document[name] for name in Options.model_fields if name in document}
         said = {name: value for name, value in document.items() if name not in beside}
-    wrong: list[WrongField] = []
+    said, wrong = filled_in(said, find)
     spec = options = None
     try:
         spec = SPEC.validate_python(said, context=settings.limits)
@@ -95,6 +105,6 @@ def read_submission(body: bytes, settings: Settings) -> tuple[Spec, Options]:
         options = OPTIONS.validate_python(beside)
     except ValidationError as error:
         wrong += wrong_fields(error, beside, Options.model_json_schema(), MOST_ERRORS)
-    if spec is None or options is None:
+    if wrong or spec is None or options is None:
         raise invalid(wrong)
     return spec, options

@@ -1,21 +1,25 @@
 """``POST /v1/jobs``: a spec becomes a job, or a plan if only that is wanted."""
 
 import hashlib
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response, status
 from sqlalchemy.orm import Session
 
+from lth.datasets import Uploaded
 from lth.plan import plan
 from lth.spec import spec_hash
-from service.api.access import MemberDep
+from service.api.access import MemberDep, Principal
 from service.api.documents import JsonBytes
 from service.api.jobs.planning import Plan, planned
 from service.api.jobs.shapes import SubmittedJob, job_view
 from service.api.jobs.submission import EXAMPLES, Options, read_submission
-from service.api.parts import PartsDep
+from service.api.parts import Parts, PartsDep
 from service.api.problems import (
     BodyTooLarge,
+    Conflict,
     Forbidden,
     IdempotencyMismatch,
     InvalidRequest,
@@ -24,8 +28,10 @@ from service.api.problems import (
     UnsupportedMediaType,
     answers,
 )
-from service.store import audit
+from service.store import audit, datasets
+from service.store.errors import NotThere
 from service.store.submitting import Idempotency, Submission, Submitted, reusable, submit
+from service.store.tables import StoredDataset
 
 router = APIRouter(tags=["jobs"])
 
@@ -55,6 +61,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     **answers(
         MalformedBody,
         Forbidden,
+        Conflict,
         BodyTooLarge,
         UnsupportedMediaType,
         InvalidRequest,
@@ -93,7 +100,7 @@ def submit_job(
     Once this has answered 202, the job is in the database and cannot be lost. A spec that is
     wrong is answered with every wrong field at once, and leaves nothing behind.
     """
-    spec, options = read_submission(body, parts.settings)
+    spec, options = read_submission(body, parts.settings, _finder(parts, principal))
     if validate_only:
         response.status_code = status.HTTP_200_OK
         with parts.database.transaction() as session:
@@ -105,6 +112,7 @@ def submit_job(
         priority=options.priority,
         pool=options.pool,
         max_seconds=options.max_seconds,
+        dataset_id=spec.dataset.id if isinstance(spec.dataset, Uploaded) else None,
         idempotency=_idempotency(idempotency_key, body),
     )
     with parts.database.transaction() as session:
@@ -121,6 +129,15 @@ def submit_job(
     else:
         response.headers["Idempotent-Replayed"] = "true"
     return SubmittedJob(**job_view(job).model_dump(), reused=finished is not None)
+
+
+def _finder(parts: Parts, principal: Principal) -> Callable[[str], StoredDataset | None]:
+    def find(name: str) -> StoredDataset | None:
+        with parts.database.transaction() as session, suppress(NotThere):
+            return datasets.get(session, name, principal.sees)
+        return None
+
+    return find
 
 
 def _finished_before(

@@ -1,0 +1,176 @@
+"""``/v1/datasets``: upload a data set, list them, look at one, delete one."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any, BinaryIO
+
+from fastapi import APIRouter, Path, Query, Response, status
+from pydantic import BaseModel, Field
+
+from service.api.access import MemberDep, ReaderDep
+from service.api.datasets.archives import BadArchive
+from service.api.datasets.contents import check
+from service.api.datasets.receiving import MEDIA_TYPES, UploadDep
+from service.api.parts import Parts, PartsDep
+from service.api.problems import (
+    BodyTooLarge,
+    Conflict,
+    Forbidden,
+    InvalidDataset,
+    InvalidRequest,
+    NotFound,
+    QuotaExceeded,
+    UnsupportedMediaType,
+    answers,
+)
+from service.store import audit, datasets, keeping
+from service.store.blobs import Blob
+from service.store.tables import StoredDataset
+
+router = APIRouter(tags=["datasets"])
+
+_PIECE = 2**20
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "an npz file with x_train, y_train, x_test and y_test, or with x and y; "
+        "x: uint8 or float32 [samples, features] or [samples, height, width, channels], "
+        "y: whole numbers [samples] from 0 on",
+        "content": dict.fromkeys(MEDIA_TYPES, _FILE),
+    }
+}
+
+
+class DatasetView(BaseModel):
+    """An uploaded data set. A spec names it as `{"kind": "uploaded", "id": ...}`."""
+
+    id: str = Field(examples=["ds_0199f0c2a5d87c3e8a51f2f7f9d1c001"])
+    name: str
+    owner: str
+    size: int = Field(description="of the file, in bytes")
+    digest: str = Field(description="SHA-256 of the file, hexadecimal")
+    shape: tuple[int, ...] = Field(description="of one sample")
+    classes: int
+    train: int = Field(description="training samples, those for validation among them")
+    test: int = Field(description="test samples")
+    created_at: datetime
+
+
+class DatasetPage(BaseModel):
+    """Data sets, newest first."""
+
+    datasets: list[DatasetView]
+
+
+DatasetId = Annotated[
+    str, Path(description="the data set's id", examples=["ds_0199f0c2a5d87c3e8a51f2f7f9d1c001"])
+]
+
+
+@router.post(
+    "/datasets",
+    status_code=status.HTTP_201_CREATED,
+    summary="Upload a data set",
+    openapi_extra=_BODY,
+    responses=answers(
+        Forbidden,
+        BodyTooLarge,
+        UnsupportedMediaType,
+        InvalidDataset,
+        InvalidRequest,
+        QuotaExceeded,
+    ),
+)
+def upload_dataset(
+    principal: MemberDep,
+    file: UploadDep,
+    parts: PartsDep,
+    response: Response,
+    name: Annotated[
+        str,
+        Query(min_length=1, max_length=200, pattern=r"^[^\x00]*$", description="shown in lists"),
+    ],
+) -> DatasetView:
+    """Take an npz file in. Its size and its headers are looked at before anything is decoded.
+
+    No pickle is ever read: arrays of objects are refused.
+    """
+    try:
+        facts = check(file, parts.settings.max_dataset_bytes)
+    except BadArchive as error:
+        raise InvalidDataset(str(error)) from None
+    blob = _keep(parts, file)
+    with parts.database.transaction() as session:
+        dataset = datasets.add(session, principal.owner, name, blob, asdict(facts))
+        audit.record(session, principal.actor, "dataset.upload", dataset.id, name=name)
+    response.headers["Location"] = f"/v1/datasets/{dataset.id}"
+    return _view(dataset)
+
+
+@router.get("/datasets", summary="List data sets", responses=answers(InvalidRequest))
+def list_datasets(
+    principal: ReaderDep,
+    parts: PartsDep,
+    before: Annotated[
+        str | None,
+        Query(pattern=r"^ds_[0-9a-f]{32}$", description="id of a data set; those older than it"),
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 100,
+) -> DatasetPage:
+    """Your uploaded data sets, newest first; those of everybody for administrators."""
+    with parts.database.transaction() as session:
+        found = datasets.page(session, principal.sees, before, limit)
+    return DatasetPage(datasets=[_view(dataset) for dataset in found])
+
+
+@router.get("/datasets/{dataset_id}", summary="Look at a data set", responses=answers(NotFound))
+def show_dataset(dataset_id: DatasetId, principal: ReaderDep, parts: PartsDep) -> DatasetView:
+    """What is known of an uploaded data set."""
+    with parts.database.transaction() as session:
+        return _view(datasets.get(session, dataset_id.replace("\0", ""), principal.sees))
+
+
+@router.delete(
+    "/datasets/{dataset_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    summary="Delete a data set",
+    responses=answers(Forbidden, NotFound, Conflict),
+)
+def delete_dataset(dataset_id: DatasetId, principal: MemberDep, parts: PartsDep) -> Response:
+    """Possible when no job refers to it; the space is given back later."""
+    with parts.database.transaction() as session:
+        dataset = datasets.get(session, dataset_id.replace("\0", ""), principal.sees)
+        datasets.delete(session, dataset)
+        audit.record(session, principal.actor, "dataset.delete", dataset.id, name=dataset.name)
+    return Response(status_code=status.HTTP_204_NO_CONTENT)
+
+
+def _keep(parts: Parts, file: BinaryIO) -> Blob:
+    """Announce the blob, then save it: the row that names it comes last."""
+    digest = hashlib.sha256()
+    for piece in _pieces(file):
+        digest.update(piece)
+    with parts.database.transaction() as session:
+        keeping.enter(session, [Blob(digest.hexdigest(), file.tell())])
+    return parts.blobs.put_stream(_pieces(file))
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    file.seek(0)
+    while piece := file.read(_PIECE):
+        yield piece
+
+
+def _view(dataset: StoredDataset) -> DatasetView:
+    return DatasetView(
+        id=dataset.id,
+        name=dataset.name,
+        owner=dataset.owner,
+        size=dataset.size,
+        digest=dataset.digest,
+        created_at=dataset.created_at,
+        **dataset.facts,
+    )

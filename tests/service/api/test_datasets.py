@@ -1,0 +1,269 @@
+"""Data sets come in as npz files, and hostile files do not."""
+
+import io
+import pickle
+import resource
+import struct
+import time
+import zipfile
+
+import numpy as np
+import pytest
+
+from lth.datasets import Uploaded
+from lth.spec import parse_spec
+from service.settings import Settings
+from service.store.blobs import Blobs
+from tests.service.api.conftest import ADMIN, client, serving
+from tests.service.api.test_submitting import pointers, problem
+
+NPZ = {"Content-Type": "application/x-npz"}
+rng = np.random.default_rng(0)
+
+
+def npz(**arrays) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def good(**other) -> dict:
+    return {
+        "x": rng.integers(0, 255, (50, 8, 8), np.uint8),
+        "y": np.arange(50) % 5,
+        **other,
+    }
+
+
+def zipped(members: dict[str, bytes], compression=zipfile.ZIP_STORED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def npy(array) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def header(descr="|u1", shape="(50, 8, 8)", fortran="False", length=None) -> bytes:
+    text = f"{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", length or len(text)) + text
+
+
+def upload(api, content: bytes, **query):
+    return api.post("/v1/datasets", params={"name": "mine", **query}, content=content, headers=NPZ)
+
+
+@pytest.fixture
+def dataset(api) -> dict:
+    response = upload(api, npz(**good()))
+    assert response.status_code == 201, response.text
+    return response.json()
+
+
+class TestUse:
+    def test_a_file_of_two_arrays_is_taken_and_described(self, api, dataset, settings):
+        assert dataset["shape"] == [8, 8, 1]
+        assert (dataset["classes"], dataset["train"], dataset["test"]) == (5, 40, 10)
+        assert api.get(f"/v1/datasets/{dataset['id']}").json() == dataset
+        assert api.get("/v1/datasets").json() == {"datasets": [dataset]}
+        content = Blobs(settings.object_store_url).get(dataset["digest"])
+        assert len(content) == dataset["size"]
+
+    def test_a_file_of_four_arrays_is_taken_as_it_is_split(self, api):
+        x, y = rng.normal(size=(30, 7)).astype(np.float32), np.arange(30, dtype=np.uint8) % 3
+        arrays = {"x_train": x[:20], "y_train": y[:20], "x_test": x[20:], "y_test": y[20:]}
+        document = upload(api, npz(**arrays)).json()
+        assert (document["shape"], document["classes"]) == ([7], 3)
+        assert (document["train"], document["test"]) == (20, 10)
+
+    def test_a_spec_names_it_by_its_id(self, api, dataset, settings):
+        spec = {
+            "kind": "model",
+            "dataset": {"kind": "uploaded", "id": dataset["id"]},
+            "training": {"batch_size": 10},
+        }
+        response = api.post("/v1/jobs", json=spec)
+        assert response.status_code == 202, response.text
+        stored = parse_spec(response.json()["spec"])
+        assert isinstance(stored.dataset, Uploaded)
+        assert stored.dataset.validation == 4
+        arrays = stored.dataset.read(Blobs(settings.object_store_url).get(stored.dataset.digest))
+        assert arrays.x_train.shape == (stored.dataset.facts.train, *stored.dataset.facts.shape)
+
+    def test_a_wrong_use_of_it_is_told_with_all_else_that_is_wrong(self, api, dataset):
+        named = {"kind": "uploaded", "id": dataset["id"], "digest": "0" * 64}
+        spec = {"kind": "model", "dataset": named, "training": {"batch_size": 0}}
+        document = problem(api.post("/v1/jobs", json=spec), 422, "invalid")
+        assert pointers(document) == {"/dataset/digest", "/training/batch_size"}
+
+    def test_what_is_not_there_cannot_be_named(self, api):
+        for name in ["ds_" + "0" * 32, "x"]:
+            spec = {"kind": "model", "dataset": {"kind": "uploaded", "id": name}}
+            document = problem(api.post("/v1/jobs", json=spec), 422, "invalid")
+            assert pointers(document) == {"/dataset/id"}
+
+    def test_it_is_deleted_only_when_no_job_uses_it(self, api, dataset):
+        spec = {
+            "kind": "model",
+            "dataset": {"kind": "uploaded", "id": dataset["id"]},
+            "training": {"batch_size": 10},
+        }
+        job = api.post("/v1/jobs", json=spec).json()["id"]
+        problem(api.delete(f"/v1/datasets/{dataset['id']}"), 409, "conflict")
+        api.post(f"/v1/jobs/{job}/cancel")
+        api.delete(f"/v1/jobs/{job}")
+        assert api.delete(f"/v1/datasets/{dataset['id']}").status_code == 204
+        problem(api.get(f"/v1/datasets/{dataset['id']}"), 404, "not-found")
+
+    def test_another_owner_does_not_see_it(self, api, address, dataset):
+        token = api.post("/v1/keys", json={"owner": "bob", "role": "member"}).json()["key"]
+        with client(address, token) as bob:
+            assert bob.get("/v1/datasets").json() == {"datasets": []}
+            problem(bob.get(f"/v1/datasets/{dataset['id']}"), 404, "not-found")
+            problem(bob.delete(f"/v1/datasets/{dataset['id']}"), 404, "not-found")
+            spec = {"kind": "model", "dataset": {"kind": "uploaded", "id": dataset["id"]}}
+            problem(bob.post("/v1/jobs", json=spec), 422, "invalid")
+
+
+Y = npy(np.arange(50) % 5)
+X = npy(rng.integers(0, 255, (50, 8, 8), np.uint8))
+
+
+def with_objects() -> bytes:
+    buffer = io.BytesIO()
+    objects = np.array([{"a": 1}] * 50, dtype=object)
+    np.savez(buffer, x=objects, y=np.arange(50), allow_pickle=True)
+    return buffer.getvalue()
+
+
+class Bomb:
+    def __reduce__(self):
+        return (open, ("/tmp/owned", "w"))
+
+
+def million_members() -> bytes:
+    """A small file whose directory has a million entries, all for the same bytes."""
+    local = b"PK\x03\x04" + bytes(26)
+    entry = b"PK\x01\x02" + bytes(24) + struct.pack("<H", 1) + bytes(16) + b"x"
+    directory = entry * 1_000_000
+    end = struct.pack(
+        "<4s4H2IH", b"PK\x05\x06", 0, 0, 16_960, 16_960, len(directory), len(local), 0
+    )
+    return local + directory + end
+
+
+def hidden_million() -> bytes:
+    """Behind a harmless end, a zip64 locator that overrules it, passed off as directory."""
+    plain = npz(**good())
+    end = list(struct.unpack("<4s4H2IH", plain[-22:]))
+    end[5] += 20
+    return plain[:-22] + b"PK\x06\x07" + bytes(16) + struct.pack("<4s4H2IH", *end)
+
+
+def damaged() -> bytes:
+    content = bytearray(npz(**good()))
+    content[300] ^= 0xFF
+    return bytes(content)
+
+
+HOSTILE = {
+    "nothing": (b"", "no npz file"),
+    "text": (b"x,y\n" * 100, "no npz file"),
+    "bare pickle": (pickle.dumps(Bomb()), "no npz file"),
+    "pickle as a member": (zipped({"x.npy": pickle.dumps(Bomb()), "y.npy": Y}), "no array"),
+    "array of objects": (with_objects(), "Python objects, which are never read"),
+    "objects by the header": (zipped({"x.npy": header("|O") + bytes(400), "y.npy": Y}), "Python"),
+    "zip bomb": (
+        zipped({"x.npy": bytes(3 * 10**8), "y.npy": Y}, zipfile.ZIP_DEFLATED),
+        "200 times as many",
+    ),
+    "million members": (million_members(), "at most 8"),
+    "hidden members": (hidden_million(), "zip64"),
+    "header too long": (zipped({"x.npy": header(length=65_000), "y.npy": Y}), "65000 bytes"),
+    "header too short": (zipped({"x.npy": header(length=20) + bytes(3_200), "y.npy": Y}), "header"),
+    "header beyond the file": (zipped({"x.npy": header(length=4_000), "y.npy": Y}), "header"),
+    "wide header": (
+        zipped({"x.npy": b"\x93NUMPY\x02\x00\xff\xff\xff\x7f{}", "y.npy": Y}),
+        "2147483647 bytes",
+    ),
+    "code in the header": (
+        zipped({"x.npy": header(shape="(__import__('os').getpid(),)"), "y.npy": Y}),
+        "header",
+    ),
+    "deep header": (zipped({"x.npy": header(shape="(" * 4_000), "y.npy": Y}), "header"),
+    "huge shape": (zipped({"x.npy": header(shape="(10**9, 10**9)"), "y.npy": Y}), "header"),
+    "more than there is": (zipped({"x.npy": header(shape="(99999999, 9)"), "y.npy": Y}), "8999999"),
+    "negative shape": (zipped({"x.npy": header(shape="(-1, 8)"), "y.npy": Y}), "header"),
+    "Fortran": (zipped({"x.npy": header(fortran="True") + bytes(3_200), "y.npy": Y}), "Fortran"),
+    "a path": (zipped({"../../x.npy": X, "y.npy": Y}), "right would be the arrays"),
+    "an absolute path": (zipped({"/etc/passwd": X, "y.npy": Y}), "right would be the arrays"),
+    "one too many": (npz(**good(z=np.zeros(3))), "right would be the arrays"),
+    "one missing": (npz(x=np.zeros((50, 3), np.uint8)), "right would be the arrays"),
+    "double precision": (npz(**good(x=np.zeros((50, 3)))), "uint8 or float32"),
+    "text as samples": (npz(**good(x=np.array(["a"] * 50))), "uint8 or float32"),
+    "records": (npz(**good(x=np.zeros(50, "i4,f4"))), "plain numbers"),
+    "labels that are floats": (npz(**good(y=np.zeros(50))), "50 whole numbers"),
+    "labels that are too few": (npz(**good(y=np.arange(49))), "50 whole numbers"),
+    "negative labels": (npz(**good(y=np.arange(50) - 1)), "labels from -1"),
+    "huge labels": (npz(**good(y=np.full(50, 2**63, np.uint64))), "labels from"),
+    "one class": (npz(**good(y=np.zeros(50, int))), "two classes"),
+    "not a number": (npz(**good(x=np.full((50, 3), np.nan, np.float32))), "NaN or infinity"),
+    "a number": (npz(**good(x=np.uint8(3))), "shape"),
+    "empty samples": (npz(**good(x=np.zeros((50, 0), np.uint8))), "shape"),
+    "too few": (npz(x=np.zeros((3, 3), np.uint8), y=np.arange(3)), "10 or more"),
+    "damaged": (damaged(), "no sound npz file"),
+    "cut off": (npz(**good())[:-1], "no npz file"),
+    "something before it": (b"#!/bin/sh\n" + npz(**good()), "no npz file"),
+}  # fmt: skip
+
+
+def test_hostile_files_are_refused_at_once_in_little_memory_and_leave_nothing(api):
+    api.get("/healthz")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for name, (content, said) in HOSTILE.items():
+        started = time.monotonic()
+        response = upload(api, content)
+        took = time.monotonic() - started
+        document = problem(response, 422, "invalid-dataset")
+        assert said in document["detail"], name
+        assert took < 1.5 + len(content) / 50e6, name
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 300_000, "kilobytes, of which the test's own copies are the most"
+    assert api.get("/v1/datasets").json() == {"datasets": []}
+
+
+def test_what_is_longer_than_allowed_is_not_kept(
+    database_url, broker_url, object_store_url, tmp_path
+):
+    settings = Settings(
+        database_url=database_url,
+        broker_url=broker_url,
+        object_store_url=object_store_url,
+        admin_key=ADMIN,  # pyright: ignore[reportArgumentType]
+        max_upload_bytes=10_000,
+        max_dataset_bytes=4_000,
+    )
+    with serving(settings) as address, client(address, ADMIN) as api:
+        problem(upload(api, bytes(10_001)), 413, "body-too-large")
+        pieces = (bytes(1_000) for _ in range(100))
+        problem(upload(api, pieces), 413, "body-too-large")  # pyright: ignore[reportArgumentType]
+        larger = npz(**good(x=np.zeros((50, 9, 9), np.uint8)))
+        assert "at most 4000" in problem(upload(api, larger), 422, "invalid-dataset")["detail"]
+        response = upload(api, npz(**good()))
+        assert response.status_code == 201, response.text
+
+
+def test_another_type_or_no_name_is_refused(api):
+    content = npz(**good())
+    problem(
+        api.post("/v1/datasets?name=x", content=content, headers={"Content-Type": "text/csv"}),
+        415,
+        "unsupported-media-type",
+    )
+    document = problem(api.post("/v1/datasets", content=content, headers=NPZ), 422, "invalid")
+    assert document["errors"][0]["parameter"] == "name"
