@@ -15,6 +15,8 @@ WORK = "lth.work"
 """The task that claims runs and executes them."""
 SWEEP = "lth.sweep"
 """The task that looks for lost runs and lost hints."""
+HOUSEKEEPING = "lth.housekeeping"
+"""The task that deletes what is old or unused."""
 
 _ENOUGH = 16
 _PAUSE_SECONDS = 1.0

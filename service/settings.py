@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(
         default=5, gt=0, description="how often lost runs and lost hints are looked for"
     )
+    housekeeping_seconds: float = Field(
+        default=600, gt=0, description="how often what is old or unused is deleted"
+    )
     max_losses: int = Field(
         default=3, ge=1, description="a run that loses its worker this often fails as worker_lost"
     )
@@ -131,6 +134,9 @@ class Settings(BaseSettings):
     blob_grace_seconds: float = Field(
         default=3600, ge=0, description="blobs younger than this are never collected"
     )
+    trunk_days: float = Field(
+        default=30, gt=0, description="a dense training that nobody reused for so long is dropped"
+    )
     idempotency_hours: float = Field(
         default=24, gt=0, description="how long an Idempotency-Key is remembered"
     )
@@ -168,6 +174,7 @@ class Settings(BaseSettings):
             ("LTH_DATABASE_URL", self.database_url),
             ("LTH_BROKER_URL", self.broker_url),
             ("LTH_SIGNING_SECRET", _revealed(self.signing_secret)),
+            ("LTH_ADMIN_KEY", _revealed(self.admin_key)),
             *(("LTH_OBJECT_STORE_OPTIONS", value) for value in self.object_store_options.values()),
         ):
             if any(part in EXAMPLE_SECRETS for part in _words(value)):

@@ -15,11 +15,13 @@ from sqlalchemy.orm import Session
 from service.hints import Hints
 from service.settings import Settings
 from service.store import finishing, workers
+from service.store.blobs import Blobs
 from service.store.database import Database
 from service.store.errors import LeaseLost
 from service.store.leases import Lease
 from service.store.states import RunState
 from service.store.tables import Run
+from worker.housekeeping import tidy
 
 _FORGET_WORKERS = timedelta(hours=1)
 
@@ -29,10 +31,11 @@ log = logging.getLogger(__name__)
 class Sweeper:
     """What a sweep needs."""
 
-    def __init__(self, settings: Settings, database: Database, hints: Hints) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._database = database
-        self._hints = hints
+        self._database = Database(settings.database_url, pool_size=2)
+        self._hints = Hints(settings.broker_url)
+        self._blobs = Blobs(settings.object_store_url, settings.object_store_options)
 
     def sweep(self) -> None:
         """One round: lost runs, lost workers, lost hints."""
@@ -47,6 +50,10 @@ class Sweeper:
             wanted = {pool: 1 + workers.idle(session, pool) for pool in pools_with_work(session)}
         for pool, count in wanted.items():
             self._hints.wake(pool, count)
+
+    def tidy(self) -> None:
+        """Delete what is old or unused."""
+        tidy(self._settings, self._database, self._blobs)
 
 
 def release(database: Database, settings: Settings, leases: Sequence[Lease], why: str) -> int:
@@ -77,6 +84,4 @@ def pools_with_work(session: Session) -> list[str]:
 @lru_cache(maxsize=1)
 def sweeper() -> Sweeper:
     """This process's sweeper."""
-    settings = Settings()
-    database = Database(settings.database_url, pool_size=2)
-    return Sweeper(settings, database, Hints(settings.broker_url))
+    return Sweeper(Settings())

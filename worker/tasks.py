@@ -7,7 +7,7 @@ from typing import Any
 
 from celery.signals import celeryd_init, setup_logging, worker_process_init
 
-from service.hints import SWEEP, WORK
+from service.hints import HOUSEKEEPING, SWEEP, WORK
 from service.settings import Settings
 from worker import node
 from worker.app import app
@@ -34,6 +34,14 @@ def sweep() -> None:
     from worker.sweeping import sweeper
 
     sweeper().sweep()
+
+
+@app.task(name=HOUSEKEEPING)
+def keep_house() -> None:
+    """Delete what is old or unused."""
+    from worker.sweeping import sweeper
+
+    sweeper().tidy()
 
 
 @celeryd_init.connect

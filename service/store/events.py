@@ -62,7 +62,12 @@ def append(session: Session, job_id: str, events: Sequence[New]) -> int:
     )
     if last is None:
         return 0
-    first = last - len(events) + 1
+    write(session, job_id, last - len(events) + 1, events)
+    return last
+
+
+def write(session: Session, job_id: str, first: int, events: Sequence[New]) -> None:
+    """Add events whose numbers, from `first`, were given out under the job's lock already."""
     session.add_all(
         Event(
             job_id=job_id,
@@ -75,8 +80,7 @@ def append(session: Session, job_id: str, events: Sequence[New]) -> int:
         for n, event in enumerate(events)
     )
     session.flush()
-    notify(session, job_id, last)
-    return last
+    notify(session, job_id, first + len(events) - 1)
 
 
 def notify(session: Session, job_id: str, number: int) -> None:

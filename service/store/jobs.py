@@ -1,7 +1,6 @@
 """Jobs: submitted, looked up, listed."""
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -96,7 +95,7 @@ def _decoded(cursor: str) -> str:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         job_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-    except (binascii.Error, UnicodeError) as error:
+    except ValueError as error:
         raise BadCursor(f"'{cursor}' is no cursor of this list") from error
     if not job_id.startswith("job_"):
         raise BadCursor(f"'{cursor}' is no cursor of this list")

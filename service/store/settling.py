@@ -17,16 +17,15 @@ def settle(session: Session, job_id: str, happened: Sequence[New]) -> JobState:
 
     The runs must have been written, and their locks taken, before.
     """
-    job = session.scalars(
-        select(Job)
+    job, now = session.execute(
+        select(Job, func.clock_timestamp())
         .where(Job.id == job_id)
-        .with_for_update(key_share=True)
+        .with_for_update(key_share=True, of=Job)
         .execution_options(populate_existing=True)
     ).one()
     counted = select(Run.state, func.count()).where(Run.job_id == job_id).group_by(Run.state)
     counts = {state: number for state, number in session.execute(counted)}  # noqa: C416
     state = job_state(counts)
-    now = session.scalar(select(func.clock_timestamp()))
     ended = state in FINISHED_JOB and job.state not in FINISHED_JOB
     job.state = state
     job.runs_finished = sum(counts.get(end, 0) for end in FINISHED_RUN)
@@ -36,10 +35,12 @@ def settle(session: Session, job_id: str, happened: Sequence[New]) -> JobState:
     failed = next((new for new in happened if new.kind is EventKind.RUN_FAILED), None)
     if failed is not None and job.failure is None:
         job.failure = {"run": failed.run, **failed.data}
-    session.flush()
     if ended:
         happened = [*happened, New(EventKind.JOB_FINISHED, data={"state": state})]
-    events.append(session, job_id, happened)
+    first = job.events + 1
+    job.events += len(happened)
+    session.flush()
+    events.write(session, job_id, first, happened)
     return state
 
 

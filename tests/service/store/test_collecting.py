@@ -1,0 +1,136 @@
+"""Blobs: kept before they are named, collected only when nothing names them."""
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from service.settings import Settings
+from service.store import collecting, commands, finishing, jobs, keeping, retention
+from service.store.blobs import Blob, BlobDamaged, BlobMissing, Blobs
+from service.store.database import Database
+from service.store.finishing import Kept, Success
+from service.store.tables import Job, StoredBlob, Table
+from tests.service.store.conftest import Claim, Submit
+
+NOW = timedelta(0)
+
+
+def collect(database: Database, blobs: Blobs, grace: timedelta = NOW) -> int:
+    with database.transaction() as session:
+        return collecting.collect(session, blobs, grace)
+
+
+def test_every_reference_to_a_blob_is_known_to_the_collector() -> None:
+    references = {
+        key.parent
+        for table in Table.metadata.tables.values()
+        for key in table.foreign_keys
+        if key.column is StoredBlob.__table__.c.digest
+    }
+    assert {column.property.columns[0] for column in collecting._REFERENCES} == references
+
+
+def test_blob_goes_with_its_last_reference_and_after_the_grace(
+    submit: Submit, claim: Claim, database: Database, blobs: Blobs, settings: Settings
+) -> None:
+    job_id = submit()
+    blob = keeping.keep(database, blobs, b"masks")
+    claimed = claim()
+    assert claimed is not None
+    with database.transaction() as session:
+        finishing.succeed(session, claimed.lease, Success(None, [Kept("m", blob, "x")]), settings)
+    assert collect(database, blobs) == 0
+
+    with database.transaction() as session:
+        commands.delete(session, jobs.get(session, job_id))
+    assert collect(database, blobs, timedelta(hours=1)) == 0, "young blobs are left alone"
+    assert blobs.get(blob.digest) == b"masks"
+    assert collect(database, blobs) == 1
+    with pytest.raises(BlobMissing):
+        blobs.get(blob.digest)
+
+
+def test_collector_racing_commits_never_takes_a_referenced_blob(
+    submit: Submit, claim: Claim, database: Database, blobs: Blobs, settings: Settings
+) -> None:
+    """With no grace at all: the collector always sees blobs in the moment before their commit."""
+    ended = threading.Event()
+    failures: list[BaseException] = []
+
+    def collect_all_the_time() -> None:
+        try:
+            while not ended.is_set():
+                collect(database, blobs)
+        except BaseException as error:
+            failures.append(error)
+
+    collector = threading.Thread(target=collect_all_the_time)
+    collector.start()
+    committed: list[Blob] = []
+    beaten = 0
+    try:
+        for number in range(40):
+            submit()
+            claimed = claim()
+            assert claimed is not None
+            while True:
+                blob = keeping.keep(database, blobs, f"content {number % 7}".encode())
+                try:
+                    with database.transaction() as session:
+                        kept = Kept("masks.npz", blob, "x")
+                        finishing.succeed(session, claimed.lease, Success(None, [kept]), settings)
+                    break
+                except IntegrityError:
+                    beaten += 1
+            committed.append(blob)
+    finally:
+        ended.set()
+        collector.join()
+
+    assert not failures
+    assert {blobs.get(blob.digest) for blob in committed} == {
+        f"content {n}".encode() for n in range(7)
+    }
+
+
+def test_damaged_blob_is_noticed_when_it_is_read(blobs: Blobs, object_store_url: str) -> None:
+    blob = blobs.put(b"right")
+    path = Path(object_store_url.removeprefix("file://")) / blob.digest[:2] / blob.digest
+    path.write_bytes(b"wrong")
+
+    with pytest.raises(BlobDamaged):
+        blobs.get(blob.digest)
+    with pytest.raises(BlobDamaged):
+        list(blobs.stream(blob.digest))
+
+
+def test_ranges_and_streams_give_the_same_bytes(blobs: Blobs) -> None:
+    content = bytes(range(256)) * 20_000
+    blob = blobs.put_stream(iter([content[:1000], content[1000:]]))
+
+    assert blob == Blob.of(content)
+    assert b"".join(blobs.stream(blob.digest)) == content
+    assert blobs.get_range(blob.digest, 5, 5000) == content[5:5000]
+    assert b"".join(blobs.stream(blob.digest, 4_000_000)) == content[4_000_000:]
+    assert blobs.size(blob.digest) == len(content)
+    assert blobs.size("0" * 64) is None
+
+
+def test_old_jobs_are_deleted_but_for_those_labelled_to_be_kept(
+    submit: Submit, database: Database
+) -> None:
+    old, kept, young = submit(), submit({"labels": {"keep": "yes"}}), submit()
+    with database.transaction() as session:
+        for job_id, age in ((old, 3), (kept, 3), (young, 1)):
+            finished = func.now() - timedelta(days=age)
+            session.execute(update(Job).where(Job.id == job_id).values(finished_at=finished))
+
+    with database.transaction() as session:
+        assert retention.expire_jobs(session, timedelta(days=2), "keep") == 1
+
+    with database.transaction() as session:
+        assert set(session.scalars(select(Job.id))) == {kept, young}

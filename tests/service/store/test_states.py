@@ -1,0 +1,30 @@
+"""A job's state follows from its runs."""
+
+import pytest
+
+from service.store.states import TRANSITIONS, JobState, RunState, before, job_state
+
+R, J = RunState, JobState
+
+
+@pytest.mark.parametrize(
+    ("counts", "state"),
+    [
+        ({R.QUEUED: 2, R.BLOCKED: 1}, J.QUEUED),
+        ({R.RUNNING: 1, R.BLOCKED: 1}, J.RUNNING),
+        ({R.SUCCEEDED: 1, R.QUEUED: 1}, J.RUNNING),
+        ({R.FAILED: 1, R.RUNNING: 1}, J.RUNNING),
+        ({R.SUCCEEDED: 3}, J.SUCCEEDED),
+        ({R.SUCCEEDED: 3, R.FAILED: 1, R.CANCELLED: 1}, J.FAILED),
+        ({R.SUCCEEDED: 3, R.CANCELLED: 1}, J.CANCELLED),
+        ({R.SUCCEEDED: 3, R.FAILED: 0}, J.SUCCEEDED),
+    ],
+)
+def test_job_state_follows_from_its_runs(counts: dict[R, int], state: J) -> None:
+    assert job_state(counts) is state
+
+
+def test_only_a_queued_run_starts_and_success_is_final() -> None:
+    assert before(R.RUNNING) == (R.QUEUED,)
+    assert TRANSITIONS[R.SUCCEEDED] == frozenset()
+    assert set(TRANSITIONS) == set(R)

@@ -1,0 +1,46 @@
+"""Deleting what is old or unused; done now and then by the process that sweeps."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from service.settings import Settings
+from service.store import collecting, retention
+from service.store.blobs import Blobs
+from service.store.database import Database
+
+_BATCH = 100
+
+log = logging.getLogger(__name__)
+
+
+def tidy(settings: Settings, database: Database, blobs: Blobs) -> None:
+    """Delete old jobs, forgotten idempotency keys, unused trunks, and then unused blobs."""
+    if settings.retention_days is not None:
+        age = timedelta(days=settings.retention_days)
+        _repeat(
+            database,
+            "jobs",
+            lambda session: retention.expire_jobs(session, age, settings.keep_label, _BATCH),
+        )
+    with database.transaction() as session:
+        retention.expire_idempotency(session, timedelta(hours=settings.idempotency_hours))
+    unused = timedelta(days=settings.trunk_days)
+    _repeat(database, "trunks", lambda session: collecting.forget_trunks(session, unused, _BATCH))
+    grace = timedelta(seconds=settings.blob_grace_seconds)
+    _repeat(database, "blobs", lambda session: collecting.collect(session, blobs, grace, _BATCH))
+
+
+def _repeat(database: Database, what: str, delete: Callable[[Session], int]) -> None:
+    """Delete in batches, each its own transaction, until there is no more."""
+    total = 0
+    while True:
+        with database.transaction() as session:
+            deleted = delete(session)
+        total += deleted
+        if deleted < _BATCH:
+            break
+    if total:
+        log.info("deleted %d %s", total, what)
