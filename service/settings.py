@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     database_pool: int = Field(
         default=10, ge=1, description="database connections that a process keeps open"
     )
+    rate_limit: str | None = Field(
+        default="30000/minute",
+        description="requests of an owner, such as '100/second'; none: no bound",
+    )
     max_body_bytes: int = Field(default=2_000_000, ge=1, description="of a JSON request")
     max_upload_bytes: int = Field(default=2_000_000_000, ge=1, description="of a data set's file")
     max_dataset_bytes: int = Field(

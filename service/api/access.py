@@ -8,8 +8,8 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from service.api.parts import PartsDep
-from service.api.problems import Forbidden, Unauthenticated
-from service.api.tracing import request_id_of
+from service.api.problems import Forbidden, TooManyRequests, Unauthenticated
+from service.api.tracing import ANSWER_HEADERS, request_id_of
 from service.store import keys
 from service.store.audit import Actor
 from service.store.tables import Role
@@ -44,6 +44,7 @@ def authenticate(
 
     Raises:
         Unauthenticated: without a key, or with one that is wrong, expired or revoked.
+        TooManyRequests: when the owner has sent too many lately.
     """
     if credentials is None:
         raise Unauthenticated(
@@ -54,6 +55,14 @@ def authenticate(
         key = keys.find(session, credentials.credentials)
     if key is None:
         raise Unauthenticated("the key is not valid (any more)", headers=_CHALLENGE)
+    taken = parts.rates.take(key.owner)
+    if taken is not None:
+        request.scope[ANSWER_HEADERS] = taken.headers
+        if not taken.allowed:
+            raise TooManyRequests(
+                f"'{key.owner}' may send {taken.limit}; try again in {taken.reset} s",
+                headers={"Retry-After": str(taken.reset)},
+            )
     return Principal(key.owner, key.role, Actor(key.owner, key.id, request_id_of(request)))
 
 

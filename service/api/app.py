@@ -17,7 +17,14 @@ from service.api.jobs import commands, looking, submitting
 from service.api.jobs import logs as job_logs
 from service.api.metrics import router as metrics
 from service.api.parts import Parts
-from service.api.problems import InternalError, Unauthenticated, Unavailable, answers
+from service.api.problems import (
+    InternalError,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+    answers,
+)
+from service.api.rates import Rates
 from service.api.tracing import Tracing
 from service.hints import Hints
 from service.settings import Settings
@@ -63,7 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
     v1 = APIRouter(
         prefix="/v1",
         dependencies=[Depends(authenticate)],
-        responses=answers(Unauthenticated, InternalError, Unavailable),
+        responses=answers(Unauthenticated, TooManyRequests, InternalError, Unavailable),
     )
     for feature in _FEATURES:
         v1.include_router(feature.router)
@@ -83,7 +90,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     blobs = Blobs(settings.object_store_url, settings.object_store_options)
     hints = Hints(settings.broker_url)
     feed = Feed(database)
-    app.state.parts = Parts(settings, database, blobs, hints, feed)
+    rates = Rates(settings.broker_url, settings.rate_limit)
+    app.state.parts = Parts(settings, database, blobs, hints, rates, feed)
     try:
         if settings.admin_key is not None:
             with database.transaction() as session:

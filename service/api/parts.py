@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from service.api.events.feed import Feed
+from service.api.rates import Rates
 from service.hints import Hints
 from service.settings import Settings
 from service.store.blobs import Blobs
@@ -20,6 +21,7 @@ class Parts:
     database: Database
     blobs: Blobs
     hints: Hints
+    rates: Rates
     feed: Feed
 
 

@@ -12,6 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.metrics.http import observe
 
 HEADER = "X-Request-Id"
+ANSWER_HEADERS = "lth.answer_headers"
+"""Where in the scope of a request others put headers that its answer is to have."""
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = structlog.get_logger(__name__)
 
@@ -41,7 +43,9 @@ class Tracing:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[HEADER] = name
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = name
+                headers.update(scope.get(ANSWER_HEADERS, {}))
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=name):

@@ -12,7 +12,13 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from service.api.access import ReaderDep
 from service.api.metrics.http import REGISTRY
 from service.api.parts import PartsDep
-from service.api.problems import InternalError, Unauthenticated, Unavailable, answers
+from service.api.problems import (
+    InternalError,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+    answers,
+)
 from service.store.measuring import QUANTILES, Measurements, measure
 from service.store.states import Reason, RunState
 from service.store.tables import WorkerState
@@ -24,7 +30,7 @@ router = APIRouter(tags=["health"])
     "/metrics",
     summary="Measurements for Prometheus",
     response_class=PlainTextResponse,
-    responses=answers(Unauthenticated, InternalError, Unavailable),
+    responses=answers(Unauthenticated, TooManyRequests, InternalError, Unavailable),
 )
 def get_metrics(_: ReaderDep, parts: PartsDep) -> PlainTextResponse:
     """Queues, runs, failures and workers, counted from the database, and this process' requests.

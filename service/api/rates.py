@@ -1,0 +1,69 @@
+"""How many requests an owner may send: counted in Redis, told in standard headers.
+
+Without Redis nobody is counted: a lost broker slows the work down, but shuts nobody out.
+"""
+
+import time
+from dataclasses import dataclass
+
+import structlog
+from limits import RateLimitItem, parse
+from limits.errors import StorageError
+from limits.storage import RedisStorage
+from redis.exceptions import RedisError
+
+_PAUSE_SECONDS = 1.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One request that was counted.
+
+    Attributes:
+        count: of the window that runs, this request among them.
+        reset: seconds until the next window.
+    """
+
+    limit: RateLimitItem
+    count: int
+    reset: int
+
+    @property
+    def allowed(self) -> bool:
+        return self.count <= self.limit.amount
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every answer says (draft-ietf-httpapi-ratelimit-headers)."""
+        remaining = max(self.limit.amount - self.count, 0)
+        return {
+            "RateLimit-Policy": f'"owner";q={self.limit.amount};w={self.limit.get_expiry()}',
+            "RateLimit": f'"owner";r={remaining};t={self.reset}',
+        }
+
+
+class Rates:
+    """Counts requests by owner, in windows of fixed length. Safe to share between threads."""
+
+    def __init__(self, broker_url: str, limit: str | None) -> None:
+        self._limit = parse(limit) if limit else None
+        self._storage = RedisStorage(
+            broker_url, socket_connect_timeout=0.5, socket_timeout=0.5, wrap_exceptions=True
+        )
+        self._silent_until = 0.0
+
+    def take(self, owner: str) -> Taken | None:
+        """Count a request; None when nothing is counted."""
+        if self._limit is None or time.monotonic() < self._silent_until:
+            return None
+        window = self._limit.get_expiry()
+        number, passed = divmod(int(time.time()), window)
+        try:
+            # The number of the window is part of the key, so that one command is enough.
+            count = self._storage.incr(self._limit.key_for("lth", owner, str(number)), window)
+        except (StorageError, RedisError, OSError) as error:
+            self._silent_until = time.monotonic() + _PAUSE_SECONDS
+            _log.warning("requests_not_counted", error=str(error))
+            return None
+        return Taken(self._limit, count, window - passed)

@@ -1,0 +1,54 @@
+"""An owner who sends too much is told so, and nobody else is."""
+
+import time
+
+import pytest
+from pydantic import SecretStr
+
+from service.settings import Settings
+from tests.service.api.conftest import ADMIN, client, serving
+from tests.service.api.test_submitting import problem
+
+
+@pytest.fixture
+def narrow(database_url, broker_url, object_store_url):
+    settings = Settings(
+        database_url=database_url,
+        broker_url=broker_url,
+        object_store_url=object_store_url,
+        admin_key=SecretStr(ADMIN),
+        rate_limit="5/minute",
+    )
+    if time.time() % 60 > 50:
+        time.sleep(11)
+    with serving(settings) as address:
+        yield address
+
+
+def test_too_many_requests_are_refused_with_the_time_to_wait(narrow):
+    with client(narrow, ADMIN) as api:
+        token = api.post("/v1/keys", json={"owner": "ada", "role": "member"}).json()["key"]
+        for left in (3, 2, 1, 0):
+            response = api.get("/v1/jobs")
+            assert response.status_code == 200
+            assert response.headers["ratelimit"].startswith(f'"owner";r={left};t=')
+            assert response.headers["ratelimit-policy"] == '"owner";q=5;w=60'
+        refused = api.get("/v1/jobs")
+        problem(refused, 429, "too-many-requests")
+        assert 0 < int(refused.headers["retry-after"]) <= 60
+        assert api.get("/healthz").status_code == 200
+    with client(narrow, token) as ada:
+        assert ada.get("/v1/jobs").status_code == 200
+
+
+def test_without_redis_nobody_is_shut_out(database_url, object_store_url):
+    settings = Settings(
+        database_url=database_url,
+        broker_url="redis://127.0.0.1:1/0",
+        object_store_url=object_store_url,
+        admin_key=SecretStr(ADMIN),
+        rate_limit="1/minute",
+    )
+    with serving(settings) as address, client(address, ADMIN) as api:
+        for _ in range(3):
+            assert api.post("/v1/jobs", json={"kind": "model"}).status_code == 202
