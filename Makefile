@@ -67,13 +67,18 @@ faults: $(INSTALLED)  ## kill, pause, flush and fill parts under 200 jobs; count
 	@$(BIN)/python -m pytest -q -p no:xdist -s -m slow tests/faults
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-annotate --no-header --no-emit-index-url --upgrade
+	--no-annotate --no-header --no-emit-index-url
+PINNED = $(LOCK) --constraint requirements/dev.txt pyproject.toml
 
 .PHONY: lock
 lock: $(INSTALLED)  ## pin the newest versions that pyproject.toml allows
-	@$(LOCK) pyproject.toml --extra worker --extra embedded --group dev --group build \
-		-o requirements/dev.txt >/dev/null
-	@echo uv | $(LOCK) - -o requirements/uv.txt >/dev/null
+	@$(LOCK) --upgrade pyproject.toml --extra worker --extra embedded --group dev --group build \
+		--output-file requirements/dev.txt >/dev/null
+	@echo uv | $(LOCK) --upgrade - --output-file requirements/uv.txt >/dev/null
+	@for extra in service worker gpu; do \
+		$(PINNED) --extra $$extra --output-file requirements/$$extra.txt >/dev/null; done
+	@$(LOCK) --constraint requirements/dev.txt --group build \
+		--output-file requirements/build.txt >/dev/null
 
 .PHONY: clean
 clean:  ## remove all that make made, .venv too

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     object_store_options: dict[str, str] = Field(
         default_factory=dict,
         description="further options of the object store as JSON, for example "
-        '{"endpoint": "http://object-store:8333", "allow_http": "true"}',
+        '{"endpoint": "http://object-store:8333", "region": "us-east-1"}',
     )
     datasets_dir: Path | None = Field(
         default=None, description="folder where NAME.npz of a data set is looked for first"

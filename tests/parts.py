@@ -41,10 +41,10 @@ class Parts:
         server.stop(child)
 
     @contextmanager
-    def valkey(self) -> Iterator[Valkey]:
+    def valkey(self, **chosen: str) -> Iterator[Valkey]:
         """A Valkey of one's own."""
         place = self.directory / f"valkey-{uuid4().hex[:8]}"
-        server = Valkey(place, durable=False)
+        server = Valkey(place, durable=False, **chosen)
         child = server.start(self.group, place.with_suffix(".log"))
         yield server
         server.stop(child)

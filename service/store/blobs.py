@@ -159,7 +159,12 @@ def _open(url: str, options: dict[str, str]) -> ObjectStore:
     if url.startswith("file:"):
         folder = Path(unquote(urlsplit(url).path))
         return LocalStore(folder, mkdir=True)
-    return from_url(url, config=options)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    plain = options.get("endpoint", "").startswith("http://")
+    return from_url(
+        url,
+        config=options,  # pyright: ignore[reportArgumentType, reportCallIssue]
+        client_options={"allow_http": plain},
+    )
 
 
 def _path(digest: str) -> str:
