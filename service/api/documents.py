@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Annotated, Any, NoReturn, TypeVar
 
 from fastapi import Depends, Request
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from lth.limits import Limits
 from lth.problems import WrongField, wrong_fields
@@ -73,6 +73,12 @@ async def drained(stream: AsyncIterator[bytes]) -> None:
         left -= len(chunk)
         if left < 0:
             return
+
+
+def json_body(model: type[BaseModel]) -> dict[str, Any]:
+    """The OpenAPI description of a body that is read strictly, and not by FastAPI."""
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def parse_json(body: bytes) -> Any:

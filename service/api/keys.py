@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from service.api.access import AdminDep
-from service.api.documents import JsonBytes, parse_json, validated
+from service.api.documents import JsonBytes, json_body, parse_json, validated
 from service.api.parts import PartsDep
 from service.api.problems import (
     BodyTooLarge,
@@ -87,12 +87,7 @@ _NEW_KEY: TypeAdapter[NewKey] = TypeAdapter(NewKey)
     "/keys",
     status_code=status.HTTP_201_CREATED,
     summary="Make a key",
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": NewKey.model_json_schema()}},
-        }
-    },
+    openapi_extra=json_body(NewKey),
     responses=answers(MalformedBody, BodyTooLarge, UnsupportedMediaType, InvalidRequest),
 )
 def make_key(principal: AdminDep, body: JsonBytes, parts: PartsDep) -> MadeKey:

@@ -10,9 +10,23 @@ from pydantic.json_schema import models_json_schema
 
 from service.api.access import authenticate
 from service.api.jobs.submission import SUBMISSION_SCHEMA
+from service.api.keys import NewKey
+from service.api.owners import QuotaDocument
 from service.api.problems import InvalidRequest, Problem, answers
 
 _REF = "#/components/schemas/{model}"
+
+_EVENT = {
+    "type": "object",
+    "description": "one event of the stream; its data is a JSON document",
+    "properties": {
+        "id": {"type": "string", "description": "the event's number, for Last-Event-ID"},
+        "event": {"type": "string", "description": "what happened, such as 'run_started'"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+_BODIES = (NewKey, QuotaDocument)
+"""Documents that are read strictly, and not by FastAPI."""
 
 DESCRIPTION = """\
 Runs experiments on the Lottery Ticket Hypothesis: submit a spec, follow its events, fetch its
@@ -53,8 +67,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    _, problem = models_json_schema([(Problem, "serialization")], ref_template=_REF)
-    schemas.update(problem["$defs"])
+    _, models = models_json_schema(
+        [(Problem, "serialization"), *((body, "validation") for body in _BODIES)],
+        ref_template=_REF,
+    )
+    schemas.update(models["$defs"])
     schemas.update(_components("Submission", SUBMISSION_SCHEMA))
     for path in document["paths"].values():
         for operation in path.values():
@@ -86,4 +103,4 @@ def _complete(operation: dict[str, Any]) -> None:
     stream = operation["responses"].get("200", {}).get("content", {})
     if EventSourceResponse.media_type in stream:
         # FastAPI describes the items of a stream as OpenAPI 3.2 does, in a 3.1 document.
-        stream[EventSourceResponse.media_type] = {"schema": {"type": "string"}}
+        stream[EventSourceResponse.media_type] = {"schema": _EVENT}

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from sqlalchemy.orm import Session
 
 from service.api.access import AdminDep, ReaderDep
-from service.api.documents import JsonBytes, parse_json, validated
+from service.api.documents import JsonBytes, json_body, parse_json, validated
 from service.api.keys import OWNER
 from service.api.parts import PartsDep
 from service.api.problems import (
@@ -76,12 +76,7 @@ def list_owners(principal: ReaderDep, parts: PartsDep) -> OwnerList:
 @router.put(
     "/owners/{name}/quota",
     summary="Set what an owner may have",
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": QuotaDocument.model_json_schema()}},
-        }
-    },
+    openapi_extra=json_body(QuotaDocument),
     responses=answers(
         MalformedBody, Forbidden, NotFound, BodyTooLarge, UnsupportedMediaType, InvalidRequest
     ),
