@@ -1,0 +1,117 @@
+"""The faults: each does something bad to a running stack, and mends it if nobody else would."""
+
+import random
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import psutil
+
+from service.hints import WORK, Hints
+from tests.faults.scene import Scene
+
+Fault = Callable[[Scene, random.Random], bool]
+"""Does its evil; returns False where it is not possible on this machine."""
+
+
+def kill_child(scene: Scene, chance: random.Random) -> bool:
+    children = scene.pool_children()
+    if children:
+        chance.choice(children).kill()
+    return True
+
+
+def kill_worker(scene: Scene, chance: random.Random) -> bool:
+    scene.restart("worker")
+    return True
+
+
+def kill_beat(scene: Scene, chance: random.Random) -> bool:
+    scene.restart("beat")
+    return True
+
+
+def kill_api(scene: Scene, chance: random.Random) -> bool:
+    scene.end("api")
+    time.sleep(chance.random())
+    scene.start("api")
+    return True
+
+
+def flush_broker(scene: Scene, chance: random.Random) -> bool:
+    with scene.broker() as broker:
+        broker.flushall()
+    return True
+
+
+def restart_broker(scene: Scene, chance: random.Random) -> bool:
+    scene.end("valkey")
+    time.sleep(2 * chance.random())
+    scene.start("valkey")
+    return True
+
+
+def crash_postgres(scene: Scene, chance: random.Random) -> bool:
+    scene.restart("postgres", signal.SIGQUIT)
+    return True
+
+
+def pause_past_the_lease(scene: Scene, chance: random.Random) -> bool:
+    children = scene.pool_children()
+    if not children:
+        return True
+    paused = chance.choice(children)
+    with suppress(psutil.NoSuchProcess):
+        paused.suspend()
+        time.sleep(scene.settings.lease_seconds + 2 * scene.settings.sweep_seconds)
+        paused.resume()
+    return True
+
+
+def hint_a_hundred_times(scene: Scene, chance: random.Random) -> bool:
+    hints = Hints(scene.settings.broker_url)
+    for _ in range(100):
+        hints._app.send_task(WORK, queue="lth.cpu", ignore_result=True)
+    hints.close()
+    return True
+
+
+def lose_the_object_store(scene: Scene, chance: random.Random) -> bool:
+    """A file in the folder's place: everything about it fails."""
+    folder = scene.blob_folder
+    aside = folder.with_name("blobs-aside")
+    folder.rename(aside)
+    folder.write_text("no folder")
+    time.sleep(3)
+    folder.unlink()
+    aside.rename(folder)
+    return True
+
+
+def fill_the_disk(scene: Scene, chance: random.Random) -> bool:
+    """Possible where the blobs lie on a small file system of their own."""
+    if not scene.blob_folder.parent.is_mount():
+        return False
+    filler = scene.blob_folder / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"\0" * (1 << 20))
+    time.sleep(3)
+    filler.unlink()
+    return True
+
+
+FAULTS: dict[str, Fault] = {
+    "SIGKILL of a worker's child": kill_child,
+    "SIGKILL of a worker's parent": kill_worker,
+    "SIGKILL of beat": kill_beat,
+    "SIGKILL of the API": kill_api,
+    "FLUSHALL of the broker": flush_broker,
+    "crash and restart of the broker": restart_broker,
+    "crash and restart of Postgres": crash_postgres,
+    "child paused past its lease": pause_past_the_lease,
+    "a hundred hints too many": hint_a_hundred_times,
+    "object store gone for 3 s": lose_the_object_store,
+    "blob folder's disk full for 3 s": fill_the_disk,
+}

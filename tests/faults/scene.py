@@ -1,0 +1,190 @@
+"""A whole stack of real processes, each of which can be killed, and started again."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psutil
+import redis
+
+from service.settings import Settings
+from service.stack.group import Child
+from service.stack.postgres import Postgres
+from service.stack.processes import api_command, beat_command, worker_command
+from service.stack.valkey import Valkey, free_port
+from service.store.blobs import Blobs
+from service.store.database import Database
+from service.store.migrate import migrate
+from service.tokens import new_token
+from tests.parts import Parts, parts
+from tests.worker.rig import ROOT, eventually
+
+DATABASE = "faults"
+
+
+@dataclass
+class Scene:
+    """Postgres, Valkey, API, beat and worker; `children` holds what runs now, by name."""
+
+    parts: Parts
+    postgres: Postgres
+    valkey: Valkey
+    settings: Settings
+    port: int
+    children: dict[str, Child] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.database = Database(self.settings.database_url)
+        self.blobs = Blobs(self.settings.object_store_url)
+        key = self.settings.admin_key
+        assert key is not None
+        self.client = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}",
+            headers={"Authorization": f"Bearer {key.get_secret_value()}"},
+            timeout=10,
+        )
+
+    @property
+    def blob_folder(self) -> Path:
+        return Path(self.settings.object_store_url.removeprefix("file://"))
+
+    def start(self, name: str) -> None:
+        """Start one of the five, and wait until it can be used."""
+        if name == "postgres":
+            self.children[name] = self.postgres.start(self.parts.group, self._log(name))
+        elif name == "valkey":
+            self.children[name] = self.valkey.start(self.parts.group, self._log(name))
+        else:
+            self._start_ours(name)
+
+    def restart(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
+        """End one of the five, and start it again."""
+        self.end(name, how)
+        self.start(name)
+
+    def end(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
+        """End one of the five, with all it has started."""
+        child = self.children.pop(name)
+        family = psutil.Process(child.pid).children(recursive=True)
+        child.stop(how, 30)
+        for left in psutil.wait_procs(family, timeout=10)[1]:
+            left.kill()
+
+    def pool_children(self) -> list[psutil.Process]:
+        """The worker's child processes."""
+        parent = psutil.Process(self.children["worker"].pid)
+        return [one for one in parent.children() if one.status() != psutil.STATUS_ZOMBIE]
+
+    def broker(self) -> redis.Redis:
+        return redis.Redis.from_url(self.valkey.url)
+
+    def submit(self, document: dict[str, Any]) -> str:
+        """Submit over HTTP as a careful client does: again with the same key until it is taken."""
+        key = uuid4().hex
+
+        def taken() -> str | None:
+            try:
+                answer = self.client.post(
+                    "/v1/jobs", json=document, headers={"Idempotency-Key": key}
+                )
+            except httpx.TransportError:
+                return None
+            if answer.status_code >= 500:
+                return None
+            assert answer.status_code in (200, 202), answer.text
+            return answer.json()["id"]
+
+        job_id = eventually(taken, 120, every=0.2)
+        assert job_id is not None
+        return job_id
+
+    def close(self) -> None:
+        for name in ("worker", "beat", "api", "valkey", "postgres"):
+            if name in self.children:
+                self.end(name, signal.SIGTERM if name == "postgres" else signal.SIGKILL)
+        self.client.close()
+        self.database.close()
+
+    def _start_ours(self, name: str) -> None:
+        command = {
+            "api": api_command("127.0.0.1", self.port),
+            "beat": beat_command(),
+            "worker": worker_command(),
+        }[name]
+        command = [command[0], "-W", "ignore", *command[1:]]
+        child = self.parts.group.spawn(name, command, self._log(name), env=self._environment())
+        self.children[name] = child
+        if name == "api":
+            child.wait_until(self._ready, 120, every=0.1)
+
+    def _ready(self) -> bool:
+        try:
+            return self.client.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _environment(self) -> dict[str, str]:
+        values = self.settings.model_dump(exclude_unset=True)
+        values["admin_key"] = values["admin_key"].get_secret_value()
+        ours = {f"LTH_{name.upper()}": str(value) for name, value in values.items()}
+        return {**os.environ, **ours, "PYTHONPATH": str(ROOT)}
+
+    def _log(self, name: str) -> Path:
+        return self.parts.directory / f"{name}.log"
+
+
+@contextmanager
+def scene(disk: str | None = None) -> Iterator[Scene]:
+    """A running stack with quick leases and sweeps, that ends with the block.
+
+    With `disk`, the blobs lie on a file system of that size, where one may be mounted.
+    """
+    with parts() as own, _mounted(own.directory / "disk", disk) as folder:
+        postgres = Postgres.at(own.directory / "postgres", durable=False)
+        valkey = Valkey(own.directory / "valkey", durable=False)
+        settings = Settings(
+            database_url=postgres.url(DATABASE),
+            broker_url=valkey.url,
+            object_store_url=folder.as_uri(),
+            admin_key=new_token(),
+            worker_processes=2,
+            lease_seconds=6,
+            heartbeat_seconds=1,
+            sweep_seconds=1,
+            checkpoint_seconds=1,
+            max_losses=50,
+        )
+        there = Scene(own, postgres, valkey, settings, free_port())
+        try:
+            there.start("postgres")
+            postgres.create_database(DATABASE)
+            migrate(settings.database_url)
+            for name in ("valkey", "api", "beat", "worker"):
+                there.start(name)
+            yield there
+        finally:
+            there.close()
+
+
+@contextmanager
+def _mounted(place: Path, size: str | None) -> Iterator[Path]:
+    """A folder, on a small file system where that is wanted and allowed."""
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    mount = size and shutil.which("mount")
+    done = mount and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    folder = place / "blobs"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        if done:
+            subprocess.run(["umount", "--lazy", str(place)], check=False)
