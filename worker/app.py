@@ -8,7 +8,7 @@ from typing import cast
 
 from celery import Celery
 
-from service.hints import HOUSEKEEPING, SWEEP, queue_of
+from service.hints import HOUSEKEEPING, SWEEP, WEBHOOKS, queue_of
 from service.settings import Settings
 from worker.devices import discover, slots_of
 
@@ -47,6 +47,7 @@ def make_app(settings: Settings) -> Celery:
         beat_scheduler="worker.beat:InProcessScheduler",
         beat_schedule={
             "sweep": {"task": SWEEP, "schedule": settings.sweep_seconds},
+            "webhooks": {"task": WEBHOOKS, "schedule": settings.webhook_seconds},
             "housekeeping": {"task": HOUSEKEEPING, "schedule": settings.housekeeping_seconds},
         },
         beat_max_loop_interval=settings.sweep_seconds,

@@ -45,8 +45,7 @@ def _beat(child: Child, observer: RunObserver, ended: threading.Event) -> None:
         now = time.monotonic()
         if observer.order is not Order.LEASE_LOST:
             _renew(child, observer)
-        if now > observer.deadline:
-            observer.give(Order.TIMEOUT)
+        observer.look_at_the_clock()
         if observer.order is not None:
             ordered = ordered or now
             if now - ordered > _DEAF_SECONDS:

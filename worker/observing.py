@@ -75,13 +75,7 @@ class RunObserver:
             self._tell(progress, ended_level)
             self._told = now
         self._level = progress.level
-        if now > self.deadline:
-            self.give(Order.TIMEOUT)
-        if self._draining.is_set():
-            if self._drain_deadline is None:
-                self._drain_deadline = now + self._settings.drain_seconds
-            if now > self._drain_deadline:
-                self.give(Order.DRAIN)
+        self.look_at_the_clock()
         self._obey()
 
     def checkpoint(self, content: Callable[[], bytes]) -> None:
@@ -97,6 +91,17 @@ class RunObserver:
         if draining:
             self.give(Order.DRAIN)
         self._obey()
+
+    def look_at_the_clock(self) -> None:
+        """Order the run to stop if it ran for too long, or its grace after a drain is over."""
+        now = time.monotonic()
+        if now > self.deadline:
+            self.give(Order.TIMEOUT)
+        if self._draining.is_set():
+            if self._drain_deadline is None:
+                self._drain_deadline = now + self._settings.drain_seconds
+            if now > self._drain_deadline:
+                self.give(Order.DRAIN)
 
     def give(self, order: Order) -> None:
         """Order the run to stop at its next sign of life; the first order stands."""

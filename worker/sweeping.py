@@ -22,6 +22,7 @@ from service.store.leases import Lease
 from service.store.states import RunState
 from service.store.tables import Run
 from worker.housekeeping import tidy
+from worker.webhooks import Courier
 
 _FORGET_WORKERS = timedelta(hours=1)
 
@@ -33,9 +34,11 @@ class Sweeper:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._database = Database(settings.database_url, pool_size=2)
+        self._database = Database(settings.database_url, pool_size=10)
         self._hints = Hints(settings.broker_url)
         self._blobs = Blobs(settings.object_store_url, settings.object_store_options)
+
+        self._courier = Courier(settings, self._database)
 
     def sweep(self) -> None:
         """One round: lost runs, lost workers, lost hints."""
@@ -50,6 +53,10 @@ class Sweeper:
             wanted = {pool: 1 + workers.idle(session, pool) for pool in pools_with_work(session)}
         for pool, count in wanted.items():
             self._hints.wake(pool, count)
+
+    def call_webhooks(self) -> None:
+        """Start the calls that are due, in threads of their own."""
+        self._courier.round()
 
     def tidy(self) -> None:
         """Delete what is old or unused."""

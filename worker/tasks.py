@@ -7,11 +7,12 @@ from typing import Any
 
 from celery.signals import celeryd_init, setup_logging, worker_process_init
 
-from service.hints import HOUSEKEEPING, SWEEP, WORK
+from service.hints import HOUSEKEEPING, SWEEP, WEBHOOKS, WORK
 from service.settings import Settings
 from worker import node
 from worker.app import app
 from worker.child import Child, start_child
+from worker.devices import discover, one_thread
 from worker.idle import watch_idleness
 from worker.inputs import warm
 from worker.loop import work as execute_what_waits
@@ -36,6 +37,14 @@ def sweep() -> None:
     sweeper().sweep()
 
 
+@app.task(name=WEBHOOKS)
+def call_webhooks() -> None:
+    """Tell whoever wants to know that jobs have ended."""
+    from worker.sweeping import sweeper
+
+    sweeper().call_webhooks()
+
+
 @app.task(name=HOUSEKEEPING)
 def keep_house() -> None:
     """Delete what is old or unused."""
@@ -45,8 +54,11 @@ def keep_house() -> None:
 
 
 @celeryd_init.connect
-def _name_the_parent(**_: Any) -> None:
+def _prepare_the_parent(**_: Any) -> None:
+    """What its children inherit: a name, and one thread each where there is no GPU."""
     node.name_node()
+    if not discover():
+        one_thread()
 
 
 @worker_process_init.connect

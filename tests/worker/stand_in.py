@@ -1,7 +1,8 @@
 """A stand-in for `lth.execution`: quick, deterministic, and as ill-behaved as a spec's labels say.
 
 Labels: ``levels`` (2), ``seconds`` of a level (0), ``fail`` (at the last level: ``diverged``,
-``memory``, ``bug``, ``user``), ``kill`` (SIGKILL to itself at the last level), ``hang``.
+``memory``, ``bug``, ``user``), ``kill`` (SIGKILL to itself at the last level), ``hang``,
+``show`` (a variable of the environment).
 """
 
 import os
@@ -42,6 +43,8 @@ def execute(spec: Spec, run: PlannedRun, inputs: Inputs, observer: Observer) -> 
     levels = int(spec.labels.get("levels", 2))
     start = int(inputs.checkpoint or b"0")
     print(f"starting at level {start}")
+    if shown := spec.labels.get("show"):
+        print(f"{shown}={os.environ.get(shown)}")
     if run.kind is RunKind.TRUNK:
         _level(spec, observer, 0, 0)
         return Outcome(None, (), trunk=f"trunk {run.seed}".encode())

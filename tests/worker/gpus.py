@@ -1,0 +1,30 @@
+"""A stand-in for NVML: two GPUs, and in a file whose memory is in use."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from worker.devices import Gpu, GpuMemory
+
+GIB = 1 << 30
+TWO = (Gpu("GPU-a", "Test GPU A", 16 * GIB), Gpu("GPU-b", "Test GPU B", 16 * GIB))
+
+
+class Machine:
+    """`usage` is a file: GPU's UUID -> process -> GiB."""
+
+    def __init__(self, usage: Path) -> None:
+        self._usage = usage
+
+    def gpus(self) -> Sequence[Gpu]:
+        return TWO
+
+    def memory(self, uuid: str) -> GpuMemory:
+        said = json.loads(self._usage.read_text()) if self._usage.exists() else {}
+        by_process = {int(pid): int(gib * GIB) for pid, gib in said.get(uuid, {}).items()}
+        return GpuMemory(sum(by_process.values()), by_process)
+
+
+def machine() -> Machine:
+    return Machine(Path(os.environ["TEST_GPU_USAGE"]))

@@ -1,0 +1,96 @@
+"""GPUs, as a stand-in for NVML tells of them: one child each, pinned, polite, and recycled."""
+
+import json
+from pathlib import Path
+
+import psutil
+import pytest
+
+from service.store import workers
+from service.store.states import JobState, RunState
+from service.store.tables import Worker, WorkerState
+from tests.worker.gpus import GIB, TWO
+from tests.worker.rig import Rig, eventually
+from worker.devices import GpuMemory, gpu_of, refusal, slots_of
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def usage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gpus") / "usage.json"
+
+
+@pytest.fixture(scope="module")
+def gpus(rig: Rig, usage: Path) -> Rig:
+    """The rig with a worker that believes in two GPUs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LTH_TEST_NVML", "tests.worker.gpus:machine")
+        patch.setenv("TEST_GPU_USAGE", str(usage))
+        rig.start(worker_processes=8, idle_recycle_seconds=1)
+        rig.start("beat")
+    eventually(lambda: len(registered(rig)) == 2)
+    return rig
+
+
+def registered(rig: Rig) -> list[Worker]:
+    with rig.database.transaction() as session:
+        return list(workers.all_of_them(session))
+
+
+def test_a_gpu_has_one_child_and_a_core_without_gpus_has_one() -> None:
+    assert slots_of(None, TWO) == 2
+    assert slots_of(1, TWO) == 1
+    assert slots_of(8, TWO) == 2, "two runs on one GPU would take each other's memory"
+    assert slots_of(3, ()) == 3
+    assert [gpu_of(slot, TWO) for slot in (0, 1)] == list(TWO)
+    assert gpu_of(0, ()) is None
+
+
+def test_foreign_processes_that_fill_a_gpu_are_a_reason_to_refuse() -> None:
+    mine, other = 7, 8
+    full = GpuMemory(13 * GIB, {mine: 4 * GIB, other: 9 * GIB})
+
+    assert refusal(TWO[0], full, mine, 0.6) is None
+    said = refusal(TWO[0], full, mine, 0.5)
+    assert said is not None
+    assert "9.0 of 16.0 GiB" in said
+    assert "gpu_foreign_share" in said
+
+
+def test_each_child_is_listed_with_a_gpu_of_its_own(gpus: Rig) -> None:
+    there = registered(gpus)
+
+    assert {one.device for one in there} == {"Test GPU A", "Test GPU B"}
+    assert all(one.pools == ["gpu"] for one in there)
+    assert all(one.memory_total == 16 * GIB for one in there)
+
+
+def test_job_on_a_gpu_sees_that_one_alone_and_the_child_is_recycled_when_idle(
+    gpus: Rig,
+) -> None:
+    before = {one.pid for one in registered(gpus)}
+
+    job_id = gpus.submit({"labels": {"show": "CUDA_VISIBLE_DEVICES"}}, pool="gpu")
+    assert gpus.wait(job_id).state is JobState.SUCCEEDED
+
+    [run] = gpus.runs(job_id)
+    assert run.log_digest is not None
+    log = gpus.blobs.get(run.log_digest).decode()
+    assert "CUDA_VISIBLE_DEVICES=GPU-a" in log or "CUDA_VISIBLE_DEVICES=GPU-b" in log
+    used = int((run.worker_id or "").rsplit("/", 1)[1])
+    assert used in before
+    eventually(lambda: not psutil.pid_exists(used))
+    eventually(lambda: len(registered(gpus)) == 2 and used not in {w.pid for w in registered(gpus)})
+
+
+def test_no_run_is_claimed_while_others_fill_the_gpus(gpus: Rig, usage: Path) -> None:
+    usage.write_text(json.dumps({gpu.uuid: {"1": 15} for gpu in TWO}))
+    eventually(lambda: {one.state for one in registered(gpus)} == {WorkerState.REFUSING})
+
+    job_id = gpus.submit(pool="gpu")
+    eventually(lambda: any("others use" in str(one.detail.get("why")) for one in registered(gpus)))
+    assert gpus.runs(job_id)[0].state is RunState.QUEUED
+
+    usage.write_text("{}")
+    assert gpus.wait(job_id).state is JobState.SUCCEEDED

@@ -1,0 +1,39 @@
+"""The worker's processes: what each of them has loaded, and what it costs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from service.store import workers
+from tests.worker.rig import ROOT, Rig, eventually
+
+pytestmark = pytest.mark.timeout(600)
+
+LIGHT = """
+import sys
+import worker.app, worker.beat, worker.parent, worker.sweeping, worker.tasks
+found = {"tensorflow", "keras", "matplotlib", "sklearn"} & set(sys.modules)
+assert not found, found
+"""
+
+
+def test_parent_and_beat_import_neither_tensorflow_nor_what_plots_need() -> None:
+    subprocess.run([sys.executable, "-W", "ignore", "-c", LIGHT], cwd=ROOT, check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_children_are_warm_with_tensorflow_on_one_thread_and_their_parent_is_not(rig: Rig) -> None:
+    parent = rig.start(execution="lth.execution", worker_processes=1)
+
+    def child() -> int | None:
+        with rig.database.transaction() as session:
+            return next((one.pid for one in workers.all_of_them(session)), None)
+
+    pid = eventually(child, 300)
+    assert pid is not None
+    assert "libtensorflow" in Path(f"/proc/{pid}/maps").read_text()
+    assert "libtensorflow" not in Path(f"/proc/{parent.pid}/maps").read_text()
+    assert psutil.Process(pid).environ()["OMP_NUM_THREADS"] == "1"

@@ -1,0 +1,206 @@
+"""Addresses are told that jobs end: signed, again if need be, and never in the private network."""
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from ipaddress import ip_address
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import func, select, update
+
+from lth.plan import plan
+from lth.spec import parse_spec
+from service.settings import Settings
+from service.store import webhooks
+from service.store.database import Database
+from service.store.states import JobState
+from service.store.submitting import Submission, submit
+from service.store.tables import Job, Webhook
+from worker.webhooks import Courier, NotCalled, is_public, resolve, signed
+
+SECRET = "a secret of some length"
+
+
+class Receiver:
+    """A server of this machine that keeps what it gets, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        self.answers = [200]
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
+                status = receiver.answers.pop(0) if receiver.answers else 200
+                self.send_response(status)
+                if status == 302:
+                    self.send_header("Location", "/elsewhere")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://localhost:{self.server.server_port}/hook?a=1"
+
+
+@pytest.fixture
+def receiver():
+    receiver = Receiver()
+    thread = threading.Thread(target=receiver.server.serve_forever)
+    thread.start()
+    yield receiver
+    receiver.server.shutdown()
+    thread.join()
+    receiver.server.server_close()
+
+
+@pytest.fixture
+def database(database_url):
+    database = Database(database_url, 4)
+    yield database
+    database.close()
+
+
+def settings(database_url: str, *, private: bool) -> Settings:
+    return Settings(
+        database_url=database_url,
+        signing_secret=SecretStr(SECRET),
+        webhook_private_addresses=private,
+    )
+
+
+@pytest.fixture
+def courier(database, database_url) -> Courier:
+    return Courier(settings(database_url, private=True), database)
+
+
+@pytest.fixture
+def job(database, receiver, courier) -> str:
+    spec = parse_spec({"kind": "model", "name": "first", "labels": {"a": "b"}})
+    with database.transaction() as session:
+        made = submit(session, Submission("ada", spec, plan(spec)), courier.settings)
+        webhooks.add(session, made.job.id, receiver.url)
+    return made.job.id
+
+
+def end(database, job: str) -> None:
+    with database.transaction() as session:
+        session.execute(
+            update(Job)
+            .where(Job.id == job)
+            .values(state=JobState.SUCCEEDED, finished_at=func.now())
+        )
+
+
+def make_due(database) -> None:
+    with database.transaction() as session:
+        session.execute(update(Webhook).values(next_at=func.now()))
+
+
+def go_round(courier: Courier) -> None:
+    courier.round()
+    for call in courier._under_way:
+        call.result(20)
+
+
+def hook(database) -> Webhook:
+    with database.transaction() as session:
+        return session.scalars(select(Webhook)).one()
+
+
+def test_a_job_that_has_not_ended_is_not_told_of(database, courier, job, receiver):
+    go_round(courier)
+    assert receiver.got == []
+
+
+def test_the_end_of_a_job_is_told_once_and_signed(database, courier, job, receiver):
+    end(database, job)
+    for _ in range(3):
+        go_round(courier)
+    ((headers, body),) = receiver.got
+    document = json.loads(body)
+    assert document["type"] == "job.finished"
+    assert (document["data"]["id"], document["data"]["state"]) == (job, "succeeded")
+    assert headers["host"].startswith("localhost:")
+    assert headers["webhook-id"] == job
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
+    said = f"{job}.{headers['webhook-timestamp']}.".encode() + body
+    digest = hmac.digest(SECRET.encode(), said, hashlib.sha256)
+    assert headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
+    assert hook(database).delivered_at is not None
+
+
+def test_a_failed_call_is_tried_again_later_and_given_up_in_the_end(
+    database, courier, job, receiver
+):
+    receiver.answers = [500] * 20
+    end(database, job)
+    for attempt in range(1, len(webhooks.DELAYS) + 2):
+        go_round(courier)
+        go_round(courier)
+        assert len(receiver.got) == attempt
+        make_due(database)
+    go_round(courier)
+    assert len(receiver.got) == len(webhooks.DELAYS) + 1
+    assert hook(database).given_up_at is not None
+    assert "answered 500" in (hook(database).error or "")
+
+
+def test_a_redirect_is_not_followed(database, courier, job, receiver):
+    receiver.answers = [302]
+    end(database, job)
+    go_round(courier)
+    assert len(receiver.got) == 1
+    assert "answered 302" in (hook(database).error or "")
+
+
+def test_a_retried_job_is_told_of_again(database, courier, job, receiver):
+    end(database, job)
+    go_round(courier)
+    with database.transaction() as session:
+        webhooks.reset(session, job)
+    go_round(courier)
+    assert len(receiver.got) == 2
+
+
+def test_private_addresses_are_not_called(database, database_url, job, receiver):
+    end(database, job)
+    go_round(Courier(settings(database_url, private=False), database))
+    assert receiver.got == []
+    assert "no public address" in (hook(database).error or "")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "[::1]", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.169.254"),
+        *("100.64.0.1", "0.0.0.0", "[::ffff:10.0.0.1]", "[64:ff9b::a00:1]", "[2002:a00:1::]"),
+        *("[fe80::1]", "[fd00::1]", "2130706433", "0x7f.1", "localhost", "255.255.255.255"),
+    ],
+)
+def test_every_way_to_write_a_private_address_is_seen(host):
+    with pytest.raises(NotCalled):
+        resolve(httpx.URL(f"http://{host}/"), private_allowed=False)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
+def test_public_addresses_are_public(address):
+    assert is_public(ip_address(address))
+
+
+def test_a_signature_is_of_all_that_matters(database_url):
+    known = settings(database_url, private=False)
+    first = signed(known, "job_1", b"{}", now=1)["webhook-signature"]
+    others = [signed(known, "job_2", b"{}", now=1), signed(known, "job_1", b"[]", now=1)]
+    others.append(signed(known, "job_1", b"{}", now=2))
+    assert first not in [other["webhook-signature"] for other in others]

@@ -1,0 +1,139 @@
+"""Calls addresses when jobs end: signed, tried again, and never into the private network.
+
+The signature is that of Standard Webhooks: HMAC-SHA256 over ``id.timestamp.body``.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import socket
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+import httpx
+
+from service.settings import Settings
+from service.store import webhooks
+from service.store.database import Database
+from service.store.webhooks import Call
+
+_AT_ONCE = 8
+_NAT64 = IPv6Network("64:ff9b::/96")
+_TIMEOUT = httpx.Timeout(10.0)
+
+log = logging.getLogger(__name__)
+
+
+class NotCalled(Exception):
+    """An address could not be called, or did not answer well; the message says why."""
+
+
+@dataclass
+class Courier:
+    """Calls what is due, several at once, so that a slow address holds nobody else up."""
+
+    settings: Settings
+    database: Database
+
+    def __post_init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="webhook")
+        self._under_way: list[Future[None]] = []
+
+    def round(self) -> None:
+        """Start the calls that are due, as many as there is room for; returns before they end."""
+        self._under_way = [call for call in self._under_way if not call.done()]
+        room = _AT_ONCE - len(self._under_way)
+        if room == 0:
+            return
+        with self.database.transaction() as session:
+            calls = webhooks.claim_due(session, room)
+        self._under_way += [self._threads.submit(self.deliver, call) for call in calls]
+
+    def deliver(self, call: Call) -> None:
+        """Call one address, and note what came of it."""
+        try:
+            self._post(call)
+        except NotCalled as error:
+            log.warning("the webhook of %s failed: %s", call.job_id, error)
+            with self.database.transaction() as session:
+                webhooks.failed(session, call, str(error))
+        else:
+            with self.database.transaction() as session:
+                webhooks.delivered(session, call.job_id)
+
+    def _post(self, call: Call) -> None:
+        url = httpx.URL(call.url)
+        address = resolve(url, private_allowed=self.settings.webhook_private_addresses)
+        content = json.dumps({"type": "job.finished", "data": call.data}).encode()
+        headers = {
+            "Content-Type": "application/json",
+            "Host": url.netloc.decode(),
+            **signed(self.settings, call.job_id, content),
+        }
+        # The address that was looked at is the one that is called: a name could change meanwhile.
+        pinned = url.copy_with(host=address)
+        try:
+            response = httpx.post(
+                pinned,
+                content=content,
+                headers=headers,
+                timeout=_TIMEOUT,
+                follow_redirects=False,
+                trust_env=False,
+                extensions={"sni_hostname": url.host},
+            )
+        except httpx.HTTPError as error:
+            raise NotCalled(
+                f"{url.host} cannot be called: {error or type(error).__name__}"
+            ) from None
+        if not response.is_success:
+            raise NotCalled(f"{url.host} answered {response.status_code}; right would be 2xx")
+
+
+def signed(settings: Settings, name: str, content: bytes, now: int | None = None) -> dict[str, str]:
+    """The headers by which a receiver knows that the call is ours, and that it is not old."""
+    timestamp = str(int(time.time()) if now is None else now)
+    secret = settings.signing_secret.get_secret_value() if settings.signing_secret else ""
+    said = b".".join((name.encode(), timestamp.encode(), content))
+    digest = hmac.digest(secret.encode(), said, hashlib.sha256)
+    return {
+        "webhook-id": name,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+    }
+
+
+def resolve(url: httpx.URL, *, private_allowed: bool) -> str:
+    """The address behind a name, which must not be one of the private network.
+
+    Raises:
+        NotCalled: when the name is not known, or one of its addresses is private.
+    """
+    port = url.port or (443 if url.scheme == "https" else 80)
+    try:
+        found = socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise NotCalled(f"'{url.host}' has no address: {error}") from None
+    addresses = [ip_address(str(info[4][0]).partition("%")[0]) for info in found]
+    private = [address for address in addresses if not is_public(address)]
+    if private and not private_allowed:
+        raise NotCalled(
+            f"'{url.host}' is at {private[0]}, which is no public address; "
+            "LTH_WEBHOOK_PRIVATE_ADDRESSES allows such"
+        )
+    return str(addresses[0])
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether an address is one of the internet's, also when it is wrapped in another."""
+    if isinstance(address, IPv6Address):
+        wrapped = address.ipv4_mapped or address.sixtofour
+        if wrapped is None and address in _NAT64:
+            wrapped = IPv4Address(int(address) & 0xFFFFFFFF)
+        if wrapped is not None:
+            return is_public(wrapped)
+    return address.is_global and not address.is_multicast
