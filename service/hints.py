@@ -18,6 +18,9 @@ SWEEP = "lth.sweep"
 HOUSEKEEPING = "lth.housekeeping"
 """The task that deletes what is old or unused."""
 
+WEBHOOKS = "lth.webhooks"
+"""The task that calls the webhooks that are due."""
+
 _ENOUGH = 16
 _PAUSE_SECONDS = 1.0
 

@@ -53,6 +53,12 @@ class Settings(BaseSettings):
     signing_secret: SecretStr | None = Field(
         default=None, description="signs webhooks; at least 16 characters outside development"
     )
+    webhook_private_addresses: bool = Field(
+        default=False, description="whether webhooks may call addresses of private networks"
+    )
+    webhook_seconds: float = Field(
+        default=5, gt=0, description="how often is looked for webhooks that are due"
+    )
     limits: Limits = Field(default=SERVER_LIMITS, description="bounds on what a spec may ask for")
 
     database_pool: int = Field(

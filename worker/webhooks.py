@@ -77,21 +77,22 @@ class Courier:
         # The address that was looked at is the one that is called: a name could change meanwhile.
         pinned = url.copy_with(host=address)
         try:
-            response = httpx.post(
-                pinned,
-                content=content,
-                headers=headers,
-                timeout=_TIMEOUT,
-                follow_redirects=False,
-                trust_env=False,
-                extensions={"sni_hostname": url.host},
-            )
+            with (
+                httpx.Client(timeout=_TIMEOUT, trust_env=False) as client,
+                client.stream(
+                    "POST",
+                    pinned,
+                    content=content,
+                    headers=headers,
+                    extensions={"sni_hostname": url.host},
+                ) as response,
+            ):
+                status = response.status_code  # Its body is nothing to us, and is not read.
         except httpx.HTTPError as error:
-            raise NotCalled(
-                f"{url.host} cannot be called: {error or type(error).__name__}"
-            ) from None
-        if not response.is_success:
-            raise NotCalled(f"{url.host} answered {response.status_code}; right would be 2xx")
+            why = str(error) or type(error).__name__
+            raise NotCalled(f"{url.host} cannot be called: {why}") from None
+        if not 200 <= status < 300:
+            raise NotCalled(f"{url.host} answered {status}; right would be 2xx")
 
 
 def signed(settings: Settings, name: str, content: bytes, now: int | None = None) -> dict[str, str]:

@@ -9,7 +9,7 @@ from service.api.jobs.lookup import JobId, visible
 from service.api.jobs.shapes import JobView, job_view
 from service.api.parts import PartsDep
 from service.api.problems import Conflict, Forbidden, NotFound, answers
-from service.store import audit, commands
+from service.store import audit, commands, webhooks
 
 router = APIRouter(tags=["jobs"], responses=answers(Forbidden, NotFound, Conflict))
 
@@ -41,6 +41,7 @@ def retry_job(
     with parts.database.transaction() as session:
         job = visible(session, job_id, principal)
         commands.retry(session, job, afresh=afresh)
+        webhooks.reset(session, job.id)
         audit.record(session, principal.actor, "job.retry", job.id, afresh=afresh)
     parts.hints.wake(job.pool, job.runs_total - job.runs_finished)
     return job_view(job)

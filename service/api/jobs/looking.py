@@ -7,11 +7,19 @@ from fastapi import APIRouter, Query
 from service.api.access import ReaderDep
 from service.api.jobs.listing import JobQuery
 from service.api.jobs.lookup import JobDep, JobId, visible
-from service.api.jobs.shapes import JobDetail, JobPage, JobSummary, RunList, job_view, run_view
+from service.api.jobs.shapes import (
+    JobDetail,
+    JobPage,
+    JobSummary,
+    RunList,
+    WebhookView,
+    job_view,
+    run_view,
+)
 from service.api.jobs.waiting import progress, waiting
 from service.api.parts import PartsDep
 from service.api.problems import InvalidRequest, NotFound, answers
-from service.store import jobs, runs
+from service.store import jobs, runs, webhooks
 from service.store.standing import standing
 
 router = APIRouter(tags=["jobs"])
@@ -36,8 +44,12 @@ def show_job(job_id: JobId, principal: ReaderDep, parts: PartsDep) -> JobDetail:
     with parts.database.transaction() as session:
         job = visible(session, job_id, principal)
         now = standing(session, job)
+        webhook = webhooks.get(session, job.id)
     return JobDetail(
-        **job_view(job).model_dump(), progress=progress(job, now), waiting=waiting(job, now.queue)
+        **job_view(job).model_dump(),
+        progress=progress(job, now),
+        waiting=waiting(job, now.queue),
+        webhook=None if webhook is None else WebhookView.model_validate(webhook),
     )
 
 

@@ -52,11 +52,22 @@ class JobView(JobSummary):
     max_seconds: int | None = Field(description="bound on each run")
 
 
+class WebhookView(_View):
+    """What came of telling somebody that the job has ended."""
+
+    url: str
+    attempts: int
+    delivered_at: datetime | None
+    given_up_at: datetime | None
+    error: str | None = Field(description="of the last attempt")
+
+
 class JobDetail(JobView):
     """A job, and where it stands."""
 
     progress: float = Field(ge=0, le=1, description="how much of it is done")
     waiting: Waiting | None = Field(description="why nothing of it runs, if nothing does")
+    webhook: WebhookView | None = Field(description="whom to tell of its end")
 
 
 class SubmittedJob(JobView):

@@ -3,9 +3,17 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 
-from lth.problems import wrong_fields
+from lth.problems import WrongField, wrong_fields
 from lth.spec import SPEC, Spec
 from service.api.datasets.referring import filled_in
 from service.api.documents import MOST_ERRORS, invalid, parse_json
@@ -33,6 +41,17 @@ class Options(BaseModel):
         default="never",
         description="'if_finished' answers with a finished job of yours that had the same spec",
     )
+
+    webhook: HttpUrl | None = Field(
+        default=None, description="an address that is called when the job ends, signed"
+    )
+
+    @field_validator("webhook")
+    @classmethod
+    def _plain(cls, url: HttpUrl | None) -> HttpUrl | None:
+        if url is not None and (url.username or url.password or url.fragment):
+            raise ValueError("an address with a name, a password or a fragment is not called")
+        return url
 
 
 OPTIONS: TypeAdapter[Options] = TypeAdapter(Options)
@@ -105,6 +124,10 @@ def read_submission(
         options = OPTIONS.validate_python(beside)
     except ValidationError as error:
         wrong += wrong_fields(error, beside, Options.model_json_schema(), MOST_ERRORS)
+    if options is not None and options.webhook is not None and settings.signing_secret is None:
+        wrong.append(
+            WrongField("/webhook", "webhooks are not set up here: LTH_SIGNING_SECRET", None)
+        )
     if wrong or spec is None or options is None:
         raise invalid(wrong)
     return spec, options

@@ -28,7 +28,7 @@ from service.api.problems import (
     UnsupportedMediaType,
     answers,
 )
-from service.store import audit, datasets
+from service.store import audit, datasets, webhooks
 from service.store.errors import NotThere
 from service.store.submitting import Idempotency, Submission, Submitted, reusable, submit
 from service.store.tables import StoredDataset
@@ -120,6 +120,8 @@ def submit_job(
         submitted = finished or submit(session, submission, parts.settings)
         if submitted.created:
             audit.record(session, principal.actor, "job.submit", submitted.job.id)
+            if options.webhook is not None:
+                webhooks.add(session, submitted.job.id, str(options.webhook))
     job = submitted.job
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     if finished:

@@ -4,6 +4,7 @@ from service.store.tables.access import ApiKey, AuditEntry, IdempotentRequest, O
 from service.store.tables.base import Table
 from service.store.tables.blobs import StoredBlob, StoredDataset
 from service.store.tables.jobs import Artifact, Event, Job, Result, Run, RunNeed, Trunk
+from service.store.tables.webhooks import Webhook
 from service.store.tables.workers import Worker, WorkerState
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "StoredDataset",
     "Table",
     "Trunk",
+    "Webhook",
     "Worker",
     "WorkerState",
 ]

@@ -4,11 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import func, insert, select, update
 
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Job, Owner, Run, Worker, WorkerState
-from tests.service.api.test_submitting import SPEC, problem, rows
+from tests.service.api.conftest import ADMIN, client, serving
+from tests.service.api.test_submitting import SPEC, pointers, problem, rows
 
 SESSION = {"kind": "session", "experiments": [{"name": "a"}, {"name": "b"}]}
 
@@ -265,3 +267,21 @@ class TestCommands:
             "job.delete",
         ]
         assert {entry["subject"] for entry in entries} == {job}
+
+
+class TestWebhooks:
+    def test_a_webhook_is_entered_with_its_job(self, settings):
+        configured = settings.model_copy(update={"signing_secret": SecretStr("s" * 16)})
+        with serving(configured) as address, client(address, ADMIN) as api:
+            job = submit(api, webhook="https://example.org/done")
+            webhook = api.get(f"/v1/jobs/{job}").json()["webhook"]
+            assert webhook["url"] == "https://example.org/done"
+            assert (webhook["attempts"], webhook["delivered_at"]) == (0, None)
+            for url in ["ftp://example.org", "nowhere", "https://a:b@example.org", 7]:
+                response = api.post("/v1/jobs", json={**SPEC, "webhook": url})
+                assert pointers(problem(response, 422, "invalid")) == {"/webhook"}
+
+    def test_without_a_secret_to_sign_with_there_are_no_webhooks(self, api):
+        response = api.post("/v1/jobs", json={**SPEC, "webhook": "https://example.org"})
+        document = problem(response, 422, "invalid")
+        assert "LTH_SIGNING_SECRET" in document["errors"][0]["detail"]

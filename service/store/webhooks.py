@@ -1,0 +1,100 @@
+"""Webhooks: entered with their job, called when it has ended, tried again for a while."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from service.store.tables import Job, Webhook
+
+DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3_600, 21_600))
+"""Until the next attempt, after each one that failed; then it is given up."""
+_CLAIM = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A webhook that is due, and what it is to be told."""
+
+    job_id: str
+    url: str
+    attempts: int
+    data: dict[str, Any]
+
+
+def add(session: Session, job_id: str, url: str) -> None:
+    """Have an address called when a job ends."""
+    session.add(Webhook(job_id=job_id, url=url))
+    session.flush()
+
+
+def get(session: Session, job_id: str) -> Webhook | None:
+    """A job's webhook, if it has one."""
+    return session.get(Webhook, job_id)
+
+
+def reset(session: Session, job_id: str) -> None:
+    """Call again at the next end: the job is retried."""
+    session.execute(
+        update(Webhook)
+        .where(Webhook.job_id == job_id)
+        .values(attempts=0, next_at=func.now(), delivered_at=None, given_up_at=None, error=None)
+    )
+
+
+def claim_due(session: Session, limit: int = 20) -> Sequence[Call]:
+    """Take webhooks of ended jobs to be called now; nobody else gets them for two minutes."""
+    found = session.execute(
+        select(Webhook, Job)
+        .join(Job, Job.id == Webhook.job_id)
+        .where(
+            Webhook.delivered_at.is_(None),
+            Webhook.given_up_at.is_(None),
+            Webhook.next_at <= func.now(),
+            Job.finished_at.is_not(None),
+        )
+        .order_by(Webhook.next_at)
+        .limit(limit)
+        .with_for_update(of=Webhook, skip_locked=True)
+    ).all()
+    calls = [Call(hook.job_id, hook.url, hook.attempts, _told(job)) for hook, job in found]
+    session.execute(
+        update(Webhook)
+        .where(Webhook.job_id.in_([call.job_id for call in calls]))
+        .values(attempts=Webhook.attempts + 1, next_at=func.now() + _CLAIM)
+        .execution_options(synchronize_session=False)
+    )
+    return calls
+
+
+def delivered(session: Session, job_id: str) -> None:
+    """Note that the address has answered well."""
+    session.execute(
+        update(Webhook).where(Webhook.job_id == job_id).values(delivered_at=func.now(), error=None)
+    )
+
+
+def failed(session: Session, call: Call, error: str) -> None:
+    """Note that it has not; it is tried again later, or given up."""
+    values: dict[str, Any] = {"error": error[:500]}
+    if call.attempts < len(DELAYS):
+        values["next_at"] = func.now() + DELAYS[call.attempts]
+    else:
+        values["given_up_at"] = func.now()
+    session.execute(update(Webhook).where(Webhook.job_id == call.job_id).values(values))
+
+
+def _told(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "name": job.name,
+        "owner": job.owner,
+        "labels": job.labels,
+        "state": job.state,
+        "failure": job.failure,
+        "created_at": job.created_at.isoformat(),
+        "finished_at": job.finished_at.isoformat() if job.finished_at else None,
+    }
