@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,15 +73,21 @@ class Scene:
     def end(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
         """End one of the five, with all it has started."""
         child = self.children.pop(name)
+        assert child.returncode() is None, f"{name} ended by itself:\n{child.tail()}"
         family = psutil.Process(child.pid).children(recursive=True)
         child.stop(how, 30)
         for left in psutil.wait_procs(family, timeout=10)[1]:
             left.kill()
 
     def pool_children(self) -> list[psutil.Process]:
-        """The worker's child processes."""
+        """The worker's children that execute runs; it has one more, which counts semaphores."""
         parent = psutil.Process(self.children["worker"].pid)
-        return [one for one in parent.children() if one.status() != psutil.STATUS_ZOMBIE]
+        found = []
+        for child in parent.children():
+            with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                if any("spawn_main" in word for word in child.cmdline()):
+                    found.append(child)
+        return found
 
     def broker(self) -> redis.Redis:
         return redis.Redis.from_url(self.valkey.url)
@@ -108,7 +114,7 @@ class Scene:
 
     def close(self) -> None:
         for name in ("worker", "beat", "api", "valkey", "postgres"):
-            if name in self.children:
+            if name in self.children and self.children[name].returncode() is None:
                 self.end(name, signal.SIGTERM if name == "postgres" else signal.SIGKILL)
         self.client.close()
         self.database.close()
