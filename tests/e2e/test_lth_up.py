@@ -102,6 +102,19 @@ def test_a_part_that_is_killed_comes_back_and_is_reported(stack: LocalStack, nam
     assert job["job"]["state"] == "succeeded"
 
 
+def test_a_backup_of_a_running_stack_fills_another_place(
+    stack: LocalStack, job: str, tmp_path: Path
+) -> None:
+    saved = stack.json("backup", str(tmp_path / "lth.tar"))
+    assert saved["jobs"] >= 1
+    other = ("--data-dir", str(tmp_path / "other"))
+    assert stack.json("restore", str(tmp_path / "lth.tar"), *other) == saved
+    assert stack.json("backup", str(tmp_path / "again.tar"), *other) == saved
+    refused = stack.lth("restore", str(tmp_path / "lth.tar"))
+    assert refused.returncode == 6
+    assert "stop the stack" in refused.stderr
+
+
 def test_a_job_survives_the_stop_and_the_next_start(stack: LocalStack, job: str) -> None:
     unfinished = stack.json("submit", "-", stdin=LONG)["id"]
     processes = stack.processes()
