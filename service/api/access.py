@@ -10,7 +10,6 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from service.api.parts import PartsDep
 from service.api.problems import Forbidden, TooManyRequests, Unauthenticated
 from service.api.tracing import ANSWER_HEADERS, request_id_of
-from service.store import keys
 from service.store.audit import Actor
 from service.store.tables import Role
 
@@ -51,8 +50,7 @@ def authenticate(
             "the request has no key; send the header 'Authorization: Bearer lth_...'",
             headers=_CHALLENGE,
         )
-    with parts.database.transaction() as session:
-        key = keys.find(session, credentials.credentials)
+    key = parts.keyring.holder(credentials.credentials)
     if key is None:
         raise Unauthenticated("the key is not valid (any more)", headers=_CHALLENGE)
     taken = parts.rates.take(key.owner)
@@ -63,7 +61,7 @@ def authenticate(
                 f"'{key.owner}' may send {taken.limit}; try again in {taken.reset} s",
                 headers={"Retry-After": str(taken.reset)},
             )
-    return Principal(key.owner, key.role, Actor(key.owner, key.id, request_id_of(request)))
+    return Principal(key.owner, key.role, Actor(key.owner, key.key_id, request_id_of(request)))
 
 
 PrincipalDep = Annotated[Principal, Depends(authenticate)]

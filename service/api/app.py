@@ -15,6 +15,7 @@ from service.api.events import router as events
 from service.api.events.feed import Feed
 from service.api.jobs import commands, looking, submitting
 from service.api.jobs import logs as job_logs
+from service.api.keyring import Keyring
 from service.api.metrics import router as metrics
 from service.api.parts import Parts
 from service.api.problems import (
@@ -90,8 +91,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     blobs = Blobs(settings.object_store_url, settings.object_store_options)
     hints = Hints(settings.broker_url)
     feed = Feed(database)
-    rates = Rates(settings.broker_url, settings.rate_limit)
-    app.state.parts = Parts(settings, database, blobs, hints, rates, feed)
+    app.state.parts = Parts(
+        settings=settings,
+        database=database,
+        blobs=blobs,
+        hints=hints,
+        keyring=Keyring(database),
+        rates=Rates(settings.broker_url, settings.rate_limit),
+        feed=feed,
+    )
     try:
         if settings.admin_key is not None:
             with database.transaction() as session:

@@ -118,8 +118,12 @@ def revoke_key(
     principal: AdminDep,
     parts: PartsDep,
 ) -> KeyView:
-    """Let a key in no more, from now on. What its owner has stays."""
+    """Let a key in no more. What its owner has stays.
+
+    Other processes of the API may let it in for two seconds more.
+    """
     with parts.database.transaction() as session:
         key = keys.revoke(session, key_id.replace("\0", ""))
         audit.record(session, principal.actor, "key.revoke", key.id, owner=key.owner)
+    parts.keyring.forget()
     return KeyView.model_validate(key)

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from service.api.events.feed import Feed
+from service.api.keyring import Keyring
 from service.api.rates import Rates
 from service.hints import Hints
 from service.settings import Settings
@@ -21,6 +22,7 @@ class Parts:
     database: Database
     blobs: Blobs
     hints: Hints
+    keyring: Keyring
     rates: Rates
     feed: Feed
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Select, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from service.store.errors import BadCursor, NotThere
 from service.store.states import JobState
@@ -55,12 +55,15 @@ def get(session: Session, job_id: str, owner: str | None = None) -> Job:
 def page(
     session: Session, wanted: JobFilter, cursor: str | None = None, limit: int = 50
 ) -> JobPage:
-    """Jobs, newest first. Pages stay right while jobs are added: a cursor names a job's place.
+    """Jobs, newest first, without their specs.
+
+    Pages stay right while jobs are added: a cursor names a job's place.
 
     Raises:
         BadCursor: when the cursor is not one of this function's.
     """
     query = _matching(wanted).order_by(Job.id.desc()).limit(limit + 1)
+    query = query.options(defer(Job.spec, raiseload=True))
     if cursor is not None:
         query = query.where(Job.id < _decoded(cursor))
     found = session.scalars(query).all()

@@ -1,11 +1,13 @@
 """Administrators let people in and out."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from sqlalchemy import select, update
 
+from service.api.keyring import REMEMBERED_SECONDS
 from service.store import keys
 from service.store.tables import ApiKey
 from service.tokens import TOKEN, new_token
@@ -58,6 +60,7 @@ def test_an_expired_key_lets_nobody_in(api, address, database):
                 .where(ApiKey.id == made["id"])
                 .values(expires_at=datetime.now(UTC) - timedelta(seconds=1))
             )
+        time.sleep(REMEMBERED_SECONDS)
         problem(ada.get("/v1/jobs"), 401, "unauthenticated")
 
 

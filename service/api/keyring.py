@@ -1,0 +1,50 @@
+"""Whose key is whose, remembered for a moment, so that not every request asks the database."""
+
+import hashlib
+import time
+from dataclasses import dataclass
+
+from service.store import keys
+from service.store.database import Database
+from service.store.tables import Role
+
+REMEMBERED_SECONDS = 2.0
+"""For so long a key that was revoked through another process may still be let in."""
+_MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who a valid key belongs to."""
+
+    owner: str
+    role: Role
+    key_id: str
+
+
+class Keyring:
+    """Looks keys up. Safe to share between threads: what a race can cost is one more look."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[bytes, tuple[float, Holder]] = {}
+
+    def holder(self, token: str) -> Holder | None:
+        """The holder of a key, if it is valid."""
+        digest = hashlib.sha256(token.encode()).digest()
+        until, holder = self._known.get(digest, (0.0, None))
+        if holder is not None and time.monotonic() < until:
+            return holder
+        with self._database.transaction() as session:
+            key = keys.find(session, token)
+        if key is None:
+            return None
+        holder = Holder(key.owner, key.role, key.id)
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[digest] = (time.monotonic() + REMEMBERED_SECONDS, holder)
+        return holder
+
+    def forget(self) -> None:
+        """Ask the database about every key again: one was revoked."""
+        self._known.clear()
