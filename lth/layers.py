@@ -1,13 +1,14 @@
 """Keras layers whose kernels can be pruned.
 
-They are Keras' own `Dense` and `Conv2D` with a mask beside the kernel. The mask is a variable that
-is never trained; only surviving weights take part in the forward pass and receive a gradient, so
-a pruned weight that is zero stays exactly zero under every optimizer.
+They are Keras' own `Dense` and `Conv2D` with a mask beside the kernel. Only surviving weights
+receive a gradient, so a pruned weight, which is zero, stays exactly zero under every optimizer. The
+forward pass need not multiply by the mask for that, which on a CPU would cost a fifth of the time.
 """
 
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 _REGISTER = keras.saving.register_keras_serializable(package="lth")
@@ -17,8 +18,8 @@ class Prunable:
     """What lottery layers add to a Keras layer: a mask, and values for what it prunes.
 
     Attributes:
-        kernel: the surviving weights; zero where pruned.
-        mask: of the kernel's shape and dtype, 1 = kept, 0 = pruned.
+        kernel: the surviving weights; zero where pruned, which `prune` sees to.
+        mask: of the kernel's shape, bool; True = kept. It is never trained.
         frozen: constant values of the pruned weights, or None where they are zero.
     """
 
@@ -30,14 +31,33 @@ class Prunable:
     def _add_mask(self) -> None:
         add = self.add_weight  # pyright: ignore[reportAttributeAccessIssue]
         shape = self._kernel.shape
-        self.mask = add(name="mask", shape=shape, initializer="ones", trainable=False)
+        self.mask = add(
+            name="mask", shape=shape, initializer="ones", dtype="bool", trainable=False
+        )
         if self.freezes:
             self.frozen = add(name="frozen", shape=shape, initializer="zeros", trainable=False)
 
+    def prune(self, mask: Any) -> None:
+        """Set the mask, bool of the kernel's shape, and the weights that it prunes to zero."""
+        self.mask.assign(mask)
+        self._kernel.assign(ops.where(mask, self._kernel, 0.0))
+
     def pruned_kernel(self) -> Any:
         """The kernel as the forward pass sees it: survivors, and what pruned weights became."""
-        kernel = ops.multiply(self._kernel, self.mask)
+        kernel = _gradient_of_survivors(
+            tf.convert_to_tensor(self._kernel.value), tf.convert_to_tensor(self.mask.value)
+        )
         return kernel if self.frozen is None else ops.add(kernel, self.frozen)
+
+
+@tf.custom_gradient
+def _gradient_of_survivors(kernel: Any, mask: Any) -> Any:
+    """The kernel itself, whose gradient is zero where the mask prunes."""
+
+    def backward(upstream: Any) -> Any:
+        return tf.where(mask, upstream, tf.zeros_like(upstream)), None
+
+    return tf.identity(kernel), backward
 
 
 @_REGISTER

@@ -110,7 +110,7 @@ class Program:
         write(self._weights, {**weights, **kernels})
         write(self._slots, self._fresh_slots if slots is None else slots)
         for place in self.places:
-            place.layer.mask.assign(masks[place.name].astype(np.float32))
+            place.layer.mask.assign(masks[place.name])
             if place.layer.frozen is not None:
                 held = frozen[place.name] if frozen else np.zeros_like(kernels[place.kernel])
                 place.layer.frozen.assign(held)

@@ -65,8 +65,7 @@ def test_pruned_weights_get_no_gradient_and_stay_zero_under_keras_own_fit():
     rng = np.random.default_rng(0)
     mask = rng.random((64, 6)) < 0.5
     layer = model.layers[1]
-    layer.mask.assign(mask.astype("float32"))
-    layer._kernel.assign(layer._kernel.numpy() * mask)
+    layer.prune(mask)
     before = layer._kernel.numpy()
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(rng.random((90, 8, 8, 1), "float32"), rng.integers(0, 3, 90), epochs=2, verbose=0)
@@ -78,8 +77,8 @@ def test_pruned_weights_get_no_gradient_and_stay_zero_under_keras_own_fit():
 def test_frozen_values_take_part_but_are_not_trained():
     layer = LotteryLinear(2, freezes=True)
     layer.build((None, 3))
-    layer._kernel.assign([[1.0, 0], [0, 2], [0, 0]])
-    layer.mask.assign([[1.0, 0], [0, 1], [0, 0]])
+    layer._kernel.assign([[1.0, 9], [9, 2], [9, 9]])
+    layer.prune(np.array([[True, False], [False, True], [False, False]]))
     layer.frozen.assign([[0.0, 5], [0, 0], [0, 0]])
     assert np.array_equal(
         keras.ops.convert_to_numpy(layer(np.eye(3, dtype="float32"))),
