@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session
 from lth.plan import PlannedRun
 from lth.spec import Spec, spec_hash
 from service.settings import Settings
-from service.store import events, jobs
+from service.store import jobs
 from service.store.errors import IdempotencyMismatch, QuotaExceeded
 from service.store.events import EventKind
 from service.store.ids import job_id, uuid7
 from service.store.settling import rank_delay
 from service.store.states import FINISHED_JOB, JobState, RunState
-from service.store.tables import IdempotentRequest, Job, Owner, Run, RunNeed
+from service.store.tables import Event, IdempotentRequest, Job, Owner, Run, RunNeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +66,21 @@ def submit(session: Session, submission: Submission, settings: Settings) -> Subm
         IdempotencyMismatch: when the key was used for another body.
         QuotaExceeded: when the owner has as many unfinished jobs as they may.
     """
-    session.execute(upsert(Owner).values(name=submission.owner).on_conflict_do_nothing())
+    most = _known(session, submission.owner).max_queued
     name = job_id()
     earlier = _earlier(session, submission, name, settings)
     if earlier is not None:
         return Submitted(jobs.get(session, earlier), created=False)
-    _within_quota(session, submission.owner)
+    if most is not None:
+        _check_quota(session, submission.owner, most)
     job = _job(name, submission, settings)
     session.add(job)
     session.flush()
     session.execute(insert(Run), _runs(job, submission, settings))
     _add_needs(session, job, submission.runs)
-    events.append(session, name, [events.New(EventKind.JOB_QUEUED, data={"runs": job.runs_total})])
+    # Its first event: nobody can be watching yet, and no other transaction sees the job.
+    queued = {"job_id": name, "number": job.events, "kind": EventKind.JOB_QUEUED}
+    session.execute(insert(Event), [{**queued, "data": {"runs": job.runs_total}}])
     return Submitted(job, created=True)
 
 
@@ -98,16 +101,12 @@ def _earlier(session: Session, submission: Submission, name: str, settings: Sett
         return None
     mine = (IdempotentRequest.owner == submission.owner, IdempotentRequest.key == asked.key)
     forgotten = func.now() - timedelta(hours=settings.idempotency_hours)
-    session.execute(
-        delete(IdempotentRequest).where(*mine, IdempotentRequest.created_at < forgotten)
-    )
-    claimed = session.scalar(
-        upsert(IdempotentRequest)
-        .values(owner=submission.owner, key=asked.key, body_hash=asked.body_hash, job_id=name)
-        .on_conflict_do_nothing()
-        .returning(IdempotentRequest.job_id)
-    )
-    if claimed is not None:
+    claimed = _claim(session, submission.owner, asked, name)
+    if not claimed:
+        stale = delete(IdempotentRequest).where(*mine, IdempotentRequest.created_at < forgotten)
+        deleted = session.scalar(stale.returning(IdempotentRequest.key)) is not None
+        claimed = deleted and _claim(session, submission.owner, asked, name)
+    if claimed:
         return None
     record = session.scalars(select(IdempotentRequest).where(*mine)).one()
     if record.body_hash != asked.body_hash:
@@ -118,10 +117,27 @@ def _earlier(session: Session, submission: Submission, name: str, settings: Sett
     return record.job_id
 
 
-def _within_quota(session: Session, owner: str) -> None:
-    most = session.scalar(select(Owner.max_queued).where(Owner.name == owner))
-    if most is None:
-        return
+def _claim(session: Session, owner: str, asked: Idempotency, name: str) -> bool:
+    """Enter an idempotency key for a job, if it is not taken."""
+    claimed = session.scalar(
+        upsert(IdempotentRequest)
+        .values(owner=owner, key=asked.key, body_hash=asked.body_hash, job_id=name)
+        .on_conflict_do_nothing()
+        .returning(IdempotentRequest.job_id)
+    )
+    return claimed is not None
+
+
+def _known(session: Session, name: str) -> Owner:
+    """The owner of that name, made if there is none."""
+    owner = session.get(Owner, name)
+    if owner is None:
+        session.execute(upsert(Owner).values(name=name).on_conflict_do_nothing())
+        owner = session.get_one(Owner, name)
+    return owner
+
+
+def _check_quota(session: Session, owner: str, most: int) -> None:
     session.execute(select(Owner.name).where(Owner.name == owner).with_for_update(key_share=True))
     count = session.scalar(
         select(func.count())
@@ -151,6 +167,7 @@ def _job(name: str, submission: Submission, settings: Settings) -> Job:
         dataset_id=submission.dataset_id,
         state=JobState.QUEUED,
         runs_total=len(submission.runs),
+        events=1,
         created_at=datetime.now(UTC),
     )
 
