@@ -59,7 +59,7 @@ def keras_fit(network: str, epochs: int, times: int = 1, samples: int | None = N
     model.compile(
         keras.optimizers.Adam(RATE),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        ["accuracy"],
+        metrics=["accuracy"],
     )
     start = model.get_weights()
     train = (x[held:], y[held:])

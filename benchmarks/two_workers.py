@@ -2,16 +2,16 @@
 
 import multiprocessing
 import os
-from typing import Any
+from concurrent.futures import ProcessPoolExecutor
 
 from lth.datasets import Arrays
 from lth.durations import Duration
 from lth.plan import PlannedRun, RunKind, plan
+from lth.running import Inputs, Silent
 from lth.seeds import trial_seed
 from lth.spec import Spec
 
 _WORKERS = 2
-_ONE_EPOCH = Duration(1, "ep")
 
 
 class TwoWorkers:
@@ -31,44 +31,48 @@ class TwoWorkers:
             PlannedRun(trunk.key, RunKind.TRUNK, trial, trial_seed(0, trial), None, (), "")
             for trial in range(1, trials + 1)
         ]
-        self._experiments = (
-            [] if only_dense else [run for run in others if run.kind is RunKind.EXPERIMENT]
-        )
+        experiments = [run for run in others if run.kind is RunKind.EXPERIMENT]
+        self._experiments = [] if only_dense else experiments
         os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
-        context = multiprocessing.get_context("spawn")
-        self._asked, self._answered = context.Queue(), context.Queue()
-        for _ in range(_WORKERS):
-            arguments = (spec, arrays, self._asked, self._answered)
-            context.Process(target=_work, args=arguments, daemon=True).start()
-        for _ in range(_WORKERS):
-            self._answered.get()
+        self._pool = ProcessPoolExecutor(
+            _WORKERS, multiprocessing.get_context("spawn"), _keep, (spec, arrays)
+        )
+        short = spec.model_copy(
+            update={"training": spec.training.model_copy(update={"duration": Duration(1, "ep")})}
+        )
+        for done in [self._pool.submit(_warm, short) for _ in range(_WORKERS)]:
+            done.result()
 
     def run(self) -> int:
         """Carry the job out; returns the training samples that it took."""
-        trunks = self._through([(run, None) for run in self._trunks])
-        self._through([(run, trunks[0]) for run in self._experiments])
+        trunks = list(self._pool.map(_execute, self._trunks))
+        shared = trunks[:1] * len(self._experiments)
+        list(self._pool.map(_execute, self._experiments, shared))
+        self._pool.shutdown()
         levels = len(self._trunks) + len(self._experiments)
         training = self._spec.training
         return levels * training.iterations(self._samples) * training.batch_size
 
-    def _through(self, asked: list[tuple[PlannedRun, bytes | None]]) -> list[Any]:
-        for one in asked:
-            self._asked.put(one)
-        return [self._answered.get() for _ in asked]
+
+_kept: list[tuple[Spec, Arrays]] = []
 
 
-def _work(spec: Spec, arrays: Arrays, asked: Any, answered: Any) -> None:
+def _keep(spec: Spec, arrays: Arrays) -> None:
+    _kept.append((spec, arrays))
+
+
+def _warm(short: Spec) -> None:
+    """Compile what the job will need; long enough that the other process gets the other call."""
     from lth.execution import execute
-    from lth.running import Inputs, Silent
 
-    short = spec.model_copy(
-        update={"training": spec.training.model_copy(update={"duration": _ONE_EPOCH})}
-    )
+    _, arrays = _kept[0]
     trunk, *others = plan(short)
     dense = execute(short, trunk, Inputs(arrays), Silent()).trunk
-    if others:
-        execute(short, others[0], Inputs(arrays, trunk=dense), Silent())
-    answered.put("warm")
-    while True:
-        run, trunk = asked.get()
-        answered.put(execute(spec, run, Inputs(arrays, trunk=trunk), Silent()).trunk)
+    execute(short, others[0], Inputs(arrays, trunk=dense), Silent())
+
+
+def _execute(run: PlannedRun, trunk: bytes | None = None) -> bytes | None:
+    from lth.execution import execute
+
+    spec, arrays = _kept[0]
+    return execute(spec, run, Inputs(arrays, trunk=trunk), Silent()).trunk
