@@ -43,7 +43,9 @@ class CatalogueEntry(BaseModel):
     aliases: tuple[str, ...] = Field(description="other names that are accepted for it")
     summary: str = Field(description="what it is, in a line")
     description: str = Field(description="the same at length, with the papers it comes from")
-    parameters: dict[str, Any] = Field(serialization_alias="schema", description="JSON schema of the member")
+    parameters: dict[str, Any] = Field(
+        serialization_alias="schema", description="JSON schema of the member"
+    )
 
 
 Catalogue = dict[str, tuple[CatalogueEntry, ...]]
