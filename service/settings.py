@@ -20,7 +20,11 @@ class Settings(BaseSettings):
     """What an operator may choose. Made at a process's entry and handed down."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LTH_", env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix="LTH_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+        frozen=True,
+        extra="forbid",
     )
 
     environment: Literal["development", "production"] = Field(
@@ -116,6 +120,11 @@ class Settings(BaseSettings):
     )
     worker_processes: int | None = Field(
         default=None, ge=1, description="runs at once on this machine; none: one a GPU, or a core"
+    )
+    deaf_seconds: float = Field(
+        default=60,
+        gt=0,
+        description="a run that was told to stop and has not for so long is ended with its process",
     )
     drain_seconds: float = Field(
         default=20, ge=0, description="grace after SIGTERM to reach a checkpoint"

@@ -18,9 +18,6 @@ from service.store.tables import WorkerState
 from worker.child import Child
 from worker.observing import Order, RunObserver
 
-_DEAF_SECONDS = 60.0
-"""A run that has not obeyed an order after this long hangs, and its process is ended."""
-
 log = logging.getLogger(__name__)
 
 
@@ -48,7 +45,7 @@ def _beat(child: Child, observer: RunObserver, ended: threading.Event) -> None:
         observer.look_at_the_clock()
         if observer.order is not None:
             ordered = ordered or now
-            if now - ordered > _DEAF_SECONDS:
+            if now - ordered > child.settings.deaf_seconds:
                 _end_the_deaf(child, observer)
 
 

@@ -10,14 +10,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, S3Store, from_url
 
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig
+
 _PIECE = 1 << 20
 _IN_MEMORY = 16 << 20
+_RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
+"""Few: a worker tries again by itself, and a request should not hang."""
 
 
 class BlobMissing(Exception):
@@ -164,6 +170,7 @@ def _open(url: str, options: dict[str, str]) -> ObjectStore:
         url,
         config=options,  # pyright: ignore[reportArgumentType, reportCallIssue]
         client_options={"allow_http": plain},
+        retry_config=_RETRIES,
     )
 
 

@@ -37,9 +37,10 @@ _NEXT = text(
         FROM owners o
         LEFT JOIN (SELECT owner, count(*) AS number FROM active GROUP BY owner) a
             ON a.owner = o.name
-        WHERE EXISTS (
-            SELECT FROM runs q
+        WHERE (
+            SELECT true FROM runs q
             WHERE q.state = 'queued' AND q.pool = :pool AND q.owner = o.name
+            LIMIT 1
         )
         AND (o.max_running IS NULL OR coalesce(a.number, 0) < o.max_running)
         ORDER BY
@@ -82,7 +83,8 @@ _TURN_COMES = text(
     """
 )
 """Waits for the turn. The planner is kept to the index that has the order of the claim: with a
-million runs of one owner in the queue it would rather sort them, for one."""
+million runs of one owner in the queue it would rather sort them, for one. For the same reason
+there is no EXISTS above, which may become a join with the whole queue."""
 
 
 @dataclass(frozen=True, slots=True)

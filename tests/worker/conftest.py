@@ -29,6 +29,7 @@ def rig(
         sweep_seconds=1,
         checkpoint_seconds=0.2,
         drain_seconds=5,
+        deaf_seconds=1,
     )
     rig = Rig(settings, folder)
     yield rig

@@ -97,6 +97,17 @@ def test_run_beyond_its_bound_fails_as_timeout(workers: Rig) -> None:
 
 
 @pytest.mark.timeout(600)
+def test_run_that_hangs_is_ended_with_its_process(workers: Rig) -> None:
+    job_id = workers.submit({"labels": {"hang": "yes"}}, max_seconds=2)
+
+    job = workers.wait(job_id)
+
+    assert job.failure is not None
+    assert job.failure["reason"] == Reason.TIMEOUT
+    assert [run.attempt for run in workers.runs(job_id)] == [1]
+
+
+@pytest.mark.timeout(600)
 def test_run_that_kills_its_worker_each_time_ends_as_worker_lost(workers: Rig) -> None:
     job = workers.wait(workers.submit({"labels": {"kill": "yes"}}), 200)
 

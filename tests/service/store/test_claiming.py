@@ -4,11 +4,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import text, update
 
 from service.settings import Settings
-from service.store import finishing, owners
+from service.store import claiming, finishing, owners
 from service.store.claiming import Claimed
 from service.store.database import Database
 from service.store.finishing import Success
@@ -182,21 +181,24 @@ def test_needed_runs_come_with_their_keys_in_the_order_of_the_plan(
     assert report.planned.needs == ("trial-1/a", "trial-1/b")
 
 
-@pytest.mark.timeout(300)
-def test_claim_stays_quick_behind_many_jobs(
-    submit: Submit, claim: Claim, database: Database
+def test_claim_reads_little_however_long_the_queue_is(
+    submit: Submit, database: Database, settings: Settings
 ) -> None:
+    """Time says little on a busy machine; the pages that Postgres touches say it all."""
     submit(owner="bob")
     with database.transaction() as session:
-        _copy_jobs(session, 50_000)
+        _copy_jobs(session, 20_000)
 
-    took = []
-    for _ in range(20):
-        began = time.perf_counter()
-        assert claim() is not None
-        took.append(time.perf_counter() - began)
+    with database.transaction() as session:
+        session.execute(claiming._TURN_COMES, {"turn": claiming._TURN})
+        explain = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {claiming._NEXT.text}")
+        [plan] = session.execute(
+            explain,
+            {"pool": "cpu", "worker_id": "w", "lease": settings.lease, "half_life": 3600.0},
+        ).scalar_one()
 
-    assert sorted(took)[10] < 0.1
+    touched = plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
+    assert touched < 200, plan
 
 
 def _copy_jobs(session, number: int) -> None:

@@ -1,0 +1,85 @@
+"""The tables come from migrations alone, from nothing or from any earlier release with rows."""
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, select, text
+
+from lth.plan import plan
+from lth.spec import parse_spec
+from service.settings import Settings
+from service.store import submitting
+from service.store.database import Database, make_engine
+from service.store.migrate import _config, migrate, up_to_date
+from service.store.submitting import Submission
+from service.store.tables import Job, Run
+
+REVISIONS = [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()][
+    ::-1
+]
+
+
+def test_migrations_make_the_tables_that_the_code_declares(empty_database_url: str) -> None:
+    assert not up_to_date(empty_database_url)
+    migrate(empty_database_url)
+    assert up_to_date(empty_database_url)
+
+    engine = make_engine(empty_database_url)
+    with engine.connect() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.check(config)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
+def test_rows_of_an_earlier_release_live_through_an_upgrade(
+    empty_database_url: str, revision: str
+) -> None:
+    migrate(empty_database_url, revision)
+    _insert_a_job_by_hand(empty_database_url)
+
+    migrate(empty_database_url)
+
+    database = Database(empty_database_url)
+    with database.transaction() as session:
+        job = session.scalars(select(Job)).one()
+        run = session.scalars(select(Run)).one()
+        assert (job.id, job.name, run.key) == ("job_" + "0" * 32, "old", "trial-1/ticket")
+        spec = parse_spec({"kind": "model"})
+        again = submitting.submit(session, Submission("ann", spec, plan(spec)), Settings())
+        assert again.created
+    database.close()
+
+
+def test_every_step_can_be_taken_back(empty_database_url: str) -> None:
+    migrate(empty_database_url)
+
+    engine = make_engine(empty_database_url)
+    with engine.begin() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    engine.dispose()
+    migrate(empty_database_url)
+
+
+def _insert_a_job_by_hand(url: str) -> None:
+    """With the columns of the first release, written out: the code's tables are the last one's."""
+    engine = make_engine(url)
+    job_id = "job_" + "0" * 32
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO owners (name) VALUES ('ann')"))
+        connection.execute(text(
+            "INSERT INTO jobs (id, owner, name, kind, spec, spec_hash, labels, priority, pool,"
+            " state, runs_total, runs_finished, events) VALUES (:id, 'ann', 'old', 'model', '{}',"
+            " repeat('0', 64), '{}', 50, 'cpu', 'queued', 1, 0, 0)"
+        ), {"id": job_id})  # fmt: skip
+        connection.execute(text(
+            "INSERT INTO runs (id, job_id, key, position, kind, trial, seed, owner, pool, rank,"
+            " max_seconds, state, waiting_for, attempt, losses, cancel_requested, seconds)"
+            " VALUES (gen_random_uuid(), :id, 'trial-1/ticket', 0, 'experiment', 1, 7, 'ann',"
+            " 'cpu', now(), 60, 'queued', 0, 0, 0, false, 0)"
+        ), {"id": job_id})  # fmt: skip
+    engine.dispose()
