@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Header, Query, Response, status
 from sqlalchemy.orm import Session
 
@@ -33,6 +34,7 @@ from service.store.errors import NotThere
 from service.store.submitting import Idempotency, Submission, Submitted, reusable, submit
 from service.store.tables import StoredDataset
 
+_log = structlog.get_logger(__name__)
 router = APIRouter(tags=["jobs"])
 
 _BODY: dict[str, Any] = {
@@ -123,6 +125,7 @@ def submit_job(
             if options.webhook is not None:
                 webhooks.add(session, submitted.job.id, str(options.webhook))
     job = submitted.job
+    _log.info("job_submitted", job_id=job.id, created=submitted.created, runs=job.runs_total)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     if finished:
         response.status_code = status.HTTP_200_OK

@@ -15,10 +15,14 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 @pytest.fixture
 def job(api, database, settings) -> str:
+    return left_behind(api, database, Blobs(settings.object_store_url))
+
+
+def left_behind(api, database, blobs: Blobs) -> str:
     """A session's job with a mask file at both its tickets and a plot at its report."""
     spec = {"kind": "session", "experiments": [{"name": "b"}, {"name": "a"}]}
     job = api.post("/v1/jobs", json=spec).json()["id"]
-    blob = Blobs(settings.object_store_url).put(CONTENT)
+    blob = blobs.put(CONTENT)
     with database.transaction() as session:
         session.execute(insert(StoredBlob).values(digest=blob.digest, size=blob.size))
         ids = {run.key: run.id for run in session.scalars(select(Run).where(Run.job_id == job))}

@@ -1,0 +1,64 @@
+"""On S3 a file is fetched from the object store itself, unless the service is set to proxy."""
+
+from collections.abc import Iterator
+
+import boto3
+import httpx
+import pytest
+from moto.server import ThreadedMotoServer
+from pydantic import SecretStr
+
+from service.settings import Settings
+from service.store.blobs import Blobs
+from tests.service.api.conftest import ADMIN, client, serving
+from tests.service.api.test_artifacts import CONTENT, DIGEST, left_behind
+
+KEYS = {"access_key_id": "test", "secret_access_key": "test", "region": "us-east-1"}
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=address,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    s3.create_bucket(Bucket="blobs")
+    yield address
+    server.stop()
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_files_come_from_s3_or_through_the_service(
+    endpoint, database, database_url, broker_url, proxied
+):
+    settings = Settings(
+        database_url=database_url,
+        broker_url=broker_url,
+        object_store_url="s3://blobs/lth",
+        object_store_options={"endpoint": endpoint, **KEYS},
+        admin_key=SecretStr(ADMIN),
+        proxy_artifacts=proxied,
+    )
+    with serving(settings) as address, client(address, ADMIN) as api:
+        blobs = Blobs(settings.object_store_url, settings.object_store_options)
+        job = left_behind(api, database, blobs)
+        path = f"/v1/jobs/{job}/artifacts/trial-1/a/masks.npz"
+        response = api.get(path)
+        if proxied:
+            assert response.status_code == 200
+        else:
+            assert response.status_code == 307
+            place = response.headers["location"]
+            assert place.startswith(endpoint)
+            assert ADMIN not in place
+            response = httpx.get(place)
+        assert response.content == CONTENT
+        known = api.get(path, headers={"If-None-Match": f'"{DIGEST}"'})
+        assert known.status_code == 304
