@@ -5,9 +5,27 @@ from typing import Annotated
 
 import typer
 
-from service.client import Client
+from service.client import Client, requests
+from service.client.errors import ClientError
+from service.client.retries import Retries
 
-JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.", show_default=False)]
+
+def _recent_jobs(incomplete: str) -> list[tuple[str, str]]:
+    """The newest jobs, for completion in a shell: quietly none when the service is away."""
+    try:
+        with Client(retries=Retries(attempts=1)) as client:
+            jobs = client.send(requests.job_page(limit=20)).jobs
+    except ClientError:
+        return []
+    return [(job.id, f"{job.state} {job.name}") for job in jobs if job.id.startswith(incomplete)]
+
+
+JobId = Annotated[
+    str,
+    typer.Argument(
+        metavar="JOB", help="The job's id.", show_default=False, autocompletion=_recent_jobs
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 

@@ -17,6 +17,14 @@ from service.stack.starting import Options
 from service.stack.up import stack
 
 
+class _DemoNarrator(ScreenNarrator):
+    """Leaves out how to use a stack that is gone in a moment."""
+
+    def ready(self, running: Running) -> None:
+        """All of it is up."""
+        self.say("ready")
+
+
 def demo(spec: Path, folder: Path) -> None:
     """Start a stack on a temporary data directory, run the spec through its API, stop it.
 
@@ -25,7 +33,7 @@ def demo(spec: Path, folder: Path) -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="lth-demo-") as directory:
         place = Place(Path(directory))
-        narrator = ScreenNarrator(err, place)
+        narrator = _DemoNarrator(err, place)
         with (
             stack(Options(place, port=0, workers=1), narrator) as (supervisor, running),
             ThreadPoolExecutor(1) as executor,

@@ -96,6 +96,8 @@ def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
         print_json({"job": job, "runs": runs, "results": results.results})
         return
     out.print(f"[bold]{job.id}[/]  {job.name}  {state(job.state)}")
+    if job.waiting:
+        out.print(f"waits: {job.waiting.detail} (place {job.waiting.position})", markup=False)
     if job.failure:
         out.print(f"{job.failure.reason} in {job.failure.run}: {job.failure.message}", markup=False)
     out.print(run_table(runs))

@@ -110,9 +110,11 @@ def key_table(keys: Iterable[Key]) -> Table:
 
 def dataset_table(datasets: Iterable[StoredDataset]) -> Table:
     """One line a data set."""
-    made = table("data set", "name", "owner", ">bytes", "created")
+    made = table("data set", "name", "owner", ">bytes", "sample", ">classes", ">train", ">test")
     for one in datasets:
-        made.add_row(one.id, one.name, one.owner, f"{one.size:,}", f"{one.created_at:%Y-%m-%d}")
+        shape = " x ".join(map(str, one.shape))
+        counts = (f"{one.classes:,}", f"{one.train:,}", f"{one.test:,}")
+        made.add_row(one.id, one.name, one.owner, f"{one.size:,}", shape, *counts)
     return made
 
 

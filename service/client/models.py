@@ -30,6 +30,15 @@ class Failure(_Answer):
     log_tail: str | None = None
 
 
+class Waiting(_Answer):
+    """Why a job waits."""
+
+    reason: str = Field(description="stable; programs may branch on it")
+    detail: str
+    position: int
+    estimated_start: datetime | None = None
+
+
 class Job(_Answer):
     """A job; `spec` only when one job was asked for."""
 
@@ -46,7 +55,7 @@ class Job(_Answer):
     runs_finished: int
     failure: Failure | None = None
     reused: bool = Field(default=False, description="an earlier job, given in place of a new one")
-    waiting: dict[str, Any] | None = Field(default=None, description="why it waits, in words too")
+    waiting: Waiting | None = Field(default=None, description="why it waits; of a single job only")
     progress: float | None = Field(default=None, description="how much of it is done, up to 1")
     created_at: datetime
     started_at: datetime | None = None
@@ -218,8 +227,11 @@ class StoredDataset(_Answer):
     name: str
     size: int
     digest: str
+    shape: tuple[int, ...] = Field(description="of one sample")
+    classes: int
+    train: int
+    test: int
     created_at: datetime
-    facts: dict[str, Any] = Field(default_factory=dict)
 
 
 class DatasetList(_Answer):

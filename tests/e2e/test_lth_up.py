@@ -83,6 +83,66 @@ def test_an_unknown_job_is_refused(stack: LocalStack) -> None:
     assert "job_unknown" in done.stderr
 
 
+def test_a_spec_is_estimated_before_it_is_submitted(stack: LocalStack, job: str) -> None:
+    plan = stack.json("estimate", str(SPEC))
+    assert [run["key"] for run in plan["runs"]] == ["trial-1/ticket"]
+    assert plan["estimate"]["device_seconds"] > 0
+    assert stack.json("validate", str(SPEC))["valid"]
+    assert "lf" in stack.lth("catalogue", "criteria").stdout
+    assert stack.lth("catalogue", "nothing").returncode == 2
+
+
+def test_a_job_is_cancelled_retried_and_deleted(stack: LocalStack) -> None:
+    job = stack.json("submit", "-", stdin=LONG)["id"]
+    stack.json("cancel", job)
+    assert stack.lth("watch", job).returncode == 1
+    assert stack.json("show", job)["job"]["state"] == "cancelled"
+    assert stack.json("retry", job, "--afresh")["state"] in ("queued", "running")
+    assert stack.lth("delete", job).returncode == 4, "a job that runs is not deleted"
+    stack.json("cancel", job)
+    assert stack.lth("watch", job).returncode == 1
+    stack.json("delete", job)
+    assert stack.lth("show", job).returncode == 4
+
+
+def test_the_logs_of_a_run_are_printed(stack: LocalStack, job: str) -> None:
+    assert stack.lth("logs", job).returncode == 0
+    assert list(stack.json("logs", job)) == ["trial-1/ticket"]
+
+
+def test_a_key_lets_somebody_in_until_it_is_revoked(stack: LocalStack, job: str) -> None:
+    made = stack.json("keys", "new", "ada", "--role", "reader", "--name", "laptop")
+    as_ada = ("--key", made["key"])
+    assert json.loads(stack.lth(*as_ada, "list", "--json").stdout) == {"jobs": []}
+    assert stack.lth(*as_ada, "show", job).returncode == 4
+    assert stack.lth(*as_ada, "submit", "-", stdin=SMALL).returncode == 4
+    stack.json("keys", "revoke", made["id"])
+    eventually(lambda: stack.lth(*as_ada, "list").returncode == 4, SLOW)
+
+
+def test_an_uploaded_data_set_is_trained_on(stack: LocalStack, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 400)
+    file = tmp_path / "blobs.npz"
+    np.savez(file, x=(rng.normal(size=(400, 8)) + y[:, None]).astype(np.float32), y=y)
+    dataset = stack.json("datasets", "upload", str(file))["id"]
+    spec = {
+        "kind": "model",
+        "dataset": {"kind": "uploaded", "id": dataset, "validation": 60},
+        "training": {"duration": "2ep", "batch_size": 20},
+    }
+    done = stack.json("submit", "-", "--wait", stdin=json.dumps(spec))
+    assert done["job"]["state"] == "succeeded"
+    assert [one["id"] for one in stack.json("datasets", "list")["datasets"]] == [dataset]
+    assert stack.lth("datasets", "delete", dataset).returncode == 4
+
+
+def test_the_workers_say_what_they_do(stack: LocalStack) -> None:
+    (worker,) = stack.json("workers")["workers"]
+    assert worker["device"] == "cpu"
+    assert worker["id"] in stack.lth("workers").stdout
+
+
 def test_a_second_stack_on_the_same_directory_is_refused(stack: LocalStack) -> None:
     done = stack.lth("up", "--port", "0")
     assert done.returncode == 6
