@@ -35,6 +35,10 @@ def configure(*, json: bool) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    # What the server itself says goes the same way.
+    for server in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(server).handlers.clear()
+        logging.getLogger(server).propagate = True
     # The API logs its requests itself, with their ids; its clients' libraries need not.
     for chatty in ("uvicorn.access", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

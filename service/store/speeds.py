@@ -26,20 +26,18 @@ class Measured:
     samples_per_second: float
 
 
-def recent(session: Session, pool: str | None = None) -> list[Measured]:
-    """The speed of the experiments that finished last, newest first."""
+def recent(session: Session, pool: str) -> list[Measured]:
+    """The speed of the experiments of a pool that finished last, newest first."""
     speed = Result.document["levels"][-1]["samples_per_second"].as_float()
-    query = (
+    found = session.execute(
         select(Job.spec, speed)
         .join(Run, Run.job_id == Job.id)
         .join(Result, Result.run_id == Run.id)
-        .where(Run.finished_at.is_not(None), Run.kind == RunKind.EXPERIMENT)
+        .where(Run.finished_at.is_not(None), Run.kind == RunKind.EXPERIMENT, Run.pool == pool)
         .order_by(Run.finished_at.desc())
         .limit(_RECENT)
     )
-    if pool is not None:
-        query = query.where(Run.pool == pool)
-    return [Measured(spec, speed) for spec, speed in session.execute(query) if speed]
+    return [Measured(spec, speed) for spec, speed in found if speed]
 
 
 def trained(session: Session, trunks: Sequence[str]) -> set[str]:

@@ -59,8 +59,8 @@ class Plan(BaseModel):
     estimate: Estimate
 
 
-def planned(session: Session, spec: Spec, pool: str | None = None) -> Plan:
-    """Plan a spec, and look what of it exists and how fast its like was."""
+def planned(session: Session, spec: Spec, pool: str) -> Plan:
+    """Plan a spec, and look what of it exists and how fast its like was in a pool."""
     runs = plan(spec)
     first = {run.trunk: run for run in reversed(runs) if run.trunk is not None}
     there = speeds.trained(session, list(first))

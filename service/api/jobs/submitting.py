@@ -106,7 +106,7 @@ def submit_job(
     if validate_only:
         response.status_code = status.HTTP_200_OK
         with parts.database.transaction() as session:
-            return planned(session, spec)
+            return planned(session, spec, options.pool or parts.settings.default_pool)
     submission = Submission(
         owner=principal.owner,
         spec=spec,

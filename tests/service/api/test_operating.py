@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from service.store import workers
 from service.store.blobs import Blobs
@@ -196,3 +196,16 @@ def test_a_job_without_a_result_has_an_empty_summary(api):
     document = api.get(f"/v1/jobs/{job}/summary").json()
     assert document["trials"] == 0
     assert document["summary"] == {"experiments": [], "comparisons": []}
+
+
+def test_an_estimate_is_made_from_what_was_measured(api, database, robust):
+    with database.transaction() as session:
+        session.execute(update(Run).values(finished_at=func.now()))
+    spec = {"kind": "model", "seed": 9}
+    made = api.post("/v1/jobs", params={"validate_only": True}, json=spec).json()["estimate"]
+    assert (made["basis"], made["measured_runs"]) == ("same_network", 2)
+    assert made["samples_per_second"] == 1_000
+    assert made["device_seconds"] == pytest.approx(made["samples"] / 1_000)
+    elsewhere = {**spec, "pool": "gpu"}
+    made = api.post("/v1/jobs", params={"validate_only": True}, json=elsewhere).json()["estimate"]
+    assert made["basis"] == "nothing_measured"
