@@ -46,6 +46,7 @@ def attempt(child: Child, claimed: Claimed) -> Sequence[str]:
         child.blobs,
         child.draining,
         claimed.max_seconds,
+        claimed.checkpoint_digest,
     )
     try:
         with heartbeat(child, observer), captured() as output:
@@ -82,7 +83,9 @@ def _execute(
         else:
             given = inputs.gather(child, spec, claimed, data, key)
             outcome = child.execution.execute(spec, planned, given, observer)
-    return _patiently(child, observer, lambda: _commit(child, observer, outcome, key, output))
+    released = _patiently(child, observer, lambda: _commit(child, observer, outcome, key, output))
+    observer.needs_no_checkpoint()
+    return released
 
 
 def _there(child: Child, key: str) -> bool:

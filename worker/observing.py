@@ -8,12 +8,12 @@ from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from lth.errors import Stopped
 from lth.running import Progress
 from service.settings import Settings
-from service.store import keeping, leases
+from service.store import collecting, keeping, leases
 from service.store.blobs import Blobs, StorageFailed
 from service.store.database import Database
 from service.store.errors import LeaseLost
@@ -52,8 +52,10 @@ class RunObserver:
         blobs: Blobs,
         draining: threading.Event,
         max_seconds: float,
+        checkpoint_digest: str | None = None,
     ) -> None:
         self.lease = lease
+        self._kept = checkpoint_digest
         self.deadline = time.monotonic() + max_seconds
         self.order: Order | None = None
         self._settings = settings
@@ -91,6 +93,18 @@ class RunObserver:
         if draining:
             self.give(Order.DRAIN)
         self._obey()
+
+    def needs_no_checkpoint(self) -> None:
+        """The run has its result: its last checkpoint may go."""
+        if self._kept is not None:
+            try:
+                self._discard(self._kept)
+            except (OperationalError, StorageFailed) as error:
+                log.warning("a checkpoint is left to the collector: %s", error)
+
+    def _discard(self, digest: str) -> None:
+        with self._database.transaction() as session:
+            collecting.discard(session, self._blobs, digest)
 
     def look_at_the_clock(self) -> None:
         """Order the run to stop if it ran for too long, or its grace after a drain is over."""
@@ -132,9 +146,12 @@ class RunObserver:
             with self._database.transaction() as session:
                 leases.save_checkpoint(session, self.lease, blob.digest)
             self._saved = time.monotonic()
+            previous, self._kept = self._kept, blob.digest
+            if previous is not None and previous != blob.digest:
+                self._discard(previous)
         except LeaseLost:
             self.give(Order.LEASE_LOST)
-        except (OperationalError, StorageFailed) as error:
+        except (OperationalError, IntegrityError, StorageFailed) as error:
             log.warning("a checkpoint could not be saved: %s", error)
 
 

@@ -48,6 +48,24 @@ def collect(session: Session, blobs: Blobs, grace: timedelta, limit: int = 100) 
     return len(still)
 
 
+def discard(session: Session, blobs: Blobs, digest: str) -> bool:
+    """Remove a blob at once that its only user needs no more, such as a checkpoint.
+
+    Returns:
+        Whether it was removed; not if somebody else refers to it, or is busy with it.
+    """
+    unused = [~exists().where(column == StoredBlob.digest) for column in _REFERENCES]
+    mine = (StoredBlob.digest == digest, *unused)
+    locked = session.scalar(
+        select(StoredBlob.digest).where(*mine).with_for_update(skip_locked=True)
+    )
+    if locked is None or session.scalar(select(StoredBlob.digest).where(*mine)) is None:
+        return False
+    blobs.delete(digest)
+    session.execute(delete(StoredBlob).where(StoredBlob.digest == digest))
+    return True
+
+
 def forget_trunks(session: Session, unused_for: timedelta, limit: int = 100) -> int:
     """Drop trunks that no run asked for lately; returns how many."""
     old = (

@@ -5,12 +5,15 @@ import time
 import psutil
 import pytest
 import redis
+from sqlalchemy import select
 
 from service.store import artifacts, commands, finishing, jobs
+from service.store.blobs import Blob
 from service.store.errors import LeaseLost
 from service.store.finishing import Success
 from service.store.leases import Lease
 from service.store.states import JobState, RunState
+from service.store.tables import StoredBlob
 from tests.worker.rig import Rig, eventually, pid_of
 
 pytestmark = pytest.mark.timeout(600)
@@ -101,3 +104,12 @@ def test_running_job_stops_soon_after_a_cancel_and_keeps_its_checkpoint(workers:
     assert workers.wait(job_id).state is JobState.SUCCEEDED
     with workers.database.transaction() as session:
         assert len(artifacts.of_job(session, job_id)) == 1
+
+
+def test_only_the_last_checkpoint_is_kept_and_none_after_success(workers: Rig) -> None:
+    job_id = workers.submit({"seed": 4711, "labels": {"levels": "4", "seconds": "0.5"}})
+    workers.wait(job_id)
+
+    with workers.database.transaction() as session:
+        kept = set(session.scalars(select(StoredBlob.digest)))
+    assert {Blob.of(str(level).encode()).digest for level in range(1, 5)} & kept == set()

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.settings import Settings
-from service.store import collecting, commands, finishing, jobs, keeping, retention
+from service.store import collecting, commands, finishing, jobs, keeping, leases, retention
 from service.store.blobs import Blob, BlobDamaged, BlobMissing, Blobs
 from service.store.database import Database
 from service.store.finishing import Kept, Success
@@ -134,3 +134,20 @@ def test_old_jobs_are_deleted_but_for_those_labelled_to_be_kept(
 
     with database.transaction() as session:
         assert set(session.scalars(select(Job.id))) == {kept, young}
+
+
+def test_discarded_blob_stays_if_anything_refers_to_it(
+    submit: Submit, claim: Claim, database: Database, blobs: Blobs
+) -> None:
+    submit()
+    claimed = claim()
+    assert claimed is not None
+    used, unused = (keeping.keep(database, blobs, content) for content in (b"used", b"unused"))
+    with database.transaction() as session:
+        leases.save_checkpoint(session, claimed.lease, used.digest)
+
+    with database.transaction() as session:
+        assert not collecting.discard(session, blobs, used.digest)
+        assert collecting.discard(session, blobs, unused.digest)
+
+    assert (blobs.size(used.digest), blobs.size(unused.digest)) == (4, None)
