@@ -21,7 +21,7 @@ class ScreenNarrator:
 
     def ready(self, running: Running) -> None:
         """All of it is up."""
-        self._say(f"[bold green]ready[/]: {running.server}  (its documents: {running.server}/docs)")
+        self._say(f"[bold green]ready[/]: {running.server}")
         self._say("  submit   lth submit examples/quickstart.yaml --wait")
         self._say(f"  logs     {self._place.log('*')}")
         self._say("  stop     Ctrl-C")
