@@ -4,8 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryFile
 
 _MOST = 4 << 20
 _TAIL_LINES = 40
@@ -15,13 +14,13 @@ _TAIL_CHARACTERS = 4000
 class RunLog:
     """The file in which a run's output collects."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, file: int) -> None:
+        self._file = file
 
     def content(self) -> bytes:
         """All of it, or its beginning and end if it is very long."""
         _flush()
-        content = self._path.read_bytes()
+        content = os.pread(self._file, os.fstat(self._file).st_size, 0)
         if len(content) <= _MOST:
             return content
         half = _MOST // 2
@@ -36,13 +35,13 @@ class RunLog:
 @contextmanager
 def captured() -> Iterator[RunLog]:
     """Send standard output and standard error, of C++ as well, into a file for a while."""
-    with NamedTemporaryFile(prefix="lth-run-", suffix=".log") as file:
+    with TemporaryFile() as file:  # without a name: nothing stays behind a killed process
         _flush()
         saved = [os.dup(1), os.dup(2)]
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
-            yield RunLog(Path(file.name))
+            yield RunLog(file.fileno())
         finally:
             _flush()
             for number, copy in zip((1, 2), saved, strict=True):
