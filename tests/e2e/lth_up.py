@@ -56,6 +56,12 @@ class LocalStack:
 
     def start(self) -> None:
         """Start it, and wait until it says that it is ready."""
+        self.begin()
+        eventually(lambda: "ready" in self.said or self.process.poll() is not None, READY_SECONDS)
+        assert self.process.poll() is None, self.said
+
+    def begin(self) -> None:
+        """Start it."""
         with self._said.open("wb") as said:
             self._process = subprocess.Popen(
                 [*LTH, "up", "--port", "0", "--workers", "1"],
@@ -63,8 +69,6 @@ class LocalStack:
                 stdout=said,
                 stderr=subprocess.STDOUT,
             )
-        eventually(lambda: "ready" in self.said or self.process.poll() is not None, READY_SECONDS)
-        assert self.process.poll() is None, self.said
 
     def processes(self) -> list[psutil.Process]:
         """All of its processes."""

@@ -187,6 +187,15 @@ def test_a_job_survives_the_stop_and_the_next_start(stack: LocalStack, job: str)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_an_interrupted_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    stack = LocalStack(tmp_path / "data")
+    stack.begin()
+    eventually(lambda: "beat" in stack.said, SLOW)
+    processes = stack.processes()
+    assert stack.stop(signal.SIGINT) == 0
+    assert not [process for process in processes if alive(process)]
+
+
 def test_no_process_outlives_a_stack_that_is_killed(stack: LocalStack) -> None:
     processes = stack.processes()
     assert len(processes) >= 7

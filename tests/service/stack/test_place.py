@@ -1,0 +1,85 @@
+"""The data directory: held by one process, announced to the command line, closed to others."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.client.errors import Unreachable
+from service.client.locating import Address, locate
+from service.stack.errors import AlreadyRunning
+from service.stack.place import Place, Running
+
+_HOLD = """
+import sys, pathlib
+from service.stack.place import Place
+with Place(pathlib.Path(sys.argv[1])).locked():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def _running(server: str = "http://127.0.0.1:8000", pid: int | None = None) -> Running:
+    return Running(pid or os.getpid(), server, "postgresql:///", "redis://", "file:///")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("LTH_DATA_DIR", str(tmp_path / "data"))
+    place = Place.default()
+    place.make()
+    return place
+
+
+def test_a_directory_is_held_by_one_process_until_it_ends(place: Place) -> None:
+    command = [sys.executable, "-c", _HOLD, str(place.directory)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        place.announce(_running(pid=holder.pid))
+        with pytest.raises(AlreadyRunning, match=rf"127\.0\.0\.1:8000 \(process {holder.pid}\)"):
+            place.locked().__enter__()
+        holder.kill()
+    with place.locked():
+        pass
+
+
+def test_only_the_user_may_read_what_is_secret(place: Place) -> None:
+    place.announce(_running())
+    place.make_admin_key()
+    assert stat.S_IMODE(place.directory.stat().st_mode) == 0o700
+    for file in (place.directory / "stack.json", place.admin_key):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_the_key_is_made_once(place: Place) -> None:
+    assert place.make_admin_key() == place.make_admin_key() == place.read_admin_key()
+
+
+def test_what_a_dead_process_announced_does_not_count(place: Place) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    place.announce(_running(pid=dead.pid))
+    assert place.running() is None
+    place.announce(_running())
+    assert place.running() == _running()
+
+
+def test_the_client_finds_the_stack_on_this_machine_and_its_key(place: Place) -> None:
+    with pytest.raises(Unreachable, match="lth up"):
+        locate()
+    place.announce(_running())
+    key = place.make_admin_key()
+    assert locate() == Address("http://127.0.0.1:8000", key)
+
+
+def test_the_local_key_is_not_sent_to_another_server(place: Place) -> None:
+    place.announce(_running())
+    place.make_admin_key()
+    assert locate("https://elsewhere.example").key is None
+    assert locate("https://elsewhere.example", "lth_mine").key == "lth_mine"

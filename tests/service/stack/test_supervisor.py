@@ -1,0 +1,105 @@
+"""The supervisor: brings back what dies, gives up on what dies again and again, stops in order."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from service.stack.errors import PartDied, StartFailed
+from service.stack.group import Child, Group
+from service.stack.supervisor import Part, Patience, Supervisor
+
+
+class Parts:
+    """Makes parts of shell commands, and notes what happens to them."""
+
+    def __init__(self, group: Group, folder: Path) -> None:
+        self._group, self._folder = group, folder
+        self.said: list[str] = []
+        self.stopped: list[str] = []
+
+    def part(self, name: str, command: str) -> Part:
+        def stop(child: Child) -> None:
+            self.stopped.append(name)
+            child.stop(signal.SIGTERM, 5)
+
+        log = self._folder / f"{name}.log"
+        return Part(name, lambda: self._group.spawn(name, ["sh", "-c", command], log), stop)
+
+    def supervisor(self, patience: Patience | None = None) -> Supervisor:
+        return Supervisor(self._group, self.said.append, patience)
+
+
+@pytest.fixture
+def parts(tmp_path: Path):
+    with Group() as group:
+        yield Parts(group, tmp_path)
+
+
+def _after(looks: int) -> Callable[[], bool]:
+    left = iter(range(looks))
+    return lambda: next(left, None) is None
+
+
+def test_a_part_that_dies_is_reported_and_started_again(parts: Parts) -> None:
+    supervisor = parts.supervisor()
+    first = supervisor.start(parts.part("sleeper", "exec sleep 600"))
+    os.kill(first.pid, signal.SIGKILL)
+    supervisor.watch(until=lambda: any("runs again" in text for text in parts.said))
+    (child,) = supervisor.children
+    assert child.pid != first.pid
+    assert child.returncode() is None
+    assert parts.said[0].startswith("sleeper died (killed by SIGKILL); starting it again in 0.5 s")
+
+
+def test_a_part_that_dies_again_and_again_ends_the_stack(parts: Parts) -> None:
+    supervisor = parts.supervisor(Patience(deaths=3, seconds=60))
+    supervisor.start(parts.part("broken", "echo the reason; exit 7"))
+    with pytest.raises(PartDied, match=r"(?s)broken died \(exit code 7\).*the reason"):
+        supervisor.watch()
+    assert sum("runs again" in text for text in parts.said) == 2
+
+
+def test_deaths_long_ago_are_forgiven(parts: Parts) -> None:
+    supervisor = parts.supervisor(Patience(deaths=2, seconds=0.2))
+    supervisor.start(parts.part("sleeper", "sleep 0.3"))
+    supervisor.watch(until=_after(25))
+    assert sum("died" in text for text in parts.said) >= 2
+
+
+def test_a_part_that_does_not_start_again_counts_as_dying_again(parts: Parts) -> None:
+    supervisor = parts.supervisor(Patience(deaths=2, seconds=60))
+    sleeper = parts.part("sleeper", "exec sleep 600")
+    starts = iter([sleeper.start])
+
+    def start() -> Child:
+        begin = next(starts, None)
+        if begin is None:
+            raise StartFailed("no disk left")
+        return begin()
+
+    first = supervisor.start(Part("sleeper", start, sleeper.stop))
+    os.kill(first.pid, signal.SIGKILL)
+    with pytest.raises(PartDied, match="no disk left"):
+        supervisor.watch()
+
+
+def test_parts_are_stopped_in_the_reverse_order(parts: Parts) -> None:
+    supervisor = parts.supervisor()
+    children = [supervisor.start(parts.part(name, "exec sleep 600")) for name in "abc"]
+    supervisor.stop()
+    assert parts.stopped == ["c", "b", "a"]
+    assert [child.returncode() for child in children] == [-signal.SIGTERM] * 3
+
+
+def test_a_stack_does_not_go_on_without_its_keeper(tmp_path: Path) -> None:
+    with Group() as group:
+        parts = Parts(group, tmp_path)
+        supervisor = parts.supervisor()
+        supervisor.start(parts.part("sleeper", "exec sleep 600"))
+        os.kill(group.number, signal.SIGKILL)
+        with pytest.raises(PartDied, match="keeper"):
+            supervisor.watch()
+        supervisor.stop()
