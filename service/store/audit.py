@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import insert, select
+from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
 from service.store.tables import AuditEntry
@@ -21,16 +21,15 @@ class Actor:
 
 def record(session: Session, actor: Actor, action: str, subject: str, **detail: Any) -> None:
     """Write an entry, such as ``job.cancel`` of ``job_...``."""
-    session.execute(
-        insert(AuditEntry).values(
-            owner=actor.owner,
-            key_id=actor.key_id,
-            request_id=actor.request_id,
-            action=action,
-            subject=subject,
-            detail=detail,
-        )
-    )
+    entry = {
+        "owner": actor.owner,
+        "key_id": actor.key_id,
+        "request_id": actor.request_id,
+        "action": action,
+        "subject": subject,
+        "detail": detail,
+    }
+    session.connection().execute(insert(cast(Table, AuditEntry.__table__)), entry)
 
 
 def page(session: Session, before: int | None = None, limit: int = 100) -> Sequence[AuditEntry]:
