@@ -40,7 +40,7 @@ demo: $(INSTALLED)  ## start the whole stack, run a real experiment through its 
 
 .PHONY: test
 test: $(INSTALLED)  ## every test but the slow ones, on real Postgres, Valkey and processes
-	@$(BIN)/python -m pytest -q -n $(TESTERS) --dist worksteal -m "not slow"
+	@$(BIN)/python -m pytest -q -n $(TESTERS) --dist loadfile -m "not slow"
 
 .PHONY: check
 check: $(INSTALLED)  ## lint, format, types, and the one-way rule of imports
