@@ -1,4 +1,4 @@
-"""A database with a million jobs, and what claiming and listing cost in it."""
+"""A database with a million jobs (6 GB), and what claiming and listing cost in it."""
 
 import secrets
 import time

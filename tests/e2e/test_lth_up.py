@@ -3,6 +3,7 @@
 import io
 import json
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
+from service.store.migrate import up_to_date
 from tests.e2e.lth_up import LocalStack, eventually
 from tests.parts import alive
 
@@ -194,6 +196,29 @@ def test_an_interrupted_start_leaves_nothing_behind(tmp_path: Path) -> None:
     processes = stack.processes()
     assert stack.stop(signal.SIGINT) == 0
     assert not [process for process in processes if alive(process)]
+
+
+def test_parts_that_the_environment_names_are_used_instead_of_own_ones(
+    tmp_path: Path, empty_database_url: str, broker_url: str
+) -> None:
+    named = {"LTH_DATABASE_URL": empty_database_url, "LTH_BROKER_URL": broker_url}
+    stack = LocalStack(tmp_path / "data", **named)
+    stack.begin()
+    eventually(lambda: "beat" in stack.said, SLOW)
+    assert "PostgreSQL" not in stack.said
+    assert not stack.place.postgres.exists()
+    assert not stack.place.valkey.exists()
+    assert up_to_date(empty_database_url)
+    assert stack.stop(signal.SIGINT) == 0
+
+
+def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path) -> None:
+    stack = LocalStack(tmp_path / "data")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = stack.lth("up", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 6
+    assert "choose another with --port" in done.stderr
+    assert not stack.place.postgres.exists()
 
 
 def test_no_process_outlives_a_stack_that_is_killed(stack: LocalStack) -> None:
