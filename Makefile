@@ -36,7 +36,7 @@ $(INSTALLED): requirements/dev.txt requirements/uv.txt pyproject.toml
 
 .PHONY: demo
 demo: $(INSTALLED)  ## start the whole stack, run a real experiment through its API, leave its results in demo-out/
-	@$(BIN)/python -m service.cli.demo examples/quickstart.yaml demo-out
+	@$(BIN)/python -m service.cli.demo examples/session-with-control.yaml demo-out
 
 .PHONY: test
 test: $(INSTALLED)  ## every test but the slow ones, on real Postgres, Valkey and processes

@@ -28,7 +28,8 @@ class _DemoNarrator(ScreenNarrator):
 def demo(spec: Path, folder: Path) -> None:
     """Start a stack on a temporary data directory, run the spec through its API, stop it.
 
-    The files of the job's first run are left in `folder`.
+    The files of the job's first experiment are left in `folder`, and what compares it with the
+    others in its `comparison`.
     """
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="lth-demo-") as directory:
@@ -54,11 +55,11 @@ def _experiment(running: Running, place: Place, spec: Path, folder: Path) -> Non
         job = client.wait(submitted.id)
         results = client.results(job.id)
         out.print(level_table(results))
-        prefix = f"{results.results[0].run}/"
         for artifact in client.artifacts(job.id):
-            if artifact.name.startswith(prefix):
-                short = artifact.name.removeprefix(prefix)
-                client.download(artifact.model_copy(update={"name": short}), folder)
+            for run, place_of_run in ((results.results[0].run, ""), ("report", "comparison/")):
+                if artifact.name.startswith(f"{run}/"):
+                    short = place_of_run + artifact.name.removeprefix(f"{run}/")
+                    client.download(artifact.model_copy(update={"name": short}), folder)
 
 
 if __name__ == "__main__":

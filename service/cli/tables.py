@@ -64,12 +64,12 @@ def run_table(runs: Iterable[Run]) -> Table:
 def level_table(results: Results) -> Table:
     """One line a level of each experiment; accuracies in per cent."""
     several = len(results.results) > 1
-    names = ("level", ">density", ">stop at", ">validation", ">test", ">test at end", ">samples/s")
+    names = ("level", ">density", ">stop at", ">valid.", ">test", ">at end", ">samples/s")
     made = table(*(("run", *names) if several else names))
     for one in results.results:
-        for level in one.result.levels:
+        for number, level in enumerate(one.result.levels):
             cells = _level_cells(level)
-            made.add_row(*((one.run, *cells) if several else cells))
+            made.add_row(*((one.run if number == 0 else "", *cells) if several else cells))
         made.add_section()
     return made
 
