@@ -155,10 +155,12 @@ def test_a_second_stack_on_the_same_directory_is_refused(stack: LocalStack) -> N
 @pytest.mark.parametrize("name", ["api", "beat", "worker", "postgres", "valkey"])
 def test_a_part_that_is_killed_comes_back_and_is_reported(stack: LocalStack, name: str) -> None:
     part = stack.part(name)
+    below = part.children(recursive=True)
     part.kill()
     eventually(lambda: f"{name} runs again" in stack.said, SLOW)
     assert f"{name} died (killed by SIGKILL)" in stack.said
     assert stack.part(name).pid != part.pid
+    eventually(lambda: not any(alive(process) for process in below), SLOW)
     eventually(lambda: _ready(stack), SLOW)
     job = stack.json("submit", "-", "--wait", stdin=SMALL)
     assert job["job"]["state"] == "succeeded"
