@@ -57,7 +57,8 @@ def test_a_run_killed_at_a_random_evaluation_point_ends_with_the_bytes_of_an_und
             run = session.scalars(select(Run).where(Run.job_id == killed)).one()
             assert session.get_one(Job, killed).state == JobState.SUCCEEDED
             assert (run.attempt, run.losses) == (2, 1)
-        assert arrays(there, killed) == arrays(there, undisturbed), f"killed {later} s into level {level}"
+        told = f"killed {later} s into level {level}"
+        assert arrays(there, killed) == arrays(there, undisturbed), told
         assert len(arrays(there, killed)) == 6
 
 
