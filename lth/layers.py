@@ -31,9 +31,7 @@ class Prunable:
     def _add_mask(self) -> None:
         add = self.add_weight  # pyright: ignore[reportAttributeAccessIssue]
         shape = self._kernel.shape
-        self.mask = add(
-            name="mask", shape=shape, initializer="ones", dtype="bool", trainable=False
-        )
+        self.mask = add(name="mask", shape=shape, initializer="ones", dtype="bool", trainable=False)
         if self.freezes:
             self.frozen = add(name="frozen", shape=shape, initializer="zeros", trainable=False)
 
