@@ -7,18 +7,21 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import psutil
+from sqlalchemy import select
 
 from service.hints import WORK, Hints
+from service.store.states import RunState
+from service.store.tables import Run
 from tests.faults.scene import Scene
+from tests.worker.rig import eventually
 
 Fault = Callable[[Scene, random.Random], bool]
 """Does its evil; returns False where it is not possible on this machine."""
 
 
 def kill_child(scene: Scene, chance: random.Random) -> bool:
-    children = scene.pool_children()
-    if children:
-        chance.choice(children).kill()
+    with suppress(psutil.NoSuchProcess):
+        _busy_child(scene, chance).kill()
     return True
 
 
@@ -58,10 +61,7 @@ def crash_postgres(scene: Scene, chance: random.Random) -> bool:
 
 
 def pause_past_the_lease(scene: Scene, chance: random.Random) -> bool:
-    children = scene.pool_children()
-    if not children:
-        return True
-    paused = chance.choice(children)
+    paused = _busy_child(scene, chance)
     with suppress(psutil.NoSuchProcess):
         paused.suspend()
         time.sleep(scene.settings.lease_seconds + 2 * scene.settings.sweep_seconds)
@@ -100,6 +100,20 @@ def fill_the_disk(scene: Scene, chance: random.Random) -> bool:
     time.sleep(3)
     filler.unlink()
     return True
+
+
+def _busy_child(scene: Scene, chance: random.Random) -> psutil.Process:
+    """A child that executes a run; any, when none has had anything to do for a while."""
+
+    def busy() -> list[psutil.Process]:
+        with scene.database.transaction() as session:
+            running = session.scalars(select(Run.worker_id).where(Run.state == RunState.RUNNING))
+            pids = {int((worker or "/0").rsplit("/", 1)[1]) for worker in running}
+        return [child for child in scene.pool_children() if child.pid in pids]
+
+    with suppress(AssertionError):
+        return chance.choice(eventually(busy, 20))
+    return chance.choice(eventually(scene.pool_children))
 
 
 FAULTS: dict[str, Fault] = {

@@ -153,7 +153,7 @@ def test_jobs_survive_a_death_of_each_part() -> None:
 def test_two_hundred_jobs_survive_everything(capsys: pytest.CaptureFixture[str]) -> None:
     wanted = dict.fromkeys(FAULTS, 4)
     wanted["SIGKILL of a worker's child"] = 12
-    with scene(disk="200m") as there:
+    with scene(disk="1g") as there:
         undisturbed = peace(there)
         job_ids, tally = storm(there, 200, wanted, seed=2)
         finish(there, job_ids, 1800)
