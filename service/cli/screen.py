@@ -1,12 +1,16 @@
 """Where output goes: results to standard output, everything said on the way to standard error."""
 
 import json
+import sys
 from typing import Any
 
 from pydantic import BaseModel
 from rich.console import Console
 
-out = Console(highlight=False)
+_WIDE = 160
+"""Columns of what is not a screen: a file, a pipe, a log."""
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 err = Console(stderr=True, highlight=False)
 
 
