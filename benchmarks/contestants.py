@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.workload import BATCH, RATE, TRIALS, VALIDATION, cifar, job, mnist
+from benchmarks.workload import BATCH, HELD, RATE, TRIALS, VALIDATION, cifar, job, mnist
 
 Timed = Callable[[], int]
 """Does the work and says how many training samples it was."""
@@ -46,7 +46,7 @@ def keras_fit(network: str, epochs: int, times: int = 1, samples: int | None = N
 
     spec = job(network, epochs)
     arrays = cifar() if network == "conv-2" else mnist(samples)
-    held = 600 if network == "conv-2" else VALIDATION
+    held = HELD if network == "conv-2" else VALIDATION
     x, y = arrays.x_train.astype(np.float32) / np.float32(255), arrays.y_train
     facts = spec.dataset.facts
     built = Blueprint.of_spec(spec.network, facts.shape, facts.classes).build()
@@ -87,9 +87,9 @@ def tensorflow_steps(network: str, epochs: int) -> Timed:
     model = Blueprint.of_spec(spec.network, facts.shape, facts.classes).build()
     optimizer = keras.optimizers.Adam(2e-4)
     optimizer.build(model.trainable_variables)
-    x = tf.constant(arrays.x_train[600:].astype(np.float32) / np.float32(255))
-    y = tf.constant(arrays.y_train[600:])
-    held_x = tf.constant(arrays.x_train[:600].astype(np.float32) / np.float32(255))
+    x = tf.constant(arrays.x_train[HELD:].astype(np.float32) / np.float32(255))
+    y = tf.constant(arrays.y_train[HELD:])
+    held_x = tf.constant(arrays.x_train[:HELD].astype(np.float32) / np.float32(255))
 
     @tf.function
     def step(rows: Any) -> Any:

@@ -13,6 +13,8 @@ from lth.spec import Spec, parse_spec
 BATCH = 60
 RATE = 1.2e-3
 VALIDATION = 5_000
+HELD = 120
+"""Of the few images for convolutions: for validation, and as many for testing."""
 TRIALS = 5
 
 _PLAIN: list[Any] = [
@@ -35,7 +37,7 @@ NETWORKS: dict[str, Any] = {
 def job(network: str, epochs: int, **more: Any) -> Spec:
     """The spec of a contestant's work; the engine reads it, the others are written to match."""
     convolves = network == "conv-2"
-    dataset = {"kind": "cifar10", "validation": 600, "normalisation": "unit"}
+    dataset = {"kind": "cifar10", "validation": HELD, "normalisation": "unit"}
     document = {
         "kind": "session",
         "plots": "none",
@@ -78,4 +80,4 @@ def made_up(shape: tuple[int, ...], train: int, test: int) -> Arrays:
 
 def cifar() -> Arrays:
     """A little made-up data of CIFAR-10's shape: convolutions take their time."""
-    return made_up((32, 32, 3), 1_800, 600)
+    return made_up((32, 32, 3), 1_200 + HELD, HELD)
