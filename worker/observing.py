@@ -21,7 +21,7 @@ from service.store.events import EventKind, New
 from service.store.leases import Lease
 
 _TOLD_SECONDS = 0.5
-"""Progress is written no oftener than this."""
+"""Progress is written no oftener than this; an evaluation is not held back by what has none."""
 _WORTH_SAVING_SECONDS = 5.0
 """Less work than this is done again rather than saved."""
 
@@ -64,6 +64,7 @@ class RunObserver:
         self._draining = draining
         self._drain_deadline: float | None = None
         self._told = 0.0
+        self._told_evaluation = 0.0
         self._saved = time.monotonic()
         self._level: int | None = None
         self._at_level_end = False
@@ -73,9 +74,12 @@ class RunObserver:
         now = time.monotonic()
         ended_level = self._level is not None and progress.level > self._level
         self._at_level_end = progress.iteration >= progress.iterations
-        if ended_level or now - self._told >= _TOLD_SECONDS:
+        told = self._told_evaluation if progress.validation else self._told
+        if ended_level or now - told >= _TOLD_SECONDS:
             self._tell(progress, ended_level)
             self._told = now
+            if progress.validation:
+                self._told_evaluation = now
         self._level = progress.level
         self.look_at_the_clock()
         self._obey()
