@@ -210,6 +210,7 @@ CONTESTANTS: dict[str, Callable[[int], Timed]] = {
     "engine": lambda epochs: engine("lenet", epochs),
     "keras-fit": lambda epochs: keras_fit("lenet", epochs),
     "jax-scan": lambda epochs: jax_scan(epochs),
+    "engine-thread": lambda epochs: engine("lenet", epochs),
     "engine-noise": lambda epochs: engine("lenet-noise", epochs),
     "two-workers": lambda epochs: workers(epochs, 1, TRIALS, None),
     "keras-fit-five": lambda epochs: keras_fit("lenet", epochs, TRIALS),
