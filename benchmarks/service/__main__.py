@@ -23,12 +23,12 @@ from service.stack.starting import Options
 from service.stack.up import stack
 from service.store.database import Database
 
-CLIENTS, SUBMITS, WATCHERS, PAGES, CLAIMS, JOBS = 16, 3000, 200, 500, 500, 30
+CLIENTS, SUBMITS, WATCHERS, PAGES, CLAIMS, JOBS = 16, 1500, 200, 500, 500, 12
 WITH_PLOTS = {"kind": "model", "training": {"duration": "1ep"}}
 MINIMAL = {**WITH_PLOTS, "plots": "none"}
 WAITING = json.dumps({**MINIMAL, "pool": "nobody"}).encode()
 """Submitted to a pool without workers, so that submits alone are measured."""
-LONG = {"kind": "model", "training": {"duration": "900ep"}}
+LONG = {"kind": "model", "training": {"duration": "500000it", "evaluate_every": "100it"}}
 
 console = Console(highlight=False)
 
