@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lth.family import Member, by_name
+from lth.family import ByName, Member
 
 Masks = dict[str, NDArray[np.bool_]]
 """One mask per prunable layer, by the layer's name; True = kept."""
@@ -57,7 +57,7 @@ class RandomMask(_Control):
 
 
 Control = Annotated[
-    RandomWeights | ShuffledMask | RandomMask, Field(discriminator="kind"), by_name()
+    RandomWeights | ShuffledMask | RandomMask, Field(discriminator="kind"), ByName()
 ]
 
 

@@ -68,19 +68,17 @@ def _walk(schema: Schema, location: tuple[int | str, ...]) -> list[Schema]:
 
 
 def _below(part: Schema, step: int | str, root: Schema) -> Iterator[Schema]:
-    part = _resolved(part, root)
-    tags = part.get("discriminator", {}).get("mapping", {})
-    if step in tags:
-        yield _resolved({"$ref": tags[step]}, root)
-    elif not tags:
-        for leaf in _alternatives(part, root):
-            properties = leaf.get("properties", {})
-            if step in properties:
-                yield properties[step]
-            elif isinstance(step, int) and isinstance(leaf.get("items"), Mapping):
-                yield leaf["items"]
-            elif isinstance(leaf.get("additionalProperties"), Mapping):
-                yield leaf["additionalProperties"]
+    for leaf in _alternatives(part, root):
+        properties = leaf.get("properties", {})
+        tags = leaf.get("discriminator", {}).get("mapping", {})
+        if step in tags:
+            yield _resolved({"$ref": tags[step]}, root)
+        elif step in properties:
+            yield properties[step]
+        elif isinstance(step, int) and isinstance(leaf.get("items"), Mapping):
+            yield leaf["items"]
+        elif isinstance(leaf.get("additionalProperties"), Mapping):
+            yield leaf["additionalProperties"]
 
 
 def _resolved(part: Schema, root: Schema) -> Schema:
@@ -98,7 +96,9 @@ def _alternatives(part: Schema, root: Schema) -> Iterator[Schema]:
     if choices is None:
         yield part
         return
-    for choice in choices:
+    # A member of a family has a bare kind beside it, which is described with it.
+    whole = [choice for choice in choices if "discriminator" in choice]
+    for choice in whole or choices:
         yield from _alternatives(choice, root)
 
 

@@ -3,15 +3,16 @@
 A family is an explicit union of frozen pydantic models, told apart by ``kind``. From that union
 derive the HTTP schema, the catalogue, the command line and the contract tests, so that a new
 member is one class and one line. A member without required parameters may be written as its bare
-kind: ``criterion: large_final`` means ``criterion: {kind: large_final}``.
+kind, and the schema says so: ``criterion: large_final`` means ``criterion: {kind: large_final}``.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic_core import core_schema
 
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
@@ -23,10 +24,23 @@ class Member(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _ByName:
-    aliases: Mapping[str, str]
+class ByName:
+    """Lets a family's field be written as a bare kind, and accepts the original's short names."""
 
-    def __call__(self, value: Any) -> Any:
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def __get_pydantic_core_schema__(
+        self, family: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        whole = handler(family)
+        bare = [kind_of(member) for member in _in_union(family) if _says_it_all(member)]
+        bare += [alias for alias, kind in self.aliases.items() if kind in bare]
+        written = core_schema.union_schema([core_schema.literal_schema(bare), whole])
+        return core_schema.no_info_before_validator_function(
+            self._in_full, whole, json_schema_input_schema=written if bare else whole
+        )
+
+    def _in_full(self, value: Any) -> Any:
         if isinstance(value, str):
             value = {"kind": value}
         if isinstance(value, dict) and isinstance(value.get("kind"), str):
@@ -35,16 +49,11 @@ class _ByName:
         return value
 
 
-def by_name(aliases: Mapping[str, str] = _NO_ALIASES) -> BeforeValidator:
-    """Let a family's field be written as a bare kind, and accept the original's short names."""
-    return BeforeValidator(_ByName(aliases))
-
-
 def aliases_of(family: Any) -> Mapping[str, str]:
     """The short names that a family accepts, each with the kind that it stands for."""
     for part in get_args(family)[1:]:
-        if isinstance(part, BeforeValidator) and isinstance(part.func, _ByName):
-            return part.func.aliases
+        if isinstance(part, ByName):
+            return part.aliases
     return _NO_ALIASES
 
 
@@ -54,11 +63,23 @@ def members(family: Any) -> tuple[type[Member], ...]:
     Args:
         family: an ``Annotated[A | B | ..., Field(discriminator="kind"), ...]``.
     """
-    union = get_args(family)[0]
-    return get_args(union) or (union,)
+    return _in_union(get_args(family)[0])
 
 
 def kind_of(member: type[Member]) -> str:
     """The ``kind`` that names a member in a spec."""
     (kind,) = get_args(member.model_fields["kind"].annotation)
     return kind
+
+
+def _in_union(union: Any) -> tuple[type[Member], ...]:
+    return get_args(union) or (union,)
+
+
+def _says_it_all(member: type[Member]) -> bool:
+    """Whether a member can be had by its kind alone."""
+    try:
+        member.model_validate({"kind": kind_of(member)})
+    except ValidationError:
+        return False
+    return True

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
-from lth.family import Member, by_name
+from lth.family import ByName, Member
 
 Role = Literal["dense", "convolution", "output"]
 """What a prunable layer is: the output layer is that of the logits, whatever it is made of."""
@@ -60,4 +60,4 @@ class GlobalScope(Member):
         return 0.0 if role == "output" and not self.output else 1.0
 
 
-Scope = Annotated[LayerScope | GlobalScope, Field(discriminator="kind"), by_name()]
+Scope = Annotated[LayerScope | GlobalScope, Field(discriminator="kind"), ByName()]

@@ -23,7 +23,7 @@ from lth.criteria.small_final import SmallFinal
 from lth.criteria.small_init import SmallInit
 from lth.criteria.small_init_small_final import SmallInitSmallFinal
 from lth.criteria.snip import Snip
-from lth.family import by_name
+from lth.family import ByName
 
 ALIASES = {
     "lf": "large_final",
@@ -49,7 +49,7 @@ Criterion = Annotated[
     | Random
     | Snip,
     Field(discriminator="kind"),
-    by_name(ALIASES),
+    ByName(ALIASES),
 ]
 
 __all__ = [

@@ -8,12 +8,12 @@ from lth.datasets._base import Arrays, DatasetContract, Facts, Normalisation
 from lth.datasets.digits import Digits
 from lth.datasets.images import Cifar10, Cifar100, FashionMnist, Mnist
 from lth.datasets.uploaded import Uploaded
-from lth.family import by_name
+from lth.family import ByName
 
 Dataset = Annotated[
     Digits | Mnist | FashionMnist | Cifar10 | Cifar100 | Uploaded,
     Field(discriminator="kind"),
-    by_name(),
+    ByName(),
 ]
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
 
-from lth.family import Member, by_name, kind_of
+from lth.family import ByName, Member, kind_of
 
 Shape = tuple[int, ...]
 """The shape of one sample, without the batch: (features,) or (height, width, channels)."""
@@ -260,5 +260,5 @@ Layer = Annotated[
     | GlobalAveragePooling2D
     | ActivationLayer,
     Field(discriminator="kind"),
-    by_name(),
+    ByName(),
 ]

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal, Protocol
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from lth.family import Member, by_name
+from lth.family import ByName, Member
 from lth.limits import bounded, limits_of
 from lth.networks.layers import Conv2D, Flatten, Layer, Linear, MaxPooling2D, Shape
 
@@ -117,7 +117,7 @@ class LayerList(Member):
 
 
 Network = Annotated[
-    Lenet300100 | Conv2 | Conv4 | Conv6 | LayerList, Field(discriminator="kind"), by_name()
+    Lenet300100 | Conv2 | Conv4 | Conv6 | LayerList, Field(discriminator="kind"), ByName()
 ]
 
 

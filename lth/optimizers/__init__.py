@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lth.family import by_name
+from lth.family import ByName
 from lth.optimizers._base import OptimizerBase
 
 
@@ -46,4 +46,4 @@ class RmsProp(OptimizerBase):
     centered: bool = False
 
 
-Optimizer = Annotated[Sgd | Adam | AdamW | RmsProp, Field(discriminator="kind"), by_name()]
+Optimizer = Annotated[Sgd | Adam | AdamW | RmsProp, Field(discriminator="kind"), ByName()]

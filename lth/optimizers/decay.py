@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from lth.durations import Duration, Length
-from lth.family import Member, by_name
+from lth.family import ByName, Member
 
 
 class Constant(Member):
@@ -43,7 +43,7 @@ class Cosine(Member):
         return self.final + (1 - self.final) * 0.5 * (1 + np.cos(np.pi * progress))
 
 
-Decay = Annotated[Constant | Step | Cosine, Field(discriminator="kind"), by_name()]
+Decay = Annotated[Constant | Step | Cosine, Field(discriminator="kind"), ByName()]
 
 
 def learning_rates(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lth.family import by_name
+from lth.family import ByName
 from lth.reinit._base import KernelState, ReinitContract
 from lth.reinit.constant import Constant
 from lth.reinit.jitter import Jitter
@@ -17,7 +17,7 @@ from lth.reinit.rewind import Rewind
 Reinit = Annotated[
     Rewind | Jitter | Random | Reshuffle | Constant | NoReset | LearningRate,
     Field(discriminator="kind"),
-    by_name(),
+    ByName(),
 ]
 
 __all__ = [

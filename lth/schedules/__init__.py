@@ -9,12 +9,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lth.family import by_name
+from lth.family import ByName
 from lth.schedules._base import ScheduleContract
 from lth.schedules.geometric import Geometric
 from lth.schedules.linear import Linear
 from lth.schedules.one_shot import OneShot
 
-Schedule = Annotated[OneShot | Geometric | Linear, Field(discriminator="kind"), by_name()]
+Schedule = Annotated[OneShot | Geometric | Linear, Field(discriminator="kind"), ByName()]
 
 __all__ = ["Geometric", "Linear", "OneShot", "Schedule", "ScheduleContract"]

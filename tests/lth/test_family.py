@@ -4,7 +4,7 @@ import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
 from lth.catalogue import FAMILIES
-from lth.family import Member, aliases_of, by_name, kind_of, members
+from lth.family import ByName, Member, aliases_of, kind_of, members
 
 
 class Apple(Member):
@@ -21,7 +21,7 @@ class Pear(Member):
     stalk: int
 
 
-Fruit = Annotated[Apple | Pear, Field(discriminator="kind"), by_name({"ap": "apple"})]
+Fruit = Annotated[Apple | Pear, Field(discriminator="kind"), ByName({"ap": "apple"})]
 FRUIT = TypeAdapter(Fruit)
 ALL = [
     pytest.param(member, id=f"{name}/{kind_of(member)}")
@@ -77,3 +77,18 @@ def test_kinds_differ_within_a_family(name):
     kinds = [kind_of(member) for member in members(FAMILIES[name])]
     assert len(set(kinds)) == len(kinds)
     assert set(aliases_of(FAMILIES[name]).values()) <= set(kinds)
+
+
+def test_the_schema_of_a_family_allows_what_it_accepts():
+    bare, whole = FRUIT.json_schema()["anyOf"]
+    assert bare == {"type": "string", "enum": ["apple", "ap"]}
+    assert whole["discriminator"]["propertyName"] == "kind"
+    assert FRUIT.json_schema(mode="serialization").keys() == {"$defs", *whole}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_bare_kind_of_the_schema_is_accepted(name):
+    family = TypeAdapter(FAMILIES[name])
+    allowed, _ = family.json_schema().get("anyOf", ({}, None))
+    for kind in allowed.get("enum", [allowed.get("const")]):
+        assert kind is None or family.validate_python(kind)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from fastapi import FastAPI
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from lth.spec import parse_spec
@@ -68,3 +69,19 @@ def test_the_catalogue_lists_what_the_submission_schema_knows(document, api):
         entry["kind"] for family in api.get("/v1/catalogue").json().values() for entry in family
     }
     assert listed == kinds - {"model", "session", "robust"}
+
+
+LINEAR = {"kind": "linear", "units": 10}
+SHORT: list[dict] = [
+    {"kind": "model", "dataset": "mnist", "network": "conv-2"},
+    {"kind": "model", "pruning": {"criterion": "lfss", "scope": "global"}},
+    {"kind": "model", "reinit": "random", "training": {"decay": "cosine"}},
+    {"kind": "model", "network": {"kind": "layers", "layers": ["flatten", LINEAR]}},
+]
+
+
+@pytest.mark.parametrize("spec", SHORT)
+def test_the_schema_allows_members_by_their_bare_kind(document, spec):
+    schema = {"$ref": "#/components/schemas/Submission", "components": document["components"]}
+    assert parse_spec(spec)
+    Draft202012Validator(schema).validate(spec)
