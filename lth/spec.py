@@ -32,7 +32,7 @@ from lth.methods import (
 )
 from lth.networks import Network, PlacedLayer, place
 from lth.networks.presets import Lenet300100
-from lth.optimizers import Adam
+from lth.papers import Papers
 from lth.reinit import Reinit, Rewind
 from lth.training import Training
 
@@ -101,11 +101,8 @@ class _Spec(Document):
 
     @field_validator("training")
     @classmethod
-    def _papers_rate(cls, training: Training, info: ValidationInfo) -> Training:
-        if "optimizer" in training.model_fields_set or "network" not in info.data:
-            return training
-        adam = Adam(kind="adam", learning_rate=info.data["network"].learning_rate)
-        return training.model_copy(update={"optimizer": adam})
+    def _papers_optimizer(cls, training: Training, info: ValidationInfo) -> Training:
+        return _papers(info).training(training)
 
     @field_validator("training")
     @classmethod
@@ -137,8 +134,13 @@ class ModelSpec(_Spec):
     """One experiment on one network."""
 
     kind: Literal["model"]
-    pruning: Pruning = Pruning()
+    pruning: Pruning = Field(default=Pruning(), validate_default=True)
     reinit: Reinit = Rewind(kind="rewind")
+
+    @field_validator("pruning")
+    @classmethod
+    def _papers_rates(cls, pruning: Pruning, info: ValidationInfo) -> Pruning:
+        return _papers(info).pruning(pruning)
 
     @field_validator("reinit")
     @classmethod
@@ -165,6 +167,24 @@ class _Several(_Spec):
     experiments: tuple[Experiment, ...] = ()
     grid: Grid | None = None
 
+    @field_validator("experiments")
+    @classmethod
+    def _papers_rates(
+        cls, experiments: tuple[Experiment, ...], info: ValidationInfo
+    ) -> tuple[Experiment, ...]:
+        papers = _papers(info)
+        return tuple(
+            each.model_copy(update={"pruning": papers.pruning(each.pruning)})
+            if isinstance(each, Ticket)
+            else each
+            for each in experiments
+        )
+
+    @field_validator("grid")
+    @classmethod
+    def _papers_rates_of_cells(cls, grid: Grid | None, info: ValidationInfo) -> Grid | None:
+        return grid and grid.model_copy(update={"pruning": _papers(info).pruning(grid.pruning)})
+
     @property
     def expanded(self) -> tuple[Experiment, ...]:
         """The experiments of a trial: those written out, then those of the grid."""
@@ -188,6 +208,11 @@ class SessionSpec(_Several):
     @property
     def trial_numbers(self) -> range:
         return range(1, 2)
+
+
+def _papers(info: ValidationInfo) -> Papers:
+    """The papers' figures for a spec's network."""
+    return info.data["network"].papers if "network" in info.data else Papers()
 
 
 def _trials(value: int, info: ValidationInfo) -> int:

@@ -13,13 +13,14 @@ from pydantic import Field, ValidationInfo, field_validator
 from lth.family import ByName, Member
 from lth.limits import bounded, limits_of
 from lth.networks.layers import Conv2D, Flatten, Layer, Linear, MaxPooling2D, Shape
+from lth.papers import Papers
 
 
 class NetworkContract(Protocol):
     """A network's `kind`, its layers, and how the papers train it."""
 
-    learning_rate: ClassVar[float]
-    """Of Adam, for a spec that names no optimizer."""
+    papers: ClassVar[Papers]
+    """What holds for a spec that does not say otherwise."""
 
     def expand(self, input_shape: Shape, classes: int) -> tuple[Layer, ...]:
         """The layers for samples of `input_shape`, the last giving one logit a class.
@@ -33,7 +34,7 @@ class NetworkContract(Protocol):
 class Lenet300100(Member):
     """LeNet-300-100: 266,200 kernel weights on MNIST."""
 
-    learning_rate: ClassVar[float] = 1.2e-3
+    papers: ClassVar[Papers] = Papers(learning_rate=1.2e-3)
 
     kind: Literal["lenet-300-100"]
 
@@ -62,7 +63,7 @@ class _VggLike(Member):
 class Conv2(_VggLike):
     """Conv-2: 4,300,992 kernel weights on CIFAR-10."""
 
-    learning_rate: ClassVar[float] = 2e-4
+    papers: ClassVar[Papers] = Papers(learning_rate=2e-4)
 
     kind: Literal["conv-2"]
 
@@ -73,7 +74,7 @@ class Conv2(_VggLike):
 class Conv4(_VggLike):
     """Conv-4: 2,425,024 kernel weights on CIFAR-10."""
 
-    learning_rate: ClassVar[float] = 3e-4
+    papers: ClassVar[Papers] = Papers(learning_rate=3e-4)
 
     kind: Literal["conv-4"]
 
@@ -84,7 +85,7 @@ class Conv4(_VggLike):
 class Conv6(_VggLike):
     """Conv-6: 2,261,184 kernel weights on CIFAR-10."""
 
-    learning_rate: ClassVar[float] = 3e-4
+    papers: ClassVar[Papers] = Papers(learning_rate=3e-4, convolution_rate=0.75)
 
     kind: Literal["conv-6"]
 
@@ -95,7 +96,7 @@ class Conv6(_VggLike):
 class LayerList(Member):
     """A free list of layers; the last one gives the classes, as logits without an activation."""
 
-    learning_rate: ClassVar[float] = 1.2e-3
+    papers: ClassVar[Papers] = Papers(learning_rate=1.2e-3)
 
     kind: Literal["layers"]
     layers: tuple[Layer, ...] = Field(min_length=1)

@@ -45,6 +45,34 @@ def test_a_network_without_an_optimizer_is_trained_as_in_the_papers(network, rat
         assert (optimizer.kind, optimizer.learning_rate) == ("adam", rate)
 
 
+@pytest.mark.parametrize(
+    ("network", "rate"),
+    [("lenet-300-100", 0.5), ("conv-2", 0.5), ("conv-4", 0.5), ("conv-6", 0.75)],
+)
+def test_convolutions_are_pruned_at_the_papers_rate(network, rate):
+    def rates(spec):
+        return {each.pruning.scope.convolution for each in spec.expanded}
+
+    fields = {"network": network, "dataset": "cifar10"}
+    half = {"scope": {"kind": "layer", "output": 1}}
+    grid = {"criteria": ["lf"], "reinit": ["rewind"]}
+    assert rates(model(**fields)) == {rate}
+    assert rates(model(**fields, pruning=half)) == {rate}
+    both = session({"name": "a"}, {"name": "b", "pruning": half}, grid=grid, **fields)
+    assert rates(both) == {rate}
+    again = parse_spec(both.model_dump(mode="json"))
+    assert again == both
+
+
+def test_a_rate_for_convolutions_that_is_given_is_taken():
+    halved = {"scope": {"kind": "layer", "convolution": 0.5}}
+    spec = model(network="conv-6", dataset="cifar10", pruning=halved)
+    assert spec.pruning.scope.convolution == 0.5
+    assert parse_spec(spec.model_dump(mode="json")) == spec
+    everywhere = model(network="conv-6", dataset="cifar10", pruning={"scope": "global"})
+    assert everywhere.pruning.scope.kind == "global"
+
+
 def test_an_optimizer_that_is_given_is_taken():
     optimizer = {"kind": "sgd", "learning_rate": 0.1}
     spec = model(network="conv-2", training={"optimizer": optimizer})
