@@ -13,6 +13,7 @@ from service.api.artifacts import router as artifacts
 from service.api.datasets import router as datasets
 from service.api.events import router as events
 from service.api.events.feed import Feed
+from service.api.heads import Heads
 from service.api.jobs import commands, looking, submitting
 from service.api.jobs import logs as job_logs
 from service.api.keyring import Keyring
@@ -78,6 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(v1)
     for feature in _AT_THE_ROOT:
         app.include_router(feature.router)
+    app.add_middleware(Heads)
     app.add_middleware(Tracing)
     handlers.install(app)
     openapi.install(app)

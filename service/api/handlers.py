@@ -75,8 +75,10 @@ async def _http(request: Request, error: Exception) -> Response:
         problem: ApiError = NotFound(f"there is nothing at {path}; see /openapi.json for what is")
     elif error.status_code == MethodNotAllowed.status:
         allowed = (error.headers or {}).get("Allow", "")
+        allowed = allowed.replace("GET", "GET, HEAD")
         problem = MethodNotAllowed(
-            f"{request.method} is not allowed at {path}; allowed: {allowed}", headers=error.headers
+            f"{request.method} is not allowed at {path}; allowed: {allowed}",
+            headers={"Allow": allowed},
         )
     else:
         problem = MalformedRequest(str(error.detail), headers=error.headers)

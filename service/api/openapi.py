@@ -33,6 +33,7 @@ Runs experiments on the Lottery Ticket Hypothesis: submit a spec, follow its eve
 results, masks and plots by the job's id. Every request but those for health needs an API key.
 
 Every answer that is no success is `application/problem+json` (RFC 9457) with a stable `type`.
+Whatever answers GET answers HEAD too: the same status and headers, without the body.
 """
 
 

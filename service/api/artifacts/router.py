@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from lth.artifacts import MASKS
 from service.api.artifacts.sending import FILE_ANSWERS, Conditions, send
@@ -41,6 +41,7 @@ def list_artifacts(job: JobDep, parts: PartsDep) -> ArtifactList:
 def fetch_artifact(
     job: JobDep,
     parts: PartsDep,
+    request: Request,
     conditions: Annotated[Conditions, Header()],
     name: Annotated[str, Path(examples=["trial-1/ticket/masks.npz"])],
 ) -> Response:
@@ -50,7 +51,7 @@ def fetch_artifact(
     """
     with parts.database.transaction() as session:
         artifact = artifacts.get(session, job.id, name.replace("\0", ""))
-    return send(artifact, parts, conditions)
+    return send(artifact, parts, conditions, request)
 
 
 @router.get(
@@ -60,12 +61,16 @@ def fetch_artifact(
     responses={**FILE_ANSWERS, **answers(InvalidRequest)},
 )
 def fetch_masks(
-    job: JobDep, parts: PartsDep, conditions: Annotated[Conditions, Header()], run: RunKey = None
+    job: JobDep,
+    parts: PartsDep,
+    request: Request,
+    conditions: Annotated[Conditions, Header()],
+    run: RunKey = None,
 ) -> Response:
     """An npz of boolean arrays `level-N/LAYER`; True is kept."""
     with parts.database.transaction() as session:
         artifact = artifacts.first(session, job.id, MASKS, run)
-    return send(artifact, parts, conditions)
+    return send(artifact, parts, conditions, request)
 
 
 @router.get(
@@ -77,6 +82,7 @@ def fetch_masks(
 def fetch_plot(
     job: JobDep,
     parts: PartsDep,
+    request: Request,
     conditions: Annotated[Conditions, Header()],
     name: Annotated[
         str,
@@ -91,4 +97,4 @@ def fetch_plot(
     with parts.database.transaction() as session:
         ending = f"plots/{name}".replace("\0", "")
         artifact = artifacts.first(session, job.id, ending, run)
-    return send(artifact, parts, conditions)
+    return send(artifact, parts, conditions, request)

@@ -3,12 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
-from fastapi import Response, status
+from fastapi import Request, Response, status
 from fastapi.responses import RedirectResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
 from lth.artifacts import JSON, NPZ, PNG, SVG
 from service.api.artifacts.ranges import etag, matches, wanted_range
+from service.api.heads import wants_body
 from service.api.parts import Parts
 from service.api.problems import NotFound, RangeNotSatisfiable, answers
 from service.store.tables import Artifact
@@ -36,8 +37,8 @@ class Conditions(BaseModel):
     )
 
 
-def send(artifact: Artifact, parts: Parts, conditions: Conditions) -> Response:
-    """Answer a request for a file."""
+def send(artifact: Artifact, parts: Parts, conditions: Conditions, request: Request) -> Response:
+    """Answer a request for a file, or for its headers."""
     headers = {
         "ETag": etag(artifact.digest),
         "Cache-Control": "private, no-cache",
@@ -45,13 +46,16 @@ def send(artifact: Artifact, parts: Parts, conditions: Conditions) -> Response:
     }
     if matches(conditions.if_none_match, artifact.digest):
         return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
-    if parts.blobs.can_presign and not parts.settings.proxy_artifacts:
+    # An address is signed for GET alone; what HEAD asks for is known here.
+    if parts.blobs.can_presign and not parts.settings.proxy_artifacts and wants_body(request):
         return RedirectResponse(parts.blobs.presign(artifact.digest, _VALID), headers=headers)
     wanted = wanted_range(conditions.range, conditions.if_range, artifact.digest, artifact.size)
     filename = artifact.name.replace("/", "-")
     headers["Content-Disposition"] = f'inline; filename="{filename}"'
     if wanted is None:
         headers["Content-Length"] = str(artifact.size)
+        if not wants_body(request):
+            return Response(None, 200, headers, artifact.media_type)
         pieces = parts.blobs.stream(artifact.digest)
         return StreamingResponse(pieces, 200, headers, artifact.media_type)
     headers["Content-Length"] = str(len(wanted))

@@ -59,7 +59,8 @@ class World:
                 del api.headers["Authorization"]
             # The stream of an unfinished job has no end: its first bytes are enough.
             with api.stream(method, path) as response:
-                if "text/event-stream" not in response.headers.get("content-type", ""):
+                streamed = "text/event-stream" in response.headers.get("content-type", "")
+                if method == "HEAD" or not streamed:
                     response.read()
                 return response
 

@@ -1,0 +1,42 @@
+"""``HEAD``, for whatever answers ``GET``: the same status and the same headers, without the body.
+
+It is done here for all routes at once, so that none can forget it.
+"""
+
+import anyio
+from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_ASKED = "lth.head"
+
+
+def wants_body(request: Request) -> bool:
+    """Whether an endpoint for ``GET`` is asked for more than its headers."""
+    return _ASKED not in request.scope
+
+
+class Heads:
+    """ASGI middleware: lets an endpoint answer ``HEAD`` as it answers ``GET``."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+        scope["method"] = "GET"
+        scope[_ASKED] = True
+        # A range is one of a body (RFC 9110, section 14.2).
+        scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
+        with anyio.CancelScope() as endpoint:
+
+            async def send_head(message: Message) -> None:
+                if message["type"] != "http.response.start":
+                    return
+                scope["method"] = "HEAD"  # The server lets the body be shorter than announced.
+                await send(message)
+                await send({"type": "http.response.body"})
+                endpoint.cancel()  # A stream of events has no end of its own.
+
+            await self.app(scope, receive, send_head)

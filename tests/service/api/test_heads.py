@@ -1,0 +1,46 @@
+"""Whatever can be fetched can be asked for its headers alone."""
+
+import hashlib
+
+import pytest
+
+from service.store.blobs import Blobs
+from tests.service.api.test_access import OPERATIONS, World, world  # noqa: F401
+from tests.service.api.test_artifacts import CONTENT, DIGEST, left_behind
+from tests.service.api.test_submitting import SPEC, problem
+
+GETS = [operation.split(" ")[1] for operation in OPERATIONS if operation.startswith("GET ")]
+OF_THE_MOMENT = {"date", "x-request-id", "ratelimit", "content-length", "transfer-encoding"}
+
+
+def test_every_get_answers_head_with_the_same_status_and_headers(world):  # noqa: F811
+    assert len(GETS) >= 20
+    for path in GETS:
+        got, head = (world.ask("admin", f"{method} {path}") for method in ("GET", "HEAD"))
+        assert head.status_code == got.status_code, path
+        assert head.content == b"", path
+        told = [
+            {k: v for k, v in one.headers.items() if k not in OF_THE_MOMENT} for one in (got, head)
+        ]
+        assert told[0] == told[1], path
+
+
+@pytest.mark.parametrize("range_", [{}, {"Range": "bytes=0-9"}])
+def test_the_head_of_a_file_tells_its_length_and_digest(api, database, settings, range_):
+    job = left_behind(api, database, Blobs(settings.object_store_url))
+    path = f"/v1/jobs/{job}/artifacts/trial-1/a/masks.npz"
+    head = api.head(path, headers=range_)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(CONTENT))
+    assert head.headers["etag"] == f'"{DIGEST}"'
+    assert head.headers["content-type"] == "application/x-npz"
+    assert api.head(path, headers={"If-None-Match": f'"{DIGEST}"'}).status_code == 304
+    assert hashlib.sha256(api.get(path).content).hexdigest() == DIGEST
+
+
+def test_what_cannot_be_fetched_has_no_head(api):
+    assert api.head("/v1/jobs/job_unknown").status_code == 404
+    refused = api.head(f"/v1/jobs/{api.post('/v1/jobs', json=SPEC).json()['id']}/cancel")
+    assert (refused.status_code, refused.content) == (405, b"")
+    assert problem(api.post("/v1/catalogue"), 405, "method-not-allowed")
+    assert api.post("/v1/catalogue").headers["allow"] == "GET, HEAD"
