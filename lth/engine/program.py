@@ -76,6 +76,9 @@ class Program:
         self._fresh_slots = read(self._slots)
         self._augmentation: Augmentation = augmentation
         compiled = tf.function(jit_compile=self.xla, reduce_retracing=False)
+        # XLA makes one pass of an update where TensorFlow's kernels make ten, and updates are bound
+        # by memory: on a CPU this is worth it for convolutions too.
+        self._update = tf.function(self._apply, jit_compile=True)
         self._steps_per_second = 0.0
         self._train = compiled(self._train_steps)
         self._evaluate = compiled(self._evaluate_batches)
@@ -223,7 +226,7 @@ class Program:
                 loss += tf.add_n(self.model.losses) if self.model.losses else 0.0
             gradients = tape.gradient(loss, [variable.value for variable in trained])
             self._optimizer.learning_rate = rates[number]
-            self._optimizer.apply(gradients, trained)
+            self._update(gradients)
             return number + 1, loss_sum + loss, correct_sum + _correct(labels, logits)
 
         _, loss, correct = tf.while_loop(
@@ -233,6 +236,9 @@ class Program:
             parallel_iterations=1,
         )
         return loss, correct
+
+    def _apply(self, gradients: list[Any]) -> None:
+        self._optimizer.apply(gradients, self.model.trainable_variables)
 
     def _evaluate_batches(
         self, x: Any, y: Any, batches: Any, counted: Any, factor: Any, offset: Any

@@ -28,6 +28,15 @@ def blueprint() -> Blueprint:
     return Blueprint.of_sequential(network(), (8, 8, 1))
 
 
+@pytest.fixture(scope="module")
+def convolving() -> Blueprint:
+    layers = [LotteryConv2D(4, activation="relu"), keras.layers.Flatten(), LotteryLinear(10)]
+    return Blueprint.of_sequential(keras.Sequential(layers), (8, 8, 1))
+
+
+either = pytest.mark.parametrize("which", ["blueprint", "convolving"])
+
+
 def loaded(blueprint: Blueprint, optimizer, masks=None):
     compiled = program(blueprint, optimizer)
     weights = blueprint.initial_weights(1)
@@ -57,7 +66,9 @@ def test_one_step_of_plain_descent_is_the_gradient_worked_out_by_hand(data, blue
     assert new["linear_1/bias"] == pytest.approx(-0.5 * by_hidden.sum(axis=0), abs=1e-6)
 
 
-def test_training_agrees_with_keras_own_fit_on_the_same_batches(data, blueprint):
+@either
+def test_training_agrees_with_keras_own_fit_on_the_same_batches(data, which, request):
+    blueprint = request.getfixturevalue(which)
     compiled, weights = loaded(blueprint, Adam(kind="adam", learning_rate=1.0))
     order = data.order(100, 1, 0, 0)
     totals = compiled.train(
@@ -79,7 +90,9 @@ def test_training_agrees_with_keras_own_fit_on_the_same_batches(data, blueprint)
     assert losses[0] == pytest.approx(2.3, abs=0.5)
 
 
-def test_a_call_in_parts_gives_the_bytes_of_a_whole_one(data, blueprint):
+@either
+def test_a_call_in_parts_gives_the_bytes_of_a_whole_one(data, which, request):
+    blueprint = request.getfixturevalue(which)
     ends = []
     for cuts in ([0, 12], [0, 1, 5, 12]):
         compiled, _ = loaded(blueprint, Adam(kind="adam", learning_rate=1.0))
@@ -149,10 +162,10 @@ def test_one_program_serves_every_learning_rate_but_not_every_optimizer(blueprin
     assert program(blueprint, Sgd(kind="sgd", learning_rate=0.1)) is not adam
 
 
-def test_xla_compiles_dense_networks_and_leaves_convolutions_on_a_cpu_to_tensorflow(blueprint):
+def test_xla_compiles_dense_networks_and_leaves_convolutions_on_a_cpu_to_tensorflow(
+    blueprint, convolving
+):
     assert program(blueprint, Adam(kind="adam", learning_rate=0.1)).xla
-    images = keras.Sequential([LotteryConv2D(2), keras.layers.Flatten(), LotteryLinear(10)])
-    convolving = Blueprint.of_sequential(images, (8, 8, 1))
     assert not program(convolving, Adam(kind="adam", learning_rate=0.1)).xla
 
 
