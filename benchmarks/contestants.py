@@ -5,10 +5,13 @@ must be compiled is compiled before the clock starts, for all of them.
 """
 
 import json
+import multiprocessing
 import os
 import resource
 import sys
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
 from time import perf_counter, process_time
 from typing import Any
 
@@ -38,14 +41,14 @@ def engine(network: str, epochs: int) -> Timed:
     return work
 
 
-def keras_fit(network: str, epochs: int, times: int = 1, samples: int | None = None) -> Timed:
+def keras_fit(network: str, epochs: int, times: int = 1) -> Timed:
     """`fit` of a compiled Keras model with the same masked layers, validation each epoch."""
     import keras
 
     from lth.engine.network import Blueprint
 
     spec = job(network, epochs)
-    arrays = cifar() if network == "conv-2" else mnist(samples)
+    arrays = cifar() if network == "conv-2" else mnist()
     held = HELD if network == "conv-2" else VALIDATION
     x, y = arrays.x_train.astype(np.float32) / np.float32(255), arrays.y_train
     facts = spec.dataset.facts
@@ -90,6 +93,7 @@ def tensorflow_steps(network: str, epochs: int) -> Timed:
     x = tf.constant(arrays.x_train[HELD:].astype(np.float32) / np.float32(255))
     y = tf.constant(arrays.y_train[HELD:])
     held_x = tf.constant(arrays.x_train[:HELD].astype(np.float32) / np.float32(255))
+    test_x = tf.constant(arrays.x_test.astype(np.float32) / np.float32(255))
 
     @tf.function
     def step(rows: Any) -> Any:
@@ -103,8 +107,8 @@ def tensorflow_steps(network: str, epochs: int) -> Timed:
         return loss
 
     @tf.function
-    def validate() -> Any:
-        return model(held_x, training=False)
+    def classify(images: Any) -> Any:
+        return model(images, training=False)
 
     def train(epochs: int) -> int:
         rng, done = np.random.default_rng(0), 0
@@ -113,7 +117,8 @@ def tensorflow_steps(network: str, epochs: int) -> Timed:
             for rows in order[: len(order) // BATCH * BATCH].reshape(-1, BATCH):
                 step(tf.constant(rows))
                 done += BATCH
-            validate().numpy()
+            classify(held_x).numpy()
+        classify(test_x).numpy()
         return done
 
     train(1)
@@ -190,7 +195,41 @@ def jax_scan(epochs: int, trials: int = 1) -> Timed:
     return lambda: train(epochs)
 
 
-def workers(epochs: int, experiments: int, trials: int, samples: int | None) -> Timed:
+def products(epochs: int) -> Timed:
+    """Nothing but the matrix products of the training steps, in NumPy, a process a core.
+
+    No training of this network in float32 can be faster than its products.
+    """
+    pool = ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
+    steps = job("lenet", epochs).training.iterations(60_000 - VALIDATION)
+    for done in [pool.submit(_multiply, 100) for _ in range(2)]:
+        done.result()
+
+    def work() -> int:
+        for done in [pool.submit(_multiply, steps) for _ in range(2)]:
+            done.result()
+        return 2 * steps * BATCH
+
+    return work
+
+
+def _multiply(steps: int) -> None:
+    rng = np.random.default_rng(0)
+    sizes = (784, 300, 100, 10)
+    values = [rng.random((BATCH, size), np.float32) for size in sizes]
+    kernels = [rng.random(shape, np.float32) for shape in pairwise(sizes)]
+    outputs = [np.empty_like(value) for value in values]
+    gradients = [np.empty_like(kernel) for kernel in kernels]
+    for _ in range(steps):
+        for number, kernel in enumerate(kernels):
+            np.matmul(values[number], kernel, out=outputs[number + 1])
+        for number in reversed(range(len(kernels))):
+            np.matmul(values[number].T, outputs[number + 1], out=gradients[number])
+            if number > 0:
+                np.matmul(outputs[number + 1], kernels[number].T, out=outputs[number])
+
+
+def workers(epochs: int, experiments: int, trials: int) -> Timed:
     """A whole job's runs through two worker processes of one thread each."""
     from benchmarks.two_workers import TwoWorkers
 
@@ -202,7 +241,7 @@ def workers(epochs: int, experiments: int, trials: int, samples: int | None) -> 
     dataset = {"kind": "mnist", "validation": VALIDATION}
     several = {"experiments": [], "grid": grid} if experiments > 1 else {}
     spec = job("lenet", epochs, dataset=dataset, **several)
-    pool = TwoWorkers(spec, mnist(samples), only_dense=experiments == 1, trials=trials)
+    pool = TwoWorkers(spec, mnist(), only_dense=experiments == 1, trials=trials)
     return pool.run
 
 
@@ -212,14 +251,15 @@ CONTESTANTS: dict[str, Callable[[int], Timed]] = {
     "jax-scan": lambda epochs: jax_scan(epochs),
     "engine-thread": lambda epochs: engine("lenet", epochs),
     "engine-noise": lambda epochs: engine("lenet-noise", epochs),
-    "two-workers": lambda epochs: workers(epochs, 1, TRIALS, None),
+    "two-workers": lambda epochs: workers(epochs, 1, TRIALS),
     "keras-fit-five": lambda epochs: keras_fit("lenet", epochs, TRIALS),
     "jax-vmap": lambda epochs: jax_scan(epochs, TRIALS),
     "engine-conv": lambda epochs: engine("conv-2", epochs),
     "keras-fit-conv": lambda epochs: keras_fit("conv-2", epochs),
     "tensorflow-conv": lambda epochs: tensorflow_steps("conv-2", epochs),
-    "session": lambda epochs: workers(epochs, 10, 1, 25_000),
-    "keras-fit-pairs": lambda epochs: keras_fit("lenet", epochs, 20, 25_000),
+    "session": lambda epochs: workers(epochs, 10, 1),
+    "keras-fit-pairs": lambda epochs: keras_fit("lenet", epochs, 4),
+    "products": products,
 }
 
 

@@ -10,7 +10,7 @@ import os
 import platform
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
@@ -23,12 +23,21 @@ ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 
 @dataclass(frozen=True)
 class Contest:
-    """Contestants that do the same work, and what is claimed of the first."""
+    """Contestants that do the same work, and what is claimed of the first.
+
+    Attributes:
+        title: what the work is.
+        epochs: of each training.
+        environment: of each contestant.
+        marks: one contestant, another, and how many times as fast the one shall be.
+        parts: of a contestant that does only one part in so many of the work, many times the same.
+    """
 
     title: str
     epochs: int
     environment: dict[str, dict[str, str]]
     marks: tuple[tuple[str, str, float], ...]
+    parts: dict[str, int] = field(default_factory=dict)
 
 
 CONTESTS = (
@@ -47,18 +56,24 @@ CONTESTS = (
     Contest(
         "the same, five trials",
         3,
-        {"two-workers": {}, "keras-fit-five": {}, "jax-vmap": {}},
+        {
+            "two-workers": {},
+            "keras-fit-five": {},
+            "jax-vmap": {},
+            "products": {"OPENBLAS_NUM_THREADS": "1"},
+        },
         (("two-workers", "keras-fit-five", 9.0), ("two-workers", "jax-vmap", 1.5)),
     ),
     Contest(
         "a session of ten experiments on one trunk, and ten separate pairs of fits",
-        2,
+        3,
         {"session": {}, "keras-fit-pairs": {}},
         (("session", "keras-fit-pairs", 15.0),),
+        {"keras-fit-pairs": 5},
     ),
     Contest(
         "Conv-2, images of CIFAR-10's shape, batch 60",
-        1,
+        2,
         {"engine-conv": {}, "tensorflow-conv": {}, "keras-fit-conv": {}},
         (("engine-conv", "tensorflow-conv", 1.0), ("engine-conv", "keras-fit-conv", 1.5)),
     ),
@@ -74,10 +89,11 @@ ABOUT = {
     "keras-fit": "Keras fit, masked layers",
     "keras-fit-five": "Keras fit, five times",
     "keras-fit-conv": "Keras fit, masked layers",
-    "keras-fit-pairs": "Keras fit, twenty times",
+    "keras-fit-pairs": "Keras fit, twenty times (four are timed)",
     "tensorflow-conv": "TensorFlow, a loop over a graph step",
     "jax-scan": "JAX, lax.scan over an epoch",
     "jax-vmap": "JAX, vmap over five trials",
+    "products": "NumPy, the matrix products alone, two processes",
 }
 
 
@@ -114,7 +130,10 @@ def _turn(name: str, epochs: int, environment: dict[str, str]) -> dict[str, Any]
 
 def _table(contest: Contest, told: dict[str, list[dict[str, Any]]]) -> Table:
     # A contestant's work is its own; work is compared by the time that the whole of it takes.
-    seconds = {name: median(turn["seconds"] for turn in turns) for name, turns in told.items()}
+    seconds = {
+        name: median(turn["seconds"] for turn in turns) * contest.parts.get(name, 1)
+        for name, turns in told.items()
+    }
     table = Table(title=contest.title, title_justify="left")
     for column, justify in (("contestant", "left"), *((c, "right") for c in _COLUMNS)):
         table.add_column(column, justify=justify)
