@@ -9,7 +9,7 @@ import typer
 
 from service.cli.connection import Json, open_client
 from service.cli.screen import err, out, print_json
-from service.cli.tables import dataset_table, key_table, worker_table
+from service.cli.tables import dataset_table, key_table, owner_table, worker_table
 from service.client import requests
 from service.tokens import new_token
 
@@ -26,6 +26,7 @@ class _Role(StrEnum):
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command()(workers)
+    app.command()(owners)
     app.add_typer(keys, name="keys")
     app.add_typer(datasets, name="datasets")
 
@@ -37,12 +38,22 @@ def workers(context: typer.Context, as_json: Json = False) -> None:
     print_json(found) if as_json else out.print(worker_table(found.workers))
 
 
+def owners(context: typer.Context, as_json: Json = False) -> None:
+    """Show what you have and may have; administrators see everybody."""
+    with open_client(context) as client:
+        found = client.send(requests.owners())
+    print_json(found) if as_json else out.print(owner_table(found.owners))
+
+
 @keys.command("list")
 def list_keys(context: typer.Context, as_json: Json = False) -> None:
     """List all keys, without their secrets."""
     with open_client(context) as client:
         found = client.send(requests.keys())
-    print_json(found) if as_json else out.print(key_table(found.keys))
+        if as_json:
+            return print_json(found)
+        owners = client.send(requests.owners()).owners
+    return out.print(key_table(found.keys, {one.name: one.stored_bytes for one in owners}))
 
 
 @keys.command("new")

@@ -1,13 +1,13 @@
 """Jobs, runs and results as tables."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from rich.table import Table
 
 from lth.results import At, LevelResult
 from service.client import Artifact, Job, Results, Run
-from service.client.models import Key, StoredDataset, Worker
+from service.client.models import Key, Owner, StoredDataset, Worker
 
 _COLOURS = {
     "succeeded": "green",
@@ -96,18 +96,38 @@ def worker_table(workers: Iterable[Worker]) -> Table:
     return made
 
 
-def key_table(keys: Iterable[Key]) -> Table:
-    """One line a key."""
-    made = table("key", "prefix", "owner", "role", "name", "created", "used", "valid")
+def key_table(keys: Iterable[Key], stored: Mapping[str, int]) -> Table:
+    """One line a key, with the bytes that its owner stores."""
+    columns = ("key", "prefix", "owner", ">stores", "role", "name", "created", "used", "valid")
+    made = table(*columns)
     for key in keys:
+        bytes_ = f"{stored.get(key.owner, 0):,}"
         ended = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else ""
         until = f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else "yes"
         used = f"{key.used_at:%Y-%m-%d}" if key.used_at else "never"
         created = f"{key.created_at:%Y-%m-%d}"
         made.add_row(
-            key.id, key.prefix, key.owner, key.role, key.name, created, used, ended or until
+            key.id, key.prefix, key.owner, bytes_, key.role, key.name, created, used, ended or until
         )
     return made
+
+
+def owner_table(owners: Iterable[Owner]) -> Table:
+    """One line an owner: what they have, of what they may have."""
+    made = table("owner", ">weight", ">runs running", ">jobs unfinished", ">bytes stored")
+    for one in owners:
+        made.add_row(
+            one.name,
+            f"{one.quota.weight:g}",
+            _of(one.running_runs, one.quota.max_running),
+            _of(one.unfinished_jobs, one.quota.max_queued),
+            _of(one.stored_bytes, one.quota.max_stored_bytes),
+        )
+    return made
+
+
+def _of(has: int, may: int | None) -> str:
+    return f"{has:,}" if may is None else f"{has:,} of {may:,}"
 
 
 def dataset_table(datasets: Iterable[StoredDataset]) -> Table:

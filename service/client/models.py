@@ -219,6 +219,31 @@ class KeyList(_Answer):
     keys: list[Key]
 
 
+class Quota(_Answer):
+    """What an owner may have; None is no bound."""
+
+    weight: float
+    max_running: int | None
+    max_queued: int | None
+    max_stored_bytes: int | None
+
+
+class Owner(_Answer):
+    """A person or a team: what they may have, and what they have."""
+
+    name: str
+    quota: Quota
+    running_runs: int
+    unfinished_jobs: int
+    stored_bytes: int
+
+
+class OwnerList(_Answer):
+    """Owners, by name."""
+
+    owners: list[Owner]
+
+
 class StoredDataset(_Answer):
     """A data set that was uploaded; a spec refers to it by its id."""
 

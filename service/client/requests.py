@@ -21,6 +21,7 @@ from service.client.models import (
     Key,
     KeyList,
     MadeKey,
+    OwnerList,
     Plan,
     Results,
     Role,
@@ -162,6 +163,11 @@ def workers() -> Request[WorkerList]:
 def keys() -> Request[KeyList]:
     """All keys, without their secrets. For administrators."""
     return Request("GET", "/v1/keys", _model(KeyList))
+
+
+def owners() -> Request[OwnerList]:
+    """What you have and may have; for administrators, of everybody."""
+    return Request("GET", "/v1/owners", _model(OwnerList))
 
 
 def make_key(

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.store.errors import NotThere, QuotaExceeded
 from service.store.states import FINISHED_JOB, RunState
-from service.store.tables import Artifact, Job, Owner, Run, StoredDataset
+from service.store.tables import Job, Owner, Run, StoredDataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,35 +64,40 @@ def set_quota(session: Session, name: str, quota: Quota) -> Owner:
 
 
 def holdings(session: Session, name: str) -> Holdings:
-    """What an owner has: runs, jobs, and the bytes of artifacts and data sets."""
+    """What an owner has: runs, jobs, and the bytes of their files and data sets.
+
+    A file counts for each job that has it.
+    """
     running = select(func.count()).where(Run.owner == name, Run.state == RunState.RUNNING)
     jobs = select(func.count()).where(Job.owner == name, Job.state.not_in(FINISHED_JOB))
+    stored = select(Owner.stored_bytes).where(Owner.name == name)
     return Holdings(
         running_runs=session.scalar(running) or 0,
         unfinished_jobs=session.scalar(jobs) or 0,
-        stored_bytes=stored_bytes(session, name),
+        stored_bytes=session.scalar(stored) or 0,
     )
 
 
-def stored_bytes(session: Session, name: str) -> int:
-    """The bytes of an owner's artifacts and data sets; equal files of several jobs count once."""
-    files = select(Artifact.digest, Artifact.size).join(Job).where(Job.owner == name)
-    datasets = select(StoredDataset.digest, StoredDataset.size).where(StoredDataset.owner == name)
-    kept = files.union(datasets).subquery()
-    return int(session.scalar(select(func.coalesce(func.sum(kept.c.size), 0))) or 0)
-
-
-def check_room(session: Session, name: str, more: int = 0) -> None:
+def check_room(session: Session, name: str, more: int = 1) -> None:
     """Refuse to store more than an owner may.
 
     Raises:
         QuotaExceeded: when `more` bytes would not fit.
     """
-    most = session.scalar(select(Owner.max_stored_bytes).where(Owner.name == name))
-    if most is None:
-        return
-    used = stored_bytes(session, name)
-    if used + more > most:
-        raise QuotaExceeded(
-            f"'{name}' stores {used} bytes and may store {most}; delete jobs or data sets"
-        )
+    bound = select(Owner.max_stored_bytes, Owner.stored_bytes).where(Owner.name == name)
+    most, used = session.execute(bound).one_or_none() or (None, 0)
+    if most is not None and used + more > most:
+        raise _full(session, name, used, most, more)
+
+
+def _full(session: Session, name: str, used: int, most: int, more: int) -> QuotaExceeded:
+    in_datasets = select(func.coalesce(func.sum(StoredDataset.size), 0))
+    datasets = session.scalar(in_datasets.where(StoredDataset.owner == name)) or 0
+    finished = select(Job.id).where(Job.owner == name, Job.state.in_(FINISHED_JOB))
+    oldest = session.scalar(finished.order_by(Job.id).limit(1))
+    such = f" (the oldest is '{oldest}')" if oldest else ""
+    room = f"has no room for {more:,} more" if more > 1 else "has no room left"
+    return QuotaExceeded(
+        f"'{name}' stores {used:,} bytes, {datasets:,} of them in data sets, may store {most:,} "
+        f"and {room}; delete finished jobs{such} or data sets that no job uses"
+    )

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import NamedTuple, cast
 
 import sqlalchemy
 from sqlalchemy import delete, func, insert, select
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from lth.plan import PlannedRun
 from lth.spec import Spec, spec_hash
 from service.settings import Settings
-from service.store import jobs
+from service.store import jobs, owners
 from service.store.errors import IdempotencyMismatch, QuotaExceeded
 from service.store.events import EventKind
 from service.store.ids import job_id, uuid7
@@ -66,15 +66,17 @@ def submit(session: Session, submission: Submission, settings: Settings) -> Subm
 
     Raises:
         IdempotencyMismatch: when the key was used for another body.
-        QuotaExceeded: when the owner has as many unfinished jobs as they may.
+        QuotaExceeded: when the owner has as many unfinished jobs, or stores as much, as they may.
     """
-    most = _most_queued(session, submission.owner)
+    most = _bounds(session, submission.owner)
     name = job_id()
     earlier = _earlier(session, submission, name, settings)
     if earlier is not None:
         return Submitted(jobs.get(session, earlier), created=False)
-    if most is not None:
-        _check_quota(session, submission.owner, most)
+    if most.queued is not None:
+        _check_quota(session, submission.owner, most.queued)
+    if most.stored_bytes is not None:
+        owners.check_room(session, submission.owner)
     job = _job(name, submission, settings)
     session.add(job)
     session.flush()
@@ -132,13 +134,19 @@ def _claim(session: Session, owner: str, asked: Idempotency, name: str) -> bool:
     return claimed is not None
 
 
-def _most_queued(session: Session, name: str) -> int | None:
-    """How many unfinished jobs an owner may have; the owner is made if there is none."""
-    found = session.execute(select(Owner.max_queued).where(Owner.name == name)).first()
+class _Bounds(NamedTuple):
+    queued: int | None = None
+    stored_bytes: int | None = None
+
+
+def _bounds(session: Session, name: str) -> _Bounds:
+    """What an owner may have; the owner is made if there is none."""
+    bounds = select(Owner.max_queued, Owner.max_stored_bytes).where(Owner.name == name)
+    found = session.execute(bounds).first()
     if found is None:
         session.execute(upsert(Owner).values(name=name).on_conflict_do_nothing())
-        return None
-    return found[0]
+        return _Bounds()
+    return _Bounds(*found)
 
 
 def _table(kind: type[Table]) -> sqlalchemy.Table:

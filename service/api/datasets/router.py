@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
+from io import SEEK_END
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Path, Query, Response, status
@@ -25,7 +26,7 @@ from service.api.problems import (
     UnsupportedMediaType,
     answers,
 )
-from service.store import audit, datasets, keeping
+from service.store import audit, datasets, keeping, owners
 from service.store.blobs import Blob
 from service.store.tables import StoredDataset
 
@@ -102,6 +103,8 @@ def upload_dataset(
         facts = check(file, parts.settings.max_dataset_bytes)
     except BadArchive as error:
         raise InvalidDataset(str(error)) from None
+    with parts.database.transaction() as session:
+        owners.check_room(session, principal.owner, _size(file))
     blob = _keep(parts, file)
     with parts.database.transaction() as session:
         dataset = datasets.add(session, principal.owner, name, blob, asdict(facts))
@@ -156,6 +159,10 @@ def _keep(parts: Parts, file: BinaryIO) -> Blob:
     with parts.database.transaction() as session:
         keeping.enter(session, [Blob(digest.hexdigest(), file.tell())])
     return parts.blobs.put_stream(_pieces(file))
+
+
+def _size(file: BinaryIO) -> int:
+    return file.seek(0, SEEK_END)
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:

@@ -29,6 +29,9 @@ class Owner(Table):
     max_running: Mapped[int | None]
     max_queued: Mapped[int | None]
     max_stored_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """Files of jobs (artifacts, checkpoints, logs) and data sets: kept right by triggers, which
+    the migration 0003 made."""
     usage: Mapped[float] = mapped_column(default=0.0, server_default="0")
     """Device seconds, halved with every half-life that passed since `usage_at`."""
     usage_at: Mapped[Now]

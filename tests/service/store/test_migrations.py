@@ -8,7 +8,7 @@ from sqlalchemy import inspect, select, text
 from lth.plan import plan
 from lth.spec import parse_spec
 from service.settings import Settings
-from service.store import submitting
+from service.store import owners, submitting
 from service.store.database import Database, make_engine
 from service.store.migrate import _config, migrate, up_to_date
 from service.store.submitting import Submission
@@ -49,6 +49,8 @@ def test_rows_of_an_earlier_release_live_through_an_upgrade(
         spec = parse_spec({"kind": "model"})
         again = submitting.submit(session, Submission("ann", spec, plan(spec)), Settings())
         assert again.created
+        # Its checkpoint was there before anybody counted.
+        assert owners.holdings(session, "ann").stored_bytes == 1234
     database.close()
 
 
@@ -77,9 +79,13 @@ def _insert_a_job_by_hand(url: str) -> None:
             " repeat('0', 64), '{}', 50, 'cpu', 'queued', 1, 0, 0)"
         ), {"id": job_id})  # fmt: skip
         connection.execute(text(
+            "INSERT INTO blobs (digest, size) VALUES (repeat('a', 64), 1234)"
+        ))  # fmt: skip
+        connection.execute(text(
             "INSERT INTO runs (id, job_id, key, position, kind, trial, seed, owner, pool, rank,"
-            " max_seconds, state, waiting_for, attempt, losses, cancel_requested, seconds)"
+            " max_seconds, state, waiting_for, attempt, losses, cancel_requested, seconds,"
+            " checkpoint_digest)"
             " VALUES (gen_random_uuid(), :id, 'trial-1/ticket', 0, 'experiment', 1, 7, 'ann',"
-            " 'cpu', now(), 60, 'queued', 0, 0, 0, false, 0)"
+            " 'cpu', now(), 60, 'queued', 0, 0, 0, false, 0, repeat('a', 64))"
         ), {"id": job_id})  # fmt: skip
     engine.dispose()

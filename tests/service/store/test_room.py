@@ -1,0 +1,149 @@
+"""What an owner stores is counted as it changes, and bounds what they may add."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from service.settings import Settings
+from service.store import commands, datasets, finishing, jobs, keeping, leases, owners, retention
+from service.store.blobs import Blob, Blobs
+from service.store.database import Database
+from service.store.errors import QuotaExceeded
+from service.store.finishing import Failure, Kept, Success
+from service.store.leases import Lease
+from service.store.owners import Quota
+from service.store.states import Reason
+from service.store.tables import Artifact, Job, Run, StoredBlob, StoredDataset
+from tests.service.store.conftest import Claim, Submit
+
+
+class Store:
+    """Does things to a database, and holds what is counted against what is there each time."""
+
+    def __init__(self, database: Database, blobs: Blobs) -> None:
+        self.database = database
+        self.blobs = blobs
+
+    def keep(self, size: int) -> Blob:
+        return keeping.keep(self.database, self.blobs, bytes(size))
+
+    def counted(self) -> int:
+        with self.database.transaction() as session:
+            counted = owners.holdings(session, "ann").stored_bytes
+            assert counted == _added_up(session, "ann")
+            assert owners.holdings(session, "bob").stored_bytes == _added_up(session, "bob")
+        return counted
+
+
+def _added_up(session: Session, owner: str) -> int:
+    job_ids = select(Job.id).where(Job.owner == owner)
+    found = [
+        select(func.sum(Artifact.size)).where(Artifact.job_id.in_(job_ids)),
+        select(func.sum(StoredDataset.size)).where(StoredDataset.owner == owner),
+        *(
+            select(func.sum(StoredBlob.size))
+            .join(Run, column == StoredBlob.digest)
+            .where(Run.job_id.in_(job_ids))
+            for column in (Run.checkpoint_digest, Run.log_digest)
+        ),
+    ]
+    return int(sum(session.scalar(query) or 0 for query in found))
+
+
+@pytest.fixture
+def store(database: Database, blobs: Blobs) -> Store:
+    return Store(database, blobs)
+
+
+def lease_of(claim: Claim, owner: str = "ann") -> Lease:
+    """The lease on the next run of an owner."""
+    while True:
+        claimed = claim()
+        assert claimed is not None
+        if claimed.owner == owner:
+            return claimed.lease
+
+
+def test_files_of_a_run_count_from_its_checkpoint_to_its_deletion(
+    store: Store, submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    submit(owner="bob")
+    job_id = submit()
+    lease = lease_of(claim)
+    for size in (500, 700):
+        kept = store.keep(size)
+        with database.transaction() as session:
+            leases.save_checkpoint(session, lease, kept.digest)
+        assert store.counted() == size
+    log = store.keep(30)
+    with database.transaction() as session:
+        finishing.fail(session, lease, Failure(Reason.INTERNAL, "", log), settings)
+    assert store.counted() == 730
+
+    with database.transaction() as session:
+        commands.retry(session, jobs.get(session, job_id), afresh=True)
+    assert store.counted() == 30
+    lease = lease_of(claim)
+    with database.transaction() as session:
+        leases.save_checkpoint(session, lease, store.keep(500).digest)
+    files = [Kept(str(size), store.keep(size), "x") for size in (1000, 2000, 1000)]
+    files[2] = Kept("equal", files[0].blob, "x")
+    with database.transaction() as session:
+        finishing.succeed(session, lease, Success(None, files, log=log), settings)
+    assert store.counted() == 4030, "the checkpoint is not needed any more"
+
+    with database.transaction() as session:
+        commands.delete(session, jobs.get(session, job_id))
+    assert store.counted() == 0
+
+
+def test_jobs_that_expire_give_their_room_back(
+    store: Store, submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    for size in (10, 20):
+        submit()
+        files = [Kept("masks.npz", store.keep(size), "x")]
+        with database.transaction() as session:
+            finishing.succeed(session, lease_of(claim), Success(None, files), settings)
+    assert store.counted() == 30
+    with database.transaction() as session:
+        session.execute(update(Job).values(finished_at=func.now() - timedelta(days=2)))
+        assert retention.expire_jobs(session, timedelta(days=1), "keep") == 2
+    assert store.counted() == 0
+
+
+def test_data_sets_count_until_they_are_deleted(store: Store, database: Database) -> None:
+    blob = store.keep(400)
+    with database.transaction() as session:
+        dataset = datasets.add(session, "ann", "mine", blob, {})
+    assert store.counted() == 400
+    with database.transaction() as session:
+        datasets.delete(session, datasets.get(session, dataset.id))
+    assert store.counted() == 0
+
+
+def test_who_stores_too_much_adds_nothing_until_something_is_deleted(
+    store: Store, submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    job_id = submit()
+    files = [Kept("masks.npz", store.keep(900), "x")]
+    with database.transaction() as session:
+        finishing.succeed(session, lease_of(claim), Success(None, files), settings)
+        owners.set_quota(session, "ann", Quota(max_stored_bytes=1000))
+    small, large = store.keep(100), store.keep(101)
+    with pytest.raises(QuotaExceeded, match="101 more"), database.transaction() as session:
+        datasets.add(session, "ann", "large", large, {})
+    submit()
+    with database.transaction() as session:
+        datasets.add(session, "ann", "small", small, {})
+
+    with pytest.raises(QuotaExceeded) as refused:
+        submit()
+    for said in ("stores 1,000 bytes", "100 of them in data sets", "may store 1,000", job_id):
+        assert said in str(refused.value)
+    submit(owner="bob")
+    with database.transaction() as session:
+        commands.delete(session, jobs.get(session, job_id))
+    submit()
