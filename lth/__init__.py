@@ -7,6 +7,7 @@ train networks load it when they are first used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lth.datasets import ArrayDataset
 from lth.errors import (
     DatasetMissing,
     Diverged,
@@ -34,6 +35,7 @@ _HEAVY = {
 }
 
 __all__ = [
+    "ArrayDataset",
     "DatasetMissing",
     "Diverged",
     "LotteryConv2D",

@@ -1,26 +1,30 @@
 """What experiments of a session share: the network, the data, the training, the seed."""
 
+import os
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import keras
-from pydantic import TypeAdapter
+import numpy as np
 
-from lth.datasets import Arrays, Dataset
+from lth.datasets import SETTING, ArrayDataset, Arrays, Dataset, DatasetContract
 from lth.engine.device import DeviceData, device_kind
 from lth.engine.network import Blueprint, PrunablePlace, Weights
 from lth.engine.program import Program, program
+from lth.errors import SpecError
+from lth.networks import Network
+from lth.papers import Papers
+from lth.problems import valid
 from lth.results import Environment
 from lth.seeds import trial_seed
 from lth.spec import Spec
 from lth.training import Training
 
 _PACKAGES = ("keras", "lth", "numpy", "tensorflow")
-_DATASET: TypeAdapter[Any] = TypeAdapter(Dataset)
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Conditions:
         training: of every level.
         seed: of the trial.
         output: name of the output layer; None for the last lottery layer.
+        papers: the papers' figures for the network.
     """
 
     blueprint: Blueprint
@@ -40,49 +45,72 @@ class Conditions:
     training: Training
     seed: int
     output: str | None = None
+    papers: Papers = field(default_factory=Papers)
 
     @classmethod
     def of_spec(cls, spec: Spec, seed: int, arrays: Arrays) -> "Conditions":
         """The conditions of the trial of a spec that has this seed."""
-        facts, dataset = spec.dataset.facts, spec.dataset
-        data = DeviceData.of(arrays, dataset.validation, seed, dataset.normalisation, facts.classes)
-        blueprint = Blueprint.of_spec(spec.network, facts.shape, facts.classes)
-        return cls(blueprint, data, spec.training, seed)
+        return cls._of(spec.network, spec.dataset, arrays, spec.training, seed)
 
     @classmethod
     def of_network(
         cls,
-        network: keras.Sequential,
+        network: Any,
         dataset: Any,
-        training: Training,
+        training: Training | None,
         seed: int,
         trial: int,
-        directory: Path | None,
         output: str | None,
     ) -> "Conditions":
-        """The conditions of a trial with a network of the user's own.
+        """The conditions of a trial of a study; the arguments are those of `lth.trial.OneTrial`.
 
-        Args:
-            network: an unbuilt Sequential of lottery layers and Keras' own.
-            dataset: a name such as "digits", or a member of `lth.datasets.Dataset`.
-            training: of every level.
-            seed: of the whole study; each trial's is spawned from it.
-            trial: from 1.
-            directory: where data sets are looked up as ``NAME.npz``.
-            output: name of the output layer.
+        Raises:
+            NothingToPrune: when the network has no lottery layer.
+            DatasetMissing: when the data cannot be had.
+            SpecError: when network and data do not fit each other.
         """
-        chosen = _DATASET.validate_python(dataset)
+        if not isinstance(network, keras.Layer):
+            network = valid(Network, network, "network")
+        if isinstance(dataset, np.ndarray | tuple | list):
+            raise SpecError(
+                "arrays are given as lth.ArrayDataset(x_train, y_train, x_test, y_test), which can "
+                "also do without the last two"
+            )
+        if not isinstance(dataset, ArrayDataset):
+            dataset = valid(Dataset, dataset, "dataset")
+        if training is not None:
+            training = valid(Training, training, "training")
+        folder = os.environ.get(SETTING)
+        arrays = dataset.load(Path(folder) if folder else None)
         own = trial_seed(seed, trial)
-        data = DeviceData.of(
-            chosen.load(directory),
-            chosen.validation,
-            own,
-            chosen.normalisation,
-            chosen.facts.classes,
-        )
-        return cls(
-            Blueprint.of_sequential(network, chosen.facts.shape), data, training, own, output
-        )
+        trained = _papers(network).training(training or Training())
+        made = cls._of(network, dataset, arrays, trained, own, output)
+        trained.check(len(made.data.train), dataset.facts.shape)
+        _check_logits(made.program(freezing=False).model, made.data.classes)
+        return made
+
+    @classmethod
+    def _of(
+        cls,
+        network: Any,
+        dataset: DatasetContract,
+        arrays: Arrays,
+        training: Training,
+        seed: int,
+        output: str | None = None,
+    ) -> "Conditions":
+        facts = dataset.facts
+        data = DeviceData.of(arrays, dataset.validation, seed, dataset.normalisation, facts.classes)
+        if isinstance(network, keras.Layer):
+            blueprint = Blueprint.of_sequential(network, facts.shape)
+        else:
+            blueprint = Blueprint.of_spec(network, facts.shape, facts.classes)
+        return cls(blueprint, data, training, seed, output, _papers(network))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps of an epoch."""
+        return self.training.steps_per_epoch(len(self.data.train))
 
     @cached_property
     def initial_weights(self) -> Weights:
@@ -110,3 +138,30 @@ def environment(conditions: Conditions) -> Environment:
             **{package: version(package) for package in _PACKAGES},
         },
     )
+
+
+def _papers(network: Any) -> Papers:
+    """A network of somebody's own is in no paper."""
+    return Papers() if isinstance(network, keras.Layer) else network.papers
+
+
+def _check_logits(model: keras.Sequential, classes: int) -> None:
+    """Refuse a network whose outputs are no logits of these classes: it would train all the same.
+
+    Raises:
+        SpecError: when it ends in an activation, or in other than one value a class.
+    """
+    last, outputs = model.layers[-1], list(model.outputs[0].shape[1:])
+    if outputs != [classes]:
+        flat = "; a Flatten layer may be missing" if len(outputs) > 1 else ""
+        raise SpecError(
+            f"the network gives {outputs} for a sample, but the data have {classes} classes: the "
+            f"last layer must give {classes} values{flat}"
+        )
+    activation = getattr(last, "activation", None)
+    if activation not in (None, keras.activations.linear) or isinstance(last, keras.layers.Softmax):
+        name = getattr(activation, "__name__", "softmax")
+        raise SpecError(
+            f"the last layer, '{last.name}', ends in '{name}', but the loss is taken of logits; "
+            "leave the activation out"
+        )

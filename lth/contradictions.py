@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from lth.errors import SpecError
 from lth.methods import Experiment, Grid, Ticket
 from lth.reinit import Reinit
 from lth.training import Training
@@ -84,15 +85,10 @@ def between_experiments(
 
 def rewind_past_end(reinit: Reinit, training: Training, samples: int) -> Iterator[Contradiction]:
     """A reset that goes back to a point which a level never reaches."""
-    point = reinit.rewind_point
-    end = training.iterations(samples)
-    if point.iterations(training.steps_per_epoch(samples)) >= end:
-        yield Contradiction(
-            (reinit.kind, "to"),
-            f"there is no going back to '{point}': a level of '{training.duration}' ends after "
-            f"{end} iterations; give an earlier point",
-            str(point),
-        )
+    try:
+        training.check_point(reinit.rewind_point, samples)
+    except SpecError as error:
+        yield Contradiction((reinit.kind, "to"), str(error), str(reinit.rewind_point))
 
 
 def _twice(place: tuple[int | str, ...], name: str) -> Contradiction:

@@ -19,7 +19,7 @@ from lth.running import Observer
 from lth.schedules import ScheduleContract
 from lth.scopes import ScopeContract
 from lth.seeds import Purpose, generator
-from lth.spec import Method
+from lth.spec import Method, Pruning, canonical
 from lth.untrained import untrained_scores
 
 
@@ -100,6 +100,18 @@ class ExperimentAtWork:
         level, seed = state.level + 1, self.conditions.seed
         return prune(layers, state.masks, criterion, schedule, scope, level, seed)
 
+    def prune(self, pruning: Pruning) -> None:
+        """Prune the current level by hand, to its schedule's only round.
+
+        Raises:
+            SpecError: when the current level is not trained yet.
+        """
+        pruning = self.conditions.papers.pruning(pruning)
+        schedule = _Now(pruning.schedule, self.state.level + 1)
+        masks = self.pruned(pruning.criterion, schedule, pruning.scope)
+        self.enter(masks, pruning.pruned_weights)
+        self.state.method = ""
+
     def enter(self, masks: dict[str, Mask], pruned_weights: PrunedWeights = "zero") -> None:
         """Begin the next level with these masks, and the weights as they were trained."""
         state = self.state
@@ -128,11 +140,7 @@ class ExperimentAtWork:
         state, conditions = self.state, self.conditions
         self._reset = reinit
         step = self._step_of(reinit)
-        if step not in state.rewinds:
-            raise SpecError(
-                f"the weights of iteration {step} were not kept, only those of "
-                f"{sorted(state.rewinds)}; name it in keep_weights_at before level 0 is trained"
-            )
+        self._check_kept(step)
         point, trained = state.rewinds[step], state.finished[-1].weights
         weights = dict(point if reinit.restores else trained)
         for number, place in enumerate(conditions.places):
@@ -148,8 +156,13 @@ class ExperimentAtWork:
         state.start = self._masked(weights)
 
     def follow(self, method: Method, observer: Observer) -> None:
-        """Carry a method out to its last level, from wherever the experiment is."""
-        pruning = method.pruning
+        """Carry a method out to its last level, from wherever in it the experiment is.
+
+        Raises:
+            SpecError: when the network has been pruned in another way.
+        """
+        pruning = self.conditions.papers.pruning(method.pruning)
+        self._begin(f"{canonical(pruning)} {canonical(method.reinit)}")
 
         def next_masks(_level: int) -> dict[str, Mask]:
             return self.pruned(pruning.criterion, pruning.schedule, pruning.scope)
@@ -168,6 +181,7 @@ class ExperimentAtWork:
             observer: told of progress and offered checkpoints.
         """
         seed = self.conditions.seed
+        self._begin(canonical(control))
 
         def next_masks(level: int) -> dict[str, Mask]:
             # The same stream at every level, so that a control's masks nest as the ticket's do.
@@ -177,6 +191,16 @@ class ExperimentAtWork:
         reinit = Random(kind="random") if fresh else Rewind(kind="rewind")
         self._carry_out(max(ticket_masks), next_masks, reinit, "zero", observer)
 
+    def _begin(self, method: str) -> None:
+        """Refuse to go on with another method where one has pruned already."""
+        state = self.state
+        if state.level > 0 and state.method != method:
+            raise SpecError(
+                f"the network was pruned in another way before, and is at level {state.level}; "
+                "begin a new LotteryModel, or a new_experiment of a session"
+            )
+        state.method = method
+
     def _carry_out(
         self,
         rounds: int,
@@ -185,8 +209,12 @@ class ExperimentAtWork:
         pruned_weights: PrunedWeights,
         observer: Observer,
     ) -> None:
+        training, step = self.conditions.training, self._step_of(reinit)
+        training.check_point(reinit.rewind_point, len(self.conditions.data.train))
+        if self.state.finished:
+            self._check_kept(step)
         self._last_level, self._reset = rounds, reinit
-        self.rewind_points |= {self._step_of(reinit)}
+        self.rewind_points |= {step}
         while True:
             if not self.state.trained:
                 self.train(observer)
@@ -232,9 +260,26 @@ class ExperimentAtWork:
         kernels = {p.kernel: weights[p.kernel] * masks[p.name] for p in self.conditions.places}
         return {**weights, **kernels}
 
+    def _check_kept(self, step: int) -> None:
+        kept = self.state.rewinds
+        if step not in kept:
+            raise SpecError(
+                f"the weights of iteration {step} were not kept, only those of {sorted(kept)}; "
+                "name it in keep_weights_at before level 0 is trained"
+            )
+
     def _step_of(self, reinit: ReinitContract) -> int:
-        per_epoch = self.conditions.training.steps_per_epoch(len(self.conditions.data.train))
-        return reinit.rewind_point.iterations(per_epoch)
+        return reinit.rewind_point.iterations(self.conditions.steps_per_epoch)
+
+
+class _Now:
+    """A schedule whose only round is the one to be done now."""
+
+    def __init__(self, once: ScheduleContract, level: int) -> None:
+        self._once, self._level = once, level
+
+    def densities(self, rate: float) -> tuple[float, ...]:
+        return self._once.densities(rate) * self._level
 
 
 def layer_table(masks: Mapping[str, Mask]) -> tuple[LayerDensity, ...]:

@@ -1,58 +1,35 @@
 """LotteryModel: one experiment on one network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-import keras
 from matplotlib.figure import Figure
-from pydantic import TypeAdapter
 
 from lth.conditions import Conditions, environment
 from lth.controls import Control
-from lth.criteria import Criterion
-from lth.durations import Duration
 from lth.engine.network import Weights
 from lth.errors import SpecError
 from lth.experiment import ExperimentAtWork, layer_table
 from lth.files import experiment_files, save
+from lth.mask_actions import PrunedWeights
 from lth.masks import Mask
 from lth.plots import learning_curves, mask_picture, pruning_summary, weights_scatter
+from lth.problems import valid
 from lth.progress import ExperimentState, TrainedLevel
 from lth.reinit import Reinit
 from lth.results import LevelResult, RunResult
 from lth.running import Observer, Silent
-from lth.schedules import OneShot
-from lth.scopes import Scope
 from lth.spec import Method
-from lth.training import Training
-
-_CRITERION: TypeAdapter[Any] = TypeAdapter(Criterion)
-_REINIT: TypeAdapter[Any] = TypeAdapter(Reinit)
-_SCOPE: TypeAdapter[Any] = TypeAdapter(Scope)
+from lth.trial import OneTrial
 
 
-class LotteryModel:
+class LotteryModel(OneTrial):
     """One experiment on one network: train, prune, reset, and train again.
 
     The steps can be taken one by one (`train`, `prune`, `reinit`), or all at once (`one_shot`,
     `iterative_pruning`). Whatever is named by a string or a dictionary, such as a criterion, may
     also be a member of its family.
-
-    Args:
-        network: an unbuilt `keras.Sequential` of lottery layers, mixed freely with Keras' own.
-        dataset: a name such as "digits" or "mnist", or a member of `lth.datasets.Dataset`.
-        training: optimizer, batches and length of each level.
-        seed: everything random follows from it and from `trial`.
-        trial: from 1; each has a seed of its own.
-        datasets_dir: where data sets are looked up as ``NAME.npz``.
-        output_layer: name of the output layer; by default the last lottery layer is.
-        keep_weights_at: points of level 0, such as "500it", that a later reset may return to;
-            `one_shot` and `iterative_pruning` keep what their own reset needs.
-
-    Raises:
-        NothingToPrune: when the network has no lottery layer.
-        DatasetMissing: when the data cannot be had.
 
     Example:
         >>> network = keras.Sequential([Flatten(), LotteryLinear(300, "relu"), LotteryLinear(10)])
@@ -61,36 +38,9 @@ class LotteryModel:
         >>> print(model.pruning_summary())
     """
 
-    def __init__(
-        self,
-        network: keras.Sequential,
-        dataset: Any = "digits",
-        training: Training | None = None,
-        *,
-        seed: int = 0,
-        trial: int = 1,
-        datasets_dir: Path | None = None,
-        output_layer: str | None = None,
-        keep_weights_at: Sequence[str] = (),
-    ) -> None:
-        conditions = Conditions.of_network(
-            network, dataset, training or Training(), seed, trial, datasets_dir, output_layer
-        )
-        per_epoch = conditions.training.steps_per_epoch(len(conditions.data.train))
-        points = {Duration.parse(point).iterations(per_epoch) for point in keep_weights_at}
-        self._at_work = ExperimentAtWork(conditions, frozenset(points))
-
-    @classmethod
-    def under(cls, conditions: Conditions, rewind_points: Sequence[int] = ()) -> Self:
-        """A new experiment under conditions that it shares with others.
-
-        Args:
-            conditions: network, data, training and seed.
-            rewind_points: steps of level 0 whose weights are kept for late resets.
-        """
-        model = cls.__new__(cls)
-        model._at_work = ExperimentAtWork(conditions, frozenset(rewind_points))
-        return model
+    def _begin(self, conditions: Conditions, trial: int, rewind_points: Collection[int]) -> None:
+        super()._begin(conditions, trial, rewind_points)
+        self._at_work = ExperimentAtWork(conditions, self._rewind_points)
 
     # -- the steps ------------------------------------------------------------------------------
 
@@ -104,7 +54,11 @@ class LotteryModel:
         return self._at_work.train(observer or Silent())
 
     def prune(
-        self, criterion: Any = "large_final", sparsity: float = 0.8, scope: Any = "layer"
+        self,
+        criterion: Any = "large_final",
+        sparsity: float = 0.8,
+        scope: Any = "layer",
+        pruned_weights: PrunedWeights = "zero",
     ) -> str:
         """Prune the trained level: from here on the next level is meant.
 
@@ -113,6 +67,7 @@ class LotteryModel:
             sparsity: share of a layer's weights that is pruned afterwards, at a rate of 1. What
                 was pruned before counts, and stays pruned.
             scope: who competes with whom, and each layer's rate.
+            pruned_weights: what pruned weights become.
 
         Returns:
             The pruning summary.
@@ -120,12 +75,8 @@ class LotteryModel:
         Raises:
             SpecError: when the level is not trained yet.
         """
-        once = OneShot(kind="one_shot", sparsity=sparsity)
-        schedule = _Cumulative(once, self._at_work.state.level + 1)
-        masks = self._at_work.pruned(
-            _CRITERION.validate_python(criterion), schedule, _SCOPE.validate_python(scope)
-        )
-        self._at_work.enter(masks)
+        once = {"kind": "one_shot", "sparsity": sparsity}
+        self._at_work.prune(self._method(once, criterion, "none", scope, pruned_weights).pruning)
         return self.pruning_summary()
 
     def reinit(self, mode: Any = "rewind") -> None:
@@ -140,7 +91,7 @@ class LotteryModel:
         state = self._at_work.state
         if state.trained or state.level == 0:
             raise SpecError("there is nothing to reset: call prune() after train()")
-        self._at_work.restart(_REINIT.validate_python(mode))
+        self._at_work.restart(valid(Reinit, mode, "mode"))
 
     # -- whole experiments ----------------------------------------------------------------------
 
@@ -150,11 +101,24 @@ class LotteryModel:
         criterion: Any = "large_final",
         reinit: Any = "rewind",
         scope: Any = "layer",
+        pruned_weights: PrunedWeights = "zero",
         observer: Observer | None = None,
     ) -> tuple[LevelResult, ...]:
-        """Train, prune once, reset and train again."""
-        schedule = OneShot(kind="one_shot", sparsity=sparsity)
-        return self.iterative_pruning(schedule, criterion, reinit, scope, observer)
+        """Train, prune once, reset and train again: `iterative_pruning` of a single round.
+
+        Args:
+            sparsity: share of a layer's weights that is pruned, at a rate of 1.
+            criterion: which weights stay.
+            reinit: what survivors become before they are trained again.
+            scope: who competes with whom, and each layer's rate.
+            pruned_weights: what pruned weights become.
+            observer: told of progress and offered checkpoints.
+
+        Returns:
+            What is known of the dense network and of the ticket.
+        """
+        once = {"kind": "one_shot", "sparsity": sparsity}
+        return self.iterative_pruning(once, criterion, reinit, scope, pruned_weights, observer)
 
     def iterative_pruning(
         self,
@@ -162,11 +126,28 @@ class LotteryModel:
         criterion: Any = "large_final",
         reinit: Any = "rewind",
         scope: Any = "layer",
+        pruned_weights: PrunedWeights = "zero",
         observer: Observer | None = None,
     ) -> tuple[LevelResult, ...]:
-        """Train, prune, reset, and so on, to the schedule's last level."""
-        pruning = {"criterion": criterion, "schedule": schedule, "scope": scope}
-        return self.follow(Method.model_validate({"pruning": pruning, "reinit": reinit}), observer)
+        """Train, prune, reset, and so on, to the schedule's last level.
+
+        Args:
+            schedule: how much is pruned at each round, such as ``{"kind": "geometric",
+                "fraction": 0.2, "rounds": 7}``, the papers' way to 21 %.
+            criterion: which weights stay.
+            reinit: what survivors become before they are trained again.
+            scope: who competes with whom, and each layer's rate.
+            pruned_weights: what pruned weights become.
+            observer: told of progress and offered checkpoints.
+
+        Returns:
+            What is known of each level, from 0.
+
+        Raises:
+            SpecError: when the experiment has been pruned in another way before.
+        """
+        method = self._method(schedule, criterion, reinit, scope, pruned_weights)
+        return self.follow(method, observer)
 
     def follow(self, method: Method, observer: Observer | None = None) -> tuple[LevelResult, ...]:
         """Carry a method out to its last level, from wherever the experiment is.
@@ -200,11 +181,6 @@ class LotteryModel:
     # -- what is known --------------------------------------------------------------------------
 
     @property
-    def conditions(self) -> Conditions:
-        """Network, data, training and seed."""
-        return self._at_work.conditions
-
-    @property
     def levels(self) -> tuple[LevelResult, ...]:
         """What is known of the finished levels, from 0."""
         return tuple(level.result for level in self._at_work.state.finished)
@@ -229,20 +205,17 @@ class LotteryModel:
         """What the current level's training starts from, float32 by path; zero where pruned."""
         return dict(self._at_work.state.start)
 
-    def result(
-        self, name: str = "ticket", trial: int = 1, method: str = "", reused: bool = False
-    ) -> RunResult:
+    def result(self, name: str = "ticket", method: str = "", reused: bool = False) -> RunResult:
         """All that is known, under the name of an experiment.
 
         Args:
             name: of the experiment.
-            trial: whose seed was used.
             method: digest of all that was done but for the seed.
             reused: whether level 0 was trained before.
         """
         return RunResult(
             experiment=name,
-            trial=trial,
+            trial=self.trial,
             seed=self.conditions.seed,
             method=method,
             levels=self.levels,
@@ -259,17 +232,46 @@ class LotteryModel:
         """Go on from a checkpoint, or from the trunk that another experiment trained."""
         self._at_work.state = ExperimentState.from_bytes(content)
 
+    def trunk(self) -> bytes:
+        """The dense training alone: what another experiment of the trial restores to share it.
+
+        Raises:
+            SpecError: when level 0 is not trained yet.
+        """
+        return self._at_work.state.dense().to_bytes()
+
     def pruning_summary(self) -> str:
         """A table of the prunable layers: what is kept of each."""
         return pruning_summary(layer_table(self._at_work.state.masks))
 
+    def _method(
+        self, schedule: Any, criterion: Any, reinit: Any, scope: Any, pruned_weights: PrunedWeights
+    ) -> Method:
+        """What is meant by the arguments of a step or of a whole experiment."""
+        pruning = {
+            "criterion": criterion,
+            "schedule": schedule,
+            "scope": scope,
+            "pruned_weights": pruned_weights,
+        }
+        return valid(Method, {"pruning": pruning, "reinit": reinit}, "")
+
     def plot_learning(self, title: str = "") -> Figure:
-        """The learning curves of all finished levels."""
+        """The learning curves of all finished levels.
+
+        Raises:
+            SpecError: when none is finished.
+        """
+        self._finished(None)
         return learning_curves(self.result(), title)
 
     def plot_weights(self, level: int | None = None, title: str = "") -> Figure:
-        """Initial against trained weights of each layer at a level, by default the last one."""
-        shown = self.trained_levels[-1 if level is None else level]
+        """Initial against trained weights of each layer at a level, by default the last one.
+
+        Raises:
+            SpecError: when that is not finished.
+        """
+        shown = self._finished(level)
         title = " · ".join(filter(None, [title, f"level {shown.result.level}"]))
         kernels = {place.name: place.kernel for place in self.conditions.places}
         return weights_scatter(
@@ -280,22 +282,28 @@ class LotteryModel:
         )
 
     def plot_mask(self, layer: str | None = None, title: str = "") -> Figure:
-        """What a layer's mask keeps, by default the first layer's."""
+        """What a layer's mask keeps at the current level, by default the first layer's.
+
+        Raises:
+            SpecError: when there is no such layer.
+        """
         first = self.conditions.places[0].name
-        shape = self.conditions.blueprint.shape if layer in (None, first) else ()
         name = layer or first
+        if name not in self.masks:
+            known = ", ".join(self.masks)
+            raise SpecError(f"no lottery layer is called '{name}'; there are: {known}")
+        shape = self.conditions.blueprint.shape if name == first else ()
         return mask_picture(self.masks[name], input_shape=shape, layer=name, title=title)
 
     def save_results(self, directory: Path | str) -> tuple[Path, ...]:
         """Write masks, weights, report and plots into a directory, which is made if needed."""
         return save(experiment_files(self, self.result(), {}, "", "png_svg"), Path(directory))
 
-
-class _Cumulative:
-    """A schedule that reaches one sparsity at the round that is to be done now."""
-
-    def __init__(self, once: OneShot, rounds: int) -> None:
-        self._once, self._rounds = once, rounds
-
-    def densities(self, rate: float) -> tuple[float, ...]:
-        return self._once.densities(rate) * self._rounds
+    def _finished(self, level: int | None) -> TrainedLevel:
+        """A finished level, by default the last one."""
+        levels = self.trained_levels
+        number = len(levels) - 1 if level is None else level
+        if not 0 <= number < len(levels):
+            done = f"there are 0 to {len(levels) - 1}" if levels else "none is; call train() first"
+            raise SpecError(f"level {max(number, 0)} is not finished; {done}")
+        return levels[number]

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from lth.corrections import correction
+from lth.errors import SpecError
+
+_TOLD = 5
+"""Wrong things that one message names at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,31 @@ def wrong_fields(
         most: how many are wanted; all, if not given.
     """
     return tuple(islice(_wrong_fields(error, document, schema), most))
+
+
+def valid(kind: Any, value: Any, what: str) -> Any:
+    """What somebody gave as what it stands for, such as a bare kind for a member of its family.
+
+    Args:
+        kind: a model, or a union of them.
+        value: a model, or plain data.
+        what: how a message calls it; empty where its parts speak for themselves.
+
+    Raises:
+        SpecError: when it is not such; the message says what is wrong and what would be right.
+    """
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        wrong = wrong_fields(error, value, adapter.json_schema(), _TOLD)
+        raise SpecError("; ".join(_told(each, what) for each in wrong)) from None
+
+
+def _told(wrong: WrongField, what: str) -> str:
+    where = f"{what}{wrong.pointer}".lstrip("/")
+    told = wrong.right and not isinstance(wrong.value, Mapping)
+    return f"{where}: {wrong.message}" + (f" (right would be: {wrong.right})" if told else "")
 
 
 def _wrong_fields(

@@ -8,6 +8,7 @@ import numpy as np
 from lth.engine.level import Best, LevelState, Point
 from lth.engine.network import Weights
 from lth.engine.program import Totals
+from lth.errors import SpecError
 from lth.masks import Mask
 from lth.npz import decode, encode, named, section
 from lth.results import LevelResult, Scores
@@ -36,6 +37,7 @@ class ExperimentState:
         rewinds: the weights of level 0 after the steps that some reset returns to.
         finished: the levels that are done, from 0.
         current: the training under way, or None between levels.
+        method: what the experiment follows to its last level; empty where it is taken by hand.
     """
 
     level: int
@@ -45,11 +47,24 @@ class ExperimentState:
     rewinds: dict[int, Weights] = field(default_factory=dict)
     finished: list[TrainedLevel] = field(default_factory=list)
     current: LevelState | None = None
+    method: str = ""
 
     @property
     def trained(self) -> bool:
         """Whether the current level's training is done."""
         return len(self.finished) > self.level
+
+    def dense(self) -> "ExperimentState":
+        """The state as it was after level 0.
+
+        Raises:
+            SpecError: when that is not trained yet.
+        """
+        if not self.finished:
+            raise SpecError("the dense network is not trained yet; call train() first")
+        first = self.finished[0]
+        start = self.start if self.level == 0 else self.rewinds[0]
+        return ExperimentState(0, first.masks, start, rewinds=self.rewinds, finished=[first])
 
     def to_bytes(self) -> bytes:
         """The state as an npz."""
@@ -63,6 +78,7 @@ class ExperimentState:
         header: dict[str, Any] = {
             "format": FORMAT,
             "level": self.level,
+            "method": self.method,
             "frozen": self.frozen is not None,
             "rewinds": list(self.rewinds),
             "finished": [level.result.model_dump(mode="json") for level in self.finished],
@@ -89,6 +105,7 @@ class ExperimentState:
         current = header.get("current")
         return cls(
             level=header["level"],
+            method=header["method"],
             masks=section(arrays, "masks"),
             start=section(arrays, "start"),
             frozen=section(arrays, "frozen") if header["frozen"] else None,

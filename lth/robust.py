@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import keras
 from matplotlib.figure import Figure
 
 from lth.errors import SpecError
@@ -21,13 +20,11 @@ class LotteryRobust:
     """A session repeated over trials: every trial draws its own network, split and data order.
 
     Args:
-        network: an unbuilt `keras.Sequential` of lottery layers, mixed freely with Keras' own.
-        dataset: a name such as "digits", or a member of `lth.datasets.Dataset`.
-        training: optimizer, batches and length of each level.
+        network: as `LotterySession` takes it; each trial has initial weights of its own.
+        dataset: likewise.
+        training: likewise.
         trials: how many, 2 at least.
-        seed: each trial's is spawned from it.
-        datasets_dir: where data sets are looked up as ``NAME.npz``.
-        output_layer: name of the output layer; by default the last lottery layer is.
+        **more: the further arguments of `LotterySession`, but for `trial`.
 
     Raises:
         SpecError: when there are fewer than two trials.
@@ -40,27 +37,17 @@ class LotteryRobust:
 
     def __init__(
         self,
-        network: keras.Sequential,
+        network: Any,
         dataset: Any = "digits",
         training: Training | None = None,
         *,
         trials: int = 5,
-        seed: int = 0,
-        datasets_dir: Path | None = None,
-        output_layer: str | None = None,
+        **more: Any,
     ) -> None:
         if trials < 2:
             raise SpecError(f"{trials} trials say nothing of their spread; give 2 at least")
         self._sessions = tuple(
-            LotterySession(
-                network,
-                dataset,
-                training,
-                seed=seed,
-                trial=trial,
-                datasets_dir=datasets_dir,
-                output_layer=output_layer,
-            )
+            LotterySession(network, dataset, training, trial=trial, **more)
             for trial in range(1, trials + 1)
         )
 
@@ -74,6 +61,11 @@ class LotteryRobust:
         """What is known of every experiment of every trial."""
         return tuple(result for session in self._sessions for result in session.results)
 
+    @property
+    def controls(self) -> dict[str, str]:
+        """The ticket that each control follows, by the control's name."""
+        return self._sessions[0].controls
+
     def run(self, experiments: Iterable[Any], observer: Observer | None = None) -> None:
         """Carry the same experiments out in every trial.
 
@@ -86,8 +78,11 @@ class LotteryRobust:
             session.run(asked, observer)
 
     def get_summary(self) -> Summary:
-        """Mean, median, extremes, deviation and 95 % interval of every metric at every level."""
-        return summarise(self.results)
+        """Mean, median, extremes, deviation and 95 % interval of every metric at every level.
+
+        Experiments are compared with the dense network and with their controls, trial by trial.
+        """
+        return summarise(self.results, self.controls)
 
     def plot_learning(self, title: str = "") -> Figure:
         """Mean learning curves of the experiments at their last level, with 95 % bands."""
@@ -95,7 +90,7 @@ class LotteryRobust:
 
     def plot_sparsity(self, title: str = "") -> Figure:
         """Accuracy and early-stop iteration against density, with bars over the trials."""
-        return accuracy_by_density(self.results, title=title)
+        return accuracy_by_density(self.results, controls=self.controls, title=title)
 
     def save_results(self, directory: Path | str) -> tuple[Path, ...]:
         """Write every trial's files into a folder of its own, and the summary beside them."""
@@ -103,4 +98,5 @@ class LotteryRobust:
         for session in self._sessions:
             paths += session.save_results(root / f"trial-{session.trial}")
         summary = self.get_summary().model_dump(mode="json")
-        return (*paths, *save(comparison_files(self.results, summary, (), "", "png_svg"), root))
+        files = comparison_files(self.results, summary, self.controls, "", "png_svg")
+        return (*paths, *save(files, root))

@@ -1,39 +1,28 @@
 """LotterySession: several experiments on the same initial network."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-import keras
 from matplotlib.figure import Figure
-from pydantic import TypeAdapter
 
 from lth.conditions import Conditions
+from lth.contradictions import between_experiments
 from lth.errors import SpecError
 from lth.files import comparison_files, experiment_files, save
 from lth.masks import Mask
 from lth.model import LotteryModel
 from lth.plots import accuracy_by_density, compare_learning
+from lth.problems import valid
 from lth.results import RunResult
 from lth.running import Observer, Silent
 from lth.spec import ControlExperiment, Experiment, Ticket, canonical
-from lth.training import Training
-
-_EXPERIMENTS: TypeAdapter[Any] = TypeAdapter(tuple[Experiment, ...])
+from lth.trial import OneTrial
 
 
-class LotterySession:
+class LotterySession(OneTrial):
     """Several experiments on the same initial network, which is trained dense only once.
-
-    Args:
-        network: an unbuilt `keras.Sequential` of lottery layers, mixed freely with Keras' own.
-        dataset: a name such as "digits", or a member of `lth.datasets.Dataset`.
-        training: optimizer, batches and length of each level.
-        seed: everything random follows from it and from `trial`.
-        trial: from 1; each has a seed of its own.
-        datasets_dir: where data sets are looked up as ``NAME.npz``.
-        output_layer: name of the output layer; by default the last lottery layer is.
 
     Example:
         >>> session = LotterySession(network, "digits")
@@ -44,55 +33,27 @@ class LotterySession:
         >>> session.plot_sparsity()
     """
 
-    def __init__(
-        self,
-        network: keras.Sequential,
-        dataset: Any = "digits",
-        training: Training | None = None,
-        *,
-        seed: int = 0,
-        trial: int = 1,
-        datasets_dir: Path | None = None,
-        output_layer: str | None = None,
-    ) -> None:
-        conditions = Conditions.of_network(
-            network, dataset, training or Training(), seed, trial, datasets_dir, output_layer
-        )
-        self._begin(conditions, trial, ())
-
-    @classmethod
-    def under(cls, conditions: Conditions, trial: int, rewind_points: Sequence[int]) -> Self:
-        """A session under conditions that are there already.
-
-        Args:
-            conditions: network, data, training and seed.
-            trial: whose seed it is.
-            rewind_points: steps of the dense training whose weights some reset returns to.
-        """
-        session = cls.__new__(cls)
-        session._begin(conditions, trial, rewind_points)
-        return session
-
-    def _begin(self, conditions: Conditions, trial: int, rewind_points: Sequence[int]) -> None:
-        self.conditions = conditions
-        self.trial = trial
+    def _begin(self, conditions: Conditions, trial: int, rewind_points: Collection[int]) -> None:
+        super()._begin(conditions, trial, rewind_points)
         self.trunk: bytes | None = None
-        self._rewind_points = tuple(rewind_points)
         self._models: dict[str, LotteryModel] = {}
         self._reused: set[str] = set()
-        self._methods: dict[str, str] = {}
+        self._asked: dict[str, Experiment] = {}
+
+    @property
+    def controls(self) -> dict[str, str]:
+        """The ticket that each control follows, by the control's name."""
+        asked = self._asked.values()
+        return {each.name: each.control.of for each in asked if isinstance(each, ControlExperiment)}
 
     def new_experiment(self, name: str) -> LotteryModel:
-        """A model with the session's initial network; trained dense already, if one was before.
+        """A model with the session's initial network; after `train_dense`, with its training too.
 
         Raises:
             SpecError: when the session has an experiment of that name.
         """
-        if name in self._models:
-            raise SpecError(
-                f"there is an experiment '{name}' already; reset_network('{name}') begins it anew"
-            )
-        model = LotteryModel.under(self.conditions, self._rewind_points)
+        self._check_new(name)
+        model = LotteryModel.under(self.conditions, self.trial, self._rewind_points)
         if self.trunk is not None:
             model.restore(self.trunk)
             self._reused.add(name)
@@ -100,13 +61,14 @@ class LotterySession:
         return model
 
     def reset_network(self, name: str) -> LotteryModel:
-        """Put an experiment's network back to the initial weights, and forget what it did.
+        """Put an experiment's network back to where it began; what it did is forgotten.
 
         Raises:
             SpecError: when there is no such experiment.
         """
         self.experiment(name)
         del self._models[name]
+        self._asked.pop(name, None)
         self._reused.discard(name)
         return self.new_experiment(name)
 
@@ -130,12 +92,12 @@ class LotterySession:
             The trunk, from which experiments of this or another session go on.
         """
         if self.trunk is None:
-            model = LotteryModel.under(self.conditions, self._rewind_points)
+            model = LotteryModel.under(self.conditions, self.trial, self._rewind_points)
             if checkpoint is not None:
                 model.restore(checkpoint)
             if not model.levels:
                 model.train(observer)
-            self.trunk = model.state()
+            self.trunk = model.trunk()
         return self.trunk
 
     def run(self, experiments: Iterable[Any], observer: Observer | None = None) -> None:
@@ -144,9 +106,15 @@ class LotterySession:
         Args:
             experiments: members of `lth.spec.Experiment`, or dictionaries of their fields.
             observer: told of progress.
+
+        Raises:
+            SpecError: when the experiments contradict each other, or return to a point of the
+                dense training that was not kept; nothing has been trained then.
         """
-        asked: tuple[Experiment, ...] = _EXPERIMENTS.validate_python(tuple(experiments))
-        steps = self.conditions.training.steps_per_epoch(len(self.conditions.data.train))
+        asked: tuple[Experiment, ...]
+        asked = valid(tuple[Experiment, ...], list(experiments), "experiments")
+        self._check(asked)
+        steps = self.conditions.steps_per_epoch
         points = {e.reinit.rewind_point.iterations(steps) for e in asked if isinstance(e, Ticket)}
         missing = points - {0, *self._rewind_points}
         if self.trunk is not None and missing:
@@ -154,7 +122,7 @@ class LotterySession:
                 f"the dense network was trained without keeping iterations {sorted(missing)}; "
                 "give all experiments to one call, or begin a new session"
             )
-        self._rewind_points = tuple(sorted({*self._rewind_points, *points}))
+        self._rewind_points |= points
         self.train_dense(observer)
         for experiment in sorted(asked, key=lambda e: isinstance(e, ControlExperiment)):
             self.carry_out(experiment, observer)
@@ -176,15 +144,18 @@ class LotterySession:
             ticket_masks: for a control, the masks by level; by default those of the session's own
                 ticket.
         """
+        if isinstance(experiment, Ticket):
+            pruning = self.conditions.papers.pruning(experiment.pruning)
+            experiment = experiment.model_copy(update={"pruning": pruning})
         model = self.new_experiment(experiment.name)
-        self._methods[experiment.name] = self._digest(experiment)
+        self._asked[experiment.name] = experiment
         if checkpoint is not None:
             model.restore(checkpoint)
         observer = observer or Silent()
         if not model.levels:
             model.train(observer)
-        if self.trunk is None and len(model.levels) == 1:
-            self.trunk = model.state()
+        if self.trunk is None:
+            self.trunk = model.trunk()
         if isinstance(experiment, ControlExperiment):
             masks = ticket_masks or self._masks_of(experiment.control.of)
             model.follow_control(experiment.control, masks, observer)
@@ -194,8 +165,8 @@ class LotterySession:
 
     def result(self, name: str) -> RunResult:
         """What is known of an experiment."""
-        model, method = self.experiment(name), self._methods.get(name, "")
-        return model.result(name, self.trial, method, name in self._reused)
+        model, asked = self.experiment(name), self._asked.get(name)
+        return model.result(name, self._digest(asked) if asked else "", name in self._reused)
 
     @property
     def results(self) -> tuple[RunResult, ...]:
@@ -208,7 +179,7 @@ class LotterySession:
 
     def plot_sparsity(self, title: str = "") -> Figure:
         """Accuracy and early-stop iteration of every experiment against density."""
-        return accuracy_by_density(self.results, title=title)
+        return accuracy_by_density(self.results, controls=self.controls, title=title)
 
     def save_results(self, directory: Path | str) -> tuple[Path, ...]:
         """Write every experiment's files into a folder of its name, and what compares them."""
@@ -216,7 +187,22 @@ class LotterySession:
         for name, model in self._models.items():
             files = experiment_files(model, self.result(name), {}, name, "png_svg")
             paths += save(files, root / name)
-        return (*paths, *save(comparison_files(self.results, {}, (), "", "png_svg"), root))
+        files = comparison_files(self.results, {}, self.controls, "", "png_svg")
+        return (*paths, *save(files, root))
+
+    def _check_new(self, name: str) -> None:
+        if name in self._models:
+            raise SpecError(
+                f"there is an experiment '{name}' already; reset_network('{name}') begins it anew"
+            )
+
+    def _check(self, asked: tuple[Experiment, ...]) -> None:
+        """Refuse what contradicts itself, or what was asked for before."""
+        for experiment in asked:
+            self._check_new(experiment.name)
+        training, samples = self.conditions.training, len(self.conditions.data.train)
+        for wrong in between_experiments((*self._asked.values(), *asked), None, training, samples):
+            raise SpecError(wrong.message)
 
     def _digest(self, experiment: Experiment) -> str:
         """SHA-256 (hex) of all that an experiment depends on but for the seed."""

@@ -111,21 +111,11 @@ class _Spec(Document):
             return training
         dataset = info.data["dataset"]
         samples = dataset.facts.train - dataset.validation
-        if training.batch_size > samples:
-            raise ValueError(
-                f"a batch of {training.batch_size} is more than the {samples} training samples "
-                f"of '{dataset.kind}'"
-            )
+        training.check(samples, dataset.facts.shape)
         limits = limits_of(info)
         iterations = training.iterations(samples)
         bounded(iterations, limits.max_iterations, "iterations of a level")
-        per_epoch = training.steps_per_epoch(samples)
-        if training.warmup.iterations(per_epoch) > iterations:
-            raise ValueError(
-                f"a warm-up of '{training.warmup}' is longer than a level of "
-                f"'{training.duration}', which has {iterations} iterations"
-            )
-        every = training.evaluate_every.iterations(per_epoch)
+        every = training.evaluate_every.iterations(training.steps_per_epoch(samples))
         bounded(-(-iterations // every), limits.max_evaluations, "evaluations of a level")
         return training
 

@@ -1,5 +1,6 @@
 """How each level is trained: the same settings for the dense network and for its tickets."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from lth.durations import Duration, Length, Point
+from lth.errors import SpecError
 from lth.limits import bounded, limits_of
 from lth.optimizers import Adam, Optimizer
 from lth.optimizers.decay import Constant, Decay, learning_rates
@@ -42,6 +44,46 @@ class Training(BaseModel):
         if same and self.warmup.count > self.duration.count:
             raise ValueError(f"a warm-up of '{self.warmup}' is longer than '{self.duration}'")
         return self
+
+    def check(self, samples: int, shape: Sequence[int]) -> None:
+        """See whether a level of this can be trained on so many samples.
+
+        Args:
+            samples: to train on.
+            shape: of one of them.
+
+        Raises:
+            SpecError: when they make no batch, the warm-up is longer than the level, or what is no
+                picture would be augmented.
+        """
+        if self.batch_size > samples:
+            raise SpecError(
+                f"a batch of {self.batch_size} is more than the {samples} training samples"
+            )
+        iterations = self.iterations(samples)
+        if self.warmup.iterations(self.steps_per_epoch(samples)) > iterations:
+            raise SpecError(
+                f"a warm-up of '{self.warmup}' is longer than a level of '{self.duration}', which "
+                f"has {iterations} iterations"
+            )
+        if self.augmentation != "none" and len(shape) != 3:
+            raise SpecError(
+                f"'{self.augmentation}' moves pictures [height, width, channels], but a sample has "
+                f"the shape {list(shape)}; give 'none'"
+            )
+
+    def check_point(self, point: Duration, samples: int) -> None:
+        """See whether a level goes on after a point of it, so that there is a going back to it.
+
+        Raises:
+            SpecError: when the level has ended by then.
+        """
+        end = self.iterations(samples)
+        if point.iterations(self.steps_per_epoch(samples)) >= end:
+            raise SpecError(
+                f"there is no going back to '{point}': a level of '{self.duration}' ends after "
+                f"{end} iterations; give an earlier point"
+            )
 
     def iterations(self, samples: int) -> int:
         """Optimizer steps of a level on `samples` training samples."""

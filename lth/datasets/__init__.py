@@ -5,6 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from lth.datasets._base import Arrays, DatasetContract, Facts, Normalisation
+from lth.datasets._files import SETTING
+from lth.datasets.arrays import ArrayDataset
 from lth.datasets.digits import Digits
 from lth.datasets.images import Cifar10, Cifar100, FashionMnist, Mnist
 from lth.datasets.uploaded import Uploaded
@@ -17,6 +19,8 @@ Dataset = Annotated[
 ]
 
 __all__ = [
+    "SETTING",
+    "ArrayDataset",
     "Arrays",
     "Cifar10",
     "Cifar100",

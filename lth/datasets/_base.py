@@ -8,8 +8,9 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Normalisation = Literal["unit", "standard"]
-"""``unit``: into [0, 1]. ``standard``: mean 0 and deviation 1 per channel of the training data."""
+Normalisation = Literal["unit", "standard", "none"]
+"""``unit``: bytes into [0, 1], where floats are already. ``standard``: mean 0 and deviation 1 per
+channel of the training data. ``none``: as they are stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Arrays:
         x_train, x_test: samples [n, *shape], uint8 or float32.
         y_train, y_test: labels [n], int32, in [0, classes).
         scale: what a sample is divided by to lie in [0, 1] (255 for bytes).
+        held_out: how many of the last training samples are those for validation, for every seed;
+            0 where each seed draws its own.
         digest: SHA-256 of shapes, dtypes and bytes; part of a trunk's identity.
     """
 
@@ -40,6 +43,7 @@ class Arrays:
     x_test: NDArray[np.generic]
     y_test: NDArray[np.int32]
     scale: float
+    held_out: int = 0
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -48,6 +52,8 @@ class Arrays:
             digest.update(f"{array.shape}{array.dtype.str}".encode())
             digest.update(np.ascontiguousarray(array).data)
         digest.update(repr(self.scale).encode())
+        if self.held_out:
+            digest.update(f"held out {self.held_out}".encode())
         object.__setattr__(self, "digest", digest.hexdigest())
 
 
@@ -58,6 +64,9 @@ class DatasetContract(Protocol):
     def validation(self) -> int:
         """How many training samples are set aside."""
         ...
+
+    @property
+    def normalisation(self) -> Normalisation: ...
 
     @property
     def facts(self) -> Facts: ...

@@ -20,7 +20,7 @@ class Rows(NamedTuple):
 
 
 def split(arrays: Arrays, validation: int, seed: int) -> Rows:
-    """Set `validation` of the training samples aside, drawn by the trial's seed.
+    """Set `validation` of the training samples aside: those that are held out, or by the seed.
 
     Raises:
         SpecError: when that leaves nothing to train on, or nothing to validate on.
@@ -31,6 +31,9 @@ def split(arrays: Arrays, validation: int, seed: int) -> Rows:
             f"{validation} samples for validation cannot be taken from {total}; "
             f"give 1 to {total - 1}"
         )
+    if arrays.held_out:
+        rows = np.arange(total, dtype=np.int32)
+        return Rows(rows[: -arrays.held_out], rows[-arrays.held_out :])
     order = generator(seed, Purpose.SPLIT).permutation(total).astype(np.int32)
     return Rows(np.sort(order[validation:]), np.sort(order[:validation]))
 
@@ -45,8 +48,9 @@ def affine(
         normalisation: which one.
         train: rows that the statistics come from; validation and test samples stay unseen.
     """
-    if normalisation == "unit":
-        return np.float32(1 / arrays.scale) * np.ones(1, np.float32), np.zeros(1, np.float32)
+    if normalisation != "standard":
+        factor = 1 / arrays.scale if normalisation == "unit" else 1.0
+        return np.float32(factor) * np.ones(1, np.float32), np.zeros(1, np.float32)
     mean, deviation = _moments(arrays.x_train, train)
     deviation = np.where(deviation == 0, 1.0, deviation)
     return (1 / deviation).astype(np.float32), (-mean / deviation).astype(np.float32)

@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,28 +59,30 @@ class Uploaded(Member):
         """The arrays of the file that was uploaded; the service has checked it."""
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        if "x" in arrays:
-            arrays = _split(arrays["x"], arrays["y"])
+        names = ("x_train", "y_train", "x_test", "y_test")
+        found = apart(arrays["x"], arrays["y"]) if "x" in arrays else [arrays[n] for n in names]
+        x_train, y_train, x_test, y_test = found
         return Arrays(
-            _samples(arrays["x_train"]),
-            _labels(arrays["y_train"]),
-            _samples(arrays["x_test"]),
-            _labels(arrays["y_test"]),
-            scale=255.0 if arrays["x_train"].dtype == np.uint8 else 1.0,
+            as_samples(x_train),
+            as_labels(y_train),
+            as_samples(x_test),
+            as_labels(y_test),
+            scale=255.0 if x_train.dtype == np.uint8 else 1.0,
         )
 
 
-def _split(x: NDArray[np.generic], y: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
-    """Set the same samples aside for testing, whatever the seed of an experiment."""
+def apart(x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """Samples and labels to train on and to test on, the same whatever an experiment's seed."""
     order = np.random.Generator(np.random.PCG64(0)).permutation(len(x))
     test, train = order[: len(x) // TEST_SHARE], order[len(x) // TEST_SHARE :]
-    return {"x_train": x[train], "y_train": y[train], "x_test": x[test], "y_test": y[test]}
+    return x[train], y[train], x[test], y[test]
 
 
-def _samples(x: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Pictures without colours have one channel."""
+def as_samples(x: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Samples as they are stored; pictures without colours get their one channel."""
     return np.ascontiguousarray(x[..., np.newaxis] if x.ndim == 3 else x)
 
 
-def _labels(y: NDArray[np.generic]) -> NDArray[np.int32]:
+def as_labels(y: NDArray[np.generic]) -> NDArray[np.int32]:
+    """Labels [n] or [n, 1] as they are stored."""
     return np.ascontiguousarray(y.reshape(len(y)).astype(np.int32))

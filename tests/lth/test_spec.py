@@ -105,7 +105,19 @@ def test_a_warm_up_is_no_longer_than_its_level_in_whatever_unit():
 
 def test_a_batch_is_no_larger_than_the_data():
     dataset = {"kind": "digits", "validation": 1_400}
-    refused("batch of 60 is more than the 37 training samples of 'digits'", model, dataset=dataset)
+    refused("batch of 60 is more than the 37 training samples", model, dataset=dataset)
+
+
+def test_only_pictures_are_augmented():
+    model(training={"augmentation": "flip"})
+    flat = {
+        "kind": "uploaded",
+        "id": "ds_" + "0" * 32,
+        "digest": "0" * 64,
+        "facts": {"shape": [8], "classes": 3, "train": 1_000, "test": 100},
+    }
+    refused(r"'flip' moves pictures .* shape \[8\]", model, dataset=flat,
+            training={"augmentation": "flip"})  # fmt: skip
 
 
 def test_a_network_fits_its_data():

@@ -1,0 +1,88 @@
+"""One trial of a study: what `LotteryModel` and `LotterySession` have in common."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Self
+
+import keras
+
+from lth.conditions import Conditions
+from lth.durations import Duration, Point
+from lth.problems import valid
+from lth.training import Training
+
+
+class OneTrial:
+    """A network, its data and its training under one seed, and what of it is kept for resets.
+
+    Attributes:
+        conditions: network, data, training and seed.
+        trial: whose seed it is.
+    """
+
+    conditions: Conditions
+    trial: int
+    _rewind_points: frozenset[int]
+
+    def __init__(
+        self,
+        network: keras.Sequential | Any,
+        dataset: Any = "digits",
+        training: Training | None = None,
+        *,
+        seed: int = 0,
+        trial: int = 1,
+        keep_weights_at: str | Sequence[str] = (),
+        output_layer: str | None = None,
+    ) -> None:
+        """Begin with the initial weights that follow from `seed` and `trial`.
+
+        Args:
+            network: an unbuilt `keras.Sequential` of lottery layers, mixed freely with Keras' own,
+                whose last layer gives one logit a class; or a name such as "lenet-300-100", or a
+                member of `lth.networks.Network`.
+            dataset: your arrays as an `ArrayDataset`; or a name such as "digits" or "mnist", or a
+                member of `lth.datasets.Dataset`. Files are looked up as ``NAME.npz`` in the folder
+                that the environment's LTH_DATASETS_DIR names, then in Keras' cache.
+            training: optimizer, batches and length of each level.
+            seed: everything random follows from it and from `trial`.
+            trial: from 1; each has a seed of its own, spawned from `seed`.
+            keep_weights_at: points of level 0, such as "500it", that a later reset may return to;
+                whole experiments keep what their own reset needs.
+            output_layer: name of the output layer; by default the last lottery layer is.
+
+        Raises:
+            NothingToPrune: when the network has no lottery layer.
+            DatasetMissing: when the data cannot be had.
+            SpecError: when network and data do not fit each other.
+        """
+        conditions = Conditions.of_network(network, dataset, training, seed, trial, output_layer)
+        asked = [keep_weights_at] if isinstance(keep_weights_at, str) else list(keep_weights_at)
+        points: list[Duration] = valid(list[Point], asked, "keep_weights_at")
+        for point in points:
+            conditions.training.check_point(point, len(conditions.data.train))
+        steps = conditions.steps_per_epoch
+        self._begin(conditions, trial, [point.iterations(steps) for point in points])
+
+    def __repr__(self) -> str:
+        blueprint = self.conditions.blueprint
+        layers = " - ".join(layer["config"]["name"] for layer in blueprint.layers)
+        return f"{type(self).__name__}({layers}; trial {self.trial})"
+
+    @classmethod
+    def under(
+        cls, conditions: Conditions, trial: int = 1, rewind_points: Collection[int] = ()
+    ) -> Self:
+        """Begin under conditions that are there already.
+
+        Args:
+            conditions: network, data, training and seed.
+            trial: whose seed it is.
+            rewind_points: steps of level 0 whose weights are kept for late resets.
+        """
+        begun = cls.__new__(cls)
+        begun._begin(conditions, trial, rewind_points)
+        return begun
+
+    def _begin(self, conditions: Conditions, trial: int, rewind_points: Collection[int]) -> None:
+        self.conditions, self.trial = conditions, trial
+        self._rewind_points = frozenset(rewind_points)

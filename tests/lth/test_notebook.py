@@ -1,0 +1,197 @@
+"""The library as one meets it in a notebook: what may be given, and what is refused and how."""
+
+import keras
+import numpy as np
+import pytest
+
+from lth import (
+    ArrayDataset,
+    LotteryLinear,
+    LotteryModel,
+    LotteryRobust,
+    LotterySession,
+    SpecError,
+    Training,
+)
+from lth.datasets import Digits
+from lth.npz import encode
+from tests.lth.small import TRAINING, network, same
+
+RNG = np.random.default_rng(0)
+X = RNG.random((300, 6)).astype(np.float32)
+Y = (X[:, 0] + X[:, 1] > 1).astype(int)
+OWN = ArrayDataset(X, Y)
+SHORT = Training.model_validate({"duration": "4ep", "batch_size": 20})
+TICKET = {"name": "ticket", "pruning": {"schedule": {"kind": "one_shot", "sparsity": 0.5}}}
+CONTROL = {"name": "control", "control": {"kind": "random_weights", "of": "ticket"}}
+
+
+def small() -> keras.Sequential:
+    return keras.Sequential([LotteryLinear(16, "relu"), LotteryLinear(2)])
+
+
+def refused(complaint, call, *args, **fields):
+    with pytest.raises(SpecError, match=complaint):
+        call(*args, **fields)
+
+
+def test_own_arrays_are_a_data_set_like_any_other():
+    one, again = (LotteryModel(small(), ArrayDataset(X, Y), SHORT) for _ in range(2))
+    for model in (one, again):
+        _, ticket = model.one_shot(0.5)
+        assert ticket.final.test.accuracy > 0.6
+    assert same(one.trained_levels[1].weights, again.trained_levels[1].weights)
+    turned = LotteryModel(small(), ArrayDataset(X[::-1], Y[::-1]), SHORT)
+    assert turned.conditions.data.digest != one.conditions.data.digest
+
+
+def test_arrays_as_they_are_get_the_way_to_give_them():
+    for given in (X, (X, Y), [X, Y]):
+        refused(r"arrays are given as lth.ArrayDataset\(x_train", LotteryModel, small(), given)
+
+
+@pytest.mark.parametrize(
+    ("layers", "complaint"),
+    [
+        ([LotteryLinear(3)], r"gives \[3\] for a sample, but the data have 2 classes"),
+        ([LotteryLinear(2, "softmax")], "ends in 'softmax', but the loss is taken of logits"),
+        ([LotteryLinear(2), keras.layers.Softmax()], "ends in 'softmax'"),
+        ([LotteryLinear(2), keras.layers.Activation("softmax")], "ends in 'softmax'"),
+    ],
+)
+def test_a_network_gives_logits_of_the_classes(layers, complaint):
+    refused(complaint, LotteryModel, keras.Sequential(layers), OWN)
+    images = keras.Sequential([LotteryLinear(10)])
+    refused("a Flatten layer may be missing", LotteryModel, images, "digits")
+
+
+def test_a_network_may_be_named_and_is_trained_as_in_the_papers():
+    model = LotteryModel("conv-6", ArrayDataset(RNG.random((120, 8, 8)), np.arange(120) % 2))
+    assert model.conditions.training.optimizer.learning_rate == 3e-4
+    assert model.conditions.papers.convolution_rate == 0.75
+    rate = {"kind": "sgd", "learning_rate": 0.1}
+    model = LotteryModel("conv-6", "digits", {"optimizer": rate})
+    assert model.conditions.training.optimizer.kind == "sgd"
+    refused("network: 'lenet' is not known", LotteryModel, "lenet")
+    refused("Dense is no keras.Sequential", LotteryModel, keras.layers.Dense(2))
+
+
+def test_convolutions_of_a_named_network_are_pruned_at_the_papers_rate():
+    short = {"duration": "1it", "batch_size": 4}
+    by_hand = LotteryModel("conv-6", ArrayDataset(RNG.random((20, 8, 8)), np.arange(20) % 2), short)
+    by_hand.train()
+    by_hand.prune(sparsity=0.4)
+    assert by_hand.masks["conv2d_3"].mean() == pytest.approx(0.7, abs=1e-4)
+    assert by_hand.masks["linear_1"].mean() == pytest.approx(0.6, abs=1e-4)
+
+
+def test_training_that_does_not_fit_the_data_is_refused_before_it_begins():
+    refused("batch of 500 is more than the 216", LotteryModel, small(), OWN, {"batch_size": 500})
+    refused(
+        "warm-up of '20ep' is longer",
+        LotteryModel,
+        small(),
+        OWN,
+        {"duration": "50it", "warmup": "20ep"},
+    )
+    refused("'flip' moves pictures", LotteryModel, small(), OWN, {"augmentation": "flip"})
+    refused("training/duration: '9 epochs'", LotteryModel, small(), OWN, {"duration": "9 epochs"})
+
+
+def test_data_sets_are_looked_up_where_the_environment_says(tmp_path, monkeypatch):
+    images, labels = np.zeros((60_000, 28, 28), np.uint8), np.zeros(60_000, np.uint8)
+    images[0, 0, 0], labels[0] = 7, 9
+    file = {
+        "x_train": images,
+        "y_train": labels,
+        "x_test": images[:10_000],
+        "y_test": labels[:10_000],
+    }
+    (tmp_path / "mnist.npz").write_bytes(encode(file))
+    monkeypatch.setenv("LTH_DATASETS_DIR", str(tmp_path))
+    model = LotteryModel(network(), "mnist", TRAINING)
+    assert int(model.conditions.data.x_train[0, 0, 0, 0]) == 7
+
+
+def test_what_is_wrong_is_told_with_what_would_be_right():
+    model = LotteryModel(small(), OWN, SHORT)
+    refused("level 0 is not finished; none is; call train", model.plot_learning)
+    model.train()
+    refused("pruning/criterion: 'large_fnal' .*'large_final', perhaps", model.prune, "large_fnal")
+    refused("pruning/schedule/sparsity: .*less than 1", model.prune, sparsity=80)
+    refused("pruning/scope: 'globl' .*'global', perhaps", model.one_shot, scope="globl")
+    refused("level 3 is not finished; there are 0 to 0", model.plot_weights, 3)
+    refused("no lottery layer is called 'x'; there are: linear_1, linear_2", model.plot_mask, "x")
+    model.prune()
+    refused("mode: 'rewnd' .*'rewind', perhaps", model.reinit, "rewnd")
+
+
+def test_points_to_return_to_are_within_the_level():
+    kept = LotteryModel(small(), OWN, SHORT, keep_weights_at="3it")
+    kept.train()
+    kept.prune()
+    kept.reinit({"kind": "rewind", "to": "3it"})
+    refused("keep_weights_at/0: '5'", LotteryModel, small(), OWN, SHORT, keep_weights_at=["5"])
+    refused("no going back to '4ep'", LotteryModel, small(), OWN, SHORT, keep_weights_at=["4ep"])
+    model = LotteryModel(small(), OWN, SHORT)
+    late = {"kind": "rewind", "to": "9ep"}
+    refused("no going back to '9ep': a level of '4ep' ends after 40", model.one_shot, reinit=late)
+    assert model.levels == ()
+
+
+def test_a_second_method_does_not_go_on_from_the_first():
+    model = LotteryModel(small(), OWN, SHORT)
+    first = model.one_shot(0.5)
+    assert model.one_shot(0.5) == first
+    refused("pruned in another way before, and is at level 1", model.one_shot, 0.9)
+    three = {"kind": "geometric", "fraction": 0.5, "rounds": 3}
+    refused("pruned in another way before", model.iterative_pruning, three)
+    model.prune(sparsity=0.9)
+    model.train()
+    refused("pruned in another way before, and is at level 2", model.one_shot, 0.5)
+
+
+def test_pruned_weights_may_be_frozen_at_their_initial_values():
+    model = LotteryModel(small(), OWN, SHORT)
+    _, ticket = model.one_shot(0.5, pruned_weights="initial")
+    plain = LotteryModel(small(), OWN, SHORT)
+    _, zeroed = plain.one_shot(0.5)
+    assert ticket.density == zeroed.density
+    assert ticket.untrained != zeroed.untrained
+
+
+def test_a_session_refuses_what_contradicts_itself_before_it_trains():
+    session = LotterySession(small(), OWN, SHORT)
+    refused("experiments/0/nam: there is no such field", session.run, [{"nam": "a"}])
+    refused("names of experiments must differ, but 'ticket'", session.run, [TICKET, TICKET])
+    refused("follows 'ticket', which is no ticket", session.run, [CONTROL])
+    late = {**TICKET, "reinit": {"kind": "rewind", "to": "4ep"}}
+    refused("no going back to '4ep'", session.run, [late])
+    assert session.trunk is None
+    session.run([TICKET])
+    session.run([CONTROL])
+    refused("there is an experiment 'ticket' already", session.run, [TICKET])
+
+
+def test_a_session_keeps_points_for_experiments_taken_by_hand():
+    session = LotterySession(small(), OWN, SHORT, keep_weights_at=["1ep"])
+    session.train_dense()
+    model = session.new_experiment("by hand")
+    model.prune()
+    model.reinit({"kind": "rewind", "to": "1ep"})
+    assert not same(model.ticket, {k: v * (v != 0) for k, v in model.initial_weights.items()})
+
+
+def test_a_summary_compares_tickets_with_their_controls():
+    robust = LotteryRobust(small(), OWN, SHORT, trials=2)
+    robust.run([CONTROL, TICKET])
+    assert robust.controls == {"control": "ticket"}
+    pairs = {(each.experiment, each.against) for each in robust.get_summary().comparisons}
+    assert ("ticket", "control") in pairs
+
+
+def test_a_member_of_the_family_is_taken_as_well():
+    dataset = Digits(kind="digits", validation=200)
+    model = LotteryModel(network(), dataset, TRAINING)
+    assert model.conditions.data.validation.samples == 200
+    assert repr(model) == "LotteryModel(flatten_1 - linear_1 - linear_2; trial 1)"
