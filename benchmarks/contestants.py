@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.watch import WATCH
 from benchmarks.workload import BATCH, HELD, RATE, TRIALS, VALIDATION, cifar, job, mnist
 
 Timed = Callable[[], int]
@@ -33,6 +34,7 @@ def engine(network: str, epochs: int) -> Timed:
     conditions = Conditions.of_spec(spec, 1, arrays)
     short = Conditions.of_spec(job(network, 1), 1, arrays)
     LotterySession.under(short, 1, (0,)).train_dense()
+    WATCH.on_engine()
 
     def work() -> int:
         LotterySession.under(conditions, 1, (0,)).train_dense()
@@ -68,6 +70,8 @@ def keras_fit(network: str, epochs: int, times: int = 1) -> Timed:
     train = (x[held:], y[held:])
     validation = (x[:held], y[:held])
     model.fit(*train, BATCH, 1, verbose=0, validation_data=validation)
+    model.train_function = WATCH.on(model.train_function)
+    model.test_function = WATCH.on(model.test_function)
 
     def work() -> int:
         for _ in range(times):
@@ -110,15 +114,17 @@ def tensorflow_steps(network: str, epochs: int) -> Timed:
     def classify(images: Any) -> Any:
         return model(images, training=False)
 
+    take_step, classified = WATCH.on(step), WATCH.on(lambda images: classify(images).numpy())
+
     def train(epochs: int) -> int:
         rng, done = np.random.default_rng(0), 0
         for _ in range(epochs):
             order = rng.permutation(len(y)).astype(np.int32)
             for rows in order[: len(order) // BATCH * BATCH].reshape(-1, BATCH):
-                step(tf.constant(rows))
+                take_step(tf.constant(rows))
                 done += BATCH
-            classify(held_x).numpy()
-        classify(test_x).numpy()
+            classified(held_x)
+        classified(test_x)
         return done
 
     train(1)
@@ -184,11 +190,12 @@ def jax_scan(epochs: int, trials: int = 1) -> Timed:
         shape = (trials, steps, BATCH) if trials > 1 else (steps, BATCH)
         return jnp.asarray(np.stack(drawn).reshape(shape), jnp.int32)
 
+    run = WATCH.on(lambda state, rows: jax.block_until_ready(compiled(state, rows)))
+
     def train(epochs: int) -> int:
         state = (weights, zeros, zeros, count)
         for _ in range(epochs):
-            state, mean, accuracy = compiled(state, order())
-            mean.block_until_ready(), accuracy.block_until_ready()
+            state, _, _ = run(state, order())
         return steps * BATCH * trials * epochs
 
     train(1)
@@ -206,8 +213,8 @@ def products(epochs: int) -> Timed:
         done.result()
 
     def work() -> int:
-        for done in [pool.submit(_multiply, steps) for _ in range(2)]:
-            done.result()
+        done = [pool.submit(_multiply, steps) for _ in range(2)]
+        WATCH.on(lambda: [one.result() for one in done])()
         return 2 * steps * BATCH
 
     return work
@@ -242,7 +249,13 @@ def workers(epochs: int, experiments: int, trials: int) -> Timed:
     several = {"experiments": [], "grid": grid} if experiments > 1 else {}
     spec = job("lenet", epochs, dataset=dataset, **several)
     pool = TwoWorkers(spec, mnist(), only_dense=experiments == 1, trials=trials)
-    return pool.run
+
+    def work() -> int:
+        samples, compiled = pool.run()
+        WATCH.seconds += compiled
+        return samples
+
+    return work
 
 
 CONTESTANTS: dict[str, Callable[[int], Timed]] = {
@@ -268,6 +281,7 @@ def main() -> None:
     name, epochs = sys.argv[1], int(sys.argv[2])
     work = CONTESTANTS[name](epochs)
     began, used = perf_counter(), process_time()
+    WATCH.seconds = 0.0
     samples = work()
     seconds = perf_counter() - began
     peak = sum(resource.getrusage(who).ru_maxrss for who in _PROCESSES) / 1024
@@ -275,6 +289,7 @@ def main() -> None:
         "samples": samples,
         "seconds": seconds,
         "busy": (process_time() - used) / seconds,
+        "compiled": WATCH.seconds / seconds,
         "peak_mb": peak,
     }
     print(json.dumps(told), flush=True)

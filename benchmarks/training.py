@@ -145,15 +145,18 @@ def _table(contest: Contest, told: dict[str, list[dict[str, Any]]]) -> Table:
             f"{min(speeds):,.0f} to {max(speeds):,.0f}",
             f"{seconds[name]:.1f}",
             f"{median(turn['peak_mb'] for turn in turns):,.0f}",
+            f"{median(turn['compiled'] for turn in turns):.0%}",
         )
     for name, other, mark in contest.marks:
         ratio = seconds[other] / seconds[name]
         table.add_section()
-        table.add_row(f"{ABOUT[name]} : {ABOUT[other]}", f"{ratio:.2f}x", f"mark {mark}x", "", "")
+        table.add_row(
+            f"{ABOUT[name]} : {ABOUT[other]}", f"{ratio:.2f}x", f"mark {mark}x", "", "", ""
+        )
     return table
 
 
-_COLUMNS = ("samples/s", "range", "seconds", "peak MB")
+_COLUMNS = ("samples/s", "range", "seconds", "peak MB", "compiled")
 
 if __name__ == "__main__":
     main()

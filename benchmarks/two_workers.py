@@ -4,6 +4,7 @@ import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
 
+from benchmarks.watch import WATCH
 from lth.datasets import Arrays
 from lth.durations import Duration
 from lth.plan import PlannedRun, RunKind, plan
@@ -43,15 +44,20 @@ class TwoWorkers:
         for done in [self._pool.submit(_warm, short) for _ in range(_WORKERS)]:
             done.result()
 
-    def run(self) -> int:
-        """Carry the job out; returns the training samples that it took."""
-        trunks = list(self._pool.map(_execute, self._trunks))
-        shared = trunks[:1] * len(self._experiments)
-        list(self._pool.map(_execute, self._experiments, shared))
+    def run(self) -> tuple[int, float]:
+        """Carry the job out.
+
+        Returns:
+            The training samples that it took, and the mean seconds of a worker in compiled code.
+        """
+        done = list(self._pool.map(_execute, self._trunks))
+        shared = [done[0][0]] * len(self._experiments)
+        done += self._pool.map(_execute, self._experiments, shared)
         self._pool.shutdown()
+        compiled = sum(seconds for _, seconds in done) / _WORKERS
         levels = len(self._trunks) + len(self._experiments)
         training = self._spec.training
-        return levels * training.iterations(self._samples) * training.batch_size
+        return levels * training.iterations(self._samples) * training.batch_size, compiled
 
 
 _kept: list[tuple[Spec, Arrays]] = []
@@ -69,10 +75,14 @@ def _warm(short: Spec) -> None:
     trunk, *others = plan(short)
     dense = execute(short, trunk, Inputs(arrays), Silent()).trunk
     execute(short, others[0], Inputs(arrays, trunk=dense), Silent())
+    WATCH.on_engine()
 
 
-def _execute(run: PlannedRun, trunk: bytes | None = None) -> bytes | None:
+def _execute(run: PlannedRun, trunk: bytes | None = None) -> tuple[bytes | None, float]:
+    """Carry a run out; returns its trunk, and the seconds in compiled code."""
     from lth.execution import execute
 
     spec, arrays = _kept[0]
-    return execute(spec, run, Inputs(arrays, trunk=trunk), Silent()).trunk
+    before = WATCH.seconds
+    trunk = execute(spec, run, Inputs(arrays, trunk=trunk), Silent()).trunk
+    return trunk, WATCH.seconds - before
