@@ -21,6 +21,8 @@ RUN --mount=type=bind,source=requirements/service.txt,target=/service.txt \
     pip install --require-hashes -r /service.txt
 RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel pip install --no-deps /wheel/*.whl
 USER lth
+# matplotlib looks for fonts once: here, and not while somebody waits for the first picture.
+RUN python -c "import matplotlib.font_manager"
 EXPOSE 8000
 CMD ["lth", "api", "--host", "0.0.0.0"]
 

@@ -1,7 +1,8 @@
-"""The names of everything a run leaves behind: one place for all of them."""
+"""The names of everything a run or a job leaves behind: one place for all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 NPZ, JSON, PNG, SVG = "application/x-npz", "application/json", "image/png", "image/svg+xml"
 
@@ -16,12 +17,35 @@ WEIGHTS = "plots/weights"
 MASK_PICTURE = "plots/mask"
 SPARSITY = "plots/sparsity"
 LAYERS = "plots/layers"
-"""Names of plots without their ending: each is there as PNG and as SVG."""
+"""Names of pictures without their ending."""
+
+RUN_PICTURES = (LEARNING_CURVES, WEIGHTS, MASK_PICTURE, SPARSITY, LAYERS)
+"""What there is of each experiment."""
+JOB_PICTURES = (LEARNING_CURVES, SPARSITY)
+"""What there is of all experiments and trials together."""
+
+Format = Literal["png", "svg"]
+MEDIA_TYPES: Mapping[Format, str] = {"png": PNG, "svg": SVG}
+FORMATS: Mapping[str, tuple[Format, ...]] = {"none": (), "png": ("png",), "png_svg": ("png", "svg")}
+"""The endings that pictures have, by a spec's ``plots``."""
 
 
 def level_weights(level: int) -> str:
     """The trained weights of a level: float32 arrays by the variable's path."""
     return f"weights/level-{level}.npz"
+
+
+def sources(picture: str, last: int) -> tuple[str, ...]:
+    """The files of a run that a picture of it is drawn from, beside its result.
+
+    Args:
+        picture: one of `RUN_PICTURES`.
+        last: number of the run's last level.
+    """
+    masks = MASKS if last else INITIAL_WEIGHTS
+    if picture == WEIGHTS:
+        return tuple(dict.fromkeys((INITIAL_WEIGHTS, level_weights(last), masks)))
+    return (masks,) if picture == MASK_PICTURE else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,17 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 
+from lth.artifacts import FORMATS, JOB_PICTURES, JSON, MEDIA_TYPES, SUMMARY, Artifact
 from lth.conditions import Conditions
 from lth.engine.device import device_kind
-from lth.files import comparison_files, experiment_files
+from lth.files import as_json, experiment_files
 from lth.masks import Mask
 from lth.npz import decode
+from lth.pictures import job_picture
 from lth.plan import PlannedRun, RunKind, experiment_named, rewind_points
-from lth.plots import what_was_run
+from lth.plots import render, what_was_run
 from lth.results import RunResult
 from lth.running import Inputs, Observer, Outcome
 from lth.session import LotterySession
@@ -63,7 +66,7 @@ def execute(spec: Spec, run: PlannedRun, inputs: Inputs, observer: Observer) -> 
     )
     about = {"spec": spec.model_dump(mode="json"), "spec_hash": spec_hash(spec), "run": run.key}
     model = session.experiment(experiment.name)
-    files = experiment_files(model, result, about, what_was_run(spec), spec.plots)
+    files = experiment_files(model, result, about)
     return Outcome(result, files, session.trunk if inputs.trunk is None else None)
 
 
@@ -75,8 +78,13 @@ def report(spec: Spec, results: Sequence[RunResult]) -> Outcome:
         if isinstance(experiment, ControlExperiment)
     }
     summary = summarise(results, controls).model_dump(mode="json")
-    title = what_was_run(spec)
-    return Outcome(None, comparison_files(results, summary, tuple(controls), title, spec.plots))
+    files = [Artifact(SUMMARY, JSON, lambda: as_json(summary))]
+    for picture in JOB_PICTURES:
+        for ending in FORMATS[spec.plots]:
+            figure = job_picture(picture, results, controls=controls, title=what_was_run(spec))
+            content = partial(render, figure, ending)
+            files.append(Artifact(f"{picture}.{ending}", MEDIA_TYPES[ending], content))
+    return Outcome(None, tuple(files))
 
 
 def _by_level(content: bytes) -> dict[int, dict[str, Mask]]:

@@ -1,7 +1,9 @@
-"""The files that experiments leave behind: arrays, reports and plots."""
+"""The files that experiments leave behind, and folders of them with everything in it."""
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,47 +11,36 @@ from matplotlib.figure import Figure
 
 from lth.artifacts import (
     INITIAL_WEIGHTS,
+    JOB_PICTURES,
     JSON,
-    LAYERS,
-    LEARNING_CURVES,
-    MASK_PICTURE,
     MASKS,
+    MEDIA_TYPES,
     NPZ,
-    PNG,
     REPORT,
-    SPARSITY,
+    RUN_PICTURES,
     SUMMARY,
-    SVG,
-    WEIGHTS,
     Artifact,
     level_weights,
 )
 from lth.npz import encode, named
-from lth.plots import (
-    accuracy_by_density,
-    compare_learning,
-    learning_curves,
-    render,
-    sparsity_by_layer,
-)
+from lth.pictures import job_picture, run_picture
+from lth.plots import render
 from lth.results import RunResult
-from lth.spec import Plots
+from lth.statistics import summarise
 
 if TYPE_CHECKING:
     from lth.model import LotteryModel
 
 
 def experiment_files(
-    model: "LotteryModel", result: RunResult, about: Mapping[str, Any], title: str, plots: Plots
+    model: "LotteryModel", result: RunResult, about: Mapping[str, Any]
 ) -> tuple[Artifact, ...]:
-    """What one finished experiment leaves behind.
+    """What one finished experiment leaves behind. Pictures are drawn from it (`lth.pictures`).
 
     Args:
         model: the experiment.
         result: what is known of it.
         about: what was asked for, as plain data; it goes into the report.
-        title: what was run, for the plots.
-        plots: which pictures are drawn.
     """
     levels = model.trained_levels
     masks = {
@@ -58,52 +49,55 @@ def experiment_files(
         for key, mask in named(f"level-{level.result.level}", level.masks).items()
     }
     report = {**about, "result": result.model_dump(mode="json")}
-    arrays = [
+    return (
         Artifact(MASKS, NPZ, lambda: encode(masks)),
         Artifact(INITIAL_WEIGHTS, NPZ, lambda: encode(model.initial_weights)),
         *(
-            Artifact(
-                level_weights(level.result.level), NPZ, lambda level=level: encode(level.weights)
-            )
+            Artifact(level_weights(level.result.level), NPZ, partial(encode, level.weights))
             for level in levels
         ),
-        Artifact(REPORT, JSON, lambda: _json(report)),
-    ]
-    drawn = {
-        LEARNING_CURVES: lambda: learning_curves(result, title),
-        WEIGHTS: lambda: model.plot_weights(title=title),
-        MASK_PICTURE: lambda: model.plot_mask(title=title),
-        SPARSITY: lambda: accuracy_by_density([result], title=title),
-        LAYERS: lambda: sparsity_by_layer(result, title),
-    }
-    return (*arrays, *_pictures(drawn, plots))
+        Artifact(REPORT, JSON, partial(as_json, report)),
+    )
 
 
-def comparison_files(
-    results: Sequence[RunResult],
-    summary: Any,
-    controls: Collection[str],
-    title: str,
-    plots: Plots,
-) -> tuple[Artifact, ...]:
-    """What the experiments of a job leave behind together.
+def save_experiment(
+    model: "LotteryModel", result: RunResult, directory: Path, title: str = ""
+) -> tuple[Path, ...]:
+    """Write an experiment's files and its pictures into a folder, which is made if needed."""
+    files = experiment_files(model, result, {})
+    contents = {file.name: file.content for file in files}
+    shape = model.conditions.blueprint.shape
+
+    def draw(picture: str) -> Figure:
+        return run_picture(picture, result, lambda name: contents[name](), shape=shape, title=title)
+
+    return _save(chain(files, _pictures(RUN_PICTURES, draw)), directory)
+
+
+def save_comparison(
+    results: Sequence[RunResult], controls: Mapping[str, str], directory: Path
+) -> tuple[Path, ...]:
+    """Write what experiments and trials say together into a folder, which is made if needed.
 
     Args:
         results: one for each experiment and trial.
-        summary: their statistics, as plain data.
-        controls: names of the experiments that are controls.
-        title: what was run.
-        plots: which pictures are drawn.
+        controls: the experiment that each control follows.
+        directory: of the files.
     """
-    drawn = {
-        LEARNING_CURVES: lambda: compare_learning(results, title=title),
-        SPARSITY: lambda: accuracy_by_density(results, controls=controls, title=title),
-    }
-    return (Artifact(SUMMARY, JSON, lambda: _json(summary)), *_pictures(drawn, plots))
+    summary = summarise(results, controls).model_dump(mode="json")
+    summed_up = Artifact(SUMMARY, JSON, partial(as_json, summary))
+    pictures = _pictures(
+        JOB_PICTURES, lambda picture: job_picture(picture, results, controls=controls)
+    )
+    return _save(chain([summed_up], pictures), directory)
 
 
-def save(artifacts: Iterable[Artifact], directory: Path) -> tuple[Path, ...]:
-    """Write artifacts as files under their names; a directory that is missing is made."""
+def as_json(document: Any) -> bytes:
+    """A document as the bytes of its file."""
+    return json.dumps(document, indent=1, sort_keys=True, allow_nan=False).encode()
+
+
+def _save(artifacts: Iterable[Artifact], directory: Path) -> tuple[Path, ...]:
     paths = []
     for artifact in artifacts:
         path = directory / artifact.name
@@ -113,14 +107,9 @@ def save(artifacts: Iterable[Artifact], directory: Path) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def _pictures(drawn: Mapping[str, Callable[[], Figure]], plots: Plots) -> Iterator[Artifact]:
-    """The plots that are asked for, each drawn when it is wanted."""
-    for name, figure in drawn.items():
-        if plots != "none":
-            yield Artifact(f"{name}.png", PNG, lambda figure=figure: render(figure(), "png"))
-        if plots == "png_svg":
-            yield Artifact(f"{name}.svg", SVG, lambda figure=figure: render(figure(), "svg"))
-
-
-def _json(document: Any) -> bytes:
-    return json.dumps(document, indent=1, sort_keys=True, allow_nan=False).encode()
+def _pictures(names: Iterable[str], draw: Callable[[str], Figure]) -> Iterator[Artifact]:
+    """Every picture in every format; a figure is made once, when it is its turn."""
+    for name in names:
+        figure = draw(name)
+        for ending, media_type in MEDIA_TYPES.items():
+            yield Artifact(f"{name}.{ending}", media_type, partial(render, figure, ending))

@@ -11,7 +11,7 @@ from lth.controls import Control
 from lth.engine.network import Weights
 from lth.errors import SpecError
 from lth.experiment import ExperimentAtWork, layer_table
-from lth.files import experiment_files, save
+from lth.files import save_experiment
 from lth.mask_actions import PrunedWeights
 from lth.masks import Mask
 from lth.plots import learning_curves, mask_picture, pruning_summary, weights_scatter
@@ -297,7 +297,7 @@ class LotteryModel(OneTrial):
 
     def save_results(self, directory: Path | str) -> tuple[Path, ...]:
         """Write masks, weights, report and plots into a directory, which is made if needed."""
-        return save(experiment_files(self, self.result(), {}, "", "png_svg"), Path(directory))
+        return save_experiment(self, self.result(), Path(directory))
 
     def _finished(self, level: int | None) -> TrainedLevel:
         """A finished level, by default the last one."""

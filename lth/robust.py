@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from lth.errors import SpecError
-from lth.files import comparison_files, save
+from lth.files import save_comparison
 from lth.plots import accuracy_by_density, compare_learning
 from lth.results import RunResult, Summary
 from lth.running import Observer
@@ -97,6 +97,4 @@ class LotteryRobust:
         root, paths = Path(directory), []
         for session in self._sessions:
             paths += session.save_results(root / f"trial-{session.trial}")
-        summary = self.get_summary().model_dump(mode="json")
-        files = comparison_files(self.results, summary, self.controls, "", "png_svg")
-        return (*paths, *save(files, root))
+        return (*paths, *save_comparison(self.results, self.controls, root))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from lth.conditions import Conditions
 from lth.contradictions import between_experiments
 from lth.errors import SpecError
-from lth.files import comparison_files, experiment_files, save
+from lth.files import save_comparison, save_experiment
 from lth.masks import Mask
 from lth.model import LotteryModel
 from lth.plots import accuracy_by_density, compare_learning
@@ -185,10 +185,8 @@ class LotterySession(OneTrial):
         """Write every experiment's files into a folder of its name, and what compares them."""
         root, paths = Path(directory), []
         for name, model in self._models.items():
-            files = experiment_files(model, self.result(name), {}, name, "png_svg")
-            paths += save(files, root / name)
-        files = comparison_files(self.results, {}, self.controls, "", "png_svg")
-        return (*paths, *save(files, root))
+            paths += save_experiment(model, self.result(name), root / name, title=name)
+        return (*paths, *save_comparison(self.results, self.controls, root))
 
     def _check_new(self, name: str) -> None:
         if name in self._models:

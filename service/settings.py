@@ -78,6 +78,13 @@ class Settings(BaseSettings):
         default=8_000_000_000, ge=1, description="of a data set's arrays, decoded"
     )
 
+    drawing_seconds: float = Field(
+        default=30, gt=0, description="the longest that drawing a picture may take"
+    )
+    drawing_places: int = Field(
+        default=16, ge=1, description="pictures that may wait for the process that draws them"
+    )
+
     lease_seconds: float = Field(
         default=30, gt=0, description="a run whose worker was silent this long is given to another"
     )

@@ -8,17 +8,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from threading import Lock
-from typing import Literal, get_args
+from typing import Any, get_args
 
 import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import Bbox
 
+from lth.artifacts import Format
 from lth.errors import SpecError
 from lth.plots.style import INK, MUTED
-
-Format = Literal["png", "svg"]
 
 WIDTH = 9.0
 """Inches: at 100 dots an inch the width of a README, whose letters are then those of the text."""
@@ -29,6 +28,11 @@ _HEADER = 0.62
 
 _DRAWING = Lock()
 """matplotlib draws one figure at a time: its fonts and its settings are shared."""
+_SETTINGS: Any = {
+    "svg.hashsalt": "lth",
+    "figure.autolayout": False,
+    "figure.constrained_layout.use": False,
+}
 
 
 class Plot(Figure):
@@ -87,29 +91,27 @@ def render(figure: Figure, format: Format) -> bytes:  # noqa: A002 - matplotlib'
 
 
 def _settle(figure: Figure) -> None:
-    """Lay a figure out once and for all, to the ten-thousandth of its size.
+    """Lay a figure out once and for all its pictures, to the ten-thousandth of its size.
 
     Laying out again would start from where the last one ended, and the solver of the layout
     orders its variables by their addresses in memory, so that its last digits differ by run.
     """
-    if not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+    engine = figure.get_layout_engine()
+    if not isinstance(engine, ConstrainedLayoutEngine):
         return
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    engine.execute(figure)
+    # Without an engine the figure is drawn once: with one, it is drawn again before each picture.
+    figure.set_layout_engine(None)
     for axes in figure.axes:
         axes.set_position(Bbox(axes.get_position(original=True).get_points().round(4)))
 
 
 @contextmanager
 def _drawing_alone() -> Iterator[None]:
-    """Draw one figure at a time, while SVG's names of parts follow from what they name.
+    """Draw one figure at a time, under the settings that only matplotlib's global ones offer.
 
-    Only a global setting keeps matplotlib from naming them at random; it is set for a moment.
+    SVG's names of parts follow from what they name, and not from chance; a figure without a layout
+    engine is not given one.
     """
-    with _DRAWING:
-        before = matplotlib.rcParams["svg.hashsalt"]
-        matplotlib.rcParams["svg.hashsalt"] = "lth"
-        try:
-            yield
-        finally:
-            matplotlib.rcParams["svg.hashsalt"] = before
+    with _DRAWING, matplotlib.rc_context(_SETTINGS):
+        yield

@@ -10,6 +10,7 @@ from service import logs
 from service.api import audit, catalogue, handlers, health, keys, openapi, owners, results, workers
 from service.api.access import authenticate
 from service.api.artifacts import router as artifacts
+from service.api.artifacts.making import Maker
 from service.api.datasets import router as datasets
 from service.api.events import router as events
 from service.api.events.feed import Feed
@@ -28,6 +29,7 @@ from service.api.problems import (
 )
 from service.api.rates import Rates
 from service.api.tracing import Tracing
+from service.drawing.artist import Artist
 from service.hints import Hints
 from service.settings import Settings
 from service.store.blobs import Blobs
@@ -93,6 +95,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     blobs = Blobs(settings.object_store_url, settings.object_store_options)
     hints = Hints(settings.broker_url)
     feed = Feed(database)
+    artist = Artist(settings.drawing_seconds, settings.drawing_places)
     app.state.parts = Parts(
         settings=settings,
         database=database,
@@ -101,6 +104,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         keyring=Keyring(database),
         rates=Rates(settings.broker_url, settings.rate_limit),
         feed=feed,
+        maker=Maker(database, blobs, artist),
     )
     try:
         if settings.admin_key is not None:
@@ -109,5 +113,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with feed.running():
             yield
     finally:
+        artist.close()
         hints.close()
         database.close()

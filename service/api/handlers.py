@@ -23,6 +23,7 @@ from service.api.problems import (
     WrongItem,
 )
 from service.api.tracing import request_id_of
+from service.drawing.artist import NotDrawnNow
 from service.store.blobs import BlobDamaged, BlobMissing, StorageFailed
 from service.store.errors import (
     BadCursor,
@@ -55,6 +56,7 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(refusal, _refused)
     for error in (BlobMissing, BlobDamaged, StorageFailed):
         app.add_exception_handler(error, _storage)
+    app.add_exception_handler(NotDrawnNow, _undrawn)
     app.add_exception_handler(IntegrityError, _integrity)
     app.add_exception_handler(ClientDisconnect, _gone)
     for error in (OperationalError, InterfaceError, PoolTimeout):
@@ -105,6 +107,12 @@ async def _refused(request: Request, error: Exception) -> Response:
     """What the store refuses."""
     kind = next(_REFUSALS[base] for base in type(error).__mro__ if base in _REFUSALS)
     return kind(str(error)).response(request_id_of(request))
+
+
+async def _undrawn(request: Request, error: Exception) -> Response:
+    _log.warning("not_drawn", error=_short(error))
+    problem = Unavailable(f"{error}; try again", headers=_RETRY_AFTER)
+    return problem.response(request_id_of(request))
 
 
 async def _integrity(request: Request, error: Exception) -> Response:

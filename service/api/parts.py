@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from service.api.artifacts.making import Maker
 from service.api.events.feed import Feed
 from service.api.keyring import Keyring
 from service.api.rates import Rates
@@ -25,6 +26,7 @@ class Parts:
     keyring: Keyring
     rates: Rates
     feed: Feed
+    maker: Maker
 
 
 def parts_of(request: Request) -> Parts:

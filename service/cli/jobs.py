@@ -143,9 +143,14 @@ def fetch(
             TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=err
         )
         with bars:
-            task = bars.add_task("fetching", total=sum(one.size for one in wanted))
+            sizes = [one.size for one in wanted if one.size is not None]
+            whole = sum(sizes) if len(sizes) == len(wanted) else None
+            task = bars.add_task("fetching", total=whole)
             for one in wanted:
                 client.download(one, to, progress=lambda count: bars.advance(task, count))
+        if any(one.digest is None for one in wanted):
+            names = {one.name for one in wanted}
+            wanted = [one for one in client.artifacts(job_id) if one.name in names]
     if as_json:
         print_json({"folder": str(to), "artifacts": wanted})
     else:

@@ -80,7 +80,8 @@ def artifact_table(artifacts: Sequence[Artifact]) -> Table:
     """One line a file."""
     made = table("file", ">bytes", "type")
     for artifact in artifacts:
-        made.add_row(artifact.name, f"{artifact.size:,}", artifact.media_type)
+        size = "not drawn yet" if artifact.size is None else f"{artifact.size:,}"
+        made.add_row(artifact.name, size, artifact.media_type)
     return made
 
 

@@ -205,13 +205,18 @@ class AsyncClient:
         try:
             while not download.there:
                 attempt += 1
+                last = attempt >= self._retries.attempts
                 try:
-                    await self._fetch(download)
-                    break
+                    answer = await self._fetch(download)
+                    if answer.is_success:
+                        break
+                    if last or not worth_repeating(answer):
+                        raise refusal(answer)
                 except httpx.TransportError as error:
-                    if attempt >= self._retries.attempts:
+                    if last:
                         raise self._unreachable(error) from error
-                    await asyncio.sleep(self._retries.wait(attempt))
+                    answer = None
+                await asyncio.sleep(self._retries.wait(attempt, answer))
         except BaseException:
             download.abandon()
             raise
@@ -233,16 +238,18 @@ class AsyncClient:
                 if event is not None:
                     yield event
 
-    async def _fetch(self, download: Download) -> None:
+    async def _fetch(self, download: Download) -> httpx.Response:
+        """Take what an answer brings of a file, unless it is a refusal."""
         async with self._http.stream(
             "GET", download.artifact.href, headers=download.headers
         ) as answer:
             if not answer.is_success:
                 await answer.aread()
-                raise refusal(answer)
+                return answer
             download.begin(answer)
             async for piece in answer.aiter_bytes():
                 download.take(piece)
+            return answer
 
     def _unreachable(self, error: Exception | str) -> Unreachable:
         return Unreachable(f"no answer from {self.address.server}: {error}")

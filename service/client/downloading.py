@@ -23,6 +23,7 @@ class Download:
         self._progress = progress or _unheard
         self._digest = hashlib.sha256()
         self._size = 0
+        self._expected = artifact.digest
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._part.open("wb")
 
@@ -38,7 +39,13 @@ class Download:
         return self.artifact.size == 0
 
     def begin(self, answer: httpx.Response) -> None:
-        """Take an answer's beginning: the rest of the file, or all of it anew."""
+        """Take an answer's beginning: the rest of the file, or all of it anew.
+
+        The service's own answer, which may have led to the object store, tells the digest of a
+        picture that was not drawn when it was listed.
+        """
+        if self.artifact.digest is None:
+            self._expected = (answer.history or [answer])[0].headers.get("ETag", "").strip('"')
         if answer.status_code != httpx.codes.PARTIAL_CONTENT and self._size:
             self._progress(-self._size)
             self._size, self._digest = 0, hashlib.sha256()
@@ -59,12 +66,11 @@ class Download:
             DamagedDownload: when they are not those that the service has.
         """
         self._file.close()
-        if self._digest.hexdigest() != self.artifact.digest:
+        if self._digest.hexdigest() != self._expected:
             self._part.unlink()
             raise DamagedDownload(
                 f"{self.artifact.name}: {self._size} bytes came with the SHA-256 "
-                f"{self._digest.hexdigest()}; the service has {self.artifact.size} bytes with "
-                f"{self.artifact.digest}"
+                f"{self._digest.hexdigest()}; the service has others, with {self._expected}"
             )
         return self._part.replace(self.path)
 

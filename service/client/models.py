@@ -117,12 +117,12 @@ class Results(_Answer):
 
 
 class Artifact(_Answer):
-    """A file that a run left behind."""
+    """A file that a run left behind; a picture that is not drawn yet has no size and digest."""
 
     name: str
     media_type: str
-    size: int
-    digest: str
+    size: int | None
+    digest: str | None
     href: str
 
 

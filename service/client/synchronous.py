@@ -201,13 +201,18 @@ class Client:
         try:
             while not download.there:
                 attempt += 1
+                last = attempt >= self._retries.attempts
                 try:
-                    self._fetch(download)
-                    break
+                    answer = self._fetch(download)
+                    if answer.is_success:
+                        break
+                    if last or not worth_repeating(answer):
+                        raise refusal(answer)
                 except httpx.TransportError as error:
-                    if attempt >= self._retries.attempts:
+                    if last:
                         raise self._unreachable(error) from error
-                    time.sleep(self._retries.wait(attempt))
+                    answer = None
+                time.sleep(self._retries.wait(attempt, answer))
         except BaseException:
             download.abandon()
             raise
@@ -229,14 +234,16 @@ class Client:
                 if event is not None:
                     yield event
 
-    def _fetch(self, download: Download) -> None:
+    def _fetch(self, download: Download) -> httpx.Response:
+        """Take what an answer brings of a file, unless it is a refusal."""
         with self._http.stream("GET", download.artifact.href, headers=download.headers) as answer:
             if not answer.is_success:
                 answer.read()
-                raise refusal(answer)
+                return answer
             download.begin(answer)
             for piece in answer.iter_bytes():
                 download.take(piece)
+            return answer
 
     def _unreachable(self, error: Exception | str) -> Unreachable:
         return Unreachable(f"no answer from {self.address.server}: {error}")

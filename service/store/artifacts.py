@@ -1,13 +1,17 @@
 """The files that the runs of a job left behind. A name is ``{run key}/{name of the file}``."""
 
+import uuid
 from collections.abc import Sequence
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from lth.plan import RunKind
 from service.store.errors import NotThere
 from service.store.tables import Artifact, Run
+
+_WRITTEN = ("job_id", "name", "run_id", "digest", "media_type", "size")
 
 
 def of_job(session: Session, job_id: str) -> Sequence[Artifact]:
@@ -17,25 +21,26 @@ def of_job(session: Session, job_id: str) -> Sequence[Artifact]:
     ).all()
 
 
+def of_run(session: Session, run_id: uuid.UUID) -> Sequence[Artifact]:
+    """The artifacts of one run."""
+    return session.scalars(select(Artifact).where(Artifact.run_id == run_id)).all()
+
+
+def find(session: Session, job_id: str, name: str) -> Artifact | None:
+    """One artifact of a job, if it has one of that name."""
+    return session.get(Artifact, (job_id, name))
+
+
 def get(session: Session, job_id: str, name: str) -> Artifact:
     """One artifact of a job.
 
     Raises:
         NotThere: when the job has none of that name (yet).
     """
-    artifact = session.get(Artifact, (job_id, name))
+    artifact = find(session, job_id, name)
     if artifact is None:
         raise NotThere(f"the job '{job_id}' has no artifact '{name}'")
     return artifact
-
-
-def named(session: Session, job_id: str, ending: str) -> Sequence[Artifact]:
-    """The artifacts of a job whose name within their run is `ending`, by name."""
-    return session.scalars(
-        select(Artifact)
-        .where(Artifact.job_id == job_id, Artifact.name.endswith(f"/{ending}", autoescape=True))
-        .order_by(Artifact.name)
-    ).all()
 
 
 def first(session: Session, job_id: str, ending: str, run: str | None = None) -> Artifact:
@@ -60,3 +65,9 @@ def first(session: Session, job_id: str, ending: str, run: str | None = None) ->
         where = f"the run '{run}' of the job '{job_id}'" if run else f"the job '{job_id}'"
         raise NotThere(f"{where} has no '{ending}'")
     return artifact
+
+
+def add(session: Session, made: Sequence[Artifact]) -> None:
+    """Enter files whose blobs are kept; one that somebody else has entered meanwhile stays."""
+    rows = [{column: getattr(artifact, column) for column in _WRITTEN} for artifact in made]
+    session.execute(insert(Artifact).values(rows).on_conflict_do_nothing())

@@ -1,13 +1,29 @@
 """Runs as clients see them: their state, and what they found out."""
 
+import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from lth.results import RunResult
 from service.store.errors import NotThere
 from service.store.tables import Result, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that has a result.
+
+    Attributes:
+        last: number of its last level.
+    """
+
+    id: uuid.UUID
+    key: str
+    last: int
 
 
 def of_job(session: Session, job_id: str) -> Sequence[Run]:
@@ -25,6 +41,25 @@ def get(session: Session, job_id: str, key: str) -> Run:
     if run is None:
         raise NotThere(f"the job '{job_id}' has no run '{key}'")
     return run
+
+
+def finished(session: Session, job_id: str, key: str | None = None) -> list[Finished]:
+    """The runs of a job that have a result, in the order of its plan; only this one, if given."""
+    levels = func.jsonb_array_length(Result.document["levels"])
+    query = (
+        select(Run.id, Run.key, levels - 1)
+        .join(Result, Result.run_id == Run.id)
+        .where(Run.job_id == job_id)
+        .order_by(Run.position)
+    )
+    if key is not None:
+        query = query.where(Run.key == key)
+    return [Finished(*row) for row in session.execute(query)]
+
+
+def document(session: Session, run_id: uuid.UUID) -> dict[str, Any]:
+    """The result of a run that has one, as it is stored."""
+    return session.get_one(Result, run_id).document
 
 
 def results(session: Session, job_id: str) -> list[tuple[Run, RunResult]]:

@@ -1,16 +1,21 @@
 """The files that a job left behind: listed, fetched, and masks and plots by their short names."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from lth.artifacts import MASKS
 from service.api.artifacts.sending import FILE_ANSWERS, Conditions, send
-from service.api.artifacts.shapes import ArtifactList, artifact_view
+from service.api.artifacts.shapes import ArtifactList, listed
+from service.api.artifacts.views import Undrawn, find, find_plot, views
 from service.api.jobs.lookup import JobDep
-from service.api.parts import PartsDep
+from service.api.parts import Parts, PartsDep
 from service.api.problems import InvalidRequest, NotFound, answers
-from service.store import artifacts
+from service.store import artifacts, runs
+from service.store.tables import Artifact, Job
 
 router = APIRouter(tags=["artifacts"])
 
@@ -26,10 +31,14 @@ RunKey = Annotated[
 
 @router.get("/jobs/{job_id}/artifacts", summary="List a job's files", responses=answers(NotFound))
 def list_artifacts(job: JobDep, parts: PartsDep) -> ArtifactList:
-    """Every file of the runs that have ended, by name."""
+    """Every file of the runs that have ended, by name.
+
+    Pictures are drawn when they are first fetched; until then they have no size and no digest.
+    """
     with parts.database.transaction() as session:
-        found = artifacts.of_job(session, job.id)
-    return ArtifactList(artifacts=[artifact_view(job.id, artifact) for artifact in found])
+        stored = artifacts.of_job(session, job.id)
+        finished = runs.finished(session, job.id)
+    return listed(job.id, stored, views(job, finished, {file.name for file in stored}))
 
 
 @router.get(
@@ -38,20 +47,19 @@ def list_artifacts(job: JobDep, parts: PartsDep) -> ArtifactList:
     response_class=Response,
     responses=FILE_ANSWERS,
 )
-def fetch_artifact(
+async def fetch_artifact(
     job: JobDep,
     parts: PartsDep,
     request: Request,
     conditions: Annotated[Conditions, Header()],
     name: Annotated[str, Path(examples=["trial-1/ticket/masks.npz"])],
 ) -> Response:
-    """The bytes of a file; the entity tag is their SHA-256.
+    """The bytes of a file; the entity tag is their SHA-256. A picture is drawn if it is not yet.
 
     On S3 the answer is a redirect to the object store, unless the service is set to proxy.
     """
-    with parts.database.transaction() as session:
-        artifact = artifacts.get(session, job.id, name.replace("\0", ""))
-    return send(artifact, parts, conditions, request)
+    file = await _found(job, parts, lambda session: find(session, job, _held(name)))
+    return await run_in_threadpool(send, file, parts, conditions, request)
 
 
 @router.get(
@@ -79,7 +87,7 @@ def fetch_masks(
     response_class=Response,
     responses={**FILE_ANSWERS, **answers(InvalidRequest)},
 )
-def fetch_plot(
+async def fetch_plot(
     job: JobDep,
     parts: PartsDep,
     request: Request,
@@ -93,8 +101,24 @@ def fetch_plot(
     ],
     run: RunKey = None,
 ) -> Response:
-    """A picture, of one run or of the report."""
-    with parts.database.transaction() as session:
-        ending = f"plots/{name}".replace("\0", "")
-        artifact = artifacts.first(session, job.id, ending, run)
-    return send(artifact, parts, conditions, request)
+    """A picture, of one run or of the report; it is drawn if it is not yet."""
+    file = await _found(job, parts, lambda session: find_plot(session, job, _held(name), run))
+    return await run_in_threadpool(send, file, parts, conditions, request)
+
+
+async def _found(job: Job, parts: Parts, look: Callable[[Session], Artifact | Undrawn]) -> Artifact:
+    """The file that `look` finds; it is drawn if need be, without a thread waiting for it."""
+
+    def found() -> Artifact | Undrawn:
+        with parts.database.transaction() as session:
+            return look(session)
+
+    file = await run_in_threadpool(found)
+    if isinstance(file, Undrawn):
+        return (await parts.maker.make(job, file.view))[file.name]
+    return file
+
+
+def _held(name: str) -> str:
+    """A name without what no text of Postgres' can hold."""
+    return name.replace("\0", "")

@@ -1,21 +1,27 @@
 """Files as clients see them."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
+from lth.artifacts import MEDIA_TYPES
+from service.api.artifacts.views import View
 from service.store.tables import Artifact
 
 
 class ArtifactView(BaseModel):
-    """A file that a run left behind."""
+    """A file that a run left behind, or a picture that is drawn when it is first fetched."""
 
     name: str = Field(examples=["trial-1/ticket/masks.npz"])
     media_type: str
-    size: int = Field(description="in bytes")
-    digest: str = Field(description="SHA-256 of the bytes, hexadecimal; also the entity tag")
-    created_at: datetime
+    size: int | None = Field(description="in bytes; null for a picture that is not drawn yet")
+    digest: str | None = Field(
+        description="SHA-256 of the bytes, hexadecimal; also the entity tag, which the answer to a "
+        "fetch always has; null for a picture that is not drawn yet"
+    )
+    created_at: datetime | None = Field(description="null for a picture that is not drawn yet")
     href: str = Field(description="where it is fetched")
 
 
@@ -25,13 +31,38 @@ class ArtifactList(BaseModel):
     artifacts: list[ArtifactView]
 
 
-def artifact_view(job_id: str, artifact: Artifact) -> ArtifactView:
-    """A file as it goes out, under the job that was asked about."""
+def listed(job_id: str, stored: Sequence[Artifact], views: Iterable[View]) -> ArtifactList:
+    """Files and what is still to be drawn, as they go out."""
+    there = {artifact.name: _stored(job_id, artifact) for artifact in stored}
+    drawn_later = {
+        name: _view(job_id, name, MEDIA_TYPES[ending])
+        for view in views
+        for name, ending in view.files.items()
+    }
+    return ArtifactList(artifacts=[one for _, one in sorted({**drawn_later, **there}.items())])
+
+
+def _stored(job_id: str, artifact: Artifact) -> ArtifactView:
     return ArtifactView(
         name=artifact.name,
         media_type=artifact.media_type,
         size=artifact.size,
         digest=artifact.digest,
         created_at=artifact.created_at,
-        href=f"/v1/jobs/{job_id}/artifacts/{quote(artifact.name)}",
+        href=_href(job_id, artifact.name),
     )
+
+
+def _view(job_id: str, name: str, media_type: str) -> ArtifactView:
+    return ArtifactView(
+        name=name,
+        media_type=media_type,
+        size=None,
+        digest=None,
+        created_at=None,
+        href=_href(job_id, name),
+    )
+
+
+def _href(job_id: str, name: str) -> str:
+    return f"/v1/jobs/{job_id}/artifacts/{quote(name)}"

@@ -214,6 +214,25 @@ def test_damaged_bytes_leave_no_file(use: Use, tmp_path: Path) -> None:
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+def test_a_picture_that_was_not_drawn_when_it_was_listed_is_checked_by_its_entity_tag(
+    use: Use, tmp_path: Path
+) -> None:
+    undrawn = _artifact(b"").model_copy(update={"size": None, "digest": None})
+    tag = {"ETag": f'"{hashlib.sha256(b"picture").hexdigest()}"'}
+    busy = Answer(503, b"{}", {"Retry-After": "0"})
+    with scripted(busy, Answer(200, b"picture", tag)) as script:
+        path = use(script.server, lambda client: client.download(undrawn, tmp_path))
+    assert path.read_bytes() == b"picture"
+    with scripted(Answer(200, b"damaged", tag)) as script, pytest.raises(DamagedDownload):
+        use(script.server, lambda client: client.download(undrawn, tmp_path))
+
+
+def test_a_download_that_is_refused_is_not_tried_again(use: Use, tmp_path: Path) -> None:
+    with scripted(problem(404)) as script, pytest.raises(NotFound):
+        use(script.server, lambda client: client.download(_artifact(b"x"), tmp_path))
+    assert len(script.seen) == 1
+
+
 def test_the_name_of_a_file_cannot_lead_out_of_the_folder(use: Use, tmp_path: Path) -> None:
     evil = _artifact(b"x").model_copy(update={"name": "../../evil"})
     with scripted(Answer(200, b"x")) as script, pytest.raises(DamagedDownload, match="leads out"):

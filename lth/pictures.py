@@ -1,0 +1,106 @@
+"""Pictures as views of results: pure functions of what runs have stored, and of nothing else.
+
+They are light: NumPy and matplotlib, so that whoever holds the files can draw them.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from lth.artifacts import (
+    INITIAL_WEIGHTS,
+    JOB_PICTURES,
+    LAYERS,
+    LEARNING_CURVES,
+    MASK_PICTURE,
+    MASKS,
+    RUN_PICTURES,
+    SPARSITY,
+    WEIGHTS,
+    level_weights,
+)
+from lth.errors import SpecError
+from lth.npz import decode, section
+from lth.plots import (
+    accuracy_by_density,
+    compare_learning,
+    learning_curves,
+    mask_picture,
+    sparsity_by_layer,
+    weights_scatter,
+)
+from lth.results import RunResult
+
+Read = Callable[[str], bytes]
+"""Gives the bytes of a run's file; `lth.artifacts.sources` says which are asked for."""
+
+
+def run_picture(
+    picture: str, result: RunResult, read: Read, *, shape: Sequence[int] = (), title: str = ""
+) -> Figure:
+    """Draw a picture of one experiment as it stands at its last level.
+
+    Args:
+        picture: one of `lth.artifacts.RUN_PICTURES`.
+        result: the experiment's.
+        read: reads its files.
+        shape: of one sample, as it enters the network.
+        title: what was run.
+
+    Raises:
+        SpecError: when there is no such picture.
+    """
+    if picture == LEARNING_CURVES:
+        return learning_curves(result, title)
+    if picture == SPARSITY:
+        return accuracy_by_density([result], title=title)
+    if picture == LAYERS:
+        return sparsity_by_layer(result, title)
+    if picture == WEIGHTS:
+        last = result.levels[-1].level
+        initial = _kernels(result, read, INITIAL_WEIGHTS)
+        trained = _kernels(result, read, level_weights(last))
+        said = " · ".join(filter(None, [title, f"level {last}"]))
+        return weights_scatter(initial, trained, _masks(result, read), said)
+    if picture == MASK_PICTURE:
+        first, mask = next(iter(_masks(result, read).items()))
+        return mask_picture(mask, input_shape=shape, layer=first, title=title)
+    raise SpecError(f"there is no picture '{picture}' of a run; there are {RUN_PICTURES}")
+
+
+def job_picture(
+    picture: str, results: Sequence[RunResult], *, controls: Collection[str] = (), title: str = ""
+) -> Figure:
+    """Draw a picture of experiments and trials side by side.
+
+    Args:
+        picture: one of `lth.artifacts.JOB_PICTURES`.
+        results: one for each experiment and trial, those that there are.
+        controls: names of the experiments that are controls.
+        title: what was run.
+
+    Raises:
+        SpecError: when there is no such picture, or no result.
+    """
+    if picture == LEARNING_CURVES:
+        return compare_learning(results, title=title)
+    if picture == SPARSITY:
+        return accuracy_by_density(results, controls=controls, title=title)
+    raise SpecError(f"there is no picture '{picture}' of a job; there are {JOB_PICTURES}")
+
+
+def _kernels(result: RunResult, read: Read, name: str) -> dict[str, NDArray[np.floating]]:
+    """The prunable kernels of a file of weights, by layer."""
+    weights = decode(read(name))[0]
+    return {layer.name: weights[f"{layer.name}/kernel"] for layer in result.levels[-1].layers}
+
+
+def _masks(result: RunResult, read: Read) -> dict[str, NDArray[np.bool_]]:
+    """The masks of the last level, by layer; the dense network keeps all."""
+    last = result.levels[-1].level
+    if last == 0:
+        kernels = _kernels(result, read, INITIAL_WEIGHTS)
+        return {name: np.ones(kernel.shape, np.bool_) for name, kernel in kernels.items()}
+    return section(decode(read(MASKS))[0], f"level-{last}")

@@ -1,0 +1,57 @@
+"""The drawing process: takes one order after the other from its input, and answers with pictures.
+
+It ends when its input does, so that it cannot outlive the API, and when it was idle for a while,
+so that the memory is given back.
+"""
+
+import os
+import select
+import signal
+import sys
+from collections.abc import Mapping
+
+from lth.pictures import job_picture, run_picture
+from lth.plots import render, what_was_run
+from lth.results import RunResult
+from lth.spec import ControlExperiment, parse_spec
+from service.drawing.messages import ERROR, ORDER, Order, read, write
+
+_IDLE_SECONDS = 300.0
+
+
+def main() -> None:
+    """Draw until nobody wants anything any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the API; our input ends with it.
+    orders, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # What libraries print is no answer.
+    try:
+        while select.select([orders], [], [], _IDLE_SECONDS)[0]:
+            write(answers, _answer(read(orders)))
+    except (EOFError, BrokenPipeError):
+        os._exit(0)  # The API is gone; there is nobody to flush to.
+
+
+def _answer(message: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    try:
+        return draw(Order.model_validate_json(message[ORDER]), message)
+    except Exception as error:
+        return {ERROR: f"{type(error).__name__}: {error}".encode()}
+
+
+def draw(order: Order, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The pictures of an order, by format; the figure is made once for all of them."""
+    spec = parse_spec(order.spec)
+    results = [RunResult.model_validate(result) for result in order.results]
+    title = what_was_run(spec)
+    if order.of_job:
+        controls = {e.name for e in spec.expanded if isinstance(e, ControlExperiment)}
+        figure = job_picture(order.picture, results, controls=controls, title=title)
+    else:
+        (result,) = results
+        shape = spec.dataset.facts.shape
+        figure = run_picture(order.picture, result, files.__getitem__, shape=shape, title=title)
+    return {ending: render(figure, ending) for ending in order.formats}
+
+
+if __name__ == "__main__":
+    main()

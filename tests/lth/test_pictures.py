@@ -1,0 +1,76 @@
+"""Pictures follow from stored files alone, wherever they are drawn."""
+
+import sys
+from pathlib import Path
+from subprocess import run as run_program
+
+import pytest
+
+from lth import LotteryModel, Training
+from lth.artifacts import FORMATS, JOB_PICTURES, RUN_PICTURES, sources
+from lth.errors import SpecError
+from lth.pictures import job_picture, run_picture
+from lth.plots import render
+from tests.lth.plots.made_up import robust
+from tests.lth.small import network
+
+
+@pytest.fixture(scope="module")
+def model() -> LotteryModel:
+    model = LotteryModel(network(), "digits", Training(duration="2ep"))
+    model.one_shot(0.8)
+    return model
+
+
+@pytest.fixture(scope="module")
+def folder(model: LotteryModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    model.save_results(folder)
+    return folder
+
+
+@pytest.mark.parametrize("picture", RUN_PICTURES)
+def test_a_picture_is_drawn_from_the_sources_that_it_names(
+    picture: str, model: LotteryModel, folder: Path
+) -> None:
+    result = model.result()
+    asked: list[str] = []
+
+    def read(name: str) -> bytes:
+        asked.append(name)
+        return (folder / name).read_bytes()
+
+    figure = run_picture(picture, result, read, shape=(8, 8, 1))
+    assert set(asked) == set(sources(picture, last=1))
+    for ending in FORMATS["png_svg"]:
+        assert render(figure, ending) == (folder / f"{picture}.{ending}").read_bytes()
+
+
+def test_a_dense_network_has_pictures_too(tmp_path: Path) -> None:
+    model = LotteryModel(network(), "digits", Training(duration="1ep"))
+    model.train()
+    model.save_results(tmp_path)
+    asked: set[str] = set()
+    for picture in RUN_PICTURES:
+        asked |= set(sources(picture, last=0))
+        assert (tmp_path / f"{picture}.png").stat().st_size > 10_000
+    assert all((tmp_path / name).exists() for name in asked)
+
+
+def test_results_of_one_trial_and_of_several_are_compared() -> None:
+    for results in (robust(1), robust(3)):
+        for picture in JOB_PICTURES:
+            assert render(job_picture(picture, results, controls=["control"]), "svg")
+
+
+def test_an_unknown_picture_is_refused_with_those_that_there_are(model: LotteryModel) -> None:
+    with pytest.raises(SpecError, match="no picture 'plots/moon' of a run"):
+        run_picture("plots/moon", model.result(), lambda name: b"")
+    with pytest.raises(SpecError, match="no picture 'plots/mask' of a job"):
+        job_picture("plots/mask", robust(1))
+
+
+def test_drawing_needs_neither_tensorflow_nor_keras() -> None:
+    program = "import lth.pictures, sys; print({'tensorflow', 'keras'} & set(sys.modules))"
+    done = run_program([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -1,0 +1,97 @@
+"""Jobs whose runs have ended, with results and files of plausible shape, made without a worker."""
+
+from collections.abc import Collection
+from typing import Any
+
+import httpx
+import numpy as np
+
+from lth.artifacts import INITIAL_WEIGHTS, MASKS, NPZ, level_weights
+from lth.npz import encode
+from lth.plan import RunKind
+from lth.results import LayerDensity, RunResult
+from service.settings import Settings
+from service.store import claiming, finishing, keeping
+from service.store.blobs import Blobs
+from service.store.claiming import Claimed
+from service.store.database import Database
+from service.store.finishing import Failure, Kept, Success
+from service.store.states import Reason
+from tests.lth.plots import made_up
+
+LAYERS = {"linear_1": (64, 20), "linear_2": (20, 10)}
+ROBUST: dict[str, Any] = {
+    "kind": "robust",
+    "trials": 3,
+    "experiments": [
+        {"name": "ticket"},
+        {"name": "control", "control": {"kind": "random_weights", "of": "ticket"}},
+    ],
+}
+
+
+def submitted(api: httpx.Client, spec: dict[str, Any] | None = None) -> str:
+    answer = api.post("/v1/jobs", json={"kind": "model", **(spec or {})})
+    assert answer.status_code == 202, answer.text
+    return answer.json()["id"]
+
+
+def carry_out(
+    database: Database, settings: Settings, failing: Collection[str] = (), most: int = 100
+) -> list[str]:
+    """End what is queued, some runs by failing; returns the keys of the runs, in order."""
+    blobs = Blobs(settings.object_store_url, settings.object_store_options)
+    ended = []
+    while len(ended) < most:
+        with database.transaction() as session:
+            claimed = claiming.claim(session, "host/1/1", ["cpu"], settings)
+        if claimed is None:
+            break
+        ended.append(claimed.planned.key)
+        if claimed.planned.key in failing:
+            with database.transaction() as session:
+                failure = Failure(Reason.DIVERGED, "the loss is NaN")
+                finishing.fail(session, claimed.lease, failure, settings)
+            continue
+        success = _success(claimed, database, blobs)
+        with database.transaction() as session:
+            finishing.succeed(session, claimed.lease, success, settings)
+    return ended
+
+
+def _success(claimed: Claimed, database: Database, blobs: Blobs) -> Success:
+    planned = claimed.planned
+    if planned.kind is not RunKind.EXPERIMENT:
+        return Success(None, [])
+    rng = np.random.default_rng(planned.trial)
+    weights = {
+        f"{name}/kernel": rng.normal(size=shape).astype(np.float32)
+        for name, shape in LAYERS.items()
+    }
+    masks = {f"level-1/{name}": rng.random(shape) < 0.2 for name, shape in LAYERS.items()}
+    files = {
+        MASKS: encode(masks),
+        INITIAL_WEIGHTS: encode(weights),
+        level_weights(0): encode(weights),
+        level_weights(1): encode({name: 2 * kernel for name, kernel in weights.items()}),
+    }
+    kept = [
+        Kept(name, blob, NPZ)
+        for name, blob in zip(files, keeping.keep_all(database, blobs, files.values()), strict=True)
+    ]
+    return Success(result(planned.experiment or "", planned.trial), kept)
+
+
+def result(experiment: str, trial: int) -> RunResult:
+    """A run of these layers."""
+    run = made_up.run(experiment=experiment, trial=trial, special=experiment == "ticket")
+    levels = []
+    for level in run.levels:
+        share = 1.0 if level.level == 0 else 0.2
+        sizes = {name: int(np.prod(shape)) for name, shape in LAYERS.items()}
+        layers = tuple(
+            LayerDensity(name=name, kept=int(share * size), total=size, density=share)
+            for name, size in sizes.items()
+        )
+        levels.append(level.model_copy(update={"layers": layers}))
+    return run.model_copy(update={"levels": tuple(levels)})

@@ -1,0 +1,160 @@
+"""Pictures are drawn when they are first fetched, and are ordinary files from then on."""
+
+import hashlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import psutil
+import pytest
+
+from service.store import artifacts, collecting
+from service.store.blobs import Blobs
+from tests.service.api.conftest import ADMIN, client, serving
+from tests.service.api.finished import carry_out, submitted
+from tests.service.api.test_submitting import problem
+
+_NOW = timedelta(0)
+PLOTS = ("layers", "learning", "mask", "sparsity", "weights")
+
+
+@pytest.fixture
+def job(api, database, settings) -> str:
+    job = submitted(api)
+    carry_out(database, settings)
+    return job
+
+
+def stored(database, job: str) -> dict[str, str]:
+    with database.transaction() as session:
+        return {file.name: file.digest for file in artifacts.of_job(session, job)}
+
+
+def drawing() -> list[psutil.Process]:
+    """The drawing processes of this one's APIs."""
+    below = psutil.Process().children(recursive=True)
+    return [one for one in below if "service.drawing" in " ".join(one.cmdline())]
+
+
+def test_pictures_are_listed_before_they_are_drawn_and_drawn_by_the_first_fetch(api, database, job):
+    listed = {one["name"]: one for one in api.get(f"/v1/jobs/{job}/artifacts").json()["artifacts"]}
+    names = [f"trial-1/ticket/plots/{plot}.{end}" for plot in PLOTS for end in ("png", "svg")]
+    assert [name for name in listed if "/plots/" in name] == names
+    assert not drawing(), "nobody wanted a picture yet"
+    for name in names:
+        undrawn = listed[name]
+        assert (undrawn["size"], undrawn["digest"], undrawn["created_at"]) == (None, None, None)
+        answer = api.get(undrawn["href"])
+        assert answer.headers["content-type"] == undrawn["media_type"]
+        assert answer.content.startswith(b"\x89PNG" if name.endswith("png") else b"<?xml")
+        digest = hashlib.sha256(answer.content).hexdigest()
+        assert answer.headers["etag"] == f'"{digest}"'
+        assert stored(database, job)[name] == digest
+    again = {one["name"]: one for one in api.get(f"/v1/jobs/{job}/artifacts").json()["artifacts"]}
+    assert list(again) == list(listed)
+    assert all(one["size"] and one["digest"] and one["created_at"] for one in again.values())
+
+
+def test_a_drawn_picture_is_not_drawn_again_and_has_ranges_and_conditions(api, database, job):
+    path = f"/v1/jobs/{job}/plots/learning.png"
+    whole = api.get(path)
+    (process,) = drawing()
+    process.suspend()
+    try:
+        assert api.get(path).content == whole.content
+        part = api.get(path, headers={"Range": "bytes=10-19"})
+        assert (part.status_code, part.content) == (206, whole.content[10:20])
+        known = api.get(path, headers={"If-None-Match": whole.headers["etag"]})
+        assert known.status_code == 304
+        assert api.get(f"/v1/jobs/{job}/plots/learning.svg").status_code == 200, "drawn beside it"
+    finally:
+        process.resume()
+
+
+def test_fetches_at_the_same_time_end_with_one_file_and_one_drawing(api, address, database, job):
+    def fetch(ending: str) -> bytes:
+        return api.get(f"/v1/jobs/{job}/artifacts/trial-1/ticket/plots/weights.{ending}").content
+
+    with ThreadPoolExecutor(12) as pool:
+        got = list(pool.map(fetch, ["png", "svg"] * 6))
+    assert len(set(got)) == 2
+    assert len(drawing()) == 1
+    assert sum("weights." in name for name in stored(database, job)) == 2
+
+
+def test_two_services_that_draw_the_same_picture_store_one(api, settings, database, job):
+    path = f"/v1/jobs/{job}/plots/sparsity.svg"
+    with serving(settings) as other, client(other, ADMIN) as beside, ThreadPoolExecutor(2) as pool:
+        one, two = pool.map(lambda api: api.get(path), [api, beside])
+    assert one.content == two.content
+    assert one.headers["etag"] == two.headers["etag"]
+    assert hashlib.sha256(one.content).hexdigest() in stored(database, job).values()
+
+
+def test_what_is_listed_and_drawn_is_what_the_spec_asks_for(api, database, settings):
+    none, png = submitted(api, {"plots": "none"}), submitted(api, {"plots": "png"})
+    carry_out(database, settings)
+    problem(api.get(f"/v1/jobs/{none}/plots/learning.png"), 404, "not-found")
+    problem(api.get(f"/v1/jobs/{png}/plots/learning.svg"), 404, "not-found")
+    assert api.get(f"/v1/jobs/{png}/plots/learning.png").status_code == 200
+    listed = api.get(f"/v1/jobs/{none}/artifacts").json()["artifacts"]
+    assert listed
+    assert not [one for one in listed if "/plots/" in one["name"]]
+
+
+def test_a_run_that_has_not_succeeded_has_no_pictures(api, database, settings):
+    job = submitted(api)
+    problem(api.get(f"/v1/jobs/{job}/plots/learning.png"), 404, "not-found")
+    carry_out(database, settings, failing=["trial-1/ticket"])
+    problem(api.get(f"/v1/jobs/{job}/plots/learning.png"), 404, "not-found")
+    assert api.get(f"/v1/jobs/{job}/artifacts").json() == {"artifacts": []}
+
+
+def test_a_drawn_picture_is_collected_with_its_job_and_not_before(api, database, settings, job):
+    content = api.get(f"/v1/jobs/{job}/plots/layers.png").content
+    digest = hashlib.sha256(content).hexdigest()
+    blobs = Blobs(settings.object_store_url)
+    for expected in (len(content), None):
+        with database.transaction() as session:
+            collecting.collect(session, blobs, _NOW)
+        assert blobs.size(digest) == expected
+        api.delete(f"/v1/jobs/{job}")
+
+
+def test_drawing_keeps_nobody_else_waiting(api, job):
+    api.get(f"/v1/jobs/{job}/plots/learning.png")
+    (process,) = drawing()
+    process.suspend()
+    try:
+        with ThreadPoolExecutor(5) as pool:
+            plots = [plot for plot in PLOTS if plot != "learning"]
+            waiting = [pool.submit(api.get, f"/v1/jobs/{job}/plots/{plot}.png") for plot in plots]
+            began = time.monotonic()
+            for _ in range(20):
+                assert api.get(f"/v1/jobs/{job}").status_code == 200
+            assert time.monotonic() - began < 10
+            assert not any(one.done() for one in waiting)
+            process.resume()
+            assert [one.result().status_code for one in waiting] == [200] * 4
+    finally:
+        process.resume()
+
+
+def test_what_cannot_be_drawn_is_our_mistake_and_stops_nothing(api, database, settings, job):
+    with database.transaction() as session:
+        digest = artifacts.get(session, job, "trial-1/ticket/masks.npz").digest
+    blobs = Blobs(settings.object_store_url)
+    blobs.delete(digest)
+    problem(api.get(f"/v1/jobs/{job}/plots/mask.png"), 503, "unavailable")
+    assert api.get(f"/v1/jobs/{job}/plots/layers.png").status_code == 200
+
+
+def test_a_picture_that_cannot_be_drawn_now_is_told_with_when_to_try_again(settings, database):
+    hasty = settings.model_copy(update={"drawing_seconds": 0.01})
+    with serving(hasty) as address, client(address, ADMIN) as api:
+        job = submitted(api)
+        carry_out(database, settings)
+        answer = api.get(f"/v1/jobs/{job}/plots/learning.png")
+        assert "it may take 0.01 s" in problem(answer, 503, "unavailable")["detail"]
+        assert int(answer.headers["retry-after"]) >= 1
+    assert not [name for name in stored(database, job) if "/plots/" in name]
