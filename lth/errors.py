@@ -4,6 +4,7 @@ LotteryError
 ├── SpecError            a spec, or a value given to the library, is wrong
 │   └── DatasetMissing   the data set's file cannot be had here
 ├── NothingToPrune       a network has no prunable weight
+├── CheckpointUnreadable a checkpoint is of another version
 ├── Diverged             the loss became NaN or infinite
 └── Stopped              an observer asked the training to stop
 """
@@ -23,6 +24,10 @@ class DatasetMissing(SpecError):
 
 class NothingToPrune(SpecError):
     """A network has no lottery layer, so pruning it would silently do nothing."""
+
+
+class CheckpointUnreadable(LotteryError):
+    """A checkpoint was written by another version of the library; nothing else is wrong with it."""
 
 
 class Diverged(LotteryError):

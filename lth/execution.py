@@ -1,6 +1,7 @@
 """Carries out one planned run: the library's side of the seam to a worker."""
 
 import hashlib
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,12 +10,14 @@ from functools import partial
 from lth.artifacts import FORMATS, JOB_PICTURES, JSON, MEDIA_TYPES, SUMMARY, Artifact
 from lth.conditions import Conditions
 from lth.engine.device import device_kind
+from lth.errors import CheckpointUnreadable
 from lth.files import as_json, experiment_files
 from lth.masks import Mask
 from lth.npz import decode
 from lth.pictures import job_picture
 from lth.plan import PlannedRun, RunKind, experiment_named, rewind_points
 from lth.plots import render, what_was_run
+from lth.progress import FORMAT, check_readable
 from lth.results import RunResult
 from lth.running import Inputs, Observer, Outcome
 from lth.session import LotterySession
@@ -22,6 +25,8 @@ from lth.spec import ControlExperiment, Spec, spec_hash
 from lth.statistics import summarise
 
 __all__ = ["device_kind", "execute", "report", "trunk_key"]
+
+log = logging.getLogger(__name__)
 
 _MASK = re.compile(r"level-(\d+)/(.+)")
 
@@ -34,7 +39,7 @@ def trunk_key(trunk: str, digest: str, device: str) -> str:
         digest: of the data set.
         device: `device_kind()`.
     """
-    return hashlib.sha256(f"{trunk} {digest} {device}".encode()).hexdigest()
+    return hashlib.sha256(f"{trunk} {digest} {device} {FORMAT}".encode()).hexdigest()
 
 
 def execute(spec: Spec, run: PlannedRun, inputs: Inputs, observer: Observer) -> Outcome:
@@ -52,22 +57,21 @@ def execute(spec: Spec, run: PlannedRun, inputs: Inputs, observer: Observer) -> 
     """
     conditions = Conditions.of_spec(spec, run.seed, inputs.data)
     session = LotterySession.under(conditions, run.trial, rewind_points(spec))
-    session.trunk = inputs.trunk
+    session.trunk = trunk = _if_readable(inputs.trunk, "trunk")
+    checkpoint = _if_readable(inputs.checkpoint, "checkpoint")
     if run.kind is RunKind.TRUNK:
-        return Outcome(None, (), session.train_dense(observer, inputs.checkpoint))
+        return Outcome(None, (), session.train_dense(observer, checkpoint))
     assert run.experiment is not None
     experiment = experiment_named(spec, run.experiment)
     masks = None
     if isinstance(experiment, ControlExperiment):
         assert inputs.ticket_masks is not None, "a control needs the masks of its ticket"
         masks = _by_level(inputs.ticket_masks)
-    result = session.carry_out(
-        experiment, observer, checkpoint=inputs.checkpoint, ticket_masks=masks
-    )
+    result = session.carry_out(experiment, observer, checkpoint=checkpoint, ticket_masks=masks)
     about = {"spec": spec.model_dump(mode="json"), "spec_hash": spec_hash(spec), "run": run.key}
     model = session.experiment(experiment.name)
     files = experiment_files(model, result, about)
-    return Outcome(result, files, session.trunk if inputs.trunk is None else None)
+    return Outcome(result, files, session.trunk if trunk is None else None)
 
 
 def report(spec: Spec, results: Sequence[RunResult]) -> Outcome:
@@ -85,6 +89,18 @@ def report(spec: Spec, results: Sequence[RunResult]) -> Outcome:
             content = partial(render, figure, ending)
             files.append(Artifact(f"{picture}.{ending}", MEDIA_TYPES[ending], content))
     return Outcome(None, tuple(files))
+
+
+def _if_readable(content: bytes | None, what: str) -> bytes | None:
+    """A trunk or a checkpoint, unless another version wrote it: then that work is done anew."""
+    if content is None:
+        return None
+    try:
+        check_readable(content)
+    except CheckpointUnreadable as error:
+        log.warning("the %s is left aside: %s", what, error)
+        return None
+    return content
 
 
 def _by_level(content: bytes) -> dict[int, dict[str, Mask]]:

@@ -33,6 +33,17 @@ def decode(content: bytes) -> tuple[dict[str, np.ndarray], Any]:
     return arrays, None if header is None else json.loads(header.tobytes())
 
 
+def header_of(content: bytes) -> Any:
+    """The header of `encode`'s bytes, without reading the arrays.
+
+    Raises:
+        ValueError: when they are no npz.
+        KeyError: when there is no header.
+    """
+    with np.load(io.BytesIO(content), allow_pickle=False) as members:
+        return json.loads(members[_HEADER].tobytes())
+
+
 def section(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
     """The arrays under ``name/``, by the rest of their names."""
     prefix = f"{name}/"

@@ -2,18 +2,22 @@
 
 from dataclasses import dataclass, field
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from lth.engine.level import Best, LevelState, Point
 from lth.engine.network import Weights
 from lth.engine.program import Totals
-from lth.errors import SpecError
+from lth.errors import CheckpointUnreadable, SpecError
 from lth.masks import Mask
-from lth.npz import decode, encode, named, section
+from lth.npz import decode, encode, header_of, named, section
+from lth.packing import Packed, pack, unpack
+from lth.plan import ENGINE_VERSION
 from lth.results import LevelResult, Scores
 
-FORMAT = 1
+FORMAT = 2
+"""Counts changes of what a checkpoint is written as; one of another format is not read."""
 
 
 @dataclass
@@ -67,7 +71,7 @@ class ExperimentState:
         return ExperimentState(0, first.masks, start, rewinds=self.rewinds, finished=[first])
 
     def to_bytes(self) -> bytes:
-        """The state as an npz."""
+        """The state as an npz: without pruned weights, and with what is equal only once."""
         arrays = {**named("masks", self.masks), **named("start", self.start)}
         arrays |= named("frozen", self.frozen or {})
         for step, weights in self.rewinds.items():
@@ -77,6 +81,7 @@ class ExperimentState:
             arrays |= named(f"level-{number}/weights", level.weights)
         header: dict[str, Any] = {
             "format": FORMAT,
+            "engine": ENGINE_VERSION,
             "level": self.level,
             "method": self.method,
             "frozen": self.frozen is not None,
@@ -86,14 +91,19 @@ class ExperimentState:
         if self.current is not None:
             header["current"], more = _described(self.current)
             arrays |= named("current", more)
-        return encode(arrays, header)
+        packed = pack(arrays)
+        return encode(packed.parts, {**header, "index": packed.index})
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "ExperimentState":
-        """The state that `to_bytes` wrote."""
-        arrays, header = decode(content)
-        if header["format"] != FORMAT:
-            raise ValueError(f"a checkpoint of format {header['format']}; this is {FORMAT}")
+        """The state that `to_bytes` wrote.
+
+        Raises:
+            CheckpointUnreadable: when it is of another format or engine.
+        """
+        check_readable(content)
+        parts, header = decode(content)
+        arrays = unpack(Packed(parts, header["index"]))
         finished = [
             TrainedLevel(
                 LevelResult.model_validate(result),
@@ -112,6 +122,26 @@ class ExperimentState:
             rewinds={step: section(arrays, f"rewind-{step}") for step in header["rewinds"]},
             finished=finished,
             current=current and _restored(current, section(arrays, "current")),
+        )
+
+
+def check_readable(content: bytes) -> None:
+    """See whether bytes are a checkpoint that can be gone on from here.
+
+    Raises:
+        CheckpointUnreadable: when they are none, or were written by another version.
+    """
+    try:
+        header = header_of(content)
+        found = header["format"], header["engine"]
+    except (KeyError, TypeError, ValueError, EOFError, BadZipFile) as error:
+        raise CheckpointUnreadable(
+            f"this is no checkpoint of format {FORMAT}: {error!r}; begin the experiment anew"
+        ) from error
+    if found != (FORMAT, ENGINE_VERSION):
+        raise CheckpointUnreadable(
+            f"this checkpoint is of format {found[0]} and engine {found[1]}; here experiments go "
+            f"on from format {FORMAT} and engine {ENGINE_VERSION} only; begin it anew"
         )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lth.execution import execute, report, trunk_key
+from lth.npz import decode, encode
 from lth.plan import RunKind, plan
 from lth.running import Inputs, Outcome, Silent
 from lth.spec import parse_spec
@@ -141,3 +142,32 @@ def test_a_trunk_of_other_data_or_another_device_has_another_key():
 def test_the_plan_of_a_session_trains_dense_first_and_reports_last():
     kinds = [run.kind for run in plan(SESSION)]
     assert kinds == [RunKind.TRUNK, RunKind.EXPERIMENT, RunKind.EXPERIMENT, RunKind.REPORT]
+
+
+def _of_another_version(checkpoint: bytes, **changed) -> bytes:
+    arrays, header = decode(checkpoint)
+    return encode(arrays, {**header, **changed})
+
+
+@pytest.mark.parametrize("changed", [{"format": 1}, {"engine": 0}])
+def test_a_checkpoint_or_trunk_of_another_version_is_trained_anew(data, changed, caplog):
+    (run,) = plan(MODEL)
+    recorder = Recorder()
+    undisturbed = execute(MODEL, run, Inputs(data), recorder)
+    assert undisturbed.trunk is not None
+    old = [
+        _of_another_version(each, **changed)
+        for each in (recorder.checkpoints[-1], undisturbed.trunk)
+    ]
+    again = execute(MODEL, run, Inputs(data, checkpoint=old[0], trunk=old[1]), Silent())
+    assert again.trunk is not None
+    assert again.result is not None
+    assert not again.result.trunk_reused
+    assert content(again, "weights/level-1.npz") == content(undisturbed, "weights/level-1.npz")
+    assert [record.args[0] for record in caplog.records] == ["trunk", "checkpoint"]
+
+
+def test_bytes_that_are_no_checkpoint_are_trained_anew(data):
+    (run,) = plan(MODEL)
+    for damaged in (b"", b"PK", encode({"a": np.zeros(1)}), encode({}, [])):
+        assert execute(MODEL, run, Inputs(data, checkpoint=damaged), Silent()).result is not None
