@@ -71,6 +71,7 @@ class ExperimentAtWork:
             density=kept,
             sparsity=1 - kept,
             layers=layer_table(state.masks),
+            start=level.start,
             history=current.history,
             early_stop=early_stop,
             final=final,

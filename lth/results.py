@@ -21,7 +21,8 @@ class History(_Record):
     """The course of a level: one entry per evaluation point, all lists equally long."""
 
     iterations: tuple[int, ...] = Field(
-        description="optimizer steps done, counted from level start"
+        description="optimizer steps of the level's training schedule that are done; a level that "
+        "was rewound to step k counts on from k, as `LevelResult.start` says"
     )
     train_loss: tuple[float, ...] = Field(description="mean since the previous point")
     train_accuracy: tuple[float, ...]
@@ -41,7 +42,7 @@ class LayerDensity(_Record):
 class At(_Record):
     """Scores at one iteration of a level."""
 
-    iteration: int
+    iteration: int = Field(description="counted as in the level's history")
     validation: Scores
     test: Scores
 
@@ -68,6 +69,12 @@ class LevelResult(_Record):
     density: float = Field(description="kept / prunable weights")
     sparsity: float = Field(description="1 - density")
     layers: tuple[LayerDensity, ...]
+    start: int = Field(
+        default=0,
+        ge=0,
+        description="step of the schedule at which this level's training began: 0, or the point "
+        "that a late reset returned to",
+    )
     history: History
     early_stop: At = Field(description="at the minimum of the validation loss")
     final: At = Field(description="at the end of the level")

@@ -12,7 +12,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lth.plots.canvas import Plot, new_plot
-from lth.plots.series import Series, by_experiment, legend_height, told_apart, trials_of
+from lth.plots.series import (
+    Series,
+    by_experiment,
+    legend_height,
+    said_of_starts,
+    told_apart,
+    trials_of,
+)
 from lth.plots.style import (
     COUNT,
     MUTED,
@@ -39,7 +46,8 @@ def accuracy_by_density(
 
     Density falls from the dense network on the left to the sparsest ticket on the right, on a
     logarithmic axis. Points are means over trials; bars reach from the lowest trial to the
-    highest, as in the papers. The broken line is the dense network.
+    highest, as in the papers. The broken line is the dense network. An early stop is a point of
+    the training schedule: after a late rewind, what came before its point is counted.
 
     Args:
         results: one for each experiment and trial.
@@ -53,7 +61,8 @@ def accuracy_by_density(
     trials = trials_of(series)
     said = f"mean of {trials} trials, bars from lowest to highest" if trials > 1 else ""
     headline = "Accuracy and early stop by density"
-    plot = new_plot(headline, (title, said, remark), legend_height(series))
+    parts = (title, said, remark, said_of_starts(results))
+    plot = new_plot(headline, parts, legend_height(series))
     accuracy, stop = _panels(plot)
     densities = [one.density(number) for one in series for number in range(one.levels)]
     dense = max(series, key=lambda one: len(one.results))

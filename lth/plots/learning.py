@@ -16,6 +16,7 @@ from lth.plots.series import (
     by_experiment,
     legend_height,
     mean_and_interval,
+    said_of_starts,
     told_apart,
     trials_of,
 )
@@ -54,7 +55,7 @@ def learning_curves(result: RunResult, title: str = "") -> Figure:
         title: what was run, such as `lth.plots.what_was_run` tells.
     """
     trial = f"'{result.experiment}', trial {result.trial}"
-    plot = new_plot("Learning curves", (title, trial), PANEL_HEIGHT)
+    plot = new_plot("Learning curves", (title, trial, said_of_starts([result])), PANEL_HEIGHT)
     accuracy, loss = _panels(plot)
     densities = [level.density for level in result.levels]
     few = len(result.levels) <= _LEGEND_OF
@@ -98,7 +99,8 @@ def compare_learning(
     trials = trials_of(series)
     said = f"mean of {trials} trials with its 95 % interval" if trials > 1 else ""
     headline = "Learning curves of the last level" if level is None else f"Level {level} compared"
-    plot = new_plot(headline, (title, said, remark), legend_height(series))
+    parts = (title, said, remark, said_of_starts(results))
+    plot = new_plot(headline, parts, legend_height(series))
     panels = _panels(plot)
     numbers = [_checked(one, level) for one in series]
     drawn: list[LevelResult] = []

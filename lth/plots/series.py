@@ -1,6 +1,6 @@
 """Results, sorted for a plot: experiments with their trials, and the statistics along them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +80,15 @@ def told_apart(series: Sequence[Series]) -> tuple[Sequence[Series], str]:
     ranked = sorted(series, key=_accuracy, reverse=True)[:most]
     chosen = [one for one in series if one in ranked]
     return chosen, f"the best {most} of {len(series)} experiments"
+
+
+def said_of_starts(results: Iterable[RunResult]) -> str:
+    """A remark on where the iterations of pruned levels begin, unless at 0."""
+    starts = sorted({level.start for result in results for level in result.levels[1:]} - {0})
+    if not starts:
+        return ""
+    points = " or ".join(f"{start:,}" for start in starts)
+    return f"levels rewound to iteration {points} count on from there"
 
 
 def legend_height(series: Sequence[Series]) -> float:

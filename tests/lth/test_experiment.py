@@ -68,8 +68,9 @@ def test_every_reset_but_fine_tuning_restores_biases_and_normalisation():
 
 def test_a_late_rewind_returns_to_the_weights_of_that_step_and_trains_the_rest():
     model = LotteryModel(network(), "digits", TRAINING)
-    _, ticket = model.one_shot(0.5, reinit=LATE)
+    dense, ticket = model.one_shot(0.5, reinit=LATE)
     whole = TRAINING.iterations(len(model.conditions.data.train))
+    assert (dense.start, ticket.start) == (0, 20)
     assert ticket.history.iterations[0] == 26
     assert ticket.history.iterations[-1] == whole
 

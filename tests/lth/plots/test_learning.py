@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from lth.errors import SpecError
-from lth.plots import compare_learning, learning_curves
+from lth.plots import accuracy_by_density, compare_learning, learning_curves
 from lth.plots.series import mean_and_interval
 from lth.results import RunResult
 from lth.statistics import statistic
@@ -49,6 +49,14 @@ def test_panels_say_what_they_show_and_in_which_unit() -> None:
     assert loss.get_ylabel() == "cross-entropy (nats)"
     texts = [text.get_text() for text in learning_curves(run(), "lenet on digits").texts]
     assert texts == ["Learning curves", "lenet on digits · 'ticket', trial 1"]
+
+
+def test_plots_say_from_where_the_iterations_of_a_late_rewind_count() -> None:
+    dense, ticket = run().levels
+    late = run().model_copy(update={"levels": (dense, ticket.model_copy(update={"start": 1500}))})
+    remark = "levels rewound to iteration 1,500 count on from there"
+    for plot in (learning_curves(late), compare_learning([late]), accuracy_by_density([late])):
+        assert remark in plot.texts[1].get_text()
 
 
 def test_many_levels_have_a_colour_bar_instead_of_a_legend() -> None:
