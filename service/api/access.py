@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from service.api.parts import PartsDep
+from service.api.parts import parts_of
 from service.api.problems import Forbidden, TooManyRequests, Unauthenticated
 from service.api.tracing import ANSWER_HEADERS, request_id_of
 from service.store.audit import Actor
@@ -34,12 +34,11 @@ class Principal:
         return None if self.role is Role.ADMIN else self.owner
 
 
-def authenticate(
+async def authenticate(
     request: Request,
-    parts: PartsDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> Principal:
-    """Find out who asks.
+) -> None:
+    """Find out who asks, once for all that depends on it.
 
     Raises:
         Unauthenticated: without a key, or with one that is wrong, expired or revoked.
@@ -50,10 +49,11 @@ def authenticate(
             "the request has no key; send the header 'Authorization: Bearer lth_...'",
             headers=_CHALLENGE,
         )
-    key = parts.keyring.holder(credentials.credentials)
+    parts = parts_of(request)
+    key = await parts.keyring.holder(credentials.credentials)
     if key is None:
         raise Unauthenticated("the key is not valid (any more)", headers=_CHALLENGE)
-    taken = parts.rates.take(key.owner)
+    taken = await parts.rates.take(key.owner)
     if taken is not None:
         request.scope[ANSWER_HEADERS] = taken.headers
         if not taken.allowed:
@@ -61,14 +61,13 @@ def authenticate(
                 f"'{key.owner}' may send {taken.limit}; try again in {taken.reset} s",
                 headers={"Retry-After": str(taken.reset)},
             )
-    return Principal(key.owner, key.role, Actor(key.owner, key.key_id, request_id_of(request)))
+    actor = Actor(key.owner, key.key_id, request_id_of(request))
+    request.state.principal = Principal(key.owner, key.role, actor)
 
 
-PrincipalDep = Annotated[Principal, Depends(authenticate)]
-
-
-def _at_least(role: Role) -> Callable[..., Coroutine[Any, Any, Principal]]:
-    async def allowed(principal: PrincipalDep) -> Principal:
+def _at_least(role: Role) -> Callable[[Request], Coroutine[Any, Any, Principal]]:
+    async def allowed(request: Request) -> Principal:
+        principal: Principal = request.state.principal
         if _RANK[principal.role] < _RANK[role]:
             raise Forbidden(
                 f"this takes a key with the role '{role}'; yours has the role '{principal.role}'"

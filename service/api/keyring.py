@@ -4,6 +4,8 @@ import hashlib
 import time
 from dataclasses import dataclass
 
+from fastapi.concurrency import run_in_threadpool
+
 from service.store import keys
 from service.store.database import Database
 from service.store.tables import Role
@@ -29,12 +31,15 @@ class Keyring:
         self._database = database
         self._known: dict[bytes, tuple[float, Holder]] = {}
 
-    def holder(self, token: str) -> Holder | None:
+    async def holder(self, token: str) -> Holder | None:
         """The holder of a key, if it is valid."""
         digest = hashlib.sha256(token.encode()).digest()
         until, holder = self._known.get(digest, (0.0, None))
         if holder is not None and time.monotonic() < until:
             return holder
+        return await run_in_threadpool(self._look_up, token, digest)
+
+    def _look_up(self, token: str, digest: bytes) -> Holder | None:
         with self._database.transaction() as session:
             key = keys.find(session, token)
         if key is None:

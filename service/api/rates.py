@@ -1,5 +1,8 @@
 """How many requests an owner may send: counted in Redis, told in standard headers.
 
+A process counts some requests there before they come, so that few of them wait for Redis. Where
+a limit is low it does not, and the count is exact.
+
 Without Redis nobody is counted: a lost broker slows the work down, but shuts nobody out.
 """
 
@@ -7,12 +10,15 @@ import time
 from dataclasses import dataclass
 
 import structlog
+from fastapi.concurrency import run_in_threadpool
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
 from limits.storage import RedisStorage
 from redis.exceptions import RedisError
 
 _PAUSE_SECONDS = 1.0
+_AHEAD = 1_000
+"""One request in so many of the limit is asked of Redis' count at a time."""
 _log = structlog.get_logger(__name__)
 
 
@@ -43,27 +49,52 @@ class Taken:
         }
 
 
+@dataclass(slots=True)
+class _Counted:
+    """What this process has counted in Redis for an owner in one window.
+
+    Attributes:
+        window: its number.
+        total: Redis' count after that, of all processes.
+        unused: requests of it that have not come yet.
+    """
+
+    window: int
+    total: int = 0
+    unused: int = 0
+
+
 class Rates:
-    """Counts requests by owner, in windows of fixed length. Safe to share between threads."""
+    """Counts requests by owner, in windows of fixed length."""
 
     def __init__(self, broker_url: str, limit: str | None) -> None:
         self._limit = parse(limit) if limit else None
         self._storage = RedisStorage(
             broker_url, socket_connect_timeout=0.5, socket_timeout=0.5, wrap_exceptions=True
         )
+        self._counted: dict[str, _Counted] = {}
         self._silent_until = 0.0
 
-    def take(self, owner: str) -> Taken | None:
+    async def take(self, owner: str) -> Taken | None:
         """Count a request; None when nothing is counted."""
         if self._limit is None or time.monotonic() < self._silent_until:
             return None
         window = self._limit.get_expiry()
         number, passed = divmod(int(time.time()), window)
-        try:
+        counted = self._counted.get(owner)
+        if counted is None or counted.window != number:
+            counted = self._counted[owner] = _Counted(number)
+        if not counted.unused:
+            ahead = max(self._limit.amount // _AHEAD, 1)
             # The number of the window is part of the key, so that one command is enough.
-            count = self._storage.incr(self._limit.key_for("lth", owner, str(number)), window)
-        except (StorageError, RedisError, OSError) as error:
-            self._silent_until = time.monotonic() + _PAUSE_SECONDS
-            _log.warning("requests_not_counted", error=str(error))
-            return None
-        return Taken(self._limit, count, window - passed)
+            key = self._limit.key_for("lth", owner, str(number))
+            try:
+                total = await run_in_threadpool(self._storage.incr, key, window, ahead)
+            except (StorageError, RedisError, OSError) as error:
+                self._silent_until = time.monotonic() + _PAUSE_SECONDS
+                _log.warning("requests_not_counted", error=str(error))
+                return None
+            counted.total = max(counted.total, total)
+            counted.unused += ahead
+        counted.unused -= 1
+        return Taken(self._limit, counted.total - counted.unused, window - passed)

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.store.tables import AuditEntry
+from service.store.writing import Row, write
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,12 @@ class Actor:
 
 def record(session: Session, actor: Actor, action: str, subject: str, **detail: Any) -> None:
     """Write an entry, such as ``job.cancel`` of ``job_...``."""
-    entry = {
+    write(session.connection(), {AuditEntry: [entry(actor, action, subject, **detail)]})
+
+
+def entry(actor: Actor, action: str, subject: str, **detail: Any) -> Row:
+    """An entry, to be written together with what it is about."""
+    return {
         "owner": actor.owner,
         "key_id": actor.key_id,
         "request_id": actor.request_id,
@@ -29,7 +35,6 @@ def record(session: Session, actor: Actor, action: str, subject: str, **detail: 
         "subject": subject,
         "detail": detail,
     }
-    session.connection().execute(insert(cast(Table, AuditEntry.__table__)), entry)
 
 
 def page(session: Session, before: int | None = None, limit: int = 100) -> Sequence[AuditEntry]:

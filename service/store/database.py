@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from select import POLLIN, poll
 
-from sqlalchemy import Engine, create_engine, make_url, text
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import Session, sessionmaker
 
 
@@ -12,13 +15,29 @@ def make_engine(url: str, pool_size: int = 10) -> Engine:
 
     A broken connection (Postgres restarted) is noticed before it is used.
     """
-    return create_engine(
+    engine = create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
-        max_overflow=pool_size,
-        pool_pre_ping=True,
+        max_overflow=0,
         connect_args={"connect_timeout": 5, "application_name": "lth"},
     )
+    event.listen(engine, "checkout", _refuse_broken)
+    return engine
+
+
+def _refuse_broken(connection: psycopg.Connection[object], *_: object) -> None:
+    """Have a connection replaced, and all that are as old, if there is something to read on it.
+
+    Nobody has asked it anything, so that can only be its end. A look costs no trip to Postgres.
+    """
+    if connection.closed or _readable(connection):
+        raise InvalidatePoolError
+
+
+def _readable(connection: psycopg.Connection[object]) -> bool:
+    look = poll()
+    look.register(connection, POLLIN)
+    return bool(look.poll(0))
 
 
 class Database:
@@ -28,6 +47,7 @@ class Database:
         self.url = url
         self._engine = make_engine(url, pool_size)
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
+        self._autocommitting = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -37,6 +57,12 @@ class Database:
         """
         with self._sessions.begin() as session:
             yield session
+
+    @contextmanager
+    def statement(self) -> Iterator[Connection]:
+        """A connection on which each statement is a transaction: no trips to begin and end one."""
+        with self._autocommitting.connect() as connection:
+            yield connection
 
     def ping(self) -> None:
         """Ask Postgres for a sign of life.

@@ -1,26 +1,50 @@
-"""Submitting a job: one transaction writes it, its planned runs, and the idempotency record."""
+"""Submitting a job: one transaction writes it, its planned runs, and the idempotency record.
 
-import uuid
+Nearly always one statement does, and is that transaction. Where more is to be known first, of an
+owner's bound or of an earlier request, it writes nothing, and the same is done step by step.
+"""
+
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, cast
 
-import sqlalchemy
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from lth.plan import PlannedRun
 from lth.spec import Spec, spec_hash
 from service.settings import Settings
-from service.store import jobs, owners
+from service.store import audit, jobs, owners
+from service.store.audit import Actor
+from service.store.database import Database
 from service.store.errors import IdempotencyMismatch, QuotaExceeded
 from service.store.events import EventKind
 from service.store.ids import job_id, uuid7
 from service.store.settling import rank_delay
 from service.store.states import FINISHED_JOB, JobState, RunState
-from service.store.tables import Event, IdempotentRequest, Job, Owner, Run, RunNeed, Table
+from service.store.tables import (
+    AuditEntry,
+    Event,
+    IdempotentRequest,
+    Job,
+    Owner,
+    Run,
+    RunNeed,
+    Webhook,
+)
+from service.store.writing import Row, Rows, write
+
+_UNBOUNDED = """
+    FROM owners WHERE name = :owner AND max_queued IS NULL AND max_stored_bytes IS NULL
+"""
+_IF_UNBOUNDED = f"SELECT {_UNBOUNDED}"
+_IF_KEY_IS_FREE = f"""
+    INSERT INTO idempotency (owner, key, body_hash, job_id)
+    SELECT name, :key, :body_hash, :job_id {_UNBOUNDED}
+    ON CONFLICT DO NOTHING
+    RETURNING true
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +61,22 @@ class Submission:
     """What is submitted, by whom, and how it is to be carried out.
 
     Attributes:
+        by: who submits it; their owner will own it.
         priority: 0 to 100; orders the jobs of one owner, and ages.
         pool: the workers it may run on; None for the default pool.
         max_seconds: bound on each run; None for the server's bound.
         dataset_id: the uploaded data set that the spec names, if it does.
+        webhook: an address to be called when the job ends.
     """
 
-    owner: str
+    by: Actor
     spec: Spec
     runs: Sequence[PlannedRun]
     priority: int = 50
     pool: str | None = None
     max_seconds: int | None = None
     dataset_id: str | None = None
+    webhook: str | None = None
     idempotency: Idempotency | None = None
 
 
@@ -61,33 +88,34 @@ class Submitted:
     created: bool
 
 
-def submit(session: Session, submission: Submission, settings: Settings) -> Submitted:
-    """Write a job, so that after the commit it cannot be lost.
+def submit(database: Database, submission: Submission, settings: Settings) -> Submitted:
+    """Write a job, so that afterwards it cannot be lost.
 
     Raises:
         IdempotencyMismatch: when the key was used for another body.
         QuotaExceeded: when the owner has as many unfinished jobs, or stores as much, as they may.
     """
-    most = _bounds(session, submission.owner)
-    name = job_id()
-    earlier = _earlier(session, submission, name, settings)
-    if earlier is not None:
-        return Submitted(jobs.get(session, earlier), created=False)
-    if most.queued is not None:
-        _check_quota(session, submission.owner, most.queued)
-    if most.stored_bytes is not None:
-        owners.check_room(session, submission.owner)
-    job = _job(name, submission, settings)
-    session.add(job)
-    session.flush()
-    # Rows that nobody looks at here are written past the ORM, in half the time.
-    connection = session.connection()
-    connection.execute(insert(_table(Run)), _runs(job, submission, settings))
-    _add_needs(session, job, submission.runs)
-    # Its first event: nobody can be watching yet, and no other transaction sees the job.
-    queued = {"job_id": name, "number": job.events, "kind": EventKind.JOB_QUEUED}
-    connection.execute(insert(_table(Event)), {**queued, "data": {"runs": job.runs_total}})
-    return Submitted(job, created=True)
+    job = _job(submission, settings)
+    rows = _rows(job, submission, settings)
+    with database.statement() as connection:
+        written = _write_at_once(connection, job, rows, submission.idempotency)
+    if not written:
+        with database.transaction() as session:
+            owners.ensure(session, submission.by.owner)
+            earlier = _earlier(session, job, submission.idempotency, settings)
+            if earlier is not None:
+                return Submitted(jobs.get(session, earlier), created=False)
+            _check_quota(session, submission.by.owner)
+            owners.check_room(session, submission.by.owner)
+            write(session.connection(), rows)
+    return Submitted(Job(**job), created=True)
+
+
+def _write_at_once(connection: Connection, job: Row, rows: Rows, asked: Idempotency | None) -> bool:
+    if asked is None:
+        return write(connection, rows, _IF_UNBOUNDED, {"owner": job["owner"]})
+    names = {"owner": job["owner"], "job_id": job["id"]}
+    return write(connection, rows, _IF_KEY_IS_FREE, {**names, **asdict(asked)})
 
 
 def reusable(session: Session, owner: str, digest: str) -> Job | None:
@@ -100,18 +128,19 @@ def reusable(session: Session, owner: str, digest: str) -> Job | None:
     )
 
 
-def _earlier(session: Session, submission: Submission, name: str, settings: Settings) -> str | None:
-    """The job that this idempotency key made before; claims the key for `name` if there is none."""
-    asked = submission.idempotency
+def _earlier(
+    session: Session, job: Row, asked: Idempotency | None, settings: Settings
+) -> str | None:
+    """The job that this idempotency key made before; claims the key for `job` if there is none."""
     if asked is None:
         return None
-    mine = (IdempotentRequest.owner == submission.owner, IdempotentRequest.key == asked.key)
+    mine = (IdempotentRequest.owner == job["owner"], IdempotentRequest.key == asked.key)
     forgotten = func.now() - timedelta(hours=settings.idempotency_hours)
-    claimed = _claim(session, submission.owner, asked, name)
+    claimed = _claim(session, job, asked)
     if not claimed:
         stale = delete(IdempotentRequest).where(*mine, IdempotentRequest.created_at < forgotten)
         deleted = session.scalar(stale.returning(IdempotentRequest.key)) is not None
-        claimed = deleted and _claim(session, submission.owner, asked, name)
+        claimed = deleted and _claim(session, job, asked)
     if claimed:
         return None
     record = session.scalars(select(IdempotentRequest).where(*mine)).one()
@@ -123,38 +152,23 @@ def _earlier(session: Session, submission: Submission, name: str, settings: Sett
     return record.job_id
 
 
-def _claim(session: Session, owner: str, asked: Idempotency, name: str) -> bool:
+def _claim(session: Session, job: Row, asked: Idempotency) -> bool:
     """Enter an idempotency key for a job, if it is not taken."""
     claimed = session.scalar(
         upsert(IdempotentRequest)
-        .values(owner=owner, key=asked.key, body_hash=asked.body_hash, job_id=name)
+        .values(owner=job["owner"], job_id=job["id"], **asdict(asked))
         .on_conflict_do_nothing()
         .returning(IdempotentRequest.job_id)
     )
     return claimed is not None
 
 
-class _Bounds(NamedTuple):
-    queued: int | None = None
-    stored_bytes: int | None = None
-
-
-def _bounds(session: Session, name: str) -> _Bounds:
-    """What an owner may have; the owner is made if there is none."""
-    bounds = select(Owner.max_queued, Owner.max_stored_bytes).where(Owner.name == name)
-    found = session.execute(bounds).first()
-    if found is None:
-        session.execute(upsert(Owner).values(name=name).on_conflict_do_nothing())
-        return _Bounds()
-    return _Bounds(*found)
-
-
-def _table(kind: type[Table]) -> sqlalchemy.Table:
-    return cast(sqlalchemy.Table, kind.__table__)
-
-
-def _check_quota(session: Session, owner: str, most: int) -> None:
-    session.execute(select(Owner.name).where(Owner.name == owner).with_for_update(key_share=True))
+def _check_quota(session: Session, owner: str) -> None:
+    """Look how many unfinished jobs an owner has, while nobody else submits any for them."""
+    locked = select(Owner.max_queued).where(Owner.name == owner).with_for_update(key_share=True)
+    most = session.scalar(locked)
+    if most is None:
+        return
     count = session.scalar(
         select(func.count())
         .select_from(Job)
@@ -167,34 +181,49 @@ def _check_quota(session: Session, owner: str, most: int) -> None:
         )
 
 
-def _job(name: str, submission: Submission, settings: Settings) -> Job:
+def _job(submission: Submission, settings: Settings) -> Row:
     spec = submission.spec
-    return Job(
-        id=name,
-        owner=submission.owner,
-        name=spec.name,
-        kind=spec.kind,
-        spec=spec.model_dump(mode="json"),
-        spec_hash=spec_hash(spec),
-        labels=spec.labels,
-        priority=submission.priority,
-        pool=submission.pool or settings.default_pool,
-        max_seconds=submission.max_seconds,
-        dataset_id=submission.dataset_id,
-        state=JobState.QUEUED,
-        runs_total=len(submission.runs),
-        events=1,
-        created_at=datetime.now(UTC),
-    )
+    return {
+        "id": job_id(),
+        "owner": submission.by.owner,
+        "name": spec.name,
+        "kind": spec.kind,
+        "spec": spec.model_dump(mode="json"),
+        "spec_hash": spec_hash(spec),
+        "labels": spec.labels,
+        "priority": submission.priority,
+        "pool": submission.pool or settings.default_pool,
+        "max_seconds": submission.max_seconds,
+        "dataset_id": submission.dataset_id,
+        "state": JobState.QUEUED,
+        "runs_total": len(submission.runs),
+        "runs_finished": 0,
+        "events": 1,
+        "created_at": datetime.now(UTC),
+    }
 
 
-def _runs(job: Job, submission: Submission, settings: Settings) -> list[dict[str, object]]:
-    rank = job.created_at - rank_delay(job.priority, settings.ageing_seconds)
-    most = min(job.max_seconds or settings.max_run_seconds, settings.max_run_seconds)
+def _rows(job: Row, submission: Submission, settings: Settings) -> Rows:
+    runs = _runs(job, submission, settings)
+    hook = {"job_id": job["id"], "url": submission.webhook}
+    return {
+        Job: [job],
+        Run: runs,
+        RunNeed: _needs(runs, submission.runs),
+        Event: [_first_event(job)],
+        Webhook: [hook] if submission.webhook else [],
+        AuditEntry: [audit.entry(submission.by, "job.submit", job["id"])],
+    }
+
+
+def _runs(job: Row, submission: Submission, settings: Settings) -> list[Row]:
+    created_at: datetime = job["created_at"]
+    rank = created_at - rank_delay(submission.priority, settings.ageing_seconds)
+    most = min(submission.max_seconds or settings.max_run_seconds, settings.max_run_seconds)
     return [
         {
             "id": uuid7(),
-            "job_id": job.id,
+            "job_id": job["id"],
             "key": run.key,
             "position": position,
             "kind": run.kind,
@@ -202,24 +231,35 @@ def _runs(job: Job, submission: Submission, settings: Settings) -> list[dict[str
             "seed": run.seed,
             "experiment": run.experiment,
             "trunk": run.trunk,
-            "owner": job.owner,
-            "pool": job.pool,
+            "owner": job["owner"],
+            "pool": job["pool"],
             "rank": rank,
             "max_seconds": most,
             "state": RunState.BLOCKED if run.needs else RunState.QUEUED,
             "waiting_for": len(run.needs),
-            "queued_at": None if run.needs else job.created_at,
+            "attempt": 0,
+            "losses": 0,
+            "cancel_requested": False,
+            "seconds": 0.0,
+            "queued_at": None if run.needs else created_at,
         }
         for position, run in enumerate(submission.runs)
     ]
 
 
-def _add_needs(session: Session, job: Job, planned: Sequence[PlannedRun]) -> None:
-    if not any(run.needs for run in planned):
-        return
-    rows = session.execute(select(Run.key, Run.id).where(Run.job_id == job.id))
-    ids: dict[str, uuid.UUID] = {row.key: row.id for row in rows}
-    needs = [
+def _needs(runs: Sequence[Row], planned: Sequence[PlannedRun]) -> list[Row]:
+    ids = {run["key"]: run["id"] for run in runs}
+    return [
         {"run_id": ids[run.key], "needs_id": ids[needed]} for run in planned for needed in run.needs
     ]
-    session.execute(insert(RunNeed), needs)
+
+
+def _first_event(job: Row) -> Row:
+    """Nobody can be watching yet, and no other transaction sees the job."""
+    data = {"runs": job["runs_total"]}
+    return {
+        "job_id": job["id"],
+        "number": job["events"],
+        "kind": EventKind.JOB_QUEUED,
+        "data": data,
+    }

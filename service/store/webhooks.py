@@ -25,12 +25,6 @@ class Call:
     data: dict[str, Any]
 
 
-def add(session: Session, job_id: str, url: str) -> None:
-    """Have an address called when a job ends."""
-    session.add(Webhook(job_id=job_id, url=url))
-    session.flush()
-
-
 def get(session: Session, job_id: str) -> Webhook | None:
     """A job's webhook, if it has one."""
     return session.get(Webhook, job_id)

@@ -18,6 +18,7 @@ from lth.spec import parse_spec
 from service.hints import Hints
 from service.settings import Settings
 from service.store import artifacts, events, jobs, runs, submitting
+from service.store.audit import Actor
 from service.store.blobs import Blobs
 from service.store.database import Database
 from service.store.states import FINISHED_JOB, RunState
@@ -90,9 +91,8 @@ class Rig:
     ) -> str:
         """Submit a spec and hint at it; ``labels`` of the stand-in may be given for short."""
         spec = parse_spec({"kind": "model", **(document or {})})
-        with self.database.transaction() as session:
-            submission = Submission(owner, spec, plan(spec), **options)
-            job = submitting.submit(session, submission, self.settings).job
+        submission = Submission(Actor(owner), spec, plan(spec), **options)
+        job = submitting.submit(self.database, submission, self.settings).job
         self.hints.wake(job.pool)
         return job.id
 

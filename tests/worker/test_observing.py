@@ -12,6 +12,7 @@ from lth.running import Progress
 from lth.spec import parse_spec
 from service.settings import Settings
 from service.store import claiming, commands, events, jobs, submitting
+from service.store.audit import Actor
 from service.store.blobs import Blobs
 from service.store.database import Database
 from service.store.submitting import Submission
@@ -29,8 +30,8 @@ def database(database_url: str):
 def observer(database: Database, object_store_url: str) -> RunObserver:
     spec = parse_spec({"kind": "model"})
     settings = Settings()
+    submitting.submit(database, Submission(Actor("ann"), spec, plan(spec)), settings)
     with database.transaction() as session:
-        submitting.submit(session, Submission("ann", spec, plan(spec)), settings)
         claimed = claiming.claim(session, "w", ["cpu"], settings)
     assert claimed is not None
     blobs = Blobs(object_store_url)

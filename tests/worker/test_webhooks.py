@@ -18,6 +18,7 @@ from lth.plan import plan
 from lth.spec import parse_spec
 from service.settings import Settings
 from service.store import webhooks
+from service.store.audit import Actor
 from service.store.database import Database
 from service.store.states import JobState
 from service.store.submitting import Submission, submit
@@ -87,10 +88,8 @@ def courier(database, database_url) -> Courier:
 @pytest.fixture
 def job(database, receiver, courier) -> str:
     spec = parse_spec({"kind": "model", "name": "first", "labels": {"a": "b"}})
-    with database.transaction() as session:
-        made = submit(session, Submission("ada", spec, plan(spec)), courier.settings)
-        webhooks.add(session, made.job.id, receiver.url)
-    return made.job.id
+    submission = Submission(Actor("ada"), spec, plan(spec), webhook=receiver.url)
+    return submit(database, submission, courier.settings).job.id
 
 
 def end(database, job: str) -> None:

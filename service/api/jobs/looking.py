@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from service.api.access import ReaderDep
+from service.api.documents import answer
 from service.api.jobs.listing import JobQuery
 from service.api.jobs.lookup import JobDep, JobId, visible
 from service.api.jobs.shapes import (
     JobDetail,
     JobPage,
-    JobSummary,
     RunList,
     WebhookView,
     job_view,
@@ -25,17 +25,17 @@ from service.store.standing import standing
 router = APIRouter(tags=["jobs"])
 
 
-@router.get("/jobs", summary="List jobs", responses=answers(InvalidRequest))
+@router.get("/jobs", summary="List jobs", response_model=JobPage, responses=answers(InvalidRequest))
 def list_jobs(
     principal: ReaderDep, parts: PartsDep, query: Annotated[JobQuery, Query()]
-) -> JobPage:
+) -> Response:
     """Jobs, newest first. Pages stay right while jobs are added."""
     wanted = query.wanted_by(principal)
     if wanted is None:
-        return JobPage(jobs=[], cursor=None)
+        return answer(JobPage(jobs=[], cursor=None))
     with parts.database.transaction() as session:
         found = jobs.page(session, wanted, query.cursor, query.limit)
-    return JobPage(jobs=[JobSummary.model_validate(job) for job in found.jobs], cursor=found.cursor)
+    return answer(JobPage.model_validate(found, from_attributes=True))
 
 
 @router.get("/jobs/{job_id}", summary="Look at a job", responses=answers(NotFound))

@@ -5,15 +5,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any
 
-import structlog
 from fastapi import APIRouter, Header, Query, Response, status
-from sqlalchemy.orm import Session
 
 from lth.datasets import Uploaded
 from lth.plan import plan
 from lth.spec import spec_hash
 from service.api.access import MemberDep, Principal
-from service.api.documents import JsonBytes
+from service.api.documents import JsonBytes, answer
 from service.api.jobs.planning import Plan, planned
 from service.api.jobs.shapes import SubmittedJob, job_view
 from service.api.jobs.submission import EXAMPLES, Options, read_submission
@@ -29,12 +27,11 @@ from service.api.problems import (
     UnsupportedMediaType,
     answers,
 )
-from service.store import audit, datasets, webhooks
+from service.store import datasets
 from service.store.errors import NotThere
 from service.store.submitting import Idempotency, Submission, Submitted, reusable, submit
 from service.store.tables import StoredDataset
 
-_log = structlog.get_logger(__name__)
 router = APIRouter(tags=["jobs"])
 
 _BODY: dict[str, Any] = {
@@ -82,7 +79,6 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     responses=_ANSWERS,
 )
 def submit_job(
-    response: Response,
     principal: MemberDep,
     body: JsonBytes,
     parts: PartsDep,
@@ -96,7 +92,7 @@ def submit_job(
     validate_only: Annotated[
         bool, Query(description="answer with the plan and an estimate, and submit nothing")
     ] = False,
-) -> SubmittedJob | Plan:
+) -> Response:
     """Validate a spec, plan its runs and queue them.
 
     Once this has answered 202, the job is in the database and cannot be lost. A spec that is
@@ -104,36 +100,29 @@ def submit_job(
     """
     spec, options = read_submission(body, parts.settings, _finder(parts, principal))
     if validate_only:
-        response.status_code = status.HTTP_200_OK
         with parts.database.transaction() as session:
-            return planned(session, spec, options.pool or parts.settings.default_pool)
+            return answer(planned(session, spec, options.pool or parts.settings.default_pool))
     submission = Submission(
-        owner=principal.owner,
+        by=principal.actor,
         spec=spec,
         runs=plan(spec),
         priority=options.priority,
         pool=options.pool,
         max_seconds=options.max_seconds,
         dataset_id=spec.dataset.id if isinstance(spec.dataset, Uploaded) else None,
+        webhook=str(options.webhook) if options.webhook else None,
         idempotency=_idempotency(idempotency_key, body),
     )
-    with parts.database.transaction() as session:
-        finished = _finished_before(session, submission, options)
-        submitted = finished or submit(session, submission, parts.settings)
-        if submitted.created:
-            audit.record(session, principal.actor, "job.submit", submitted.job.id)
-            if options.webhook is not None:
-                webhooks.add(session, submitted.job.id, str(options.webhook))
+    finished = _finished_before(parts, submission, options)
+    submitted = finished or submit(parts.database, submission, parts.settings)
     job = submitted.job
-    _log.info("job_submitted", job_id=job.id, created=submitted.created, runs=job.runs_total)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    if finished:
-        response.status_code = status.HTTP_200_OK
-    elif submitted.created:
+    headers = {"Location": f"/v1/jobs/{job.id}"}
+    if submitted.created:
         parts.hints.wake(job.pool, job.runs_total)
-    else:
-        response.headers["Idempotent-Replayed"] = "true"
-    return SubmittedJob(**job_view(job).model_dump(), reused=finished is not None)
+    elif not finished:
+        headers["Idempotent-Replayed"] = "true"
+    view = SubmittedJob(**dict(job_view(job)), reused=finished is not None)
+    return answer(view, status.HTTP_200_OK if finished else status.HTTP_202_ACCEPTED, headers)
 
 
 def _finder(parts: Parts, principal: Principal) -> Callable[[str], StoredDataset | None]:
@@ -145,13 +134,12 @@ def _finder(parts: Parts, principal: Principal) -> Callable[[str], StoredDataset
     return find
 
 
-def _finished_before(
-    session: Session, submission: Submission, options: Options
-) -> Submitted | None:
+def _finished_before(parts: Parts, submission: Submission, options: Options) -> Submitted | None:
     """A finished job that is as good as a new one, if that is wanted and there is one."""
     if options.reuse == "never":
         return None
-    job = reusable(session, submission.owner, spec_hash(submission.spec))
+    with parts.database.transaction() as session:
+        job = reusable(session, submission.by.owner, spec_hash(submission.spec))
     return None if job is None else Submitted(job, created=False)
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.responses import PlainTextResponse
 from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from service.api.access import ReaderDep
+from service.api.access import ReaderDep, authenticate
 from service.api.metrics.http import REGISTRY
 from service.api.parts import PartsDep
 from service.api.problems import (
@@ -23,7 +23,7 @@ from service.store.measuring import QUANTILES, Measurements, measure
 from service.store.states import Reason, RunState
 from service.store.tables import WorkerState
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], dependencies=[Depends(authenticate)])
 
 
 @router.get(

@@ -13,6 +13,7 @@ from service.settings import Settings
 from service.stack.backup import backup, restore
 from service.stack.errors import StackError
 from service.store import keeping
+from service.store.audit import Actor
 from service.store.blobs import Blobs
 from service.store.database import Database
 from service.store.submitting import Submission, submit
@@ -30,9 +31,7 @@ def service(database_url: str, object_store_url: str) -> Settings:
     with closing(Database(database_url, pool_size=1)) as database:
         for content in CONTENT:
             keeping.keep(database, blobs, content)
-        with database.transaction() as session:
-            submission = Submission(owner="ada", spec=spec, runs=plan(spec))
-            submit(session, submission, settings)
+        submit(database, Submission(by=Actor("ada"), spec=spec, runs=plan(spec)), settings)
     return settings
 
 

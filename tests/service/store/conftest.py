@@ -9,6 +9,7 @@ from lth.plan import plan
 from lth.spec import parse_spec
 from service.settings import Settings
 from service.store import claiming, submitting
+from service.store.audit import Actor
 from service.store.blobs import Blobs
 from service.store.claiming import Claimed
 from service.store.database import Database
@@ -39,9 +40,8 @@ def blobs(object_store_url: str) -> Blobs:
 def submit(database: Database, settings: Settings) -> Submit:
     def submit(document: dict[str, Any] | None = None, owner: str = "ann", **options: Any) -> str:
         spec = parse_spec({"kind": "model", **(document or {})})
-        with database.transaction() as session:
-            submission = Submission(owner, spec, plan(spec), **options)
-            return submitting.submit(session, submission, settings).job.id
+        submission = Submission(Actor(owner), spec, plan(spec), **options)
+        return submitting.submit(database, submission, settings).job.id
 
     return submit
 

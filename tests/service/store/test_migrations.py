@@ -9,6 +9,7 @@ from lth.plan import plan
 from lth.spec import parse_spec
 from service.settings import Settings
 from service.store import owners, submitting
+from service.store.audit import Actor
 from service.store.database import Database, make_engine
 from service.store.migrate import _config, migrate, up_to_date
 from service.store.submitting import Submission
@@ -46,11 +47,11 @@ def test_rows_of_an_earlier_release_live_through_an_upgrade(
         job = session.scalars(select(Job)).one()
         run = session.scalars(select(Run)).one()
         assert (job.id, job.name, run.key) == ("job_" + "0" * 32, "old", "trial-1/ticket")
-        spec = parse_spec({"kind": "model"})
-        again = submitting.submit(session, Submission("ann", spec, plan(spec)), Settings())
-        assert again.created
         # Its checkpoint was there before anybody counted.
         assert owners.holdings(session, "ann").stored_bytes == 1234
+    spec = parse_spec({"kind": "model"})
+    again = submitting.submit(database, Submission(Actor("ann"), spec, plan(spec)), Settings())
+    assert again.created
     database.close()
 
 
