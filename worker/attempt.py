@@ -49,7 +49,7 @@ def attempt(child: Child, claimed: Claimed) -> Sequence[str]:
         claimed.checkpoint_digest,
     )
     try:
-        with heartbeat(child, observer), captured() as output:
+        with heartbeat(child, observer, claimed.job_lasts), captured() as output:
             try:
                 return _execute(child, claimed, observer, output)
             except LeaseLost:
@@ -122,8 +122,8 @@ def _stopped(child: Child, observer: RunObserver, output: RunLog) -> None:
     log.info("stopped '%s' of %s: %s", lease.key, lease.job_id, observer.order)
     if observer.order is Order.LEASE_LOST:
         raise lease.lost
-    if observer.order is Order.TIMEOUT:
-        _fail(child, observer, Failure(Reason.TIMEOUT, TOO_LONG), output)
+    if observer.order in TOO_LONG:
+        _fail(child, observer, Failure(Reason.TIMEOUT, TOO_LONG[observer.order]), output)
         return
 
     def write() -> None:

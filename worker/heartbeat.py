@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import OperationalError
 
-from service.store import finishing, leases, workers
+from service.store import budgets, finishing, leases, workers
 from service.store.errors import LeaseLost
 from service.store.finishing import Failure
 from service.store.states import Reason
@@ -18,15 +18,31 @@ from service.store.tables import WorkerState
 from worker.child import Child
 from worker.observing import Order, RunObserver
 
+TOO_LONG: dict[Order | None, str] = {
+    Order.TIMEOUT: "it ran longer than a run may; submit it with a greater max_run_seconds, or "
+    "shorten its training",
+    Order.JOB_TIMEOUT: budgets.SPENT,
+}
+"""What a run is told that was stopped for the time it took."""
+_SOONEST = 0.02
+
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def heartbeat(child: Child, observer: RunObserver) -> Iterator[None]:
-    """Renew the observer's lease while the block runs."""
+def heartbeat(
+    child: Child, observer: RunObserver, job_lasts: float | None = None
+) -> Iterator[None]:
+    """Renew the observer's lease while the block runs, and end the run when its time is over.
+
+    Args:
+        child: the process that executes the run.
+        observer: of the run.
+        job_lasts: seconds for which the job's time lasts as far as is known; None: not bounded.
+    """
     ended = threading.Event()
     thread = threading.Thread(
-        target=_beat, args=(child, observer, ended), name="heartbeat", daemon=True
+        target=_beat, args=(child, observer, ended, job_lasts), name="heartbeat", daemon=True
     )
     thread.start()
     try:
@@ -36,12 +52,19 @@ def heartbeat(child: Child, observer: RunObserver) -> Iterator[None]:
         thread.join()
 
 
-def _beat(child: Child, observer: RunObserver, ended: threading.Event) -> None:
+def _beat(
+    child: Child, observer: RunObserver, ended: threading.Event, job_lasts: float | None
+) -> None:
     ordered: float | None = None
-    while not ended.wait(child.settings.heartbeat_seconds):
+    every = child.settings.heartbeat_seconds
+    pause = every if job_lasts is None else min(every, job_lasts)
+    while not ended.wait(pause):
         now = time.monotonic()
+        pause = every
         if observer.order is not Order.LEASE_LOST:
             _renew(child, observer)
+        if job_lasts is not None and observer.order is None:
+            pause = min(every, _look_at_the_budget(child, observer))
         observer.look_at_the_clock()
         if observer.order is not None:
             ordered = ordered or now
@@ -64,6 +87,19 @@ def _renew(child: Child, observer: RunObserver) -> None:
         log.warning("the lease on %s could not be renewed: %s", lease.key, error)
 
 
+def _look_at_the_budget(child: Child, observer: RunObserver) -> float:
+    """Order the run to stop if its job's time is spent; returns when to look again, in seconds."""
+    try:
+        with child.database.transaction() as session:
+            budget = budgets.of_job(session, observer.lease.job_id)
+    except OperationalError as error:
+        log.warning("the time of %s could not be looked at: %s", observer.lease.job_id, error)
+        return child.settings.heartbeat_seconds
+    if budget is not None and budget.left <= 0:
+        observer.give(Order.JOB_TIMEOUT)
+    return child.settings.heartbeat_seconds if budget is None else budget.lasts + _SOONEST
+
+
 def _end_the_deaf(child: Child, observer: RunObserver) -> None:
     """Write how the run ended, if it is still ours, and kill this process: nothing else helps."""
     settings, lease = child.settings, observer.lease
@@ -72,13 +108,9 @@ def _end_the_deaf(child: Child, observer: RunObserver) -> None:
         with child.database.transaction() as session:
             if observer.order is Order.CANCEL:
                 finishing.cancelled(session, lease, settings)
-            elif observer.order is Order.TIMEOUT:
-                finishing.fail(session, lease, Failure(Reason.TIMEOUT, TOO_LONG), settings)
+            elif observer.order in TOO_LONG:
+                told = Failure(Reason.TIMEOUT, TOO_LONG[observer.order])
+                finishing.fail(session, lease, told, settings)
     except (LeaseLost, OperationalError) as error:
         log.warning("its end could not be written: %s", error)
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-TOO_LONG = (
-    "it ran longer than its bound; submit it with a greater max_seconds, or shorten its training"
-)

@@ -34,6 +34,7 @@ class Order(StrEnum):
     CANCEL = "cancel"
     DRAIN = "drain"
     TIMEOUT = "timeout"
+    JOB_TIMEOUT = "timeout of the job"
     LEASE_LOST = "lease lost"
 
 

@@ -41,6 +41,10 @@ def submit(
         int | None, typer.Option(min=0, max=100, help="Higher starts earlier.")
     ] = None,
     pool: Annotated[str | None, typer.Option(help="The workers to run on.")] = None,
+    max_seconds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most seconds on devices, over all runs; then it times out."),
+    ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="Submitting again with the same key gives the same job.")
     ] = None,
@@ -49,7 +53,7 @@ def submit(
     """Submit an experiment."""
     labels = _labels(label or ())
     document = read_document(file)
-    chosen = {"name": name, "priority": priority, "pool": pool}
+    chosen = {"name": name, "priority": priority, "pool": pool, "max_seconds": max_seconds}
     document |= {field: value for field, value in chosen.items() if value is not None}
     if labels:
         document["labels"] = {**(document.get("labels") or {}), **labels}

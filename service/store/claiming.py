@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from lth.plan import PlannedRun, RunKind
 from service.settings import Settings
+from service.store import budgets
 from service.store.events import EventKind, New
 from service.store.leases import Lease
 from service.store.settling import settle
@@ -95,6 +96,7 @@ class Claimed:
         spec: the job's, as stored.
         trunk_runs, ticket_runs: keys of the runs it needs.
         max_seconds: what is left of its time after earlier attempts.
+        job_lasts: how long its job's time lasts if nothing else starts; None when not bounded.
         queued_at: since when it could have been claimed.
     """
 
@@ -105,6 +107,7 @@ class Claimed:
     planned: PlannedRun
     checkpoint_digest: str | None
     max_seconds: float
+    job_lasts: float | None
     queued_at: datetime
 
 
@@ -146,6 +149,7 @@ def _claimed(session: Session, run_id: uuid.UUID) -> Claimed:
     ).all()
     started = New(EventKind.RUN_STARTED, run.key, {"attempt": run.attempt, "worker": run.worker_id})
     settle(session, job.id, [started])
+    budget = None if job.max_seconds is None else budgets.of_job(session, job.id)
     return Claimed(
         lease=Lease(run.id, run.job_id, run.key, run.attempt),
         owner=run.owner,
@@ -162,5 +166,6 @@ def _claimed(session: Session, run_id: uuid.UUID) -> Claimed:
         ),
         checkpoint_digest=run.checkpoint_digest,
         max_seconds=max(run.max_seconds - run.seconds, 0.0),
+        job_lasts=None if budget is None else budget.lasts,
         queued_at=run.queued_at or job.created_at,
     )

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from service.store.errors import NotInThatState
@@ -50,7 +50,8 @@ def cancel(session: Session, job: Job) -> Job:
 def retry(session: Session, job: Job, *, afresh: bool = False) -> Job:
     """Queue the runs of a finished job again that did not succeed.
 
-    They go on from their last checkpoint, or start from the beginning if `afresh`.
+    They go on from their last checkpoint, or start from the beginning if `afresh`; the bounds on
+    their time count anew.
 
     Raises:
         NotInThatState: when the job has not finished, or succeeded.
@@ -70,13 +71,13 @@ def retry(session: Session, job: Job, *, afresh: bool = False) -> Job:
         run.finished_at = run.worker_id = None
         if afresh:
             run.checkpoint_digest = run.progress = None
+    session.flush()
     session.execute(
         update(Job)
         .where(Job.id == job.id)
-        .values(cancel_requested_at=None, failure=None)
+        .values(cancel_requested_at=None, failure=None, seconds_before_retry=_taken(job))
         .execution_options(synchronize_session=False)
     )
-    session.flush()
     settle(session, job.id, [New(EventKind.JOB_RETRIED, data={"afresh": afresh})])
     session.refresh(job)
     return job
@@ -105,6 +106,12 @@ def _lock(session: Session, job: Job, condition: ColumnElement[bool]) -> Sequenc
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     ).all()
+
+
+def _taken(job: Job) -> ScalarSelect[float]:
+    """The seconds that a job's runs have taken; those of a run that starts anew are forgotten."""
+    taken = func.coalesce(func.sum(Run.seconds), 0.0)
+    return select(taken).where(Run.job_id == job.id).scalar_subquery()
 
 
 def _waiting_for(session: Session, job: Job) -> dict[uuid.UUID, int]:

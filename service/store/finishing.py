@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from lth.results import RunResult
 from service.settings import Settings
-from service.store import dependents, trunks
+from service.store import budgets, dependents, trunks
 from service.store.blobs import Blob
 from service.store.events import EventKind, New
 from service.store.leases import Lease, held
@@ -63,7 +63,8 @@ def succeed(session: Session, lease: Lease, success: Success, settings: Settings
         LeaseLost: when the run is not this attempt's any more; then nothing is written.
     """
     log = success.log.digest if success.log else None
-    _end(session, lease, settings, state=RunState.SUCCEEDED, log_digest=log, checkpoint_digest=None)
+    values = {"state": RunState.SUCCEEDED, "log_digest": log, "checkpoint_digest": None}
+    spent = _end(session, lease, settings, **values)
     if success.result is not None:
         document = success.result.model_dump(mode="json")
         session.add(Result(run_id=lease.run_id, job_id=lease.job_id, document=document))
@@ -72,7 +73,7 @@ def succeed(session: Session, lease: Lease, success: Success, settings: Settings
     if success.trunk_key and success.trunk:
         trunks.save(session, success.trunk_key, success.trunk.digest)
     released = dependents.release(session, lease.run_id)
-    happened = [New(EventKind.RUN_SUCCEEDED, lease.key, {"attempt": lease.attempt})]
+    happened = [New(EventKind.RUN_SUCCEEDED, lease.key, {"attempt": lease.attempt}), *spent]
     settle(
         session, lease.job_id, [*happened, *(New(EventKind.RUN_QUEUED, r.key) for r in released)]
     )
@@ -85,7 +86,7 @@ def fail(session: Session, lease: Lease, failure: Failure, settings: Settings) -
     Raises:
         LeaseLost: when the run is not this attempt's any more.
     """
-    _end(
+    spent = _end(
         session,
         lease,
         settings,
@@ -95,7 +96,7 @@ def fail(session: Session, lease: Lease, failure: Failure, settings: Settings) -
         log_digest=failure.log.digest if failure.log else None,
         log_tail=failure.log_tail,
     )
-    _settle_with_dependents(session, lease, _failed(lease, failure), "failed")
+    _settle_with_dependents(session, lease, [_failed(lease, failure), *spent], "failed")
 
 
 def cancelled(session: Session, lease: Lease, settings: Settings, log: Blob | None = None) -> None:
@@ -104,7 +105,7 @@ def cancelled(session: Session, lease: Lease, settings: Settings, log: Blob | No
     Raises:
         LeaseLost: when the run is not this attempt's any more.
     """
-    _end(
+    spent = _end(
         session,
         lease,
         settings,
@@ -114,7 +115,7 @@ def cancelled(session: Session, lease: Lease, settings: Settings, log: Blob | No
         log_digest=log.digest if log else None,
     )
     happened = New(EventKind.RUN_CANCELLED, lease.key, {"attempt": lease.attempt})
-    _settle_with_dependents(session, lease, happened, "was cancelled")
+    _settle_with_dependents(session, lease, [happened, *spent], "was cancelled")
 
 
 def give_back(session: Session, lease: Lease, settings: Settings, why: str) -> None:
@@ -170,8 +171,12 @@ def held_by(session: Session, worker_ids: Sequence[str]) -> list[Lease]:
     return [Lease(*row) for row in session.execute(query)]
 
 
-def _end(session: Session, lease: Lease, settings: Settings, **values: Any) -> None:
-    """Move a run out of `running`, if it is still this attempt's; count the time it took."""
+def _end(session: Session, lease: Lease, settings: Settings, **values: Any) -> list[New]:
+    """Move a run out of `running`, if it is still this attempt's; count the time it took.
+
+    Returns:
+        What happens to the runs that wait when this spent the last of their job's time.
+    """
     took = func.extract("epoch", func.clock_timestamp() - Run.started_at)
     finished = None if values["state"] is RunState.QUEUED else func.clock_timestamp()
     row = session.execute(
@@ -189,6 +194,7 @@ def _end(session: Session, lease: Lease, settings: Settings, **values: Any) -> N
     if row is None:
         raise lease.lost
     _count_usage(session, row[0], float(row[1]), settings.usage_half_life_seconds)
+    return budgets.end_waiting(session, lease.job_id)
 
 
 def _count_usage(session: Session, owner: str, seconds: float, half_life: float) -> None:
@@ -205,7 +211,7 @@ def _count_usage(session: Session, owner: str, seconds: float, half_life: float)
 
 
 def _requeue(session: Session, lease: Lease, settings: Settings, why: str, losses: int) -> None:
-    _end(
+    spent = _end(
         session,
         lease,
         settings,
@@ -215,15 +221,15 @@ def _requeue(session: Session, lease: Lease, settings: Settings, why: str, losse
         queued_at=func.clock_timestamp(),
     )
     happened = New(EventKind.RUN_REQUEUED, lease.key, {"attempt": lease.attempt, "why": why})
-    settle(session, lease.job_id, [happened])
+    settle(session, lease.job_id, [happened, *spent])
 
 
-def _settle_with_dependents(session: Session, lease: Lease, happened: New, what: str) -> None:
+def _settle_with_dependents(session: Session, lease: Lease, happened: list[New], what: str) -> None:
     dropped = dependents.cancel(session, lease.run_id, f"it needs '{lease.key}', which {what}")
     settle(
         session,
         lease.job_id,
-        [happened, *(New(EventKind.RUN_CANCELLED, key, {"needs": lease.key}) for key in dropped)],
+        [*happened, *(New(EventKind.RUN_CANCELLED, key, {"needs": lease.key}) for key in dropped)],
     )
 
 

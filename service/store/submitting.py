@@ -64,7 +64,8 @@ class Submission:
         by: who submits it; their owner will own it.
         priority: 0 to 100; orders the jobs of one owner, and ages.
         pool: the workers it may run on; None for the default pool.
-        max_seconds: bound on each run; None for the server's bound.
+        max_seconds: bound on the job's time on devices; None for no bound.
+        max_run_seconds: bound on each run; None for the server's bound.
         dataset_id: the uploaded data set that the spec names, if it does.
         webhook: an address to be called when the job ends.
     """
@@ -75,6 +76,7 @@ class Submission:
     priority: int = 50
     pool: str | None = None
     max_seconds: int | None = None
+    max_run_seconds: int | None = None
     dataset_id: str | None = None
     webhook: str | None = None
     idempotency: Idempotency | None = None
@@ -219,7 +221,7 @@ def _rows(job: Row, submission: Submission, settings: Settings) -> Rows:
 def _runs(job: Row, submission: Submission, settings: Settings) -> list[Row]:
     created_at: datetime = job["created_at"]
     rank = created_at - rank_delay(submission.priority, settings.ageing_seconds)
-    most = min(submission.max_seconds or settings.max_run_seconds, settings.max_run_seconds)
+    most = min(submission.max_run_seconds or settings.max_run_seconds, settings.max_run_seconds)
     return [
         {
             "id": uuid7(),

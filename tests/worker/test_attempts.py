@@ -1,9 +1,11 @@
 """What a worker makes of a run: the ends it can come to, and what is kept of each."""
 
 import pytest
+from sqlalchemy import update
 
 from service.store import runs as run_rows
 from service.store.states import JobState, Reason, RunState
+from service.store.tables import Run
 from tests.worker.rig import Rig, eventually
 
 
@@ -28,7 +30,7 @@ def test_robust_job_runs_trunks_then_experiments_then_report(workers: Rig) -> No
 
     job = workers.wait(workers.submit(spec))
 
-    assert (job.state, job.runs_finished) == (JobState.SUCCEEDED, 7)
+    assert (job.state, job.runs_finished) == (JobState.SUCCEEDED, 6)
     ended = [e.run for e in workers.events(job.id) if e.kind == "run_succeeded"]
     for trial in (1, 2):
         trunk = ended.index(f"trial-{trial}/trunk")
@@ -87,18 +89,52 @@ def test_failed_trunk_cancels_what_needed_it(workers: Rig) -> None:
 
 
 def test_run_beyond_its_bound_fails_as_timeout(workers: Rig) -> None:
-    job_id = workers.submit({"labels": {"seconds": "30"}}, max_seconds=1)
+    job_id = workers.submit({"labels": {"seconds": "30"}}, max_run_seconds=1)
 
     job = workers.wait(job_id)
 
     assert job.failure is not None
     assert job.failure["reason"] == Reason.TIMEOUT
+    assert "max_run_seconds" in job.failure["message"]
+
+
+def test_job_beyond_its_time_ends_as_timeout_and_keeps_what_is_done(workers: Rig) -> None:
+    robust = {
+        "kind": "robust",
+        "trials": 5,
+        "labels": {"levels": "2", "seconds": "2"},
+        "experiments": [{"name": "ticket"}],
+    }
+    job_id = workers.submit(robust, max_seconds=5)
+
+    job = workers.wait(job_id)
+
+    runs = workers.runs(job_id)
+    assert job.failure is not None
+    assert job.failure["reason"] == Reason.TIMEOUT
     assert "max_seconds" in job.failure["message"]
+    done = [run for run in runs if run.state is RunState.SUCCEEDED]
+    assert done
+    late = [run for run in runs if run.state is not RunState.SUCCEEDED]
+    assert {(run.state, run.failure_reason) for run in late} == {(RunState.FAILED, Reason.TIMEOUT)}
+    assert sum(run.seconds for run in runs) == pytest.approx(5, abs=1)
+
+
+def test_run_that_starts_with_little_of_its_jobs_time_left_gets_the_rest(workers: Rig) -> None:
+    job_id = workers.submit({"labels": {"seconds": "30"}, "seed": 30}, max_seconds=30)
+    run = workers.wait_running(job_id)
+    with workers.database.transaction() as session:
+        session.execute(update(Run).where(Run.id == run.id).values(seconds=29.0))
+
+    job = workers.wait(job_id, 20)
+
+    assert job.failure is not None
+    assert job.failure["reason"] == Reason.TIMEOUT
 
 
 @pytest.mark.timeout(600)
 def test_run_that_hangs_is_ended_with_its_process(workers: Rig) -> None:
-    job_id = workers.submit({"labels": {"hang": "yes"}}, max_seconds=2)
+    job_id = workers.submit({"labels": {"hang": "yes"}}, max_run_seconds=2)
 
     job = workers.wait(job_id)
 

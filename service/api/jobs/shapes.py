@@ -49,7 +49,9 @@ class JobView(JobSummary):
     """A job."""
 
     spec: dict[str, Any] = Field(description="as it was understood, with every default")
-    max_seconds: int | None = Field(description="bound on each run")
+    max_seconds: int | None = Field(
+        description="bound on the seconds that its runs take on devices together; null is none"
+    )
 
 
 class WebhookView(_View):
@@ -101,6 +103,7 @@ class RunView(_View):
     started_at: datetime | None = Field(description="of the last attempt")
     finished_at: datetime | None
     seconds: float = Field(description="on a device, over all attempts")
+    max_seconds: int = Field(description="bound on these")
 
 
 class RunList(BaseModel):
@@ -140,4 +143,5 @@ def run_view(run: Run) -> RunView:
         started_at=run.started_at,
         finished_at=run.finished_at,
         seconds=run.seconds,
+        max_seconds=run.max_seconds,
     )

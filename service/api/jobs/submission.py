@@ -35,7 +35,18 @@ class Options(BaseModel):
         description="the workers to run on, such as 'cpu' or 'gpu'; default: the service's",
     )
     max_seconds: int | None = Field(
-        default=None, ge=1, le=10**8, description="a run that takes longer fails as 'timeout'"
+        default=None,
+        ge=1,
+        le=10**8,
+        description="bound on the job: seconds on devices, over all its runs and attempts; what is "
+        "not done by then fails as 'timeout', what is done is kept; default: none",
+    )
+    max_run_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        le=10**8,
+        description="a run that takes longer fails as 'timeout'; default, and at most: the "
+        "service's bound",
     )
     reuse: Literal["never", "if_finished"] = Field(
         default="never",

@@ -109,6 +109,7 @@ def submit_job(
         priority=options.priority,
         pool=options.pool,
         max_seconds=options.max_seconds,
+        max_run_seconds=options.max_run_seconds,
         dataset_id=spec.dataset.id if isinstance(spec.dataset, Uploaded) else None,
         webhook=str(options.webhook) if options.webhook else None,
         idempotency=_idempotency(idempotency_key, body),

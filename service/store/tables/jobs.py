@@ -27,7 +27,9 @@ class Job(Table):
     priority: Mapped[int] = mapped_column(SmallInteger)
     pool: Mapped[str]
     max_seconds: Mapped[int | None]
-    """Bound on each of its runs."""
+    """Bound on what its runs take on devices, together and over all attempts."""
+    seconds_before_retry: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    """What they had taken when it was retried last: a retry has `max_seconds` of its own."""
     dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"), index=True)
 
     state: Mapped[JobState] = mapped_column(words(JobState))
@@ -70,7 +72,7 @@ class Run(Table):
     trial: Mapped[int]
     seed: Mapped[int] = mapped_column(BigInteger)
     experiment: Mapped[str | None]
-    trunk: Mapped[str | None] = mapped_column(String(64))
+    trunk: Mapped[str] = mapped_column(String(64))
 
     owner: Mapped[str]
     """Of the job, as are pool and rank; here because the claim reads nothing else."""
@@ -79,6 +81,7 @@ class Run(Table):
     """When the job would have been submitted to stand where it does with priority 0: a point of
     priority is worth some minutes of waiting. It does not change with time, so it is indexed."""
     max_seconds: Mapped[int]
+    """Bound on this run, over all its attempts."""
 
     state: Mapped[RunState] = mapped_column(words(RunState))
     waiting_for: Mapped[int]
@@ -161,7 +164,10 @@ class Event(Table):
 
 
 class Artifact(Table):
-    """A file that a run left behind. Its name in the job is ``{run key}/{name of the file}``."""
+    """A file that a run left behind. Its name in the job is ``{run key}/{name of the file}``.
+
+    What shows a job as a whole has no run, and a name of its own (`lth.artifacts.JOB`).
+    """
 
     __tablename__ = "artifacts"
 
@@ -169,7 +175,9 @@ class Artifact(Table):
         Sorted, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True
     )
     name: Mapped[str] = mapped_column(primary_key=True)
-    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    run_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("runs.id", ondelete="CASCADE"), index=True
+    )
     digest: Mapped[str] = mapped_column(ForeignKey("blobs.digest"), index=True)
     media_type: Mapped[str]
     size: Mapped[int] = mapped_column(BigInteger)

@@ -8,12 +8,12 @@ from sqlalchemy import inspect, select, text
 from lth.plan import plan
 from lth.spec import parse_spec
 from service.settings import Settings
-from service.store import owners, submitting
+from service.store import artifacts, owners, submitting
 from service.store.audit import Actor
 from service.store.database import Database, make_engine
 from service.store.migrate import _config, migrate, up_to_date
 from service.store.submitting import Submission
-from service.store.tables import Job, Run
+from service.store.tables import Event, Job, Run
 
 REVISIONS = [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()][
     ::-1
@@ -55,6 +55,74 @@ def test_rows_of_an_earlier_release_live_through_an_upgrade(
     database.close()
 
 
+@pytest.mark.parametrize(
+    ("ticket", "report", "before", "after"),
+    [
+        ("succeeded", "succeeded", "succeeded", ("succeeded", 1, 1)),
+        ("succeeded", "queued", "running", ("succeeded", 1, 1)),
+        ("succeeded", "failed", "failed", ("succeeded", 1, 1)),
+        ("failed", "cancelled", "failed", ("failed", 1, 1)),
+        ("cancelled", "cancelled", "cancelled", ("cancelled", 1, 1)),
+        ("running", "blocked", "running", ("running", 1, 0)),
+        ("queued", "blocked", "queued", ("queued", 1, 0)),
+    ],
+)
+def test_jobs_of_a_release_with_reports_lose_them_and_keep_their_files(
+    empty_database_url: str, ticket: str, report: str, before: str, after: tuple[str, int, int]
+) -> None:
+    migrate(empty_database_url, "0004")
+    _insert_a_job_by_hand(empty_database_url)
+    engine = make_engine(empty_database_url)
+    ended = {"succeeded", "failed", "cancelled"}
+    with engine.begin() as connection:
+        for statement in (
+            f"UPDATE runs SET state = '{ticket}'",
+            f"UPDATE jobs SET state = '{before}', kind = 'session', runs_total = 2, events = 1,"
+            """ failure = '{"run": "report"}',"""
+            f" finished_at = {'now()' if before in ended else 'NULL'}",
+            "INSERT INTO events (job_id, number, kind, data)"
+            " SELECT id, 1, 'job_queued', '{}' FROM jobs",
+            "INSERT INTO blobs (digest, size) VALUES (repeat('c', 64), 10), (repeat('d', 64), 99)",
+            "INSERT INTO runs (id, job_id, key, position, kind, trial, seed, owner, pool, rank,"
+            " max_seconds, state, waiting_for, attempt, losses, cancel_requested, seconds)"
+            " SELECT gen_random_uuid(), id, 'report', 1, 'report', 0, 7, 'ann', 'cpu', now(), 60,"
+            f" '{report}', 0, 0, 0, false, 0 FROM jobs",
+            "INSERT INTO run_needs (run_id, needs_id) SELECT a.id, b.id FROM runs a, runs b"
+            " WHERE a.kind = 'report' AND b.kind <> 'report'",
+            "INSERT INTO artifacts (job_id, name, run_id, digest, media_type, size)"
+            " SELECT job_id, 'report/summary.json', id, repeat('d', 64), 'application/json', 99"
+            " FROM runs WHERE kind = 'report'",
+            "UPDATE runs SET log_digest = repeat('c', 64) WHERE kind = 'report'",
+        ):
+            connection.execute(text(statement.replace(":", "\\:")))
+
+    migrate(empty_database_url)
+
+    database = Database(empty_database_url)
+    with database.transaction() as session:
+        job = session.scalars(select(Job)).one()
+        assert (job.state, job.runs_total, job.runs_finished) == after
+        assert (job.finished_at is not None) == (after[0] in ended)
+        assert job.failure is None
+        assert [run.key for run in session.scalars(select(Run))] == ["trial-1/ticket"]
+        (file,) = artifacts.of_job(session, job.id)
+        assert (file.name, file.run_id) == ("report/summary.json", None)
+        kinds = [event.kind for event in session.scalars(select(Event).order_by(Event.number))]
+        told = before not in ended and after[0] in ended
+        assert kinds == ["job_queued", *(["job_finished"] if told else [])]
+        assert job.events == len(kinds)
+        assert owners.holdings(session, "ann").stored_bytes == 1234 + 99, "the log is forgotten"
+        session.delete(job)
+    with database.transaction() as session:
+        assert owners.holdings(session, "ann").stored_bytes == 0
+    database.close()
+    with engine.begin() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0004")
+    engine.dispose()
+
+
 def test_every_step_can_be_taken_back(empty_database_url: str) -> None:
     migrate(empty_database_url)
 
@@ -84,9 +152,9 @@ def _insert_a_job_by_hand(url: str) -> None:
         ))  # fmt: skip
         connection.execute(text(
             "INSERT INTO runs (id, job_id, key, position, kind, trial, seed, owner, pool, rank,"
-            " max_seconds, state, waiting_for, attempt, losses, cancel_requested, seconds,"
-            " checkpoint_digest)"
+            " max_seconds, state, waiting_for, attempt, losses, cancel_requested, seconds, trunk)"
             " VALUES (gen_random_uuid(), :id, 'trial-1/ticket', 0, 'experiment', 1, 7, 'ann',"
-            " 'cpu', now(), 60, 'queued', 0, 0, 0, false, 0, repeat('a', 64))"
+            " 'cpu', now(), 60, 'queued', 0, 0, 0, false, 0, repeat('b', 64))"
         ), {"id": job_id})  # fmt: skip
+        connection.execute(text("UPDATE runs SET checkpoint_digest = repeat('a', 64)"))
     engine.dispose()

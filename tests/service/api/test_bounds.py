@@ -1,0 +1,43 @@
+"""Bounds on a job's time and on what an owner stores, as clients see them."""
+
+from sqlalchemy import update
+
+from service.settings import Settings
+from service.store.tables import Owner
+from tests.service.api.test_datasets import good, npz, upload
+from tests.service.api.test_submitting import SPEC, problem
+
+
+def run_of(api, job) -> dict:
+    (run,) = api.get(f"/v1/jobs/{job['id']}/runs").json()["runs"]
+    return run
+
+
+def test_a_job_and_its_runs_have_bounds_of_their_own(api):
+    job = api.post("/v1/jobs", json={**SPEC, "max_seconds": 500, "max_run_seconds": 70}).json()
+    assert (job["max_seconds"], run_of(api, job)["max_seconds"]) == (500, 70)
+
+
+def test_without_bounds_a_run_has_the_services_and_never_more(api):
+    most = Settings().max_run_seconds
+    job = api.post("/v1/jobs", json=SPEC).json()
+    assert (job["max_seconds"], run_of(api, job)["max_seconds"]) == (None, most)
+    job = api.post("/v1/jobs", json={**SPEC, "max_run_seconds": most + 1}).json()
+    assert run_of(api, job)["max_seconds"] == most
+
+
+def test_an_owner_who_stores_too_much_is_told_how_much_and_what_to_do(api, database):
+    api.post("/v1/jobs", json=SPEC)
+    content = npz(**good())
+    with database.transaction() as session:
+        session.execute(update(Owner).values(stored_bytes=900, max_stored_bytes=1000))
+    detail = problem(upload(api, content), 429, "quota-exceeded")["detail"]
+    assert f"has no room for {len(content):,} more" in detail
+    assert api.post("/v1/jobs", json=SPEC).status_code == 202
+    with database.transaction() as session:
+        session.execute(update(Owner).values(stored_bytes=1000))
+    detail = problem(api.post("/v1/jobs", json=SPEC), 429, "quota-exceeded")["detail"]
+    for said in ("stores 1,000 bytes", "may store 1,000", "delete finished jobs"):
+        assert said in detail
+    (owner,) = api.get("/v1/owners").json()["owners"]
+    assert (owner["stored_bytes"], owner["quota"]["max_stored_bytes"]) == (1000, 1000)

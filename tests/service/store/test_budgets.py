@@ -1,0 +1,109 @@
+"""A job's time is shared by its runs and attempts; what waits when it is spent has timed out."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from service.settings import Settings
+from service.store import budgets, commands, finishing, jobs, runs
+from service.store.claiming import Claimed
+from service.store.database import Database
+from service.store.finishing import Success
+from service.store.states import JobState, Reason, RunState
+from service.store.tables import Event, Job, Run
+from tests.service.store.conftest import Claim, Submit
+
+TRIALS = {"kind": "robust", "trials": 3, "experiments": [{"name": "a"}]}
+
+
+def claimed(claim: Claim) -> Claimed:
+    found = claim()
+    assert found is not None
+    return found
+
+
+def started_earlier(database: Database, claim: Claimed, seconds: float) -> None:
+    """Let a run have taken some time already."""
+    with database.transaction() as session:
+        session.execute(
+            update(Run)
+            .where(Run.id == claim.lease.run_id)
+            .values(started_at=func.clock_timestamp() - timedelta(seconds=seconds))
+        )
+
+
+def test_a_job_without_a_bound_has_no_budget(
+    submit: Submit, claim: Claim, database: Database
+) -> None:
+    job_id = submit()
+    assert claimed(claim).job_lasts is None
+    with database.transaction() as session:
+        assert budgets.of_job(session, job_id) is None
+
+
+def test_runs_at_once_share_what_is_left(submit: Submit, claim: Claim, database: Database) -> None:
+    job_id = submit(TRIALS, max_seconds=100)
+    first = claimed(claim)
+    assert first.job_lasts == pytest.approx(100, abs=1)
+    started_earlier(database, first, 40)
+    assert claimed(claim).job_lasts == pytest.approx((100 - 40) / 2, abs=1)
+    with database.transaction() as session:
+        budget = budgets.of_job(session, job_id)
+    assert budget is not None
+    assert (budget.left, budget.running) == (pytest.approx(60, abs=1), 2)
+
+
+def test_attempts_that_were_lost_count_as_well(
+    submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    submit(max_seconds=100)
+    first = claimed(claim)
+    started_earlier(database, first, 70)
+    with database.transaction() as session:
+        finishing.give_back(session, first.lease, settings, "its worker drains")
+    assert claimed(claim).job_lasts == pytest.approx(30, abs=1)
+
+
+@pytest.mark.parametrize("how", ["succeeds", "is given back"])
+def test_what_waits_fails_when_the_time_is_spent_and_what_is_done_stays(
+    submit: Submit, claim: Claim, database: Database, settings: Settings, how: str
+) -> None:
+    job_id = submit(TRIALS, max_seconds=100)
+    first = claimed(claim)
+    started_earlier(database, first, 101)
+    with database.transaction() as session:
+        if how == "succeeds":
+            finishing.succeed(session, first.lease, Success(None, ()), settings)
+        else:
+            finishing.give_back(session, first.lease, settings, "its worker drains")
+    assert claim() is None
+    with database.transaction() as session:
+        job = jobs.get(session, job_id)
+        found = runs.of_job(session, job_id)
+        told = session.scalars(select(Event.kind).where(Event.job_id == job_id)).all()
+    assert job.state is JobState.FAILED
+    assert job.failure is not None
+    assert job.failure["reason"] == Reason.TIMEOUT
+    late = [run for run in found if run.state is RunState.FAILED]
+    assert len(late) == len(found) - (how == "succeeds")
+    assert {run.failure_reason for run in late} == {Reason.TIMEOUT}
+    assert told.count("run_failed") == len(late)
+    assert told[-1] == "job_finished"
+
+
+def test_a_retry_has_the_time_anew_and_keeps_what_was_done(
+    submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    job_id = submit(TRIALS, max_seconds=100)
+    first = claimed(claim)
+    started_earlier(database, first, 101)
+    with database.transaction() as session:
+        finishing.succeed(session, first.lease, Success(None, ()), settings)
+    with database.transaction() as session:
+        commands.retry(session, jobs.get(session, job_id))
+    assert claimed(claim).job_lasts == pytest.approx(100, abs=1)
+    with database.transaction() as session:
+        assert session.scalars(select(Job.failure)).one() is None
+        (done,) = (r for r in runs.of_job(session, job_id) if r.state is RunState.SUCCEEDED)
+        assert done.seconds > 100
