@@ -38,9 +38,10 @@ $(INSTALLED): requirements/dev.txt requirements/uv.txt pyproject.toml
 demo: $(INSTALLED)  ## start the whole stack, run a real experiment through its API, leave its results in demo-out/
 	@$(BIN)/python -m service.cli.demo examples/session-with-control.yaml demo-out
 
+# In the order of the folders: the longest modules, those of e2e and faults, are started first.
 .PHONY: test
 test: $(INSTALLED)  ## every test but the slow ones, on real Postgres, Valkey and processes
-	@$(BIN)/python -m pytest -q -n $(TESTERS) --dist loadfile -m "not slow"
+	@$(BIN)/python -m pytest -q -n $(TESTERS) --dist loadfile --no-loadscope-reorder -m "not slow"
 
 .PHONY: check
 check: $(INSTALLED)  ## lint, format, types, and the one-way rule of imports

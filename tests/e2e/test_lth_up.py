@@ -20,8 +20,15 @@ pytestmark = pytest.mark.timeout(900)
 SLOW = 240.0
 """Seconds within which a part is back on a machine that is busy with other tests."""
 SPEC = Path(__file__).parents[2] / "examples" / "quickstart.yaml"
-SMALL = json.dumps({"kind": "model", "training": {"duration": "2ep"}})
-LONG = json.dumps({"kind": "model", "training": {"duration": "400ep"}, "name": "long"})
+
+
+def _spec(duration: str) -> str:
+    return json.dumps({"kind": "model", "training": {"duration": duration}, "plots": "none"})
+
+
+SMALL = _spec("2ep")
+SECONDS = _spec("150ep")
+MINUTES = _spec("1000ep")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +102,7 @@ def test_a_spec_is_estimated_before_it_is_submitted(stack: LocalStack, job: str)
 
 
 def test_a_job_is_cancelled_retried_and_deleted(stack: LocalStack) -> None:
-    job = stack.json("submit", "-", stdin=LONG)["id"]
+    job = stack.json("submit", "-", stdin=MINUTES)["id"]
     stack.json("cancel", job)
     assert stack.lth("watch", job).returncode == 1
     assert stack.json("show", job)["job"]["state"] == "cancelled"
@@ -180,7 +187,7 @@ def test_a_backup_of_a_running_stack_fills_another_place(
 
 
 def test_a_job_survives_the_stop_and_the_next_start(stack: LocalStack, job: str) -> None:
-    unfinished = stack.json("submit", "-", stdin=LONG)["id"]
+    unfinished = stack.json("submit", "-", stdin=SECONDS)["id"]
     processes = stack.processes()
     assert stack.stop(signal.SIGTERM) == 0
     assert not [process for process in processes if alive(process)]

@@ -113,11 +113,11 @@ class Scene:
         return job_id
 
     def close(self) -> None:
-        for name in ("worker", "beat", "api", "valkey", "postgres"):
-            if name in self.children and self.children[name].returncode() is None:
-                self.end(name, signal.SIGTERM if name == "postgres" else signal.SIGKILL)
         self.client.close()
         self.database.close()
+        for name in ("worker", "beat", "api", "valkey", "postgres"):
+            if name in self.children and self.children[name].returncode() is None:
+                self.end(name, signal.SIGINT if name == "postgres" else signal.SIGKILL)
 
     def _start_ours(self, name: str) -> None:
         command = {

@@ -5,135 +5,83 @@ it is real: the API, Postgres, Valkey, beat, workers with TensorFlow, blobs in a
 """
 
 import random
-import threading
-from collections import Counter
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from service.store import artifacts, jobs, runs
-from service.store.states import FINISHED_JOB, JobState, RunState
-from service.store.tables import Event, Run
+from service.store.states import JobState
+from service.store.tables import Event, Job, Run
 from tests.faults.inject import FAULTS
 from tests.faults.scene import Scene, scene
-from tests.worker.rig import eventually
-
-SEEDS = 5
+from tests.faults.storm import arrays, finish, judge, peace, storm
+from tests.worker.rig import eventually, pid_of
 
 pytestmark = pytest.mark.timeout(3600)
 
+ITERATIVE: dict[str, Any] = {
+    "kind": "model",
+    "plots": "none",
+    "network": {
+        "kind": "layers",
+        "layers": [
+            "flatten",
+            {"kind": "linear", "units": 300, "activation": "relu"},
+            "batch_normalization",
+            {"kind": "dropout", "rate": 0.2},
+            {"kind": "linear", "units": 100, "activation": "relu"},
+            {"kind": "linear", "units": 10},
+        ],
+    },
+    "training": {"duration": "200ep", "evaluate_every": "2ep"},
+    "pruning": {"schedule": {"kind": "geometric", "fraction": 0.5, "rounds": 3}},
+}
+"""With every kind of state that training changes: weights, the optimizer's slots, moving averages,
+and the random state of dropout."""
 
-def document(number: int) -> dict[str, Any]:
-    """One of a few specs, so that each can be held against its undisturbed result."""
-    return {
-        "kind": "model",
-        "name": f"job {number}",
-        "seed": number % SEEDS,
-        "plots": "none",
-        "training": {"duration": "20ep"},
-        "pruning": {"schedule": {"kind": "geometric", "fraction": 0.5, "rounds": 3}},
-    }
+
+@pytest.fixture(scope="module")
+def there() -> Iterator[Scene]:
+    """The stack of the short form."""
+    with scene() as there:
+        yield there
 
 
-def arrays(there: Scene, job_id: str) -> dict[str, str]:
-    """Masks and weights of a job: their digests, by name."""
+def test_a_run_killed_at_a_random_evaluation_point_ends_with_the_bytes_of_an_undisturbed_one(
+    there: Scene,
+):
+    chance = random.Random()
+    level, later = chance.randint(1, 2), chance.uniform(0, 1)
+    undisturbed = there.submit(ITERATIVE)
+    finish(there, [undisturbed], 300)
+    killed = there.submit(ITERATIVE)
+    eventually(lambda: trains(there, killed, level), 300, every=0.01)
+    time.sleep(later)
     with there.database.transaction() as session:
-        found = artifacts.of_job(session, job_id)
-    return {a.name: a.digest for a in found if a.name.endswith(".npz")}
-
-
-def finish(there: Scene, job_ids: list[str], seconds: float) -> None:
-    def unfinished() -> list[str]:
-        with there.database.transaction() as session:
-            return [j for j in job_ids if jobs.get(session, j).state not in FINISHED_JOB]
-
-    eventually(lambda: not unfinished(), seconds, every=0.5)
-
-
-@dataclass
-class Tally:
-    """What was done, and what came of it."""
-
-    injected: Counter[str] = field(default_factory=Counter)
-    impossible: set[str] = field(default_factory=set)
-
-    def table(self, job_ids: list[str], requeued: int) -> str:
-        lines = [f"  {count:4}  {name}" for name, count in sorted(self.injected.items())]
-        lines += [f"     -  {name} (not possible here)" for name in sorted(self.impossible)]
-        return "\n".join(
-            [
-                "",
-                "injected:",
-                *lines,
-                f"survived: {len(job_ids)} jobs of {len(job_ids)}, each run with one result,",
-                f"  all bytes as if undisturbed; {requeued} attempts were given to another worker",
-            ]
-        )
-
-
-def storm(there: Scene, total: int, wanted: dict[str, int], seed: int) -> tuple[list[str], Tally]:
-    """Submit jobs while faults strike; returns when all faults are done and all jobs submitted."""
-    chance = random.Random(seed)
-    tally = Tally()
-    order = [name for name, count in wanted.items() for _ in range(count)]
-    chance.shuffle(order)
-    calm = threading.Event()
-
-    def strike() -> None:
-        for name in order:
-            calm.wait(chance.uniform(0.5, 3.0))
-            if FAULTS[name](there, chance):
-                tally.injected[name] += 1
-            else:
-                tally.impossible.add(name)
-
-    failed: list[BaseException] = []
-
-    def strike_or_say_why() -> None:
-        try:
-            strike()
-        except BaseException as error:
-            failed.append(error)
-
-    striker = threading.Thread(target=strike_or_say_why)
-    striker.start()
-    pace = threading.Event()
-    job_ids = []
-    for number in range(total):
-        job_ids.append(there.submit(document(number)))
-        pace.wait(chance.uniform(0, 0.3))
-    striker.join()
-    assert not failed, failed
-    return job_ids, tally
-
-
-def judge(there: Scene, job_ids: list[str], undisturbed: dict[int, dict[str, str]]) -> int:
-    """Every job succeeded, once, with the right bytes; returns how many attempts were lost."""
-    for number, job_id in enumerate(job_ids):
-        with there.database.transaction() as session:
-            job = jobs.get(session, job_id)
-            assert job.state is JobState.SUCCEEDED, (job_id, job.failure)
-            assert [run.state for run in runs.of_job(session, job_id)] == [RunState.SUCCEEDED]
-            assert len(runs.results(session, job_id)) == 1
-            ends = select(func.count()).where(Event.job_id == job_id, Event.kind == "run_succeeded")
-            assert session.scalar(ends) == 1
-        assert arrays(there, job_id) == undisturbed[number % SEEDS]
-        for digest in arrays(there, job_id).values():
-            there.blobs.get(digest)
+        run = session.scalars(select(Run).where(Run.job_id == killed)).one()
+        assert run.state == "running"
+    psutil.Process(pid_of(run)).kill()
+    finish(there, [killed], 300)
     with there.database.transaction() as session:
-        return int(session.scalar(select(func.sum(Run.attempt - 1))) or 0)
+        run = session.scalars(select(Run).where(Run.job_id == killed)).one()
+        assert session.get_one(Job, killed).state == JobState.SUCCEEDED
+        assert (run.attempt, run.losses) == (2, 1)
+    told = f"killed {later} s into level {level}"
+    assert arrays(there, killed) == arrays(there, undisturbed), told
+    assert len(arrays(there, killed)) == 6
 
 
-def peace(there: Scene) -> dict[int, dict[str, str]]:
-    """The digests of each spec's arrays when nothing goes wrong."""
-    job_ids = [there.submit(document(number)) for number in range(SEEDS)]
-    finish(there, job_ids, 300)
-    return {number: arrays(there, job_id) for number, job_id in enumerate(job_ids)}
+def trains(there: Scene, job_id: str, level: int) -> bool:
+    """Whether a job has told of an evaluation point at a level."""
+    told = select(Event.data).where(Event.job_id == job_id, Event.kind == "evaluation")
+    with there.database.transaction() as session:
+        return any(data["level"] == level for data in session.scalars(told))
 
 
-def test_jobs_survive_a_death_of_each_part() -> None:
+def test_jobs_survive_a_death_of_each_part(there: Scene) -> None:
     wanted = {
         "SIGKILL of a worker's child": 2,
         "SIGKILL of the API": 1,
@@ -141,11 +89,10 @@ def test_jobs_survive_a_death_of_each_part() -> None:
         "crash and restart of Postgres": 1,
         "object store gone for 3 s": 1,
     }
-    with scene() as there:
-        undisturbed = peace(there)
-        job_ids, tally = storm(there, 12, wanted, seed=1)
-        finish(there, job_ids, 300)
-        judge(there, job_ids, undisturbed)
+    undisturbed = peace(there)
+    job_ids, tally = storm(there, 12, wanted, seed=1)
+    finish(there, job_ids, 300)
+    judge(there, job_ids, undisturbed)
     assert sum(tally.injected.values()) == sum(wanted.values())
 
 
