@@ -1,0 +1,126 @@
+"""A storm of faults over a stack that has jobs to do, and the judgement afterwards."""
+
+import random
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import func, select
+
+from service.store import artifacts, jobs, runs
+from service.store.states import FINISHED_JOB, JobState, RunState
+from service.store.tables import Event, Run
+from tests.faults.inject import FAULTS
+from tests.faults.scene import Scene
+from tests.worker.rig import eventually
+
+SEEDS = 5
+
+
+def document(number: int) -> dict[str, Any]:
+    """One of a few specs, so that each can be held against its undisturbed result."""
+    return {
+        "kind": "model",
+        "name": f"job {number}",
+        "seed": number % SEEDS,
+        "plots": "none",
+        "training": {"duration": "20ep"},
+        "pruning": {"schedule": {"kind": "geometric", "fraction": 0.5, "rounds": 3}},
+    }
+
+
+def arrays(there: Scene, job_id: str) -> dict[str, str]:
+    """Masks and weights of a job: their digests, by name."""
+    with there.database.transaction() as session:
+        found = artifacts.of_job(session, job_id)
+    return {a.name: a.digest for a in found if a.name.endswith(".npz")}
+
+
+def finish(there: Scene, job_ids: list[str], seconds: float) -> None:
+    def unfinished() -> list[str]:
+        with there.database.transaction() as session:
+            return [j for j in job_ids if jobs.get(session, j).state not in FINISHED_JOB]
+
+    eventually(lambda: not unfinished(), seconds, every=0.5)
+
+
+@dataclass
+class Tally:
+    """What was done, and what came of it."""
+
+    injected: Counter[str] = field(default_factory=Counter)
+    impossible: set[str] = field(default_factory=set)
+
+    def table(self, job_ids: list[str], requeued: int) -> str:
+        lines = [f"  {count:4}  {name}" for name, count in sorted(self.injected.items())]
+        lines += [f"     -  {name} (not possible here)" for name in sorted(self.impossible)]
+        return "\n".join(
+            [
+                "",
+                "injected:",
+                *lines,
+                f"survived: {len(job_ids)} jobs of {len(job_ids)}, each run with one result,",
+                f"  all bytes as if undisturbed; {requeued} attempts were given to another worker",
+            ]
+        )
+
+
+def storm(there: Scene, total: int, wanted: dict[str, int], seed: int) -> tuple[list[str], Tally]:
+    """Submit jobs while faults strike; returns when all faults are done and all jobs submitted."""
+    chance = random.Random(seed)
+    tally = Tally()
+    order = [name for name, count in wanted.items() for _ in range(count)]
+    chance.shuffle(order)
+    calm = threading.Event()
+
+    def strike() -> None:
+        for name in order:
+            calm.wait(chance.uniform(0.5, 3.0))
+            if FAULTS[name](there, chance):
+                tally.injected[name] += 1
+            else:
+                tally.impossible.add(name)
+
+    failed: list[BaseException] = []
+
+    def strike_or_say_why() -> None:
+        try:
+            strike()
+        except BaseException as error:
+            failed.append(error)
+
+    striker = threading.Thread(target=strike_or_say_why)
+    striker.start()
+    pace = threading.Event()
+    job_ids = []
+    for number in range(total):
+        job_ids.append(there.submit(document(number)))
+        pace.wait(chance.uniform(0, 0.3))
+    striker.join()
+    assert not failed, failed
+    return job_ids, tally
+
+
+def judge(there: Scene, job_ids: list[str], undisturbed: dict[int, dict[str, str]]) -> int:
+    """Every job succeeded, once, with the right bytes; returns how many attempts were lost."""
+    for number, job_id in enumerate(job_ids):
+        with there.database.transaction() as session:
+            job = jobs.get(session, job_id)
+            assert job.state is JobState.SUCCEEDED, (job_id, job.failure)
+            assert [run.state for run in runs.of_job(session, job_id)] == [RunState.SUCCEEDED]
+            assert len(runs.results(session, job_id)) == 1
+            ends = select(func.count()).where(Event.job_id == job_id, Event.kind == "run_succeeded")
+            assert session.scalar(ends) == 1
+        assert arrays(there, job_id) == undisturbed[number % SEEDS]
+        for digest in arrays(there, job_id).values():
+            there.blobs.get(digest)
+    with there.database.transaction() as session:
+        return int(session.scalar(select(func.sum(Run.attempt - 1))) or 0)
+
+
+def peace(there: Scene) -> dict[int, dict[str, str]]:
+    """The digests of each spec's arrays when nothing goes wrong."""
+    job_ids = [there.submit(document(number)) for number in range(SEEDS)]
+    finish(there, job_ids, 300)
+    return {number: arrays(there, job_id) for number, job_id in enumerate(job_ids)}
