@@ -37,7 +37,6 @@ class ExperimentAtWork:
         initial = conditions.initial_weights
         masks = all_kept(self._layers(initial, initial))
         self.state = ExperimentState(0, masks, initial, rewinds={0: initial})
-        self._reset: ReinitContract = Rewind(kind="rewind")
         self._last_level = 0
 
     def train(self, observer: Observer) -> LevelResult:
@@ -130,7 +129,7 @@ class ExperimentAtWork:
             }
         state.level, state.masks = state.level + 1, masks
         state.start = self._masked(trained)
-        self._reset = NoReset(kind="none")
+        state.reset = NoReset(kind="none")
 
     def restart(self, reinit: ReinitContract) -> None:
         """Reset the survivors, and what else the reset restores.
@@ -139,9 +138,9 @@ class ExperimentAtWork:
             SpecError: when the weights of the rewind point were not kept.
         """
         state, conditions = self.state, self.conditions
-        self._reset = reinit
         step = self._step_of(reinit)
         self._check_kept(step)
+        state.reset = reinit
         point, trained = state.rewinds[step], state.finished[-1].weights
         weights = dict(point if reinit.restores else trained)
         for number, place in enumerate(conditions.places):
@@ -214,7 +213,7 @@ class ExperimentAtWork:
         training.check_point(reinit.rewind_point, len(self.conditions.data.train))
         if self.state.finished:
             self._check_kept(step)
-        self._last_level, self._reset = rounds, reinit
+        self._last_level = rounds
         self.rewind_points |= {step}
         while True:
             if not self.state.trained:
@@ -229,8 +228,9 @@ class ExperimentAtWork:
         number, training = self.state.level, self.conditions.training
         rates, start = training.learning_rates(len(self.conditions.data.train)), 0
         if number > 0:
-            start = self._step_of(self._reset)
-            rates = np.concatenate([rates[:start], self._reset.learning_rates(rates[start:])])
+            reset = self.state.reset
+            start = self._step_of(reset)
+            rates = np.concatenate([rates[:start], reset.learning_rates(rates[start:])])
         snapshots = self.rewind_points if number == 0 else frozenset()
         last = max(self._last_level, number)
         return Level(number, last, self.conditions.seed, training, rates, start, snapshots)

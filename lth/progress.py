@@ -14,6 +14,8 @@ from lth.masks import Mask
 from lth.npz import decode, encode, header_of, named, section
 from lth.packing import Packed, pack, unpack
 from lth.plan import ENGINE_VERSION
+from lth.problems import valid
+from lth.reinit import Reinit, ReinitContract, Rewind
 from lth.results import LevelResult, Scores
 
 FORMAT = 2
@@ -41,6 +43,8 @@ class ExperimentState:
         rewinds: the weights of level 0 after the steps that some reset returns to.
         finished: the levels that are done, from 0.
         current: the training under way, or None between levels.
+        reset: what the survivors went through before this level; it decides on the rates of its
+            training, and on where in the schedule that begins.
         method: what the experiment follows to its last level; empty where it is taken by hand.
     """
 
@@ -51,6 +55,7 @@ class ExperimentState:
     rewinds: dict[int, Weights] = field(default_factory=dict)
     finished: list[TrainedLevel] = field(default_factory=list)
     current: LevelState | None = None
+    reset: ReinitContract = field(default_factory=lambda: Rewind(kind="rewind"))
     method: str = ""
 
     @property
@@ -83,6 +88,7 @@ class ExperimentState:
             "format": FORMAT,
             "engine": ENGINE_VERSION,
             "level": self.level,
+            "reset": valid(Reinit, self.reset, "reset").model_dump(mode="json"),
             "method": self.method,
             "frozen": self.frozen is not None,
             "rewinds": list(self.rewinds),
@@ -115,6 +121,7 @@ class ExperimentState:
         current = header.get("current")
         return cls(
             level=header["level"],
+            reset=valid(Reinit, header["reset"], "reset"),
             method=header["method"],
             masks=section(arrays, "masks"),
             start=section(arrays, "start"),

@@ -251,3 +251,16 @@ def test_results_are_written_where_one_asks(tmp_path):
         )
         assert masks["level-1/linear_1"].dtype == np.bool_
     assert (tmp_path / "out" / "plots" / "learning.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("mode", [LATE, "none"])
+def test_a_level_taken_by_hand_goes_on_from_its_bytes_as_it_was_reset(mode):
+    decayed = Training.model_validate({**TRAINING.model_dump(), "decay": "cosine"})
+    model, restored = (
+        LotteryModel(network(), "digits", decayed, keep_weights_at="20it") for _ in range(2)
+    )
+    model.train()
+    model.prune(sparsity=0.5)
+    model.reinit(mode)
+    restored.restore(model.state())
+    assert model.train().history == restored.train().history
