@@ -1,8 +1,12 @@
 """The names of everything a run or a job leaves behind: one place for all of them."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+JOB = "report"
+"""Stands in the place of a run's key before the names of what a job has as a whole."""
 
 NPZ, JSON, PNG, SVG = "application/x-npz", "application/json", "image/png", "image/svg+xml"
 
@@ -28,6 +32,11 @@ Format = Literal["png", "svg"]
 MEDIA_TYPES: Mapping[Format, str] = {"png": PNG, "svg": SVG}
 FORMATS: Mapping[str, tuple[Format, ...]] = {"none": (), "png": ("png",), "png_svg": ("png", "svg")}
 """The endings that pictures have, by a spec's ``plots``."""
+
+
+def as_json(document: Any) -> bytes:
+    """A document as the bytes of its file."""
+    return json.dumps(document, indent=1, sort_keys=True, allow_nan=False).encode()
 
 
 def level_weights(level: int) -> str:

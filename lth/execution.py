@@ -4,27 +4,20 @@ import hashlib
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Sequence
-from functools import partial
 
-from lth.artifacts import FORMATS, JOB_PICTURES, JSON, MEDIA_TYPES, SUMMARY, Artifact
 from lth.conditions import Conditions
 from lth.engine.device import device_kind
 from lth.errors import CheckpointUnreadable
-from lth.files import as_json, experiment_files
+from lth.files import experiment_files
 from lth.masks import Mask
 from lth.npz import decode
-from lth.pictures import job_picture
 from lth.plan import PlannedRun, RunKind, experiment_named, rewind_points
-from lth.plots import render, what_was_run
 from lth.progress import FORMAT, check_readable
-from lth.results import RunResult
 from lth.running import Inputs, Observer, Outcome
 from lth.session import LotterySession
 from lth.spec import ControlExperiment, Spec, spec_hash
-from lth.statistics import summarise
 
-__all__ = ["device_kind", "execute", "report", "trunk_key"]
+__all__ = ["device_kind", "execute", "trunk_key"]
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +40,7 @@ def execute(spec: Spec, run: PlannedRun, inputs: Inputs, observer: Observer) -> 
 
     Args:
         spec: the whole job's.
-        run: one of `plan(spec)`; the report is `report`'s.
+        run: one of `plan(spec)`.
         inputs: the data, and what other runs or earlier attempts left.
         observer: told of progress and offered checkpoints; what it raises ends the run.
 
@@ -72,23 +65,6 @@ def execute(spec: Spec, run: PlannedRun, inputs: Inputs, observer: Observer) -> 
     model = session.experiment(experiment.name)
     files = experiment_files(model, result, about)
     return Outcome(result, files, session.trunk if trunk is None else None)
-
-
-def report(spec: Spec, results: Sequence[RunResult]) -> Outcome:
-    """What the experiments of a job say together: statistics over its trials, and plots."""
-    controls = {
-        experiment.name: experiment.control.of
-        for experiment in spec.expanded
-        if isinstance(experiment, ControlExperiment)
-    }
-    summary = summarise(results, controls).model_dump(mode="json")
-    files = [Artifact(SUMMARY, JSON, lambda: as_json(summary))]
-    for picture in JOB_PICTURES:
-        for ending in FORMATS[spec.plots]:
-            figure = job_picture(picture, results, controls=controls, title=what_was_run(spec))
-            content = partial(render, figure, ending)
-            files.append(Artifact(f"{picture}.{ending}", MEDIA_TYPES[ending], content))
-    return Outcome(None, tuple(files))
 
 
 def _if_readable(content: bytes | None, what: str) -> bytes | None:

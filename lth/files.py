@@ -1,6 +1,5 @@
 """The files that experiments leave behind, and folders of them with everything in it."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -20,6 +19,7 @@ from lth.artifacts import (
     RUN_PICTURES,
     SUMMARY,
     Artifact,
+    as_json,
     level_weights,
 )
 from lth.npz import encode, named
@@ -90,11 +90,6 @@ def save_comparison(
         JOB_PICTURES, lambda picture: job_picture(picture, results, controls=controls)
     )
     return _save(chain([summed_up], pictures), directory)
-
-
-def as_json(document: Any) -> bytes:
-    """A document as the bytes of its file."""
-    return json.dumps(document, indent=1, sort_keys=True, allow_nan=False).encode()
 
 
 def _save(artifacts: Iterable[Artifact], directory: Path) -> tuple[Path, ...]:

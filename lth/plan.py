@@ -20,8 +20,6 @@ class RunKind(StrEnum):
     """Trains the dense network of a trial once, for every experiment of it."""
     EXPERIMENT = "experiment"
     """Carries one experiment of one trial to its last level."""
-    REPORT = "report"
-    """Compares the finished experiments of a job: statistics and plots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +29,11 @@ class PlannedRun:
     Attributes:
         key: its name within the job, and the prefix of its artifacts' names.
         kind: what it does.
-        trial: from 1; 0 for the report, which has none.
+        trial: from 1.
         seed: of the trial; every stream of random numbers is spawned from it.
-        experiment: the name of the experiment; None for trunks and the report.
+        experiment: the name of the experiment; None for a trunk.
         needs: keys of the runs that must have succeeded before.
-        trunk: identity of the dense training that it starts with; None for the report.
+        trunk: identity of the dense training that it starts with, or is.
     """
 
     key: str
@@ -44,7 +42,7 @@ class PlannedRun:
     seed: int
     experiment: str | None
     needs: tuple[str, ...]
-    trunk: str | None
+    trunk: str
 
 
 def plan(spec: Spec) -> tuple[PlannedRun, ...]:
@@ -94,7 +92,6 @@ def trunk_identity(spec: Spec, seed: int) -> str:
 
 def _runs(spec: Spec) -> Iterator[PlannedRun]:
     several = not isinstance(spec, ModelSpec)
-    keys: list[str] = []
     for trial in spec.trial_numbers:
         seed = trial_seed(spec.seed, trial)
         trunk = trunk_identity(spec, seed)
@@ -103,10 +100,7 @@ def _runs(spec: Spec) -> Iterator[PlannedRun]:
             yield PlannedRun(first, RunKind.TRUNK, trial, seed, None, (), trunk)
         for experiment in sorted(spec.expanded, key=lambda e: isinstance(e, ControlExperiment)):
             key = f"trial-{trial}/{experiment.name}"
-            keys.append(key)
             needs = (first,) if several else ()
             if isinstance(experiment, ControlExperiment):
                 needs = (*needs, f"trial-{trial}/{experiment.control.of}")
             yield PlannedRun(key, RunKind.EXPERIMENT, trial, seed, experiment.name, needs, trunk)
-    if several:
-        yield PlannedRun("report", RunKind.REPORT, 0, spec.seed, None, tuple(keys), None)

@@ -157,8 +157,21 @@ class Comparison(_Record):
     metrics: dict[str, Difference]
 
 
+class Coverage(_Record):
+    """How much of a job's plan its summary is of."""
+
+    trials: int = Field(description="trials of which every experiment has a result")
+    trials_planned: int
+    results: int = Field(description="experiments with a result, over all trials")
+    results_planned: int
+    complete: bool = Field(description="whether the summary is of all that was planned")
+
+
 class Summary(_Record):
     """What the trials of a job say together."""
 
     experiments: tuple[ExperimentSummary, ...]
     comparisons: tuple[Comparison, ...]
+    coverage: Coverage | None = Field(
+        default=None, description="of a job; none where nothing was planned, as in a notebook"
+    )

@@ -76,7 +76,7 @@ class Outcome:
     """What a run gives back.
 
     Attributes:
-        result: the levels; None for a trunk or a report.
+        result: the levels; None for a trunk.
         artifacts: the files, with names from `lth.artifacts`.
         trunk: the dense training, when this run was the one to do it.
     """

@@ -4,6 +4,7 @@ Trials are independent draws of the same experiment, so nothing else may be aver
 differ in what was done are refused.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from math import sqrt
@@ -15,6 +16,7 @@ from scipy.special import stdtrit
 from lth.errors import SpecError
 from lth.results import (
     Comparison,
+    Coverage,
     Difference,
     ExperimentSummary,
     LevelResult,
@@ -23,6 +25,7 @@ from lth.results import (
     Statistic,
     Summary,
 )
+from lth.spec import ControlExperiment, Spec
 
 DENSE = "dense"
 """What a comparison with level 0 of the same trial is called."""
@@ -82,6 +85,37 @@ def summarise(results: Sequence[RunResult], controls: Mapping[str, str] | None =
     return Summary(
         experiments=tuple(_experiment(groups[name]) for name in names),
         comparisons=tuple(comparisons),
+    )
+
+
+def summarise_job(spec: Spec, results: Sequence[RunResult]) -> Summary:
+    """Summarise what there is of a job, and say how much of the job that is.
+
+    Args:
+        spec: the job's.
+        results: of the experiments that have ended well, in any order.
+    """
+    done = {result.experiment for result in results}
+    controls = {
+        experiment.name: experiment.control.of
+        for experiment in spec.expanded
+        if isinstance(experiment, ControlExperiment)
+        and {experiment.name, experiment.control.of} <= done
+    }
+    summary = summarise(results, controls)
+    return summary.model_copy(update={"coverage": coverage(spec, results)})
+
+
+def coverage(spec: Spec, results: Sequence[RunResult]) -> Coverage:
+    """How much of a job's plan these results are."""
+    experiments, trials = len(spec.expanded), len(spec.trial_numbers)
+    by_trial = Counter(result.trial for result in results)
+    return Coverage(
+        trials=sum(number == experiments for number in by_trial.values()),
+        trials_planned=trials,
+        results=len(results),
+        results_planned=experiments * trials,
+        complete=len(results) == experiments * trials,
     )
 
 

@@ -13,7 +13,7 @@ from lth.errors import Stopped
 from lth.plan import RunKind
 from lth.running import Outcome
 from lth.spec import parse_spec
-from service.store import finishing, keeping, runs, trunks
+from service.store import finishing, keeping, trunks
 from service.store.blobs import Blob, StorageFailed
 from service.store.claiming import Claimed
 from service.store.errors import LeaseLost
@@ -70,19 +70,13 @@ def _execute(
     log.info("attempt %d at '%s' of %s", claimed.lease.attempt, claimed.lease.key,
              claimed.lease.job_id)  # fmt: skip
     spec, planned = parse_spec(claimed.spec), claimed.planned
-    key = None
-    if planned.kind is RunKind.REPORT:
-        with child.database.transaction() as session:
-            found = [result for _, result in runs.results(session, claimed.lease.job_id)]
-        outcome = child.execution.report(spec, found)
+    data = inputs.load(spec, child.settings.datasets_dir, child.blobs)
+    key = inputs.trunk_key(child, planned, data)
+    if planned.kind is RunKind.TRUNK and _there(child, key):
+        outcome = Outcome(None, ())
     else:
-        data = inputs.load(spec, child.settings.datasets_dir, child.blobs)
-        key = inputs.trunk_key(child, planned, data)
-        if planned.kind is RunKind.TRUNK and key and _there(child, key):
-            outcome = Outcome(None, ())
-        else:
-            given = inputs.gather(child, spec, claimed, data, key)
-            outcome = child.execution.execute(spec, planned, given, observer)
+        given = inputs.gather(child, spec, claimed, data, key)
+        outcome = child.execution.execute(spec, planned, given, observer)
     released = _patiently(child, observer, lambda: _commit(child, observer, outcome, key, output))
     observer.needs_no_checkpoint()
     return released
@@ -95,7 +89,7 @@ def _there(child: Child, key: str) -> bool:
 
 
 def _commit(
-    child: Child, observer: RunObserver, outcome: Outcome, key: str | None, output: RunLog
+    child: Child, observer: RunObserver, outcome: Outcome, key: str, output: RunLog
 ) -> Sequence[str]:
     """Blobs first, rows after."""
     kept = _keep(child, outcome.artifacts)

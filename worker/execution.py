@@ -1,10 +1,8 @@
 """The seam to whatever executes runs: the module `lth.execution`, imported in a child only."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from lth.plan import PlannedRun
-from lth.results import RunResult
 from lth.running import Inputs, Observer, Outcome
 from lth.spec import Spec
 
@@ -15,8 +13,6 @@ class Execution(Protocol):
     def execute(
         self, spec: Spec, run: PlannedRun, inputs: Inputs, observer: Observer
     ) -> Outcome: ...
-
-    def report(self, spec: Spec, results: Sequence[RunResult]) -> Outcome: ...
 
     def trunk_key(self, trunk: str, data_digest: str, device_kind: str) -> str: ...
 

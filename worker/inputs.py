@@ -33,19 +33,17 @@ def _load(dataset: Hashable, directory: Path | None, blobs: Blobs) -> Arrays:
     return cast(DatasetContract, dataset).load(directory)
 
 
-def trunk_key(child: Child, planned: PlannedRun, data: Arrays) -> str | None:
-    """The key under which this run's dense training is shared; None when it has none."""
-    if planned.trunk is None:
-        return None
+def trunk_key(child: Child, planned: PlannedRun, data: Arrays) -> str:
+    """The key under which this run's dense training is shared."""
     return child.execution.trunk_key(planned.trunk, data.digest, child.execution.device_kind())
 
 
 def gather(
-    child: Child, spec: Spec, claimed: Claimed, data: Arrays, trunk_key: str | None
+    child: Child, spec: Spec, claimed: Claimed, data: Arrays, trunk_key: str
 ) -> Inputs:
     """Read what the run needs; a checkpoint or trunk that is gone or damaged is made anew."""
     with child.database.transaction() as session:
-        trunk = trunks.find(session, trunk_key) if trunk_key else None
+        trunk = trunks.find(session, trunk_key)
         masks = None
         ticket = _followed(spec, claimed.planned)
         if ticket is not None:

@@ -4,8 +4,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from lth.results import RunResult, Summary
-from lth.spec import ControlExperiment, Spec, parse_spec
-from lth.statistics import summarise
+from lth.spec import parse_spec
+from lth.statistics import summarise_job
 from service.api.jobs.lookup import JobDep
 from service.api.parts import PartsDep
 from service.api.problems import NotFound, answers
@@ -31,11 +31,11 @@ class Results(BaseModel):
 
 
 class JobSummaryOverTrials(BaseModel):
-    """The statistics of a job, of the runs that have ended."""
+    """The statistics of a job, of the runs that have succeeded."""
 
     job_id: str
     state: JobState
-    trials: int = Field(description="trials of which at least one run has ended")
+    trials: int = Field(description="trials of which at least one run has succeeded")
     summary: Summary
 
 
@@ -60,24 +60,14 @@ def get_results(job: JobDep, parts: PartsDep) -> Results:
 def get_summary(job: JobDep, parts: PartsDep) -> JobSummaryOverTrials:
     """Each experiment over its trials, against the dense network and against its controls.
 
-    A job that has not finished is answered with the statistics of what there is.
+    It is of the runs that have succeeded so far; `coverage` says how many of the planned ones
+    those are.
     """
     with parts.database.transaction() as session:
         found = [result for _, result in runs.results(session, job.id)]
-    done = {result.experiment for result in found}
     return JobSummaryOverTrials(
         job_id=job.id,
         state=job.state,
         trials=len({result.trial for result in found}),
-        summary=summarise(found, _controls(parse_spec(job.spec), done)),
+        summary=summarise_job(parse_spec(job.spec), found),
     )
-
-
-def _controls(spec: Spec, done: set[str]) -> dict[str, str]:
-    """The ticket that each control follows, where both have results."""
-    return {
-        experiment.name: experiment.control.of
-        for experiment in spec.expanded
-        if isinstance(experiment, ControlExperiment)
-        and {experiment.name, experiment.control.of} <= done
-    }

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from lth.artifacts import JOB
 from service.cli.documents import read_document
 from service.cli.narrating import ScreenNarrator
 from service.cli.screen import err, out
@@ -56,7 +57,7 @@ def _experiment(running: Running, place: Place, spec: Path, folder: Path) -> Non
         results = client.results(job.id)
         out.print(level_table(results))
         for artifact in client.artifacts(job.id):
-            for run, place_of_run in ((results.results[0].run, ""), ("report", "comparison/")):
+            for run, place_of_run in ((results.results[0].run, ""), (JOB, "comparison/")):
                 if artifact.name.startswith(f"{run}/"):
                     short = place_of_run + artifact.name.removeprefix(f"{run}/")
                     client.download(artifact.model_copy(update={"name": short}), folder)

@@ -14,6 +14,7 @@ from lth.pictures import job_picture, run_picture
 from lth.plots import render, what_was_run
 from lth.results import RunResult
 from lth.spec import ControlExperiment, parse_spec
+from lth.statistics import coverage
 from service.drawing.messages import ERROR, ORDER, Order, read, write
 
 _IDLE_SECONDS = 300.0
@@ -45,6 +46,9 @@ def draw(order: Order, files: Mapping[str, bytes]) -> dict[str, bytes]:
     title = what_was_run(spec)
     if order.of_job:
         controls = {e.name for e in spec.expanded if isinstance(e, ControlExperiment)}
+        covered = coverage(spec, results)
+        if not covered.complete:
+            title += f" · {covered.results} of {covered.results_planned} runs"
         figure = job_picture(order.picture, results, controls=controls, title=title)
     else:
         (result,) = results

@@ -7,7 +7,6 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from lth.plan import RunKind
 from service.store.errors import NotThere
 from service.store.tables import Artifact, Run
 
@@ -46,7 +45,7 @@ def get(session: Session, job_id: str, name: str) -> Artifact:
 def first(session: Session, job_id: str, ending: str, run: str | None = None) -> Artifact:
     """The artifact of a job whose name within its run is `ending`.
 
-    Of this run, if one is given; otherwise of the report, or else of the first run that has it.
+    Of this run, if one is given; otherwise of the first run that has it.
 
     Raises:
         NotThere: when there is none (yet).
@@ -55,7 +54,7 @@ def first(session: Session, job_id: str, ending: str, run: str | None = None) ->
         select(Artifact)
         .join(Run, Run.id == Artifact.run_id)
         .where(Artifact.job_id == job_id, Artifact.name == Run.key + f"/{ending}")
-        .order_by((Run.kind == RunKind.REPORT).desc(), Run.position)
+        .order_by(Run.position)
         .limit(1)
     )
     if run is not None:

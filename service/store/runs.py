@@ -43,23 +43,43 @@ def get(session: Session, job_id: str, key: str) -> Run:
     return run
 
 
-def finished(session: Session, job_id: str, key: str | None = None) -> list[Finished]:
-    """The runs of a job that have a result, in the order of its plan; only this one, if given."""
+def finished(
+    session: Session, job_id: str, *, key: str | None = None, most: int | None = None
+) -> list[Finished]:
+    """The runs of a job that have a result, in the order of its plan.
+
+    Args:
+        session: to look in.
+        job_id: of the job.
+        key: of the one run that is of interest.
+        most: only the first so many.
+    """
     levels = func.jsonb_array_length(Result.document["levels"])
     query = (
         select(Run.id, Run.key, levels - 1)
         .join(Result, Result.run_id == Run.id)
         .where(Run.job_id == job_id)
         .order_by(Run.position)
+        .limit(most)
     )
     if key is not None:
         query = query.where(Run.key == key)
     return [Finished(*row) for row in session.execute(query)]
 
 
-def document(session: Session, run_id: uuid.UUID) -> dict[str, Any]:
-    """The result of a run that has one, as it is stored."""
-    return session.get_one(Result, run_id).document
+def documents(
+    session: Session, job_id: str, run_id: uuid.UUID | None = None
+) -> list[dict[str, Any]]:
+    """Results as they are stored: of this run, if one is given, or of all of a job by its plan."""
+    query = (
+        select(Result.document)
+        .join(Run, Run.id == Result.run_id)
+        .where(Run.job_id == job_id)
+        .order_by(Run.position)
+    )
+    if run_id is not None:
+        query = query.where(Run.id == run_id)
+    return list(session.scalars(query))
 
 
 def results(session: Session, job_id: str) -> list[tuple[Run, RunResult]]:

@@ -48,4 +48,4 @@ def trained(session: Session, trunks: Sequence[str]) -> set[str]:
     found = session.scalars(
         select(Run.trunk).where(Run.trunk.in_(trunks), Run.state == RunState.SUCCEEDED).distinct()
     )
-    return {trunk for trunk in found if trunk is not None}
+    return set(found)

@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from lth.execution import execute, report, trunk_key
+from lth.execution import execute, trunk_key
 from lth.npz import decode, encode
-from lth.plan import RunKind, plan
+from lth.plan import plan
 from lth.running import Inputs, Outcome, Silent
 from lth.spec import parse_spec
 from tests.lth.small import Recorder
@@ -55,7 +55,7 @@ def content(outcome: Outcome, name: str) -> bytes:
 @pytest.fixture(scope="module")
 def carried_out(data) -> dict[str, Outcome]:
     """Every run of the session, with what it needs of the others."""
-    trunk, late, random, _ = plan(SESSION)
+    trunk, late, random = plan(SESSION)
     done = {trunk.key: execute(SESSION, trunk, Inputs(data), Silent())}
     dense = done[trunk.key].trunk
     done[late.key] = execute(SESSION, late, Inputs(data, trunk=dense), Silent())
@@ -116,12 +116,6 @@ def test_a_control_carries_its_tickets_masks(carried_out):
     )
 
 
-def test_a_report_compares_the_experiments(carried_out):
-    results = [carried_out[f"trial-1/{name}"].result for name in ("late", "random")]
-    told = json.loads(content(report(SESSION, results), "summary.json"))
-    assert [experiment["experiment"] for experiment in told["experiments"]] == ["late", "random"]
-
-
 def test_a_run_goes_on_from_any_checkpoint_to_the_same_bytes(data, carried_out):
     (_, run, *_) = plan(SESSION)
     recorder = Recorder()
@@ -137,11 +131,6 @@ def test_a_run_goes_on_from_any_checkpoint_to_the_same_bytes(data, carried_out):
 def test_a_trunk_of_other_data_or_another_device_has_another_key():
     keys = {trunk_key("a", "d", "cpu"), trunk_key("a", "e", "cpu"), trunk_key("a", "d", "gpu")}
     assert len(keys) == 3
-
-
-def test_the_plan_of_a_session_trains_dense_first_and_reports_last():
-    kinds = [run.kind for run in plan(SESSION)]
-    assert kinds == [RunKind.TRUNK, RunKind.EXPERIMENT, RunKind.EXPERIMENT, RunKind.REPORT]
 
 
 def _of_another_version(checkpoint: bytes, **changed) -> bytes:

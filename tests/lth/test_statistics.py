@@ -17,7 +17,8 @@ from lth.results import (
     Summary,
     Untrained,
 )
-from lth.statistics import METRICS, statistic, summarise
+from lth.spec import parse_spec
+from lth.statistics import METRICS, statistic, summarise, summarise_job
 
 POINT = (0.5,)
 HISTORY = History(
@@ -188,3 +189,47 @@ def test_a_summary_survives_its_own_json():
     results = [run(trial, level(0), level(1, 50)) for trial in (1, 2)]
     summary = summarise(results)
     assert Summary.model_validate_json(summary.model_dump_json()) == summary
+
+
+SPEC = parse_spec(
+    {
+        "kind": "robust",
+        "trials": 5,
+        "experiments": [
+            {"name": "ticket"},
+            {"name": "control", "control": {"kind": "random_weights", "of": "ticket"}},
+        ],
+    }
+)
+
+
+def test_a_summary_of_a_job_says_how_much_of_its_plan_it_covers():
+    results = [run(trial, level(), level(1, 20)) for trial in (1, 3, 4)]
+    results.append(run(3, level(), level(1, 20), experiment="control"))
+    covered = summarise_job(SPEC, results).coverage
+    assert covered.model_dump() == {
+        "trials": 1,
+        "trials_planned": 5,
+        "results": 4,
+        "results_planned": 10,
+        "complete": False,
+    }
+
+
+def test_a_summary_of_all_of_a_job_is_complete():
+    results = [
+        run(trial, level(), level(1, 20), experiment=name)
+        for name in ("ticket", "control")
+        for trial in range(1, 6)
+    ]
+    covered = summarise_job(SPEC, results).coverage
+    assert (covered.complete, covered.trials, covered.results) == (True, 5, 10)
+
+
+def test_a_control_is_compared_with_its_ticket_only_when_both_have_results():
+    tickets = [run(trial, level(), level(1, 20)) for trial in (1, 2)]
+    against = {part.against for part in summarise_job(SPEC, tickets).comparisons}
+    assert against == {"dense"}
+    control = run(2, level(), level(1, 20), experiment="control")
+    against = {part.against for part in summarise_job(SPEC, [*tickets, control]).comparisons}
+    assert against == {"dense", "control"}

@@ -8,7 +8,6 @@ Labels: ``levels`` (2), ``seconds`` of a level (0), ``fail`` (at the last level:
 import os
 import signal
 import time
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -59,11 +58,6 @@ def execute(spec: Spec, run: PlannedRun, inputs: Inputs, observer: Observer) -> 
         (Artifact(MASKS, NPZ, lambda: content),),
         trunk=None if inputs.trunk else f"trunk {run.seed}".encode(),
     )
-
-
-def report(spec: Spec, results: Sequence[RunResult]) -> Outcome:
-    content = " ".join(f"{r.trial}/{r.experiment}" for r in results).encode()
-    return Outcome(None, (Artifact("summary.json", "application/json", lambda: content),))
 
 
 def _level(spec: Spec, observer: Observer, level: int, levels: int) -> None:

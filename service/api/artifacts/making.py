@@ -1,18 +1,21 @@
-"""Makes views: draws a picture from what is stored, and stores it for whoever comes next."""
+"""Makes views: draws pictures and sums up from what is stored, and stores it for the next."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 
-from lth.artifacts import MEDIA_TYPES
-from service.api.artifacts.views import View
+from lth.artifacts import as_json
+from lth.spec import parse_spec
+from lth.statistics import summarise_job
+from service.api.artifacts.views import Picture, View
 from service.drawing.artist import Artist
 from service.drawing.messages import Order
 from service.store import artifacts, keeping, runs
 from service.store.blobs import Blobs
 from service.store.database import Database
+from service.store.states import JobState
 from service.store.tables import Artifact, Job
 
 Files = Mapping[str, Artifact]
@@ -26,61 +29,71 @@ class Maker:
         self._database = database
         self._blobs = blobs
         self._artist = artist
-        self._making: dict[tuple[str, str, str], asyncio.Task[Files]] = {}
+        self._making: dict[tuple[str, View], asyncio.Task[Files]] = {}
 
     async def make(self, job: Job, view: View) -> Files:
-        """Draw a view, and store the files that it becomes.
+        """Make the files that a view becomes, and store them if they stay as they are.
 
         Raises:
             NotDrawnNow: when there is too much to be drawn, or it takes too long.
             DrawingFailed: when it cannot be drawn at all.
         """
-        key = (job.id, view.run, view.picture)
+        key = (job.id, view)
         if key not in self._making:
             task = self._making[key] = asyncio.create_task(self._make(job, view))
             task.add_done_callback(lambda _: self._making.pop(key))
         return await asyncio.shield(self._making[key])
 
     async def _make(self, job: Job, view: View) -> Files:
-        order, digests = await run_in_threadpool(self._order, job, view)
-        drawn = await self._artist.draw(order, partial(self._gather, digests))
-        return await run_in_threadpool(self._keep, job, view, drawn)
+        if isinstance(view, Picture):
+            order, digests = await run_in_threadpool(self._order, job, view)
+            drawn = await self._artist.draw(order, partial(self._gather, digests))
+            contents = [drawn[one] for one in view.formats]
+        else:
+            contents = [await run_in_threadpool(self._summed_up, job)]
+        return await run_in_threadpool(self._keep, job, view, contents)
 
-    def _order(self, job: Job, view: View) -> tuple[Order, dict[str, str]]:
+    def _order(self, job: Job, picture: Picture) -> tuple[Order, dict[str, str]]:
         """What is to be drawn, and the digests of the files that it is drawn from."""
         with self._database.transaction() as session:
-            result = runs.document(session, view.run_id)
+            results = runs.documents(session, job.id, picture.run_id)
             digests = {
-                name: artifacts.get(session, job.id, f"{view.run}/{name}").digest
-                for name in view.sources
+                name: artifacts.get(session, job.id, f"{picture.run}/{name}").digest
+                for name in picture.sources
             }
         order = Order(
-            picture=view.picture,
-            formats=view.formats,
-            of_job=False,
+            picture=picture.name,
+            formats=picture.formats,
+            of_job=picture.run_id is None,
             spec=job.spec,
-            results=(result,),
+            results=tuple(results),
         )
         return order, digests
 
     def _gather(self, digests: Mapping[str, str]) -> dict[str, bytes]:
         return {name: self._blobs.get(digest) for name, digest in digests.items()}
 
-    def _keep(self, job: Job, view: View, drawn: Mapping[str, bytes]) -> Files:
-        """Blobs first, rows after."""
-        contents = (drawn[ending] for ending in view.formats)
-        blobs = keeping.keep_all(self._database, self._blobs, contents)
+    def _summed_up(self, job: Job) -> bytes:
+        with self._database.transaction() as session:
+            found = [result for _, result in runs.results(session, job.id)]
+        return as_json(summarise_job(parse_spec(job.spec), found).model_dump(mode="json"))
+
+    def _keep(self, job: Job, view: View, contents: Sequence[bytes]) -> Files:
+        """Blobs first, rows after; no rows for what changes while results still come."""
+        kept = keeping.keep_all(self._database, self._blobs, contents)
         made = {
             name: Artifact(
                 job_id=job.id,
                 name=name,
                 run_id=view.run_id,
                 digest=blob.digest,
-                media_type=MEDIA_TYPES[ending],
+                media_type=media_type,
                 size=blob.size,
             )
-            for (name, ending), blob in zip(view.files.items(), blobs, strict=True)
+            for (name, media_type), blob in zip(view.files.items(), kept, strict=True)
         }
-        with self._database.transaction() as session:
-            artifacts.add(session, list(made.values()))
+        # A job that failed may be retried: of all its ends only success is the last one.
+        if view.run_id is not None or job.state is JobState.SUCCEEDED:
+            with self._database.transaction() as session:
+                artifacts.add(session, list(made.values()))
         return made

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from lth.artifacts import MASKS
 from service.api.artifacts.sending import FILE_ANSWERS, Conditions, send
 from service.api.artifacts.shapes import ArtifactList, listed
-from service.api.artifacts.views import Undrawn, find, find_plot, views
+from service.api.artifacts.views import Unmade, find, find_plot, views
 from service.api.jobs.lookup import JobDep
 from service.api.parts import Parts, PartsDep
 from service.api.problems import InvalidRequest, NotFound, answers
@@ -22,7 +22,7 @@ router = APIRouter(tags=["artifacts"])
 RunKey = Annotated[
     str | None,
     Query(
-        description="key of the run; default: the report, or else the first run that has the file",
+        description="key of the run; default: the whole job, or else the first run that has it",
         pattern=r"^[^\x00]{1,200}$",
         examples=["trial-1/ticket"],
     ),
@@ -31,9 +31,10 @@ RunKey = Annotated[
 
 @router.get("/jobs/{job_id}/artifacts", summary="List a job's files", responses=answers(NotFound))
 def list_artifacts(job: JobDep, parts: PartsDep) -> ArtifactList:
-    """Every file of the runs that have ended, by name.
+    """Every file of the runs that have succeeded, by name, and those of the job as a whole.
 
     Pictures are drawn when they are first fetched; until then they have no size and no digest.
+    What shows the whole job, under `report/`, is made anew for each fetch until it has succeeded.
     """
     with parts.database.transaction() as session:
         stored = artifacts.of_job(session, job.id)
@@ -101,20 +102,20 @@ async def fetch_plot(
     ],
     run: RunKey = None,
 ) -> Response:
-    """A picture, of one run or of the report; it is drawn if it is not yet."""
+    """A picture, of one run or of the whole job; it is drawn if it is not yet."""
     file = await _found(job, parts, lambda session: find_plot(session, job, _held(name), run))
     return await run_in_threadpool(send, file, parts, conditions, request)
 
 
-async def _found(job: Job, parts: Parts, look: Callable[[Session], Artifact | Undrawn]) -> Artifact:
+async def _found(job: Job, parts: Parts, look: Callable[[Session], Artifact | Unmade]) -> Artifact:
     """The file that `look` finds; it is drawn if need be, without a thread waiting for it."""
 
-    def found() -> Artifact | Undrawn:
+    def found() -> Artifact | Unmade:
         with parts.database.transaction() as session:
             return look(session)
 
     file = await run_in_threadpool(found)
-    if isinstance(file, Undrawn):
+    if isinstance(file, Unmade):
         return (await parts.maker.make(job, file.view))[file.name]
     return file
 

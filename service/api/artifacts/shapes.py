@@ -6,22 +6,21 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
-from lth.artifacts import MEDIA_TYPES
 from service.api.artifacts.views import View
 from service.store.tables import Artifact
 
 
 class ArtifactView(BaseModel):
-    """A file that a run left behind, or a picture that is drawn when it is first fetched."""
+    """A file that a run left behind, or one that is made when it is fetched."""
 
     name: str = Field(examples=["trial-1/ticket/masks.npz"])
     media_type: str
-    size: int | None = Field(description="in bytes; null for a picture that is not drawn yet")
+    size: int | None = Field(description="in bytes; null for what is not made yet")
     digest: str | None = Field(
         description="SHA-256 of the bytes, hexadecimal; also the entity tag, which the answer to a "
-        "fetch always has; null for a picture that is not drawn yet"
+        "fetch always has; null for what is not made yet"
     )
-    created_at: datetime | None = Field(description="null for a picture that is not drawn yet")
+    created_at: datetime | None = Field(description="null for what is not made yet")
     href: str = Field(description="where it is fetched")
 
 
@@ -32,14 +31,14 @@ class ArtifactList(BaseModel):
 
 
 def listed(job_id: str, stored: Sequence[Artifact], views: Iterable[View]) -> ArtifactList:
-    """Files and what is still to be drawn, as they go out."""
+    """Files and what is still to be made, as they go out."""
     there = {artifact.name: _stored(job_id, artifact) for artifact in stored}
-    drawn_later = {
-        name: _view(job_id, name, MEDIA_TYPES[ending])
+    made_later = {
+        name: _view(job_id, name, media_type)
         for view in views
-        for name, ending in view.files.items()
+        for name, media_type in view.files.items()
     }
-    return ArtifactList(artifacts=[one for _, one in sorted({**drawn_later, **there}.items())])
+    return ArtifactList(artifacts=[one for _, one in sorted({**made_later, **there}.items())])
 
 
 def _stored(job_id: str, artifact: Artifact) -> ArtifactView:

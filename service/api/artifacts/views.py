@@ -4,10 +4,21 @@ import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import ClassVar
 
 from sqlalchemy.orm import Session
 
-from lth.artifacts import FORMATS, RUN_PICTURES, Format, sources
+from lth.artifacts import (
+    FORMATS,
+    JOB,
+    JOB_PICTURES,
+    JSON,
+    MEDIA_TYPES,
+    RUN_PICTURES,
+    SUMMARY,
+    Format,
+    sources,
+)
 from service.store import artifacts, runs
 from service.store.errors import NotThere
 from service.store.runs import Finished
@@ -15,30 +26,45 @@ from service.store.tables import Artifact, Job
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class Picture:
     """A picture that can be drawn, in every format that its job wants.
 
     Attributes:
-        run_id, run: the run that it shows.
-        picture: its name within the run, without the ending.
+        run_id, run: the run that it shows; None and `lth.artifacts.JOB` for the whole job.
+        name: within the run, without the ending.
         formats: its endings.
         sources: names within the run of the files that it is drawn from.
     """
 
-    run_id: uuid.UUID
+    run_id: uuid.UUID | None
     run: str
-    picture: str
+    name: str
     formats: tuple[Format, ...]
-    sources: tuple[str, ...]
+    sources: tuple[str, ...] = ()
 
     @property
-    def files(self) -> dict[str, Format]:
-        """The names in the job of the files that it becomes."""
-        return {f"{self.run}/{self.picture}.{ending}": ending for ending in self.formats}
+    def files(self) -> dict[str, str]:
+        """The media types of the files that it becomes, by their names in the job."""
+        return {f"{self.run}/{self.name}.{one}": MEDIA_TYPES[one] for one in self.formats}
 
 
 @dataclass(frozen=True, slots=True)
-class Undrawn:
+class Statistics:
+    """The summary of a job as a file."""
+
+    run_id: ClassVar[None] = None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Its media type, by its name in the job."""
+        return {f"{JOB}/{SUMMARY}": JSON}
+
+
+View = Picture | Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class Unmade:
     """A file by its name in the job, and the view that becomes it."""
 
     name: str
@@ -46,22 +72,25 @@ class Undrawn:
 
 
 def views(job: Job, finished: Sequence[Finished], stored: Collection[str]) -> Iterator[View]:
-    """The pictures of runs that can be drawn.
+    """What can be made for a job.
 
     Args:
-        job: whose spec says in which formats they are wanted.
+        job: whose spec says in which formats pictures are wanted.
         finished: runs of it that have a result.
         stored: the names of their files.
     """
     formats = FORMATS[job.spec.get("plots", "none")]
+    if finished and job.kind != "model":
+        yield Statistics()
+        yield from (Picture(None, JOB, name, formats) for name in JOB_PICTURES)
     for run in finished:
-        for picture in RUN_PICTURES:
-            needed = sources(picture, run.last)
-            if formats and all(f"{run.key}/{name}" in stored for name in needed):
-                yield View(run.id, run.key, picture, formats, needed)
+        for name in RUN_PICTURES:
+            needed = sources(name, run.last)
+            if all(f"{run.key}/{file}" in stored for file in needed):
+                yield Picture(run.id, run.key, name, formats, needed)
 
 
-def find(session: Session, job: Job, name: str) -> Artifact | Undrawn:
+def find(session: Session, job: Job, name: str) -> Artifact | Unmade:
     """A file of a job, as it is stored or as a view that becomes it.
 
     Raises:
@@ -70,23 +99,26 @@ def find(session: Session, job: Job, name: str) -> Artifact | Undrawn:
     artifact = artifacts.find(session, job.id, name)
     if artifact is not None:
         return artifact
-    run, slash, _ = name.partition("/plots/")
-    finished = runs.finished(session, job.id, run) if slash else []
+    run = name.partition("/plots/")[0]
+    if name.startswith(f"{JOB}/"):
+        finished = runs.finished(session, job.id, most=1)
+    else:
+        finished = runs.finished(session, job.id, key=run)
     stored = {file.name for one in finished for file in artifacts.of_run(session, one.id)}
     for view in views(job, finished, stored):
         if name in view.files:
-            return Undrawn(name, view)
+            return Unmade(name, view)
     raise NotThere(f"the job '{job.id}' has no artifact '{name}'")
 
 
-def find_plot(session: Session, job: Job, plot: str, run: str | None = None) -> Artifact | Undrawn:
+def find_plot(session: Session, job: Job, plot: str, run: str | None = None) -> Artifact | Unmade:
     """A picture of this run, if one is given, or of the job, or else of its first finished run.
 
     Raises:
         NotThere: when there is none (yet).
     """
-    first = [one.key for one in runs.finished(session, job.id)[:1]]
-    for key in [run] if run else ["report", *first]:
+    first = [one.key for one in runs.finished(session, job.id, most=1)]
+    for key in [run] if run else [JOB, *first]:
         with suppress(NotThere):
             return find(session, job, f"{key}/plots/{plot}")
     where = f"the run '{run}' of the job '{job.id}'" if run else f"the job '{job.id}'"

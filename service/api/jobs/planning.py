@@ -62,7 +62,7 @@ class Plan(BaseModel):
 def planned(session: Session, spec: Spec, pool: str) -> Plan:
     """Plan a spec, and look what of it exists and how fast its like was in a pool."""
     runs = plan(spec)
-    first = {run.trunk: run for run in reversed(runs) if run.trunk is not None}
+    first = {run.trunk: run for run in reversed(runs)}
     there = speeds.trained(session, list(first))
     trunks = [
         PlannedTrunk(identity=identity, trial=run.trial, exists=identity in there)
@@ -85,7 +85,7 @@ def _levels(run: PlannedRun, rounds: Mapping[str, int], trained: set[str]) -> in
     """How many levels a run will train."""
     dense = 0 if run.trunk in trained else 1
     if run.experiment is None:
-        return dense if run.kind is RunKind.TRUNK else 0
+        return dense
     return rounds[run.experiment] + (0 if run.needs else dense)
 
 

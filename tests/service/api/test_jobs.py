@@ -140,7 +140,6 @@ class TestPlanning:
             "trial-1/trunk",
             "trial-1/a",
             "trial-1/b",
-            "report",
         ]
         assert [trunk["exists"] for trunk in document["trunks"]] == [False]
         assert document["parameters"] > document["prunable"] > 0

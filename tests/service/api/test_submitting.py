@@ -56,7 +56,6 @@ def test_a_session_is_planned_into_its_runs(api):
         ("trial-1/trunk", "queued"),
         ("trial-1/a", "blocked"),
         ("trial-1/b", "blocked"),
-        ("report", "blocked"),
     ]
 
 

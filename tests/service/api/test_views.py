@@ -11,7 +11,7 @@ import pytest
 from service.store import artifacts, collecting
 from service.store.blobs import Blobs
 from tests.service.api.conftest import ADMIN, client, serving
-from tests.service.api.finished import carry_out, submitted
+from tests.service.api.finished import ROBUST, carry_out, submitted
 from tests.service.api.test_submitting import problem
 
 _NOW = timedelta(0)
@@ -158,3 +158,68 @@ def test_a_picture_that_cannot_be_drawn_now_is_told_with_when_to_try_again(setti
         assert "it may take 0.01 s" in problem(answer, 503, "unavailable")["detail"]
         assert int(answer.headers["retry-after"]) >= 1
     assert not [name for name in stored(database, job) if "/plots/" in name]
+
+
+WHOLE = [f"report/{name}" for name in ("plots/learning", "plots/sparsity")]
+
+
+def test_a_job_of_several_experiments_is_compared_as_soon_as_there_is_a_result(
+    api, database, settings
+):
+    job = submitted(api, ROBUST)
+    assert api.get(f"/v1/jobs/{job}/artifacts").json()["artifacts"] == []
+    problem(api.get(f"/v1/jobs/{job}/plots/sparsity.svg"), 404, "not-found")
+    carry_out(database, settings, most=4)
+    tags = set()
+    for most in (1, 100):
+        listed = {one["name"] for one in api.get(f"/v1/jobs/{job}/artifacts").json()["artifacts"]}
+        assert {f"{name}.{ending}" for name in WHOLE for ending in ("png", "svg")} <= listed
+        assert "report/summary.json" in listed
+        answer = api.get(f"/v1/jobs/{job}/plots/sparsity.svg")
+        assert "report-plots" in answer.headers["content-disposition"]
+        tags.add(answer.headers["etag"])
+        assert not [name for name in stored(database, job) if name.startswith("report/")]
+        carry_out(database, settings, most=most)
+    assert len(tags) == 2, "results have come between"
+
+
+def test_what_shows_a_whole_job_is_kept_once_the_job_has_succeeded(api, database, settings):
+    job = submitted(api, ROBUST)
+    carry_out(database, settings)
+    for name in (*(f"{name}.png" for name in WHOLE), "report/summary.json"):
+        answer = api.get(f"/v1/jobs/{job}/artifacts/{name}")
+        assert answer.status_code == 200
+        assert answer.headers["etag"] == f'"{stored(database, job)[name]}"'
+    document = api.get(f"/v1/jobs/{job}/artifacts/report/summary.json").json()
+    assert document == api.get(f"/v1/jobs/{job}/summary").json()["summary"]
+    assert document["coverage"]["complete"] is True
+
+
+def test_a_job_of_which_a_run_failed_has_a_summary_that_says_what_it_covers(
+    api, database, settings
+):
+    job = submitted(api, ROBUST)
+    carry_out(database, settings, failing=["trial-2/ticket"])
+    assert api.get(f"/v1/jobs/{job}").json()["state"] == "failed"
+    document = api.get(f"/v1/jobs/{job}/summary").json()
+    assert (document["state"], document["trials"]) == ("failed", 2)
+    assert document["summary"]["coverage"] == {
+        "trials": 2,
+        "trials_planned": 3,
+        "results": 4,
+        "results_planned": 6,
+        "complete": False,
+    }
+    before = api.get(f"/v1/jobs/{job}/plots/learning.png")
+    assert before.status_code == 200
+    assert not [name for name in stored(database, job) if name.startswith("report/")]
+    api.post(f"/v1/jobs/{job}/retry")
+    carry_out(database, settings)
+    assert api.get(f"/v1/jobs/{job}/summary").json()["summary"]["coverage"]["complete"] is True
+    assert api.get(f"/v1/jobs/{job}/plots/learning.png").content != before.content
+
+
+def test_a_single_experiment_has_nothing_to_be_compared(api, job):
+    listed = api.get(f"/v1/jobs/{job}/artifacts").json()["artifacts"]
+    assert not [one for one in listed if one["name"].startswith("report/")]
+    problem(api.get(f"/v1/jobs/{job}/artifacts/report/summary.json"), 404, "not-found")

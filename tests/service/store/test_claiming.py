@@ -177,14 +177,15 @@ def test_claim_passes_by_a_run_that_somebody_holds(
 def test_needed_runs_come_with_their_keys_in_the_order_of_the_plan(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
-    submit(SESSION)
-    for _ in range(3):
+    follower = {"name": "c", "control": {"kind": "random_weights", "of": "a"}}
+    submit({**SESSION, "experiments": [{"name": "a"}, follower]})
+    for _ in range(2):
         succeed(database, settings, claim())
 
-    report = claim()
+    control = claim()
 
-    assert report is not None
-    assert report.planned.needs == ("trial-1/a", "trial-1/b")
+    assert control is not None
+    assert control.planned.needs == ("trial-1/trunk", "trial-1/a")
 
 
 def test_claim_reads_little_however_long_the_queue_is(

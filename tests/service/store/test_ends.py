@@ -96,7 +96,7 @@ def test_failed_run_cancels_all_that_needs_it_and_fails_the_job(
     with database.transaction() as session:
         states = [run.state for run in runs.of_job(session, job_id)]
         job = jobs.get(session, job_id)
-    assert states == [RunState.FAILED, *[RunState.CANCELLED] * 3]
+    assert states == [RunState.FAILED, *[RunState.CANCELLED] * 2]
     assert job.state is JobState.FAILED
     assert job.failure == {
         "run": "trial-1/trunk",
@@ -133,7 +133,6 @@ def test_retry_queues_what_did_not_succeed_and_keeps_checkpoints(
         "trial-1/trunk": RunState.SUCCEEDED,
         "trial-1/a": RunState.QUEUED,
         "trial-1/b": RunState.QUEUED,
-        "report": RunState.BLOCKED,
     }
     again = claimed(claim)
     assert (again.checkpoint_digest, again.lease.attempt) == (BLOB.digest, lease.attempt + 1)
