@@ -18,6 +18,7 @@ from service.api.heads import Heads
 from service.api.jobs import commands, looking, submitting
 from service.api.jobs import logs as job_logs
 from service.api.keyring import Keyring
+from service.api.listening import Listener
 from service.api.metrics import router as metrics
 from service.api.parts import Parts
 from service.api.problems import (
@@ -34,6 +35,8 @@ from service.hints import Hints
 from service.settings import Settings
 from service.store.blobs import Blobs
 from service.store.database import Database
+from service.store.events import CHANNEL as EVENTS
+from service.store.keys import CHANNEL as REVOKED
 from service.store.keys import ensure_operators
 
 _FEATURES = (
@@ -94,14 +97,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     database = Database(settings.database_url, settings.database_pool)
     blobs = Blobs(settings.object_store_url, settings.object_store_options)
     hints = Hints(settings.broker_url)
-    feed = Feed(database)
+    feed, keyring = Feed(database), Keyring(database)
     artist = Artist(settings.drawing_seconds, settings.drawing_places)
     app.state.parts = Parts(
         settings=settings,
         database=database,
         blobs=blobs,
         hints=hints,
-        keyring=Keyring(database),
+        keyring=keyring,
         rates=Rates(settings.broker_url, settings.rate_limit),
         feed=feed,
         maker=Maker(database, blobs, artist),
@@ -110,9 +113,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         if settings.admin_key is not None:
             with database.transaction() as session:
                 ensure_operators(session, settings.admin_key.get_secret_value())
-        async with feed.running():
+        async with _listener(settings, feed, keyring).running():
             yield
     finally:
         artist.close()
         hints.close()
         database.close()
+
+
+def _listener(settings: Settings, feed: Feed, keyring: Keyring) -> Listener:
+    def deaf() -> None:
+        feed.look_again()
+        keyring.forget()
+
+    heard = {EVENTS: feed.heard, REVOKED: lambda _: keyring.forget()}
+    return Listener(settings.database_url, heard, deaf)

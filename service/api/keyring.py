@@ -11,7 +11,8 @@ from service.store.database import Database
 from service.store.tables import Role
 
 REMEMBERED_SECONDS = 2.0
-"""For so long a key that was revoked through another process may still be let in."""
+"""For so long a revoked key may still be let in by a process that cannot hear of it, because its
+connection to Postgres was interrupted."""
 _MOST = 10_000
 
 
@@ -30,6 +31,7 @@ class Keyring:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[bytes, tuple[float, Holder]] = {}
+        self._forgotten = 0
 
     async def holder(self, token: str) -> Holder | None:
         """The holder of a key, if it is valid."""
@@ -40,6 +42,7 @@ class Keyring:
         return await run_in_threadpool(self._look_up, token, digest)
 
     def _look_up(self, token: str, digest: bytes) -> Holder | None:
+        forgotten = self._forgotten
         with self._database.transaction() as session:
             key = keys.find(session, token)
         if key is None:
@@ -47,9 +50,11 @@ class Keyring:
         holder = Holder(key.owner, key.role, key.id)
         if len(self._known) >= _MOST:
             self._known.clear()
-        self._known[digest] = (time.monotonic() + REMEMBERED_SECONDS, holder)
+        if forgotten == self._forgotten:  # What was found before a revocation is old by now.
+            self._known[digest] = (time.monotonic() + REMEMBERED_SECONDS, holder)
         return holder
 
     def forget(self) -> None:
-        """Ask the database about every key again: one was revoked."""
+        """Ask the database about every key again: one was revoked, here or elsewhere."""
+        self._forgotten += 1
         self._known.clear()

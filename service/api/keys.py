@@ -120,7 +120,7 @@ def revoke_key(
 ) -> KeyView:
     """Let a key in no more. What its owner has stays.
 
-    Other processes of the API may let it in for two seconds more.
+    Other processes of the API hear of it at once.
     """
     with parts.database.transaction() as session:
         key = keys.revoke(session, key_id.replace("\0", ""))

@@ -14,6 +14,8 @@ from service.store.ids import uuid7
 from service.store.tables import ApiKey, Owner, Role
 from service.tokens import TOKEN
 
+CHANNEL = "lth_keys_revoked"
+"""Postgres' channel on which every process of the API hears that a key was revoked."""
 _OPERATORS = "LTH_ADMIN_KEY"
 _USED_EVERY = timedelta(minutes=1)
 
@@ -79,6 +81,7 @@ def revoke(session: Session, key_id: str) -> ApiKey:
     if key.revoked_at is None:
         key.revoked_at = session.scalar(select(func.now()))
         session.flush()
+        _tell(session)
     return key
 
 
@@ -103,6 +106,7 @@ def ensure_operators(session: Session, token: str, owner: str = "admin") -> None
         )
         .values(revoked_at=func.now())
     )
+    _tell(session)
     row = {
         "id": f"key_{uuid7().hex}",
         "prefix": _prefix(token),
@@ -118,6 +122,10 @@ def ensure_operators(session: Session, token: str, owner: str = "admin") -> None
             index_elements=["prefix"], set_={"hash": _hash(token), "revoked_at": None}
         )
     )
+
+
+def _tell(session: Session) -> None:
+    session.execute(select(func.pg_notify(CHANNEL, "")))
 
 
 def _touch(session: Session, key: ApiKey) -> None:

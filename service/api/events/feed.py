@@ -1,8 +1,8 @@
 """Brings the events of jobs to whoever watches them, however many they are.
 
-One connection of the process listens to Postgres. Each job that is watched has one topic, which
-reads new events once for all its watchers and keeps the last of them. A watcher reads from the
-topic what the topic remembers, and from Postgres what is older; so it misses nothing, whatever
+The process listens to Postgres (`service.api.listening`). Each job that is watched has one topic,
+which reads new events once for all its watchers and keeps the last of them. A watcher reads from
+the topic what the topic remembers, and from Postgres what is older; so it misses nothing, whatever
 happens to notifications.
 """
 
@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import anyio.to_thread
-import psycopg
 import structlog
 from fastapi.sse import ServerSentEvent
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,14 +20,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.api.events.shapes import EventView
 from service.store import events
 from service.store.database import Database
-from service.store.events import CHANNEL, EventKind
+from service.store.events import EventKind
 from service.store.states import FINISHED_JOB
 from service.store.tables import Event, Job
 
 PAGE = 500
 _REMEMBERED = 2 * PAGE
 _POLL_SECONDS = 10.0
-_RECONNECT_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -97,22 +95,23 @@ class Topic:
 
 
 class Feed:
-    """The topics of a process, and the connection that wakes them."""
+    """The topics of a process; it is told when there is news."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._topics: dict[str, Topic] = {}
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Listen to Postgres within this context."""
-        listening = asyncio.create_task(self._listen())
-        try:
-            yield
-        finally:
-            listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await listening
+    def heard(self, payload: str) -> None:
+        """Something happened to a job: its id, and the number of its last event."""
+        job_id, _, number = payload.partition(":")
+        topic = self._topics.get(job_id)
+        if topic is not None:
+            topic.wake(int(number))
+
+    def look_again(self) -> None:
+        """Something may have happened to any job."""
+        for topic in self._topics.values():
+            topic.wake()
 
     async def watch(self, job: Job, after: int) -> AsyncIterator[ServerSentEvent]:
         """Every event of a job after a number; ends after the one that finished the job."""
@@ -144,28 +143,6 @@ class Feed:
             if topic.watchers == 0:
                 del self._topics[job.id]
                 topic.close()
-
-    async def _listen(self) -> None:
-        while True:
-            try:
-                await self._receive()
-            except psycopg.Error as error:
-                _log.warning("listening_interrupted", error=str(error))
-            await asyncio.sleep(_RECONNECT_SECONDS)
-
-    async def _receive(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(
-            self._database.url, autocommit=True, connect_timeout=5, application_name="lth events"
-        )
-        async with connection:
-            await connection.execute(f"LISTEN {CHANNEL}".encode())
-            for topic in self._topics.values():
-                topic.wake()  # What was sent before we listened.
-            async for notification in connection.notifies():
-                job_id, _, number = notification.payload.partition(":")
-                topic = self._topics.get(job_id)
-                if topic is not None:
-                    topic.wake(int(number))
 
 
 async def read(database: Database, job_id: str, after: int) -> Sequence[Numbered]:

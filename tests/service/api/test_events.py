@@ -99,7 +99,7 @@ def test_nothing_is_lost_when_the_listening_connection_is_cut(api, database, job
             cut = session.scalar(
                 text(
                     "select count(pg_terminate_backend(pid)) from pg_stat_activity"
-                    " where application_name = 'lth events' and datname = current_database()"
+                    " where application_name = 'lth listener' and datname = current_database()"
                 )
             )
         assert cut == 1

@@ -1,6 +1,9 @@
 """Administrators let people in and out."""
 
+import os
+import subprocess
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -8,6 +11,9 @@ import pytest
 from sqlalchemy import select, update
 
 from service.api.keyring import REMEMBERED_SECONDS
+from service.settings import Settings
+from service.stack.processes import api_command
+from service.stack.valkey import free_port
 from service.store import keys
 from service.store.tables import ApiKey
 from service.tokens import TOKEN, new_token
@@ -15,6 +21,28 @@ from tests.service.api.conftest import ADMIN, client
 from tests.service.api.test_submitting import pointers, problem
 
 NEW = {"owner": "ada", "role": "member", "name": "laptop"}
+
+
+@pytest.fixture
+def elsewhere(settings: Settings) -> Iterator[str]:
+    """Where another process of the API answers."""
+    port = free_port()
+    names = ("database_url", "broker_url", "object_store_url")
+    env = {f"LTH_{name.upper()}": getattr(settings, name) for name in names}
+    process = subprocess.Popen(api_command("127.0.0.1", port), env={**os.environ, **env})
+    address = f"http://127.0.0.1:{port}"
+    try:
+        while True:
+            assert process.poll() is None, "it did not start"
+            try:
+                httpx.get(f"{address}/healthz")
+                break
+            except httpx.TransportError:
+                time.sleep(0.05)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 def test_a_key_is_shown_once_and_lets_its_owner_in(api, address):
@@ -112,3 +140,14 @@ def test_what_changes_something_is_in_the_audit_log(api):
     assert entries[1]["request_id"] == "mine"
     rest = api.get("/v1/audit", params={"before": entries[0]["id"]}).json()["entries"]
     assert rest == entries[1:]
+
+
+def test_a_key_revoked_through_one_process_is_not_let_in_by_another(api, elsewhere):
+    made = api.post("/v1/keys", json=NEW).json()
+    with client(elsewhere, made["key"]) as ada:
+        until = time.monotonic() + REMEMBERED_SECONDS
+        assert ada.get("/v1/jobs").status_code == 200
+        api.delete(f"/v1/keys/{made['id']}")
+        while ada.get("/v1/jobs").status_code == 200:
+            pass
+        assert time.monotonic() < until, "it was forgotten, not revoked"

@@ -1,0 +1,57 @@
+"""The one connection on which a process of the API hears what others have done."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import psycopg
+import structlog
+
+_RECONNECT_SECONDS = 1.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Calls whoever wants to hear of a channel of Postgres.
+
+    Attributes:
+        url: of the database.
+        heard: called with the payload of each notification, by channel.
+        deaf: called when the connection is there (again): what was said before was not heard.
+    """
+
+    url: str
+    heard: Mapping[str, Callable[[str], None]]
+    deaf: Callable[[], None]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Listen within this context."""
+        listening = asyncio.create_task(self._listen())
+        try:
+            yield
+        finally:
+            listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await listening
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._receive()
+            except psycopg.Error as error:
+                _log.warning("listening_interrupted", error=str(error))
+            await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _receive(self) -> None:
+        connection = await psycopg.AsyncConnection.connect(
+            self.url, autocommit=True, connect_timeout=5, application_name="lth listener"
+        )
+        async with connection:
+            for channel in self.heard:
+                await connection.execute(f"LISTEN {channel}".encode())
+            self.deaf()
+            async for notification in connection.notifies():
+                self.heard[notification.channel](notification.payload)
