@@ -36,7 +36,7 @@ class Conditions:
         data: on the device.
         training: of every level.
         seed: of the trial.
-        output: name of the output layer; None for the last lottery layer.
+        output: name of the output layer; None for the last that has a kernel.
         papers: the papers' figures for the network.
     """
 

@@ -1,8 +1,9 @@
 """Keras layers whose kernels can be pruned.
 
 They are Keras' own `Dense` and `Conv2D` with a mask beside the kernel. Only surviving weights
-receive a gradient, so a pruned weight, which is zero, stays exactly zero under every optimizer. The
-forward pass need not multiply by the mask for that, which on a CPU would cost a fifth of the time.
+receive a gradient, so a pruned weight, which is zero, stays exactly zero under every optimizer that
+begins with fresh slots, as the engine's do. The forward pass need not multiply by the mask for
+that, which on a CPU would cost a fifth of the time.
 """
 
 from typing import Any

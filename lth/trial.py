@@ -48,7 +48,8 @@ class OneTrial:
             trial: from 1; each has a seed of its own, spawned from `seed`.
             keep_weights_at: points of level 0, such as "500it", that a later reset may return to;
                 whole experiments keep what their own reset needs.
-            output_layer: name of the output layer; by default the last lottery layer is.
+            output_layer: name of the output layer, which has a rate of its own; by default the
+                last layer that has a kernel is.
 
         Raises:
             NothingToPrune: when the network has no lottery layer.

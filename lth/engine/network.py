@@ -47,8 +47,10 @@ class Blueprint:
     def of_sequential(cls, network: keras.Sequential, shape: Shape) -> "Blueprint":
         """Take over a Sequential of the user's; the original is left as it is.
 
+        Weights that it may have do not count: each trial draws its own.
+
         Raises:
-            SpecError: when it is no Sequential.
+            SpecError: when it is no Sequential, or hides lottery layers within another layer.
             NothingToPrune: when it has no lottery layer.
         """
         if not isinstance(network, keras.Sequential):
@@ -56,9 +58,17 @@ class Blueprint:
                 f"{type(network).__name__} is no keras.Sequential; give an unbuilt Sequential of "
                 "LotteryLinear, LotteryConv2D and Keras' own layers"
             )
-        layers = [
+        layers: list[Any] = [
             layer for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)
         ]
+        for layer in layers:
+            if any(
+                isinstance(part, Prunable) for part in layer._flatten_layers(include_self=False)
+            ):
+                raise SpecError(
+                    f"'{layer.name}' ({type(layer).__name__}) has lottery layers within it, which "
+                    "would not be pruned; list them in the network itself"
+                )
         if not any(isinstance(layer, Prunable) for layer in layers):
             raise NothingToPrune(
                 f"none of the {len(layers)} layers can be pruned; use LotteryLinear or "
@@ -161,17 +171,18 @@ def prunable(model: keras.Sequential, output: str | None = None) -> tuple[Prunab
 
     Args:
         model: the network.
-        output: name of the output layer; by default the last lottery layer is.
+        output: name of the output layer; by default the last layer that has a kernel is, whether
+            or not it can be pruned.
 
     Raises:
         SpecError: when no lottery layer has that name.
     """
     layers = [layer for layer in model.layers if isinstance(layer, Prunable)]
     names = [layer.name for layer in layers]
-    output = names[-1] if output is None else output
-    if output not in names:
+    if output is not None and output not in names:
         raise SpecError(f"no lottery layer is called '{output}'; there are: {', '.join(names)}")
-    return tuple(PrunablePlace(layer.name, _role(layer, output), layer) for layer in layers)
+    last = output or next(layer.name for layer in reversed(model.layers) if hasattr(layer, KERNEL))
+    return tuple(PrunablePlace(layer.name, _role(layer, last), layer) for layer in layers)
 
 
 def weight_variables(model: keras.Sequential) -> dict[str, keras.Variable]:

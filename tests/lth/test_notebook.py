@@ -65,6 +65,22 @@ def test_a_network_gives_logits_of_the_classes(layers, complaint):
     refused("a Flatten layer may be missing", LotteryModel, images, "digits")
 
 
+def test_lottery_layers_within_another_layer_are_refused():
+    """They were trained and never pruned."""
+    block = keras.Sequential([LotteryLinear(16, "relu")], name="block")
+    hidden = keras.Sequential([block, LotteryLinear(2)])
+    refused(r"'block' \(Sequential\) has lottery layers within it", LotteryModel, hidden, OWN)
+
+
+def test_the_output_layer_is_that_of_the_logits_prunable_or_not():
+    dense = keras.Sequential([LotteryLinear(16, "relu"), keras.layers.Dense(2)])
+    for layers, roles in ((small(), ["dense", "output"]), (dense, ["dense"])):
+        model = LotteryModel(layers, OWN, SHORT)
+        assert [place.role for place in model.conditions.places] == roles
+    named = LotteryModel(dense, OWN, SHORT, output_layer="linear_1")
+    assert [place.role for place in named.conditions.places] == ["output"]
+
+
 def test_a_network_may_be_named_and_is_trained_as_in_the_papers():
     model = LotteryModel("conv-6", ArrayDataset(RNG.random((120, 8, 8)), np.arange(120) % 2))
     assert model.conditions.training.optimizer.learning_rate == 3e-4
