@@ -50,7 +50,9 @@ def plan(spec: Spec) -> tuple[PlannedRun, ...]:
 
     A single experiment trains its own dense network; experiments that share one wait for a trunk.
     """
-    return tuple(_runs(spec))
+    # What others wait for goes first, in all trials: three trials of a ticket and its control take
+    # two workers 23 trainings' time this way, and 30 if each trial is finished before the next.
+    return tuple(sorted(_runs(spec), key=lambda run: len(run.needs)))
 
 
 def experiment_named(spec: Spec, name: str) -> Experiment:

@@ -2,7 +2,7 @@
 
 Between owners, the one with the smallest weighted share of the workers goes first, and among
 equals the one that used least lately. Within an owner, priority and age decide (`Run.rank`), then
-the order of the plan, in which trunks come first.
+the order of the plan, in which what others wait for comes first.
 
 Claims take turns: an advisory lock makes shares and quotas exact, and a claim takes about a
 millisecond. `SKIP LOCKED` lets it pass by a run that somebody is cancelling.

@@ -59,6 +59,14 @@ def test_what_a_run_needs_comes_before_it():
     assert len(done) == len(runs)
 
 
+def test_what_others_wait_for_comes_first_in_all_trials():
+    """So that no worker idles at the end while another does what waited for one of its runs."""
+    keys = [run.key for run in plan(session(kind="robust", trials=2))]
+    assert keys == [
+        f"trial-{trial}/{name}" for name in ("trunk", "ticket", "control") for trial in (1, 2)
+    ]
+
+
 def test_a_trial_is_the_same_however_many_there_are():
     few, many = (plan(session(kind="robust", trials=trials)) for trials in (2, 4))
     assert [run for run in few if run.trial == 2] == [run for run in many if run.trial == 2]
