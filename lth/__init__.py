@@ -17,6 +17,7 @@ from lth.errors import (
     Stopped,
 )
 from lth.plan import plan
+from lth.running import Printing
 from lth.spec import parse_spec, spec_hash
 from lth.training import Training
 
@@ -45,6 +46,7 @@ __all__ = [
     "LotteryRobust",
     "LotterySession",
     "NothingToPrune",
+    "Printing",
     "SpecError",
     "Stopped",
     "Training",

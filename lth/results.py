@@ -1,6 +1,11 @@
 """What a run found out: plain data, the same in the library, the store and over HTTP."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from lth.tables import summary_table
 
 
 class _Record(BaseModel):
@@ -28,6 +33,10 @@ class History(_Record):
     train_accuracy: tuple[float, ...]
     validation_loss: tuple[float, ...]
     validation_accuracy: tuple[float, ...]
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Not every point: what holds a history can be read where it is shown."""
+        yield "points", len(self.iterations)
 
 
 class LayerDensity(_Record):
@@ -175,3 +184,11 @@ class Summary(_Record):
     coverage: Coverage | None = Field(
         default=None, description="of a job; none where nothing was planned, as in a notebook"
     )
+
+    def __str__(self) -> str:
+        """A table of accuracy and early stop at every level."""
+        return summary_table(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What a notebook shows of it."""
+        printer.text(str(self))

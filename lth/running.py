@@ -54,6 +54,33 @@ class Silent:
         """Keep nothing."""
 
 
+class Printing:
+    """An observer that prints how far a training has come: one line a level, kept up to date.
+
+    Example:
+        >>> model.one_shot(0.8, observer=Printing())
+        level 1/1  iteration 400/400  validation accuracy 95.56 %, loss 0.1480  52,000 samples/s
+    """
+
+    def progress(self, progress: Progress) -> None:
+        """Print the line anew; at evaluation points only."""
+        found = progress.validation
+        if found is None:
+            return
+        ended = progress.iteration >= progress.iterations
+        print(
+            f"level {progress.level}/{progress.levels}  "
+            f"iteration {progress.iteration:,}/{progress.iterations:,}  "
+            f"validation accuracy {100 * found.accuracy:.2f} %, loss {found.loss:.4f}  "
+            f"{progress.samples_per_second:,.0f} samples/s",
+            end="\n" if ended else "\r",
+            flush=True,
+        )
+
+    def checkpoint(self, content: Callable[[], bytes]) -> None:
+        """Keep nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """What a run starts from.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from lth.plots.style import percent
 from lth.results import LayerDensity
+from lth.tables import aligned
 
 
 def pruning_summary(layers: Sequence[LayerDensity]) -> str:
@@ -19,19 +20,10 @@ def pruning_summary(layers: Sequence[LayerDensity]) -> str:
     rows = [_row(layer.name, layer.kept, layer.total) for layer in layers]
     kept, total = sum(layer.kept for layer in layers), sum(layer.total for layer in layers)
     table = [("layer", "kept", "total", "density"), *rows, _row("all", kept, total)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    head, *body, foot = (_line(row, widths) for row in table)
+    head, *body, foot = aligned(table)
     rule = "-" * len(head)
     return "\n".join([head, rule, *body, rule, foot])
 
 
 def _row(name: str, kept: int, total: int) -> tuple[str, str, str, str]:
     return name, f"{kept:,}", f"{total:,}", percent(kept / total) if total else "-"
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    name, *numbers = (
-        cell.rjust(width) if place else cell.ljust(width)
-        for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    )
-    return "  ".join([name, *numbers])

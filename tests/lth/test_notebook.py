@@ -10,6 +10,7 @@ from lth import (
     LotteryModel,
     LotteryRobust,
     LotterySession,
+    Printing,
     SpecError,
     Training,
 )
@@ -204,6 +205,26 @@ def test_a_summary_compares_tickets_with_their_controls():
     assert robust.controls == {"control": "ticket"}
     pairs = {(each.experiment, each.against) for each in robust.get_summary().comparisons}
     assert ("ticket", "control") in pairs
+    table = str(robust.get_summary()).splitlines()
+    assert " ".join(table[0].split()) == "experiment level kept test accuracy ± early stop ±"
+    assert [line.split()[:2] for line in table[2:4]] == [["ticket", "dense"], ["1", "56.25%"]]
+    assert len({len(line) for line in table[1:6]}) == 1
+
+
+def test_progress_can_be_printed_one_line_a_level(capsys):
+    LotteryModel(small(), OWN, SHORT).one_shot(0.5, observer=Printing())
+    lines = capsys.readouterr().out.splitlines(keepends=True)
+    assert [line[:31] for line in lines if line.endswith("\n")] == [
+        "level 0/1  iteration 40/40  val",
+        "level 1/1  iteration 40/40  val",
+    ]
+    assert len(lines) == 8
+
+
+def test_results_are_short_where_they_are_shown():
+    result = LotteryModel(small(), OWN, SHORT).train()
+    assert "history=History(points=4)" in repr(result)
+    assert len(repr(result)) < 1_000
 
 
 def test_a_member_of_the_family_is_taken_as_well():
