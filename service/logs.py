@@ -6,7 +6,7 @@ import sys
 import structlog
 
 
-def configure(*, json: bool) -> None:
+def configure(*, json: bool, level: int | str = logging.INFO) -> None:
     """Log to the standard error: as JSON for machines, as plain text for people."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -34,7 +34,7 @@ def configure(*, json: bool) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
+    root.setLevel(level)
     # What the server itself says goes the same way.
     for server in ("uvicorn", "uvicorn.error"):
         logging.getLogger(server).handlers.clear()

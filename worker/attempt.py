@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+import structlog
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from lth.artifacts import Artifact
@@ -18,6 +19,7 @@ from service.store.blobs import Blob, StorageFailed
 from service.store.claiming import Claimed
 from service.store.errors import LeaseLost
 from service.store.finishing import Failure, Kept, Success
+from service.store.leases import Lease
 from service.store.states import Reason
 from worker import inputs
 from worker.child import Child
@@ -39,6 +41,12 @@ def attempt(child: Child, claimed: Claimed) -> Sequence[str]:
         The pools in which runs may start now that waited for this one.
     """
     lease = claimed.lease
+    ids = {"job_id": lease.job_id, "run": lease.key, "attempt": lease.attempt}
+    with structlog.contextvars.bound_contextvars(**ids):
+        return _attempt(child, claimed, lease)
+
+
+def _attempt(child: Child, claimed: Claimed, lease: Lease) -> Sequence[str]:
     observer = RunObserver(
         lease,
         child.settings,

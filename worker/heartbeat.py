@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 
 from sqlalchemy.exc import OperationalError
 
@@ -42,7 +43,10 @@ def heartbeat(
     """
     ended = threading.Event()
     thread = threading.Thread(
-        target=_beat, args=(child, observer, ended, job_lasts), name="heartbeat", daemon=True
+        target=copy_context().run,  # the ids that are bound to what is logged
+        args=(_beat, child, observer, ended, job_lasts),
+        name="heartbeat",
+        daemon=True,
     )
     thread.start()
     try:

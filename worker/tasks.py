@@ -2,11 +2,11 @@
 
 import logging
 import os
-import sys
 from typing import Any
 
 from celery.signals import celeryd_init, setup_logging, worker_process_init
 
+from service import logs
 from service.hints import HOUSEKEEPING, SWEEP, WEBHOOKS, WORK
 from service.settings import Settings
 from worker import node
@@ -81,9 +81,5 @@ def _start(**_: Any) -> None:
 @setup_logging.connect
 def _configure_logging(loglevel: int | str | None = None, **_: Any) -> None:
     """One line an event on standard error, in the parent and in the children."""
-    logging.basicConfig(
-        level=loglevel or logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s",
-        force=True,
-    )
+    production = Settings().environment == "production"
+    logs.configure(json=production, level=loglevel or logging.INFO)

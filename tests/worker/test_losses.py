@@ -50,6 +50,9 @@ def test_paused_worker_cannot_write_once_its_run_was_given_away(workers: Rig) ->
     paused.resume()
 
     eventually(lambda: "abandoned" in workers.logs())
+    (line,) = (line for line in workers.logs().splitlines() if "abandoned" in line)
+    for bound in (f"job_id={job_id}", f"run={first.key}", f"attempt={first.attempt}"):
+        assert bound in line
     [run] = workers.runs(job_id)
     assert (job.state, run.state, run.attempt) == (
         JobState.SUCCEEDED,
