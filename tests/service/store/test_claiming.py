@@ -219,3 +219,17 @@ def _copy_jobs(session, number: int) -> None:
         "'id', gen_random_uuid(), 'job_id', 'job_' || lpad(to_hex(n), 32, '0')))).* "
         "FROM runs r, generate_series(1, :n) n"
     ), {"n": number})  # fmt: skip
+
+
+def test_a_job_without_priority_is_not_starved_by_ever_more_urgent_ones(
+    submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    patient = submit(priority=0)
+    served = []
+    for _ in range(12):
+        submit(priority=100)
+        served.append(job_of(claim()))
+        with database.transaction() as session:  # time passes
+            ten_points = timedelta(seconds=10 * settings.ageing_seconds)
+            session.execute(update(Run).values(rank=Run.rank - ten_points))
+    assert served.index(patient) in (9, 10, 11)
