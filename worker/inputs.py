@@ -38,9 +38,7 @@ def trunk_key(child: Child, planned: PlannedRun, data: Arrays) -> str:
     return child.execution.trunk_key(planned.trunk, data.digest, child.execution.device_kind())
 
 
-def gather(
-    child: Child, spec: Spec, claimed: Claimed, data: Arrays, trunk_key: str
-) -> Inputs:
+def gather(child: Child, spec: Spec, claimed: Claimed, data: Arrays, trunk_key: str) -> Inputs:
     """Read what the run needs; a checkpoint or trunk that is gone or damaged is made anew."""
     with child.database.transaction() as session:
         trunk = trunks.find(session, trunk_key)

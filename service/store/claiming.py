@@ -8,22 +8,21 @@ Claims take turns: an advisory lock makes shares and quotas exact, and a claim t
 millisecond. `SKIP LOCKED` lets it pass by a run that somebody is cancelling.
 """
 
-import uuid
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
 from lth.plan import PlannedRun, RunKind
 from service.settings import Settings
 from service.store import budgets
-from service.store.events import EventKind, New
+from service.store.events import CHANNEL, EventKind
 from service.store.leases import Lease
-from service.store.settling import settle
-from service.store.tables import Job, Run, RunNeed
+from service.store.tables import Run
 
 _TURN = 0x4C5449
 """The advisory lock under which claims take turns."""
@@ -70,7 +69,15 @@ _NEXT = text(
         lease_expires_at = clock_timestamp() + :lease
     FROM chosen
     WHERE r.id = chosen.id
-    RETURNING r.id
+    RETURNING r.id, r.job_id, r.key, r.kind, r.trial, r.seed, r.experiment, r.trunk, r.owner,
+        r.pool, r.attempt, r.checkpoint_digest, r.queued_at,
+        greatest(r.max_seconds - r.seconds, 0) AS seconds_left,
+        ARRAY(
+            SELECT needed.key
+            FROM run_needs n JOIN runs needed ON needed.id = n.needs_id
+            WHERE n.run_id = r.id
+            ORDER BY needed.position
+        ) AS needs
     """
 )
 """A run whose trunk another job's run is training right now is passed over: it will find it done.
@@ -86,6 +93,24 @@ _TURN_COMES = text(
 """Waits for the turn. The planner is kept to the index that has the order of the claim: with a
 million runs of one owner in the queue it would rather sort them, for one. For the same reason
 there is no EXISTS above, which may become a join with the whole queue."""
+
+_STARTED = text(
+    """
+    WITH job AS (
+        UPDATE jobs
+        SET state = 'running', started_at = coalesce(started_at, clock_timestamp()),
+            events = events + 1
+        WHERE id = :job_id
+        RETURNING id, events, spec, max_seconds, created_at
+    ),
+    told AS (
+        INSERT INTO events (job_id, number, kind, run, data, at)
+        SELECT id, events, :kind, :run, CAST(:data AS jsonb), clock_timestamp() FROM job
+    )
+    SELECT spec, max_seconds, created_at, pg_notify(:channel, id || ':' || events) FROM job
+    """
+)
+"""What `settle` would do: a job of which a run starts is running, and nothing of it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +142,7 @@ def claim(
     """Take the best queued run of the first of `pools` that has one."""
     session.execute(_TURN_COMES, {"turn": _TURN})
     for pool in pools:
-        found = session.scalar(
+        run = session.execute(
             _NEXT,
             {
                 "pool": pool,
@@ -125,9 +150,9 @@ def claim(
                 "lease": settings.lease,
                 "half_life": settings.usage_half_life_seconds,
             },
-        )
-        if found is not None:
-            return _claimed(session, found)
+        ).one_or_none()
+        if run is not None:
+            return _claimed(session, run, worker_id)
     return None
 
 
@@ -137,19 +162,18 @@ def waiting(session: Session, pool: str) -> bool:
     return session.scalar(found) is not None
 
 
-def _claimed(session: Session, run_id: uuid.UUID) -> Claimed:
-    run, job = session.execute(
-        select(Run, Job).join(Job, Job.id == Run.job_id).where(Run.id == run_id)
+def _claimed(session: Session, run: Row[Any], worker_id: str) -> Claimed:
+    job = session.execute(
+        _STARTED,
+        {
+            "job_id": run.job_id,
+            "kind": EventKind.RUN_STARTED,
+            "run": run.key,
+            "data": json.dumps({"attempt": run.attempt, "worker": worker_id}),
+            "channel": CHANNEL,
+        },
     ).one()
-    needs = session.scalars(
-        select(Run.key)
-        .join(RunNeed, RunNeed.needs_id == Run.id)
-        .where(RunNeed.run_id == run_id)
-        .order_by(Run.position)
-    ).all()
-    started = New(EventKind.RUN_STARTED, run.key, {"attempt": run.attempt, "worker": run.worker_id})
-    settle(session, job.id, [started])
-    budget = None if job.max_seconds is None else budgets.of_job(session, job.id)
+    budget = None if job.max_seconds is None else budgets.of_job(session, run.job_id)
     return Claimed(
         lease=Lease(run.id, run.job_id, run.key, run.attempt),
         owner=run.owner,
@@ -161,11 +185,11 @@ def _claimed(session: Session, run_id: uuid.UUID) -> Claimed:
             trial=run.trial,
             seed=run.seed,
             experiment=run.experiment,
-            needs=tuple(needs),
+            needs=tuple(run.needs),
             trunk=run.trunk,
         ),
         checkpoint_digest=run.checkpoint_digest,
-        max_seconds=max(run.max_seconds - run.seconds, 0.0),
+        max_seconds=run.seconds_left,
         job_lasts=None if budget is None else budget.lasts,
         queued_at=run.queued_at or job.created_at,
     )
