@@ -102,6 +102,8 @@ def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
     out.print(f"[bold]{job.id}[/]  {job.name}  {state(job.state)}")
     if job.waiting:
         out.print(f"waits: {job.waiting.detail} (place {job.waiting.position})", markup=False)
+    if job.max_seconds is not None and job.seconds is not None:
+        out.print(f"took {job.seconds:,.0f} of {job.max_seconds:,} seconds on devices")
     if job.failure:
         out.print(f"{job.failure.reason} in {job.failure.run}: {job.failure.message}", markup=False)
     out.print(run_table(runs))

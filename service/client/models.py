@@ -57,6 +57,8 @@ class Job(_Answer):
     reused: bool = Field(default=False, description="an earlier job, given in place of a new one")
     waiting: Waiting | None = Field(default=None, description="why it waits; of a single job only")
     progress: float | None = Field(default=None, description="how much of it is done, up to 1")
+    seconds: float | None = Field(default=None, description="that it took on devices so far")
+    max_seconds: int | None = Field(default=None, description="bound on these")
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None

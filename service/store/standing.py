@@ -40,11 +40,13 @@ class Standing:
 
     Attributes:
         counts: its runs by state.
+        seconds: that its runs took on devices so far, over all attempts.
         progress: of each running run, as its worker told it.
         queue: what it waits for; None while something of it runs, or nothing of it can.
     """
 
     counts: Mapping[RunState, int]
+    seconds: float
     progress: Sequence[dict[str, Any] | None]
     queue: Queue | None
 
@@ -52,12 +54,19 @@ class Standing:
 def standing(session: Session, job: Job) -> Standing:
     """Look where a job stands now."""
     mine = Run.job_id == job.id
-    rows = session.execute(select(Run.state, func.count()).where(mine).group_by(Run.state))
-    counts = {state: count for state, count in rows}  # noqa: C416
+    since = func.extract("epoch", func.clock_timestamp() - Run.started_at)
+    rows = session.execute(
+        select(Run.state, func.count(), func.sum(Run.seconds), func.sum(since))
+        .where(mine)
+        .group_by(Run.state)
+    ).all()
+    counts = {state: count for state, count, _, _ in rows}
+    seconds = sum(ended for _, _, ended, _ in rows)
+    seconds += sum(float(now) for state, _, _, now in rows if state is RunState.RUNNING)
     running = select(Run.progress).where(mine, Run.state == RunState.RUNNING)
     progress = session.scalars(running).all()
     waits = counts.get(RunState.QUEUED) and not counts.get(RunState.RUNNING)
-    return Standing(counts, progress, _queue(session, job) if waits else None)
+    return Standing(counts, seconds, progress, _queue(session, job) if waits else None)
 
 
 def _queue(session: Session, job: Job) -> Queue:

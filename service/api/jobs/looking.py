@@ -48,6 +48,7 @@ def show_job(job_id: JobId, principal: ReaderDep, parts: PartsDep) -> JobDetail:
     return JobDetail(
         **job_view(job).model_dump(),
         progress=progress(job, now),
+        seconds=now.seconds,
         waiting=waiting(job, now.queue),
         webhook=None if webhook is None else WebhookView.model_validate(webhook),
     )

@@ -68,6 +68,7 @@ class JobDetail(JobView):
     """A job, and where it stands."""
 
     progress: float = Field(ge=0, le=1, description="how much of it is done")
+    seconds: float = Field(description="on devices so far, over all its runs and attempts")
     waiting: Waiting | None = Field(description="why nothing of it runs, if nothing does")
     webhook: WebhookView | None = Field(description="whom to tell of its end")
 

@@ -10,6 +10,7 @@ from service.store import budgets, commands, finishing, jobs, runs
 from service.store.claiming import Claimed
 from service.store.database import Database
 from service.store.finishing import Success
+from service.store.standing import standing
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Event, Job, Run
 from tests.service.store.conftest import Claim, Submit
@@ -52,6 +53,8 @@ def test_runs_at_once_share_what_is_left(submit: Submit, claim: Claim, database:
         budget = budgets.of_job(session, job_id)
     assert budget is not None
     assert (budget.left, budget.running) == (pytest.approx(60, abs=1), 2)
+    with database.transaction() as session:
+        assert standing(session, jobs.get(session, job_id)).seconds == pytest.approx(40, abs=1)
 
 
 def test_attempts_that_were_lost_count_as_well(
