@@ -203,7 +203,7 @@ class TestWaiting:
             )
         found = api.get(f"/v1/jobs/{job}").json()
         assert found["waiting"] is None
-        assert found["progress"] == pytest.approx(0.5 / 4)
+        assert found["progress"] == pytest.approx(0.5 / 3)
 
     def test_a_job_says_that_its_owner_has_enough_running(self, api, database):
         with database.transaction() as session:

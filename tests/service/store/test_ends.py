@@ -190,7 +190,7 @@ def test_events_are_numbered_without_gaps_and_read_from_any_number(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit(SESSION)
-    for _ in range(4):
+    for _ in range(3):
         with database.transaction() as session:
             finishing.succeed(session, claimed(claim).lease, NOTHING, settings)
 
