@@ -56,7 +56,7 @@ def standing(session: Session, job: Job) -> Standing:
     mine = Run.job_id == job.id
     since = func.extract("epoch", func.clock_timestamp() - Run.started_at)
     rows = session.execute(
-        select(Run.state, func.count(), func.sum(Run.seconds), func.sum(since))
+        select(Run.state, func.count(), func.sum(Run.seconds), func.coalesce(func.sum(since), 0.0))
         .where(mine)
         .group_by(Run.state)
     ).all()
