@@ -41,6 +41,14 @@ class Prunable:
         self.mask.assign(mask)
         self._kernel.assign(ops.where(mask, self._kernel, 0.0))
 
+    def save_own_variables(self, store: Any) -> None:
+        """Save all variables, where `Dense` and `Conv2D` save only the two that they know of."""
+        keras.layers.Layer.save_own_variables(self, store)  # pyright: ignore[reportArgumentType]
+
+    def load_own_variables(self, store: Any) -> None:
+        """Load what `save_own_variables` saved."""
+        keras.layers.Layer.load_own_variables(self, store)  # pyright: ignore[reportArgumentType]
+
     def pruned_kernel(self) -> Any:
         """The kernel as the forward pass sees it: survivors, and what pruned weights became."""
         kernel = _gradient_of_survivors(

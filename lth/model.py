@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
 from matplotlib.figure import Figure
 
 from lth.conditions import Conditions, environment
@@ -12,9 +13,10 @@ from lth.engine.network import Weights
 from lth.errors import SpecError
 from lth.experiment import ExperimentAtWork, layer_table
 from lth.files import save_experiment
+from lth.finished import finished_level, keras_network, layer_mask_picture, weights_picture
 from lth.mask_actions import PrunedWeights
 from lth.masks import Mask
-from lth.plots import learning_curves, mask_picture, pruning_summary, weights_scatter
+from lth.plots import learning_curves, pruning_summary
 from lth.problems import valid
 from lth.progress import ExperimentState, TrainedLevel
 from lth.reinit import Reinit
@@ -248,13 +250,22 @@ class LotteryModel(OneTrial):
         self, schedule: Any, criterion: Any, reinit: Any, scope: Any, pruned_weights: PrunedWeights
     ) -> Method:
         """What is meant by the arguments of a step or of a whole experiment."""
-        pruning = {
-            "criterion": criterion,
-            "schedule": schedule,
-            "scope": scope,
-            "pruned_weights": pruned_weights,
-        }
+        pruning = {"criterion": criterion, "schedule": schedule, "scope": scope}
+        pruning["pruned_weights"] = pruned_weights
         return valid(Method, {"pruning": pruning, "reinit": reinit}, "")
+
+    def network(self, level: int | None = None) -> keras.Sequential:
+        """The network with the weights and masks of a finished level, by default the last one.
+
+        Returns:
+            A built `keras.Sequential` of its own, which takes samples as they are in the data set
+            and gives logits; to predict with, to save, or to train on.
+
+        Raises:
+            SpecError: when that level is not finished.
+        """
+        shown = finished_level(self.trained_levels, level)
+        return keras_network(self.conditions, shown, self._at_work.state.frozen)
 
     def plot_learning(self, title: str = "") -> Figure:
         """The learning curves of all finished levels.
@@ -262,7 +273,7 @@ class LotteryModel(OneTrial):
         Raises:
             SpecError: when none is finished.
         """
-        self._finished(None)
+        finished_level(self.trained_levels, None)
         return learning_curves(self.result(), title)
 
     def plot_weights(self, level: int | None = None, title: str = "") -> Figure:
@@ -271,15 +282,8 @@ class LotteryModel(OneTrial):
         Raises:
             SpecError: when that is not finished.
         """
-        shown = self._finished(level)
-        title = " · ".join(filter(None, [title, f"level {shown.result.level}"]))
-        kernels = {place.name: place.kernel for place in self.conditions.places}
-        return weights_scatter(
-            {name: self.initial_weights[kernel] for name, kernel in kernels.items()},
-            {name: shown.weights[kernel] for name, kernel in kernels.items()},
-            shown.masks,
-            title,
-        )
+        shown = finished_level(self.trained_levels, level)
+        return weights_picture(self.conditions, self.initial_weights, shown, title)
 
     def plot_mask(self, layer: str | None = None, title: str = "") -> Figure:
         """What a layer's mask keeps at the current level, by default the first layer's.
@@ -287,23 +291,8 @@ class LotteryModel(OneTrial):
         Raises:
             SpecError: when there is no such layer.
         """
-        first = self.conditions.places[0].name
-        name = layer or first
-        if name not in self.masks:
-            known = ", ".join(self.masks)
-            raise SpecError(f"no lottery layer is called '{name}'; there are: {known}")
-        shape = self.conditions.blueprint.shape if name == first else ()
-        return mask_picture(self.masks[name], input_shape=shape, layer=name, title=title)
+        return layer_mask_picture(self.conditions, self.masks, layer, title)
 
     def save_results(self, directory: Path | str) -> tuple[Path, ...]:
         """Write masks, weights, report and plots into a directory, which is made if needed."""
         return save_experiment(self, self.result(), Path(directory))
-
-    def _finished(self, level: int | None) -> TrainedLevel:
-        """A finished level, by default the last one."""
-        levels = self.trained_levels
-        number = len(levels) - 1 if level is None else level
-        if not 0 <= number < len(levels):
-            done = f"there are 0 to {len(levels) - 1}" if levels else "none is; call train() first"
-            raise SpecError(f"level {max(number, 0)} is not finished; {done}")
-        return levels[number]

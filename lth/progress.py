@@ -24,7 +24,14 @@ FORMAT = 2
 
 @dataclass
 class TrainedLevel:
-    """A finished level: what is known of it, and its weights."""
+    """A finished level.
+
+    Attributes:
+        result: what is known of it.
+        masks: bool of each kernel's shape, by layer name; True = kept.
+        weights: at the end of its training, float32 by path, such as ``linear_1/kernel``; zero
+            where pruned.
+    """
 
     result: LevelResult
     masks: dict[str, Mask]

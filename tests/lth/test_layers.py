@@ -60,6 +60,23 @@ def test_a_layer_survives_its_config(layer):
     )
 
 
+@pytest.mark.parametrize("freezes", [False, True])
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' save
+def test_masks_and_frozen_values_are_saved_with_the_weights(freezes, tmp_path):
+    def made():
+        layers = [LotteryConv2D(2, freezes=freezes), keras.layers.Flatten()]
+        layers.append(LotteryLinear(3, freezes=freezes))
+        return keras.Sequential([keras.Input((4, 4, 1)), *layers])
+
+    saved, loaded = made(), made()
+    for layer in (saved.layers[0], saved.layers[2]):
+        layer.prune(np.arange(np.prod(layer.mask.shape)).reshape(layer.mask.shape) % 2 == 0)
+    saved.save_weights(tmp_path / "all.weights.h5")
+    loaded.load_weights(tmp_path / "all.weights.h5")
+    for one, other in zip(saved.weights, loaded.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
 def test_pruned_weights_get_no_gradient_and_stay_zero_under_keras_own_fit():
     model = built(keras.layers.Flatten(), LotteryLinear(6, activation="relu"), LotteryLinear(3))
     rng = np.random.default_rng(0)

@@ -16,7 +16,7 @@ from lth import (
 )
 from lth.datasets import Digits
 from lth.npz import encode
-from tests.lth.small import TRAINING, network, same
+from tests.lth.small import TRAINING, network, noisy_network, same
 
 RNG = np.random.default_rng(0)
 X = RNG.random((300, 6)).astype(np.float32)
@@ -225,6 +225,22 @@ def test_results_are_short_where_they_are_shown():
     result = LotteryModel(small(), OWN, SHORT).train()
     assert "history=History(points=4)" in repr(result)
     assert len(repr(result)) < 1_000
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' save
+@pytest.mark.parametrize("pruned_weights", ["zero", "initial"])
+def test_a_finished_level_is_a_network_of_keras_for_samples_as_they_are(pruned_weights, tmp_path):
+    dataset = Digits.model_validate({"kind": "digits", "normalisation": "standard"})
+    model = LotteryModel(noisy_network(), dataset, TRAINING)
+    model.one_shot(0.5, pruned_weights=pruned_weights)
+    arrays = dataset.load(None)
+    for level in model.levels:
+        found = model.network(level.level)
+        found.save(tmp_path / "ticket.keras")
+        for one in (found, keras.models.load_model(tmp_path / "ticket.keras")):
+            answers = one.predict(arrays.x_test.astype(np.float32), verbose=0).argmax(1)
+            assert np.mean(answers == arrays.y_test) == pytest.approx(level.final.test.accuracy)
+            assert one.get_layer("linear_1").mask.numpy().mean() == level.layers[0].density
 
 
 def test_a_member_of_the_family_is_taken_as_well():

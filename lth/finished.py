@@ -1,0 +1,91 @@
+"""What an experiment has come to, as pictures of its arrays and as a network of Keras'."""
+
+import copy
+from collections.abc import Mapping, Sequence
+
+import keras
+import numpy as np
+from matplotlib.figure import Figure
+
+from lth.conditions import Conditions
+from lth.engine.network import Weights, prunable, weight_variables, write
+from lth.errors import SpecError
+from lth.masks import Mask
+from lth.plots import mask_picture, weights_scatter
+from lth.progress import TrainedLevel
+
+
+def finished_level(levels: Sequence[TrainedLevel], number: int | None) -> TrainedLevel:
+    """The level of that number, or the last one.
+
+    Raises:
+        SpecError: when it is not finished.
+    """
+    asked = len(levels) - 1 if number is None else number
+    if not 0 <= asked < len(levels):
+        done = f"there are 0 to {len(levels) - 1}" if levels else "none is; call train() first"
+        raise SpecError(f"level {max(asked, 0)} is not finished; {done}")
+    return levels[asked]
+
+
+def weights_picture(
+    conditions: Conditions, initial: Weights, level: TrainedLevel, title: str
+) -> Figure:
+    """Initial against trained weights of each prunable layer."""
+    kernels = {place.name: place.kernel for place in conditions.places}
+    return weights_scatter(
+        {name: initial[kernel] for name, kernel in kernels.items()},
+        {name: level.weights[kernel] for name, kernel in kernels.items()},
+        level.masks,
+        " · ".join(filter(None, [title, f"level {level.result.level}"])),
+    )
+
+
+def layer_mask_picture(
+    conditions: Conditions, masks: Mapping[str, Mask], layer: str | None, title: str
+) -> Figure:
+    """What a layer's mask keeps, by default the first layer's.
+
+    Raises:
+        SpecError: when there is no such layer.
+    """
+    first = conditions.places[0].name
+    name = layer or first
+    if name not in masks:
+        raise SpecError(f"no lottery layer is called '{name}'; there are: {', '.join(masks)}")
+    shape = conditions.blueprint.shape if name == first else ()
+    return mask_picture(masks[name], input_shape=shape, layer=name, title=title)
+
+
+def keras_network(
+    conditions: Conditions, level: TrainedLevel, frozen: Mapping[str, np.ndarray] | None
+) -> keras.Sequential:
+    """The network with a level's weights and masks, for samples as they are in the data set.
+
+    Args:
+        conditions: of the experiment.
+        level: of which the weights are.
+        frozen: values of weights that are pruned by now, float32 by layer name; None for zero.
+
+    Returns:
+        A built Sequential that begins with the normalisation and ends in logits.
+    """
+    scale, offset = (
+        np.asarray(part).tolist() for part in (conditions.data.factor, conditions.data.offset)
+    )
+    layers = [keras.layers.deserialize(each) for each in copy.deepcopy(conditions.blueprint.layers)]
+    network = keras.Sequential(
+        [
+            keras.Input(conditions.blueprint.shape),
+            keras.layers.Rescaling(scale, offset, name="normalisation"),
+            *layers,
+        ]
+    )
+    kernels = {}
+    for place in prunable(network, conditions.output):
+        mask = level.masks[place.name]
+        place.layer.mask.assign(mask)
+        held = np.float32(0) if frozen is None else frozen[place.name]
+        kernels[place.kernel] = np.where(mask, level.weights[place.kernel], held)
+    write(weight_variables(network), {**level.weights, **kernels})
+    return network
