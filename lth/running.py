@@ -54,6 +54,10 @@ class Silent:
         """Keep nothing."""
 
 
+_LINE = 100
+"""Characters, so that a line covers the one before it."""
+
+
 class Printing:
     """An observer that prints how far a training has come: one line a level, kept up to date.
 
@@ -67,15 +71,14 @@ class Printing:
         found = progress.validation
         if found is None:
             return
-        ended = progress.iteration >= progress.iterations
-        print(
+        said = (
             f"level {progress.level}/{progress.levels}  "
             f"iteration {progress.iteration:,}/{progress.iterations:,}  "
             f"validation accuracy {100 * found.accuracy:.2f} %, loss {found.loss:.4f}  "
-            f"{progress.samples_per_second:,.0f} samples/s",
-            end="\n" if ended else "\r",
-            flush=True,
+            f"{progress.samples_per_second:,.0f} samples/s"
         )
+        ended = progress.iteration >= progress.iterations
+        print(said.ljust(_LINE), end="\n" if ended else "\r", flush=True)
 
     def checkpoint(self, content: Callable[[], bytes]) -> None:
         """Keep nothing."""
