@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     limits: Limits = Field(default=SERVER_LIMITS, description="bounds on what a spec may ask for")
 
     database_pool: int = Field(
-        default=10, ge=1, description="database connections that a process keeps open"
+        default=10, ge=1, description="the most database connections of a process"
     )
     rate_limit: str | None = Field(
         default="30000/minute",

@@ -17,8 +17,8 @@ from limits.storage import RedisStorage
 from redis.exceptions import RedisError
 
 _PAUSE_SECONDS = 1.0
-_AHEAD = 1_000
-"""One request in so many of the limit is asked of Redis' count at a time."""
+_PARTS = 1_000
+"""A process counts such a part of the limit at once, or a single request where that is more."""
 _log = structlog.get_logger(__name__)
 
 
@@ -85,7 +85,7 @@ class Rates:
         if counted is None or counted.window != number:
             counted = self._counted[owner] = _Counted(number)
         if not counted.unused:
-            ahead = max(self._limit.amount // _AHEAD, 1)
+            ahead = max(self._limit.amount // _PARTS, 1)
             # The number of the window is part of the key, so that one command is enough.
             key = self._limit.key_for("lth", owner, str(number))
             try:

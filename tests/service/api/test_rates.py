@@ -1,10 +1,12 @@
 """An owner who sends too much is told so, and nobody else is."""
 
+import asyncio
 import time
 
 import pytest
 from pydantic import SecretStr
 
+from service.api.rates import Rates
 from service.settings import Settings
 from tests.service.api.conftest import ADMIN, client, serving
 from tests.service.api.test_submitting import problem
@@ -39,6 +41,20 @@ def test_too_many_requests_are_refused_with_the_time_to_wait(narrow):
         assert api.get("/healthz").status_code == 200
     with client(narrow, token) as ada:
         assert ada.get("/v1/jobs").status_code == 200
+
+
+def test_what_a_process_counts_ahead_is_told_when_it_is_used(broker_url):
+    async def remaining(rates: Rates) -> int:
+        taken = await rates.take("ada")
+        assert taken is not None
+        return 4_000 - taken.count
+
+    async def both() -> list[int]:
+        one, other = (Rates(broker_url, "4000/hour") for _ in range(2))
+        return [await remaining(rates) for rates in (one, one, other, one, one, one, other)]
+
+    # Each counts four at once: the second process begins behind the four of the first.
+    assert asyncio.run(both()) == [3999, 3998, 3995, 3997, 3996, 3991, 3994]
 
 
 def test_without_redis_nobody_is_shut_out(database_url, object_store_url):

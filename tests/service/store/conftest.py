@@ -1,9 +1,11 @@
 """A database of one's own, and short ways to fill it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from lth.plan import plan
 from lth.spec import parse_spec
@@ -53,3 +55,16 @@ def claim(database: Database, settings: Settings) -> Claim:
             return claiming.claim(session, worker, [pool], settings)
 
     return claim
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    """The statements that are sent meanwhile."""
+    seen: list[str] = []
+
+    def note(*sent: Any) -> None:
+        seen.append(sent[2])
+
+    event.listen(database._engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(database._engine, "before_cursor_execute", note)

@@ -6,13 +6,14 @@ from datetime import timedelta
 from sqlalchemy import text, update
 
 from service.settings import Settings
-from service.store import claiming, finishing, owners
+from service.store import claiming, events, finishing, jobs, owners
 from service.store.claiming import Claimed
 from service.store.database import Database
 from service.store.finishing import Success
 from service.store.owners import Quota
+from service.store.states import JobState
 from service.store.tables import Owner, Run
-from tests.service.store.conftest import Claim, Submit
+from tests.service.store.conftest import Claim, Submit, statements
 
 SESSION = {"kind": "session", "experiments": [{"name": "a"}, {"name": "b"}]}
 
@@ -186,6 +187,26 @@ def test_needed_runs_come_with_their_keys_in_the_order_of_the_plan(
 
     assert control is not None
     assert control.planned.needs == ("trial-1/trunk", "trial-1/a")
+
+
+def test_claim_is_three_statements_and_tells_of_itself(
+    submit: Submit, claim: Claim, database: Database
+) -> None:
+    submit()
+
+    with statements(database) as seen:
+        claimed = claim()
+
+    assert claimed is not None
+    assert len(seen) == 3, seen
+    with database.transaction() as session:
+        job = jobs.get(session, claimed.lease.job_id)
+        assert (job.state, job.events) == (JobState.RUNNING, 2)
+        assert job.started_at is not None
+        told = events.since(session, job.id)[-1]
+        assert (told.number, told.kind, told.run) == (2, "run_started", claimed.lease.key)
+        assert told.data == {"attempt": 1, "worker": "host/1/1"}
+        assert claimed.queued_at == job.created_at
 
 
 def test_claim_reads_little_however_long_the_queue_is(

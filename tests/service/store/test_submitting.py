@@ -2,22 +2,46 @@
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import jobs, owners, submitting
+from service.store import audit, events, jobs, owners, submitting
 from service.store.database import Database
 from service.store.errors import BadCursor, IdempotencyMismatch, QuotaExceeded
 from service.store.jobs import JobFilter
 from service.store.owners import Quota
 from service.store.submitting import Idempotency
-from service.store.tables import IdempotentRequest, Job
-from tests.service.store.conftest import Submit
+from service.store.tables import (
+    AuditEntry,
+    Event,
+    IdempotentRequest,
+    Job,
+    Run,
+    RunNeed,
+    Webhook,
+)
+from tests.service.store.conftest import Submit, statements
 
 KEY = Idempotency("once", hashlib.sha256(b"body").hexdigest())
+
+
+SESSION = {"kind": "session", "experiments": [{"name": "a"}, {"name": "b"}]}
+
+
+def rows(session: Session) -> dict[str, int]:
+    """How many rows the tables have that a submit writes to."""
+    tables = (IdempotentRequest, Job, Run, RunNeed, Event, Webhook, AuditEntry)
+    counts = {
+        table.__tablename__: session.scalar(select(func.count()).select_from(table))
+        for table in tables
+    }
+    return {name: number or 0 for name, number in counts.items()}
 
 
 def count(database: Database) -> int:
@@ -66,6 +90,58 @@ def test_owner_at_the_quota_of_queued_jobs_is_told_so(submit: Submit, database: 
         submit()
     assert submit(owner="bob")
     assert count(database) == 3
+
+
+def test_quota_is_exact_however_many_submit_at_once(submit: Submit, database: Database) -> None:
+    submit()
+    with database.transaction() as session:
+        owners.set_quota(session, "ann", Quota(max_queued=5))
+
+    def made(_: int) -> bool:
+        with suppress(QuotaExceeded):
+            return bool(submit())
+        return False
+
+    with ThreadPoolExecutor(12) as threads:
+        assert sum(threads.map(made, range(24))) == 4
+    assert count(database) == 5
+
+
+@pytest.mark.parametrize("more", [{}, {"idempotency": KEY}, {"webhook": "https://example.org"}])
+def test_submit_is_one_statement_unless_there_is_something_to_be_looked_at(
+    submit: Submit, database: Database, more: dict
+) -> None:
+    submit()
+
+    with statements(database) as seen:
+        job_id = submit(SESSION, **more)
+
+    assert len(seen) == 1, seen
+    with database.transaction() as session:
+        keys = session.scalars(select(Run.key).where(Run.job_id == job_id)).all()
+        assert len(keys) == jobs.get(session, job_id).runs_total == 3
+        needed = select(func.count()).select_from(RunNeed).join(Run, Run.id == RunNeed.run_id)
+        assert session.scalar(needed.where(Run.job_id == job_id)) == 2
+        assert [event.kind for event in events.since(session, job_id)] == ["job_queued"]
+        assert audit.page(session, limit=1)[0].subject == job_id
+        hook = session.get(Webhook, job_id)
+        assert (hook is not None and hook.url) == more.get("webhook", False)
+
+
+def test_submit_that_is_refused_leaves_nothing_behind(submit: Submit, database: Database) -> None:
+    submit(), submit(owner="bob")
+    with database.transaction() as session:
+        owners.set_quota(session, "ann", Quota(max_queued=1))
+        before = rows(session)
+
+    with pytest.raises(QuotaExceeded):
+        submit(SESSION, idempotency=KEY)
+    with pytest.raises(IntegrityError):
+        submit(SESSION, owner="bob", dataset_id="ds_gone", idempotency=KEY)
+    with database.transaction() as session:
+        owners.set_quota(session, "ann", Quota())
+        assert rows(session) == before
+    assert submit(SESSION, idempotency=KEY), "the key is free"
 
 
 def test_pages_stay_right_while_jobs_are_added(submit: Submit, database: Database) -> None:
