@@ -75,7 +75,7 @@ class _Spec(Document):
     seed: int = Field(default=0, ge=0, lt=2**63)
     plots: Plots = Field(
         default="png_svg",
-        description="which pictures may be fetched; each is drawn when it first is",
+        description="pictures that may be fetched; they are drawn when they are",
     )
 
     @property

@@ -66,8 +66,9 @@ class Artist:
         """End the process, whatever it is doing."""
         with self._starting:
             self._closed = True
-            if self._process is not None:
-                self._process.kill()
+            process = self._process
+        if process is not None:
+            process.kill()
         self._thread.shutdown(cancel_futures=True)
         self._end()
 
@@ -81,10 +82,10 @@ class Artist:
         try:
             write(process.stdin, message)
             answer = read(process.stdout)
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError, ValueError) as error:
             self._end()
             raise NotDrawnNow(
-                f"the drawing of '{order.picture}' ended early; it may take {self._seconds:g} s"
+                f"the drawing of '{order.picture}' was broken off; it may take {self._seconds:g} s"
             ) from error
         finally:
             limit.cancel()

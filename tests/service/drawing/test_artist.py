@@ -64,7 +64,7 @@ async def test_more_than_there_are_places_for_is_refused_at_once(artist: Artist)
 async def test_a_drawing_that_takes_too_long_is_ended_and_the_next_one_begins_anew() -> None:
     artist = Artist(seconds=4, places=3, command=COMMAND)
     try:
-        with pytest.raises(NotDrawnNow, match="'slow' ended early; it may take 4 s"):
+        with pytest.raises(NotDrawnNow, match="'slow' was broken off; it may take 4 s"):
             await draw(artist, "slow")
         assert (await draw(artist))["png"] == b"x"
     finally:
@@ -128,3 +128,11 @@ os.kill(os.getpid(), signal.SIGKILL)
     with suppress(psutil.NoSuchProcess):
         psutil.Process(int(done.stdout)).wait(20)
     assert not psutil.pid_exists(int(done.stdout))
+
+
+def test_a_drawing_process_that_is_idle_ends_and_gives_its_memory_back() -> None:
+    program = "import service.drawing.__main__ as it; it._IDLE_SECONDS = 0.1; it.main()"
+    process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    with process.stdin:
+        assert process.wait(60) == 0
