@@ -16,9 +16,9 @@ from lth.plots.series import (
     Series,
     by_experiment,
     legend_height,
+    mean_of,
     said_of_starts,
     told_apart,
-    trials_of,
 )
 from lth.plots.style import (
     COUNT,
@@ -58,8 +58,7 @@ def accuracy_by_density(
         SpecError: when trials of an experiment have different levels.
     """
     series, remark = told_apart(by_experiment(results))
-    trials = trials_of(series)
-    said = f"mean of {trials} trials, bars from lowest to highest" if trials > 1 else ""
+    said = mean_of(series, ", bars from lowest to highest")
     headline = "Accuracy and early stop by density"
     parts = (title, said, remark, said_of_starts(results))
     plot = new_plot(headline, parts, legend_height(series))

@@ -16,9 +16,9 @@ from lth.plots.series import (
     by_experiment,
     legend_height,
     mean_and_interval,
+    mean_of,
     said_of_starts,
     told_apart,
-    trials_of,
 )
 from lth.plots.style import (
     COUNT,
@@ -53,7 +53,12 @@ def learning_curves(result: RunResult, title: str = "") -> Figure:
     Args:
         result: the run.
         title: what was run, such as `lth.plots.what_was_run` tells.
+
+    Raises:
+        SpecError: when no level is finished.
     """
+    if not result.levels:
+        raise SpecError("there is nothing to plot: no level is finished; call train() first")
     trial = f"'{result.experiment}', trial {result.trial}"
     plot = new_plot("Learning curves", (title, trial, said_of_starts([result])), PANEL_HEIGHT)
     accuracy, loss = _panels(plot)
@@ -96,8 +101,7 @@ def compare_learning(
             an experiment does not reach `level`.
     """
     series, remark = told_apart(by_experiment(results))
-    trials = trials_of(series)
-    said = f"mean of {trials} trials with its 95 % interval" if trials > 1 else ""
+    said = mean_of(series, " with its 95 % interval")
     headline = "Learning curves of the last level" if level is None else f"Level {level} compared"
     parts = (title, said, remark, said_of_starts(results))
     plot = new_plot(headline, parts, legend_height(series))

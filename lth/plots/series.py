@@ -97,9 +97,16 @@ def legend_height(series: Sequence[Series]) -> float:
     return max(PANEL_HEIGHT, 0.21 * lines)
 
 
-def trials_of(series: Sequence[Series]) -> int:
-    """The largest number of trials that any of the experiments has."""
-    return max(len(one.results) for one in series)
+def mean_of(series: Sequence[Series], shown: str) -> str:
+    """Of how many trials the lines are means, and how the trials are `shown`; empty for one.
+
+    While a job runs, its experiments differ in how many trials have ended.
+    """
+    counts = {len(one.results) for one in series}
+    least, most = min(counts), max(counts)
+    if most == 1:
+        return ""
+    return f"mean of {most if least == most else f'{least} to {most}'} trials{shown}"
 
 
 def _accuracy(series: Series) -> float:

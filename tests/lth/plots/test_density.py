@@ -61,3 +61,10 @@ def test_one_trial_has_no_bars() -> None:
     container = accuracy.containers[0]
     assert isinstance(container, ErrorbarContainer)
     assert not container.has_yerr
+
+
+def test_experiments_of_a_job_that_still_runs_say_of_how_many_trials_they_are() -> None:
+    ticket, control = robust(3)[:3], robust(3)[3:]
+    said = accuracy_by_density([*ticket, control[0]]).texts[1].get_text()
+    assert said == "mean of 1 to 3 trials, bars from lowest to highest"
+    assert accuracy_by_density([ticket[0], control[0]]).texts[1].get_text() == ""
