@@ -11,10 +11,10 @@ from lth.engine.level import Level, LevelTraining, begin
 from lth.engine.network import Weights
 from lth.errors import SpecError
 from lth.mask_actions import PrunedWeights, pruned_values
-from lth.masks import Mask, PrunableLayer, all_kept, density, prune
+from lth.masks import Mask, PrunableLayer, all_kept, density, layer_table, prune
 from lth.progress import ExperimentState, TrainedLevel
 from lth.reinit import KernelState, NoReset, Random, ReinitContract, Rewind
-from lth.results import LayerDensity, LevelResult
+from lth.results import LevelResult
 from lth.running import Observer
 from lth.schedules import ScheduleContract
 from lth.scopes import ScopeContract
@@ -38,6 +38,21 @@ class ExperimentAtWork:
         masks = all_kept(self._layers(initial, initial))
         self.state = ExperimentState(0, masks, initial, rewinds={0: initial})
         self._last_level = 0
+
+    def resume(self, state: ExperimentState) -> None:
+        """Go on from what the experiment, or another one of its trial, had come to.
+
+        Raises:
+            SpecError: when that was another network.
+        """
+        ours, theirs = (
+            {path: array.shape for path, array in weights.items()}
+            for weights in (self.conditions.initial_weights, state.start)
+        )
+        differing = sorted(dict(ours.items() ^ theirs.items()))
+        if differing:
+            raise SpecError(f"this checkpoint is of another network; differing: {differing}")
+        self.state = state
 
     def train(self, observer: Observer) -> LevelResult:
         """Train the current level to its end, and score it.
@@ -281,16 +296,3 @@ class _Now:
 
     def densities(self, rate: float) -> tuple[float, ...]:
         return self._once.densities(rate) * self._level
-
-
-def layer_table(masks: Mapping[str, Mask]) -> tuple[LayerDensity, ...]:
-    """How much of each layer is left."""
-    return tuple(
-        LayerDensity(
-            name=name,
-            kept=int(np.count_nonzero(mask)),
-            total=mask.size,
-            density=np.count_nonzero(mask) / mask.size,
-        )
-        for name, mask in masks.items()
-    )

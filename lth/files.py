@@ -22,6 +22,7 @@ from lth.artifacts import (
     as_json,
     level_weights,
 )
+from lth.errors import SpecError
 from lth.npz import encode, named
 from lth.pictures import job_picture, run_picture
 from lth.plots import render
@@ -63,7 +64,13 @@ def experiment_files(
 def save_experiment(
     model: "LotteryModel", result: RunResult, directory: Path, title: str = ""
 ) -> tuple[Path, ...]:
-    """Write an experiment's files and its pictures into a folder, which is made if needed."""
+    """Write an experiment's files and its pictures into a folder, which is made if needed.
+
+    Raises:
+        SpecError: when no level is finished.
+    """
+    if not result.levels:
+        raise SpecError("there is nothing to save: no level is finished; call train() first")
     files = experiment_files(model, result, {})
     contents = {file.name: file.content for file in files}
     shape = model.conditions.blueprint.shape

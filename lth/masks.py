@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lth.criteria import CriterionContract, Survivors
 from lth.errors import Diverged, NothingToPrune, SpecError
+from lth.results import LayerDensity
 from lth.schedules import ScheduleContract
 from lth.scopes import GlobalScope, Role, ScopeContract
 from lth.seeds import Purpose, generator
@@ -101,9 +102,17 @@ def density(masks: Mapping[str, Mask]) -> float:
     return sum(map(np.count_nonzero, masks.values())) / sum(mask.size for mask in masks.values())
 
 
-def layer_densities(masks: Mapping[str, Mask]) -> dict[str, float]:
-    """The share of each layer's weights that is kept."""
-    return {name: np.count_nonzero(mask) / mask.size for name, mask in masks.items()}
+def layer_table(masks: Mapping[str, Mask]) -> tuple[LayerDensity, ...]:
+    """How much of each layer is left."""
+    return tuple(
+        LayerDensity(
+            name=name,
+            kept=int(np.count_nonzero(mask)),
+            total=mask.size,
+            density=np.count_nonzero(mask) / mask.size,
+        )
+        for name, mask in masks.items()
+    )
 
 
 def largest(scores: NDArray[np.floating], count: int, rng: np.random.Generator) -> Mask:

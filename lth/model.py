@@ -11,11 +11,11 @@ from lth.conditions import Conditions, environment
 from lth.controls import Control
 from lth.engine.network import Weights
 from lth.errors import SpecError
-from lth.experiment import ExperimentAtWork, layer_table
+from lth.experiment import ExperimentAtWork
 from lth.files import save_experiment
 from lth.finished import finished_level, keras_network, layer_mask_picture, weights_picture
 from lth.mask_actions import PrunedWeights
-from lth.masks import Mask
+from lth.masks import Mask, layer_table
 from lth.plots import learning_curves, pruning_summary
 from lth.problems import valid
 from lth.progress import ExperimentState, TrainedLevel
@@ -231,8 +231,13 @@ class LotteryModel(OneTrial):
         return self._at_work.state.to_bytes()
 
     def restore(self, content: bytes) -> None:
-        """Go on from a checkpoint, or from the trunk that another experiment trained."""
-        self._at_work.state = ExperimentState.from_bytes(content)
+        """Go on from a checkpoint, or from the trunk that another experiment trained.
+
+        Raises:
+            CheckpointUnreadable: when another version of the library wrote it.
+            SpecError: when it is of another network.
+        """
+        self._at_work.resume(ExperimentState.from_bytes(content))
 
     def trunk(self) -> bytes:
         """The dense training alone: what another experiment of the trial restores to share it.
@@ -268,12 +273,7 @@ class LotteryModel(OneTrial):
         return keras_network(self.conditions, shown, self._at_work.state.frozen)
 
     def plot_learning(self, title: str = "") -> Figure:
-        """The learning curves of all finished levels.
-
-        Raises:
-            SpecError: when none is finished.
-        """
-        finished_level(self.trained_levels, None)
+        """The learning curves of all finished levels."""
         return learning_curves(self.result(), title)
 
     def plot_weights(self, level: int | None = None, title: str = "") -> Figure:

@@ -170,8 +170,8 @@ class LotterySession(OneTrial):
 
     @property
     def results(self) -> tuple[RunResult, ...]:
-        """What is known of every experiment, in the order in which they were begun."""
-        return tuple(self.result(name) for name in self._models)
+        """What is known of every experiment that has trained, in the order of their beginning."""
+        return tuple(self.result(name) for name, model in self._models.items() if model.levels)
 
     def plot_learning(self, title: str = "") -> Figure:
         """The experiments' learning curves at their last level, beside the dense network's."""
@@ -184,8 +184,9 @@ class LotterySession(OneTrial):
     def save_results(self, directory: Path | str) -> tuple[Path, ...]:
         """Write every experiment's files into a folder of its name, and what compares them."""
         root, paths = Path(directory), []
-        for name, model in self._models.items():
-            paths += save_experiment(model, self.result(name), root / name, title=name)
+        for result in self.results:
+            name = result.experiment
+            paths += save_experiment(self.experiment(name), result, root / name, title=name)
         return (*paths, *save_comparison(self.results, self.controls, root))
 
     def _check_new(self, name: str) -> None:

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from lth.layers import LotteryLinear
+from lth.masks import layer_table
 from lth.training import Training
 
 TRAINING = Training.model_validate(
@@ -32,6 +33,11 @@ def same(one: dict, other: dict) -> bool:
     return one.keys() == other.keys() and all(
         np.array_equal(one[name], other[name]) for name in one
     )
+
+
+def layer_densities(masks: dict) -> dict[str, float]:
+    """The share of each layer's weights that is kept."""
+    return {layer.name: layer.density for layer in layer_table(masks)}
 
 
 class Recorder:

@@ -4,7 +4,8 @@ from pydantic import TypeAdapter
 
 from lth.controls import Control
 from lth.family import kind_of, members
-from lth.masks import density, layer_densities
+from lth.masks import density
+from tests.lth.small import layer_densities
 
 KINDS = [kind_of(member) for member in members(Control)]
 

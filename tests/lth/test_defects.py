@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from lth.criteria import Criterion
 from lth.errors import SpecError
-from lth.masks import PrunableLayer, all_kept, density, layer_densities, prune
+from lth.masks import PrunableLayer, all_kept, density, prune
 from lth.plan import plan
 from lth.reinit import KernelState, Reinit
 from lth.results import LevelResult
@@ -20,6 +20,7 @@ from lth.scopes import LayerScope
 from lth.spec import parse_spec
 from lth.statistics import statistic, summarise
 from tests.lth.plots.made_up import run
+from tests.lth.small import layer_densities
 
 LAYERWISE = LayerScope(kind="layer")
 ONE_SHOT = OneShot(kind="one_shot", sparsity=0.5)

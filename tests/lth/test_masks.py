@@ -8,11 +8,12 @@ from pydantic import TypeAdapter
 from lth.criteria import Criterion
 from lth.errors import Diverged, NothingToPrune, SpecError
 from lth.family import kind_of, members
-from lth.masks import PrunableLayer, all_kept, density, largest, layer_densities, prune
+from lth.masks import PrunableLayer, all_kept, density, largest, prune
 from lth.networks import place
 from lth.networks.presets import Conv2, Lenet300100
 from lth.schedules import Geometric, Linear, OneShot
 from lth.scopes import GlobalScope, LayerScope
+from tests.lth.small import layer_densities
 
 LARGE_FINAL = TypeAdapter(Criterion).validate_python("large_final")
 PER_LAYER, EVERYWHERE = LayerScope(kind="layer"), GlobalScope(kind="global")

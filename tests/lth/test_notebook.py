@@ -132,7 +132,8 @@ def test_data_sets_are_looked_up_where_the_environment_says(tmp_path, monkeypatc
 
 def test_what_is_wrong_is_told_with_what_would_be_right():
     model = LotteryModel(small(), OWN, SHORT)
-    refused("level 0 is not finished; none is; call train", model.plot_learning)
+    refused("nothing to plot: no level is finished; call train", model.plot_learning)
+    refused("level 0 is not finished; none is; call train", model.plot_weights)
     model.train()
     refused("pruning/criterion: 'large_fnal' .*'large_final', perhaps", model.prune, "large_fnal")
     refused("pruning/schedule/sparsity: .*less than 1", model.prune, sparsity=80)
@@ -188,6 +189,31 @@ def test_a_session_refuses_what_contradicts_itself_before_it_trains():
     session.run([TICKET])
     session.run([CONTROL])
     refused("there is an experiment 'ticket' already", session.run, [TICKET])
+
+
+def test_an_experiment_that_has_not_trained_is_in_no_plot_and_no_folder(tmp_path):
+    session = LotterySession(small(), OWN, SHORT)
+    refused("nothing to plot: no result", session.plot_sparsity)
+    refused(
+        "nothing to save: no level is finished",
+        session.new_experiment("new").save_results,
+        tmp_path,
+    )
+    session.new_experiment("trained").train()
+    assert [result.experiment for result in session.results] == ["trained"]
+    session.plot_sparsity()
+    session.save_results(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plots", "summary.json", "trained"]
+
+
+def test_a_checkpoint_of_another_network_is_refused():
+    model = LotteryModel(small(), OWN, SHORT)
+    other = keras.Sequential([LotteryLinear(17, "relu"), LotteryLinear(2)])
+    refused(
+        r"of another network; differing: \['linear_1/bias', 'linear_1/kernel', 'linear_2/kernel'\]",
+        LotteryModel(other, OWN, SHORT).restore,
+        model.state(),
+    )
 
 
 def test_a_session_keeps_points_for_experiments_taken_by_hand():
