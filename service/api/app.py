@@ -1,5 +1,6 @@
 """Puts the API together: ``uvicorn --factory service.api.app:create``."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -61,7 +62,10 @@ def create() -> FastAPI:
     """The application, set up by the environment."""
     settings = Settings()
     logs.configure(json=settings.environment == "production")
-    return create_app(settings)
+    app = create_app(settings)
+    # What is there by now stays. To look through it for garbage would stop all requests for 50 ms.
+    gc.freeze()
+    return app
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -129,7 +129,8 @@ def test_submit_is_one_statement_unless_there_is_something_to_be_looked_at(
 
 
 def test_submit_that_is_refused_leaves_nothing_behind(submit: Submit, database: Database) -> None:
-    submit(), submit(owner="bob")
+    submit()
+    submit(owner="bob")
     with database.transaction() as session:
         owners.set_quota(session, "ann", Quota(max_queued=1))
         before = rows(session)
