@@ -1,5 +1,6 @@
 """scikit-learn's digits: real, small, and always there."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -24,12 +25,20 @@ class Digits(Member):
         return Facts(shape=(8, 8, 1), classes=10, train=1_797 - _TEST, test=_TEST)
 
     def load(self, directory: Path | None) -> Arrays:
-        from sklearn.datasets import load_digits
-
-        pixels, labels = load_digits(return_X_y=True)
-        x = np.asarray(pixels, np.uint8).reshape(-1, 8, 8, 1)
-        y = np.asarray(labels, np.int32)
+        table = np.loadtxt(_file(), np.uint8, delimiter=",")
+        x, y = table[:, :64].reshape(-1, 8, 8, 1), table[:, 64].astype(np.int32)
         # The file is ordered by writer; the test set is the same mixture of them for every seed.
         order = np.random.Generator(np.random.PCG64(0)).permutation(len(x))
         test, train = order[:_TEST], order[_TEST:]
         return Arrays(x[train], y[train], x[test], y[test], scale=16.0)
+
+
+def _file() -> Path:
+    """The file that `sklearn.datasets.load_digits` reads.
+
+    To import scikit-learn for it takes a second, for which every worker would wait at its start.
+    """
+    package = find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("the digits come with scikit-learn: pip install 'lth[worker]'")
+    return Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
+from sklearn.datasets import load_digits
 
 from lth.datasets import Arrays, Dataset, Digits
 from lth.family import kind_of, members
@@ -81,3 +82,12 @@ def test_the_digest_tells_arrays_apart():
     ]
     assert len({digest(), *others}) == 6
     assert digest() == digest()
+
+
+def test_the_digits_are_those_of_scikit_learn():
+    arrays = Digits(kind="digits").load(None)
+    pixels, labels = load_digits(return_X_y=True)
+    order = np.random.Generator(np.random.PCG64(0)).permutation(len(labels))
+    x, y = np.concatenate([arrays.x_test, arrays.x_train]), [*arrays.y_test, *arrays.y_train]
+    np.testing.assert_array_equal(x.reshape(-1, 64), pixels[order])
+    np.testing.assert_array_equal(y, labels[order])
