@@ -3,6 +3,7 @@
 import hashlib
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from fastapi.concurrency import run_in_threadpool
 
@@ -51,10 +52,17 @@ class Keyring:
         if len(self._known) >= _MOST:
             self._known.clear()
         if forgotten == self._forgotten:  # What was found before a revocation is old by now.
-            self._known[digest] = (time.monotonic() + REMEMBERED_SECONDS, holder)
+            self._known[digest] = (time.monotonic() + _remembered(key.expires_at), holder)
         return holder
 
     def forget(self) -> None:
         """Ask the database about every key again: one was revoked, here or elsewhere."""
         self._forgotten += 1
         self._known.clear()
+
+
+def _remembered(expires_at: datetime | None) -> float:
+    """For how many seconds a key need not be looked up again."""
+    if expires_at is None:
+        return REMEMBERED_SECONDS
+    return min(REMEMBERED_SECONDS, (expires_at - datetime.now(UTC)).total_seconds())

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(600)
 
 def test_worker_told_to_stop_gives_its_run_back_with_a_checkpoint(rig: Rig) -> None:
     worker = rig.start()
-    job_id = rig.submit({"labels": {"levels": "6", "seconds": "1"}})
+    job_id = rig.submit({"labels": {"levels": "6", "seconds": "0.6"}})
     rig.wait_running(job_id, level=1)
 
     began = time.monotonic()

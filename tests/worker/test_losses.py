@@ -18,7 +18,7 @@ from tests.worker.rig import Rig, eventually, pid_of
 
 pytestmark = pytest.mark.timeout(600)
 
-SLOW = {"labels": {"levels": "4", "seconds": "1"}}
+SLOW = {"labels": {"levels": "4", "seconds": "0.6"}}
 
 
 def test_killed_child_costs_no_more_than_a_level_and_the_run_commits_once(workers: Rig) -> None:
