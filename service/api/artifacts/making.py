@@ -29,7 +29,7 @@ class Maker:
         self._database = database
         self._blobs = blobs
         self._artist = artist
-        self._making: dict[tuple[str, View], asyncio.Task[Files]] = {}
+        self._making: dict[tuple[str, JobState, View], asyncio.Task[Files]] = {}
 
     async def make(self, job: Job, view: View) -> Files:
         """Make the files that a view becomes, and store them if they stay as they are.
@@ -38,7 +38,8 @@ class Maker:
             NotDrawnNow: when there is too much to be drawn, or it takes too long.
             DrawingFailed: when it cannot be drawn at all.
         """
-        key = (job.id, view)
+        # Whoever saw the job end is not answered with what was begun before.
+        key = (job.id, job.state, view)
         if key not in self._making:
             task = self._making[key] = asyncio.create_task(self._make(job, view))
             task.add_done_callback(lambda _: self._making.pop(key))
