@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from service.store.tables import IdempotentRequest, Job
+from service.store.tables import IdempotentRequest, Job, Owner
 
 
 def expire_jobs(session: Session, age: timedelta, keep_label: str, limit: int = 100) -> int:
@@ -15,13 +15,22 @@ def expire_jobs(session: Session, age: timedelta, keep_label: str, limit: int = 
         How many were deleted.
     """
     old = (
-        select(Job.id)
+        select(Job.id, Job.owner)
         .where(Job.finished_at < func.now() - age, ~Job.labels.has_key(keep_label))
         .order_by(Job.finished_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return len(session.scalars(delete(Job).where(Job.id.in_(old)).returning(Job.id)).all())
+    found = session.execute(old).all()
+    _lock(session, {owner for _, owner in found})
+    session.execute(delete(Job).where(Job.id.in_([job_id for job_id, _ in found])))
+    return len(found)
+
+
+def _lock(session: Session, owners: set[str]) -> None:
+    """Lock owners in one order: what each stores changes with their jobs, and two may tidy."""
+    rows = select(Owner.name).where(Owner.name.in_(owners)).order_by(Owner.name)
+    session.execute(rows.with_for_update(key_share=True))
 
 
 def expire_idempotency(session: Session, age: timedelta) -> None:
