@@ -3,7 +3,6 @@
 It is done here for all routes at once, so that none can forget it.
 """
 
-import anyio
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,14 +28,12 @@ class Heads:
         scope[_ASKED] = True
         # A range is one of a body (RFC 9110, section 14.2).
         scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
-        with anyio.CancelScope() as endpoint:
 
-            async def send_head(message: Message) -> None:
-                if message["type"] != "http.response.start":
-                    return
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.start":
                 scope["method"] = "HEAD"  # The server lets the body be shorter than announced.
                 await send(message)
+                # With that the answer is whole, which ends a stream as if the client had gone.
                 await send({"type": "http.response.body"})
-                endpoint.cancel()  # A stream of events has no end of its own.
 
-            await self.app(scope, receive, send_head)
+        await self.app(scope, receive, send_head)

@@ -8,6 +8,7 @@ from service.store.blobs import Blobs
 from tests.service.api.test_access import OPERATIONS, World, world  # noqa: F401
 from tests.service.api.test_artifacts import CONTENT, DIGEST, left_behind
 from tests.service.api.test_submitting import SPEC, problem
+from tests.worker.rig import eventually
 
 GETS = [operation.split(" ")[1] for operation in OPERATIONS if operation.startswith("GET ")]
 OF_THE_MOMENT = {"date", "x-request-id", "ratelimit", "content-length", "transfer-encoding"}
@@ -44,3 +45,16 @@ def test_what_cannot_be_fetched_has_no_head(api):
     assert (refused.status_code, refused.content) == (405, b"")
     assert problem(api.post("/v1/catalogue"), 405, "method-not-allowed")
     assert api.post("/v1/catalogue").headers["allow"] == "GET, HEAD"
+
+
+def test_nothing_goes_on_for_the_head_of_a_stream_without_an_end(api, caplog):
+    job = api.post("/v1/jobs", json=SPEC).json()["id"]
+
+    def ended() -> bool:
+        said = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+        return any((line.get("method"), line.get("path")) == ("HEAD", path) for line in said)
+
+    path = f"/v1/jobs/{job}/events"
+    head = api.head(path)
+    assert head.headers["content-type"].startswith("text/event-stream")
+    eventually(ended, 5)
