@@ -33,7 +33,7 @@ class RandomWeights(_Control):
 
 
 class ShuffledMask(_Control):
-    """The ticket's initial weights, each layer's mask shuffled: its density, other places."""
+    """The weights at the ticket's rewind point, each layer's mask shuffled: other places."""
 
     kind: Literal["shuffled_mask"]
 
@@ -42,7 +42,7 @@ class ShuffledMask(_Control):
 
 
 class RandomMask(_Control):
-    """The ticket's initial weights, and the same number of survivors anywhere in the network."""
+    """The weights at the ticket's rewind point, and as many survivors anywhere in the network."""
 
     kind: Literal["random_mask"]
 

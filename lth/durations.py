@@ -55,6 +55,10 @@ class Duration(NamedTuple):
         )
 
 
+START = Duration(0, "it")
+"""Before the first step."""
+
+
 def _point(value: Any, info: ValidationInfo) -> Duration:
     if not isinstance(value, str | Duration):
         raise ValueError(f"{value!r} is not a duration; write text such as '20ep' or '50000it'")

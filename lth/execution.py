@@ -56,11 +56,16 @@ def execute(spec: Spec, run: PlannedRun, inputs: Inputs, observer: Observer) -> 
         return Outcome(None, (), session.train_dense(observer, checkpoint))
     assert run.experiment is not None
     experiment = experiment_named(spec, run.experiment)
-    masks = None
+    ticket, masks = None, None
     if isinstance(experiment, ControlExperiment):
         assert inputs.ticket_masks is not None, "a control needs the masks of its ticket"
-        masks = _by_level(inputs.ticket_masks)
-    result = session.carry_out(experiment, observer, checkpoint=checkpoint, ticket_masks=masks)
+        ticket, masks = (
+            experiment_named(spec, experiment.control.of),
+            _by_level(inputs.ticket_masks),
+        )
+    result = session.carry_out(
+        experiment, observer, checkpoint=checkpoint, ticket=ticket, ticket_masks=masks
+    )
     about = {"spec": spec.model_dump(mode="json"), "spec_hash": spec_hash(spec), "run": run.key}
     model = session.experiment(experiment.name)
     files = experiment_files(model, result, about)

@@ -7,6 +7,7 @@ import numpy as np
 from lth.conditions import Conditions
 from lth.controls import Control, RandomWeights
 from lth.criteria import CriterionContract
+from lth.durations import Duration
 from lth.engine.level import Level, LevelTraining, begin
 from lth.engine.network import Weights
 from lth.errors import SpecError
@@ -16,7 +17,7 @@ from lth.progress import ExperimentState, TrainedLevel
 from lth.reinit import KernelState, NoReset, Random, ReinitContract, Rewind
 from lth.results import LevelResult
 from lth.running import Observer
-from lth.schedules import ScheduleContract
+from lth.schedules import Once, ScheduleContract
 from lth.scopes import ScopeContract
 from lth.seeds import Purpose, generator
 from lth.spec import Method, Pruning, canonical
@@ -122,7 +123,7 @@ class ExperimentAtWork:
             SpecError: when the current level is not trained yet.
         """
         pruning = self.conditions.papers.pruning(pruning)
-        schedule = _Now(pruning.schedule, self.state.level + 1)
+        schedule = Once(pruning.schedule, self.state.level + 1)
         masks = self.pruned(pruning.criterion, schedule, pruning.scope)
         self.enter(masks, pruning.pruned_weights)
         self.state.method = ""
@@ -186,24 +187,29 @@ class ExperimentAtWork:
         self._carry_out(rounds, next_masks, method.reinit, pruning.pruned_weights, observer)
 
     def follow_control(
-        self, control: Control, ticket_masks: Mapping[int, dict[str, Mask]], observer: Observer
+        self,
+        control: Control,
+        ticket_masks: Mapping[int, dict[str, Mask]],
+        rewind_point: Duration,
+        observer: Observer,
     ) -> None:
         """Train what must lose if the ticket is special.
 
         Args:
             control: what is different from the ticket.
             ticket_masks: the ticket's, by level from 1.
+            rewind_point: the ticket's; new random weights train from the beginning instead.
             observer: told of progress and offered checkpoints.
         """
         seed = self.conditions.seed
-        self._begin(canonical(control))
+        self._begin(f"{canonical(control)} {rewind_point}")
 
         def next_masks(level: int) -> dict[str, Mask]:
             # The same stream at every level, so that a control's masks nest as the ticket's do.
             return control.masks(ticket_masks[level], generator(seed, Purpose.CONTROL))
 
         fresh = isinstance(control, RandomWeights)
-        reinit = Random(kind="random") if fresh else Rewind(kind="rewind")
+        reinit = Random(kind="random") if fresh else Rewind(kind="rewind", to=rewind_point)
         self._carry_out(max(ticket_masks), next_masks, reinit, "zero", observer)
 
     def _begin(self, method: str) -> None:
@@ -286,13 +292,3 @@ class ExperimentAtWork:
 
     def _step_of(self, reinit: ReinitContract) -> int:
         return reinit.rewind_point.iterations(self.conditions.steps_per_epoch)
-
-
-class _Now:
-    """A schedule whose only round is the one to be done now."""
-
-    def __init__(self, once: ScheduleContract, level: int) -> None:
-        self._once, self._level = once, level
-
-    def densities(self, rate: float) -> tuple[float, ...]:
-        return self._once.densities(rate) * self._level

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from lth.conditions import Conditions, environment
 from lth.controls import Control
+from lth.durations import START, Duration
 from lth.engine.network import Weights
 from lth.errors import SpecError
 from lth.experiment import ExperimentAtWork
@@ -115,9 +116,6 @@ class LotteryModel(OneTrial):
             scope: who competes with whom, and each layer's rate.
             pruned_weights: what pruned weights become.
             observer: told of progress and offered checkpoints.
-
-        Returns:
-            What is known of the dense network and of the ticket.
         """
         once = {"kind": "one_shot", "sparsity": sparsity}
         return self.iterative_pruning(once, criterion, reinit, scope, pruned_weights, observer)
@@ -168,6 +166,7 @@ class LotteryModel(OneTrial):
         self,
         control: Control,
         ticket_masks: Mapping[int, dict[str, Mask]],
+        rewind_point: Duration = START,
         observer: Observer | None = None,
     ) -> tuple[LevelResult, ...]:
         """Train what must lose if the ticket is special.
@@ -175,9 +174,11 @@ class LotteryModel(OneTrial):
         Args:
             control: what is different from the ticket.
             ticket_masks: the ticket's, by level from 1.
+            rewind_point: the ticket's.
             observer: told of progress and offered checkpoints.
         """
-        self._at_work.follow_control(control, ticket_masks, observer or Silent())
+        observer = observer or Silent()
+        self._at_work.follow_control(control, ticket_masks, rewind_point, observer)
         return self.levels
 
     # -- what is known --------------------------------------------------------------------------

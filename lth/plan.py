@@ -9,7 +9,7 @@ from enum import StrEnum
 from lth.seeds import trial_seed
 from lth.spec import ControlExperiment, Experiment, ModelSpec, Spec, Ticket, canonical
 
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 """Counts changes of the engine that change the bytes of a result."""
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from lth.conditions import Conditions
 from lth.contradictions import between_experiments
+from lth.durations import START
 from lth.errors import SpecError
 from lth.files import save_comparison, save_experiment
 from lth.masks import Mask
@@ -133,6 +134,7 @@ class LotterySession(OneTrial):
         observer: Observer | None = None,
         *,
         checkpoint: bytes | None = None,
+        ticket: Experiment | None = None,
         ticket_masks: Mapping[int, dict[str, Mask]] | None = None,
     ) -> RunResult:
         """Carry one experiment out to its last level.
@@ -141,8 +143,8 @@ class LotterySession(OneTrial):
             experiment: what to do.
             observer: told of progress and offered checkpoints.
             checkpoint: where an interrupted attempt had come to.
-            ticket_masks: for a control, the masks by level; by default those of the session's own
-                ticket.
+            ticket: for a control, the experiment that it follows; by default the session's own.
+            ticket_masks: and its masks, by level; likewise.
         """
         if isinstance(experiment, Ticket):
             pruning = self.conditions.papers.pruning(experiment.pruning)
@@ -157,8 +159,11 @@ class LotterySession(OneTrial):
         if self.trunk is None:
             self.trunk = model.trunk()
         if isinstance(experiment, ControlExperiment):
-            masks = ticket_masks or self._masks_of(experiment.control.of)
-            model.follow_control(experiment.control, masks, observer)
+            of = experiment.control.of
+            followed = ticket or self._asked.get(of)
+            point = followed.reinit.rewind_point if isinstance(followed, Ticket) else START
+            masks = ticket_masks or self._masks_of(of)
+            model.follow_control(experiment.control, masks, point, observer)
         else:
             model.follow(experiment, observer)
         return self.result(experiment.name)

@@ -10,11 +10,11 @@ from typing import Annotated
 from pydantic import Field
 
 from lth.family import ByName
-from lth.schedules._base import ScheduleContract
+from lth.schedules._base import Once, ScheduleContract
 from lth.schedules.geometric import Geometric
 from lth.schedules.linear import Linear
 from lth.schedules.one_shot import OneShot
 
 Schedule = Annotated[OneShot | Geometric | Linear, Field(discriminator="kind"), ByName()]
 
-__all__ = ["Geometric", "Linear", "OneShot", "Schedule", "ScheduleContract"]
+__all__ = ["Geometric", "Linear", "Once", "OneShot", "Schedule", "ScheduleContract"]

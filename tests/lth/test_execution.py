@@ -160,3 +160,17 @@ def test_bytes_that_are_no_checkpoint_are_trained_anew(data):
     (run,) = plan(MODEL)
     for damaged in (b"", b"PK", encode({"a": np.zeros(1)}), encode({}, [])):
         assert execute(MODEL, run, Inputs(data, checkpoint=damaged), Silent()).result is not None
+
+
+def test_a_control_returns_to_the_point_of_the_ticket_that_another_run_carried_out(
+    data, carried_out
+):
+    said = SESSION.model_dump(mode="json")
+    said["experiments"][1]["control"]["kind"] = "shuffled_mask"
+    shuffled = parse_spec(said)
+    trunk, late, run, *_ = plan(shuffled)
+    masks = content(carried_out[late.key], "masks.npz")
+    dense = carried_out[trunk.key].trunk
+    outcome = execute(shuffled, run, Inputs(data, trunk=dense, ticket_masks=masks), Silent())
+    assert outcome.result is not None
+    assert [level.start for level in outcome.result.levels] == [0, 20]

@@ -61,6 +61,21 @@ def test_a_random_mask_keeps_as_many_weights_in_all(session):
     assert count[0] == count[1]
 
 
+def test_controls_return_to_the_rewind_point_of_their_ticket_but_new_random_weights_begin_anew():
+    """They differed from a late ticket in more than what they are called after."""
+    session = LotterySession(network(), "digits", TRAINING)
+    late = {**TICKET, "reinit": {"kind": "rewind", "to": "20it"}}
+    kinds = ("random_weights", "shuffled_mask", "random_mask")
+    session.run([late, *({"name": k, "control": {"kind": k, "of": "ticket"}} for k in kinds)])
+    starts = {result.experiment: result.levels[1].start for result in session.results}
+    assert starts == {"ticket": 20, "random_weights": 0, "shuffled_mask": 20, "random_mask": 20}
+    ticket, control = session.experiment("ticket"), session.experiment("shuffled_mask")
+    both = ticket.masks["linear_1"] & control.masks["linear_1"]
+    one, other = (model.ticket["linear_1/kernel"][both] for model in (ticket, control))
+    assert both.any()
+    assert np.array_equal(one, other)
+
+
 def test_experiments_are_begun_once_and_found_by_name():
     session = LotterySession(network(), "digits", TRAINING)
     first = session.new_experiment("one")
