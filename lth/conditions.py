@@ -11,12 +11,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from lth.datasets import SETTING, ArrayDataset, Arrays, Dataset, DatasetContract
+from lth.datasets import SETTING, ArrayDataset, Arrays, Dataset, DatasetContract, Facts
 from lth.engine.device import DeviceData, device_kind
 from lth.engine.network import Blueprint, PrunablePlace, Weights
 from lth.engine.program import Program, program
 from lth.errors import SpecError
-from lth.networks import Network
+from lth.networks import Network, place
 from lth.papers import Papers
 from lth.problems import valid
 from lth.results import Environment
@@ -80,6 +80,8 @@ class Conditions:
             dataset = valid(Dataset, dataset, "dataset")
         if training is not None:
             training = valid(Training, training, "training")
+        if not isinstance(network, keras.Layer):
+            _check_placed(network, dataset.facts)
         folder = os.environ.get(SETTING)
         arrays = dataset.load(Path(folder) if folder else None)
         own = trial_seed(seed, trial)
@@ -143,6 +145,18 @@ def environment(conditions: Conditions) -> Environment:
 def _papers(network: Any) -> Papers:
     """A network of somebody's own is in no paper."""
     return Papers() if isinstance(network, keras.Layer) else network.papers
+
+
+def _check_placed(network: Any, facts: Facts) -> None:
+    """Refuse data that a network's layers cannot take.
+
+    Raises:
+        SpecError: naming the first layer that cannot.
+    """
+    try:
+        place(network, facts.shape, facts.classes)
+    except ValueError as error:
+        raise SpecError(f"'{network.kind}' does not fit the data: {error}") from None
 
 
 def _check_logits(model: keras.Sequential, classes: int) -> None:

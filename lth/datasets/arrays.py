@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lth.datasets._base import Arrays, Facts, Normalisation
 from lth.datasets.uploaded import TEST_SHARE, apart, as_labels, as_samples
 from lth.errors import SpecError
+from lth.problems import valid
 
 
 class ArrayDataset:
@@ -69,6 +70,7 @@ class ArrayDataset:
             held_out = len(own[0])
             train = (np.concatenate([train[0], own[0]]), np.concatenate([train[1], own[1]]))
         (x, y), (x_test, y_test) = train, test
+        valid(Normalisation, normalisation, "normalisation")
         if normalisation == "unit":
             _check_unit(x, x_test)
         classes = int(max(y.max(), y_test.max())) + 1

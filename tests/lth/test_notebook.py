@@ -90,6 +90,9 @@ def test_a_network_may_be_named_and_is_trained_as_in_the_papers():
     model = LotteryModel("conv-6", "digits", {"optimizer": rate})
     assert model.conditions.training.optimizer.kind == "sgd"
     refused("network: 'lenet' is not known", LotteryModel, "lenet")
+    refused(
+        r"'conv-2' does not fit the data: layer 0: .* \[6\] reaches it", LotteryModel, "conv-2", OWN
+    )
     refused("Dense is no keras.Sequential", LotteryModel, keras.layers.Dense(2))
 
 

@@ -66,6 +66,7 @@ def test_floats_that_are_not_in_the_unit_interval_need_another_normalisation():
     wide = X.astype(np.float32)
     refused("floats from 0 to 25., but normalisation 'unit' takes floats from 0 to 1", wide, Y)
     refused("floats from -", X / 255 - 0.5, Y)
+    refused("normalisation: .*'unit', 'standard' or 'none'", X, Y, normalisation="units")
     for choice in ("standard", "none"):
         assert ArrayDataset(wide, Y, normalisation=choice).normalisation == choice
     factor, offset = affine(ArrayDataset(X, Y).load(), "none", np.arange(9, dtype=np.int32))
