@@ -10,14 +10,17 @@ from sqlalchemy.exc import OperationalError
 
 from service.store.database import Database
 
-_OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+_CUT = """
+    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+    AND backend_type = 'client backend'
+"""
 
 
 def cut_all(url: str) -> int:
     """What a restart of Postgres does to connections; how many there were."""
     with psycopg.connect(url, autocommit=True) as own:
-        found = own.execute(f"SELECT pg_terminate_backend(pid, 5000) {_OTHERS}")
-        return found.rowcount
+        return own.execute(_CUT).rowcount
 
 
 def at_once(database: Database, number: int) -> list[int]:
