@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import takewhile
 
 import anyio.to_thread
 import structlog
@@ -68,7 +69,8 @@ class Topic:
             return None
         if not self._tail and number < self._first:
             return None
-        return [event for event in self._tail if event.number > number]
+        newer = list(takewhile(lambda event: event.number > number, reversed(self._tail)))
+        return newer[::-1]
 
     async def _follow(self, job_id: str, database: Database) -> None:
         """Read new events whenever woken, and now and then in case a wake was lost."""
