@@ -63,9 +63,10 @@ def stored(database, job: str) -> dict[str, str]:
 
 
 def drawing() -> list[psutil.Process]:
-    """The drawing processes of this one's APIs."""
+    """The drawing processes of this one's APIs that are alive."""
     below = psutil.Process().children(recursive=True)
-    return [one for one in below if "service.drawing" in " ".join(one.cmdline())]
+    alive = [one for one in below if one.status() != psutil.STATUS_ZOMBIE]
+    return [one for one in alive if "service.drawing" in " ".join(one.cmdline())]
 
 
 def test_pictures_are_listed_before_they_are_drawn_and_drawn_by_the_first_fetch(api, database, job):
