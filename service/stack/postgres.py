@@ -26,7 +26,7 @@ _LONGEST_PLACE = 80
 _TEMPORARY = "lth-socket-"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
-_THROWAWAY = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
+_THROWAWAY = ["fsync=off", "full_page_writes=off"]
 """For tests: a crash of the machine may lose everything, a crash of the server nothing."""
 
 

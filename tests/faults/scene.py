@@ -154,8 +154,8 @@ def scene(disk: str | None = None) -> Iterator[Scene]:
     With `disk`, the blobs lie on a file system of that size, where one may be mounted.
     """
     with parts() as own, _mounted(own.directory / "disk", disk) as folder:
-        postgres = Postgres.at(own.directory / "postgres", durable=False)
-        valkey = Valkey(own.directory / "valkey", durable=False)
+        postgres = Postgres.at(own.directory / "postgres")
+        valkey = Valkey(own.directory / "valkey")
         settings = Settings(
             database_url=postgres.url(DATABASE),
             broker_url=valkey.url,

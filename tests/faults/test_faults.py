@@ -5,8 +5,11 @@ it is real: the API, Postgres, Valkey, beat, workers with TensorFlow, blobs in a
 """
 
 import random
+import signal
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psutil
@@ -17,7 +20,7 @@ from service.store.states import JobState
 from service.store.tables import Event, Job, Run
 from tests.faults.inject import FAULTS
 from tests.faults.scene import Scene, scene
-from tests.faults.storm import arrays, finish, judge, peace, storm
+from tests.faults.storm import arrays, document, finish, judge, peace, storm
 from tests.worker.rig import eventually, pid_of
 
 pytestmark = pytest.mark.timeout(3600)
@@ -94,6 +97,28 @@ def test_jobs_survive_a_death_of_each_part(there: Scene) -> None:
     finish(there, job_ids, 300)
     judge(there, job_ids, undisturbed)
     assert sum(tally.injected.values()) == sum(wanted.values())
+
+
+@pytest.mark.slow
+def test_no_acknowledged_submit_is_lost_by_crashes_of_postgres() -> None:
+    with scene() as there, ThreadPoolExecutor(6) as clients:
+        there.end("worker")
+        over = threading.Event()
+
+        def submit_on() -> list[str]:
+            taken = []
+            while not over.is_set():
+                taken.append(there.submit(document(0)))
+            return taken
+
+        submitting = [clients.submit(submit_on) for _ in range(6)]
+        for _ in range(10):
+            time.sleep(random.uniform(0.5, 2))
+            there.restart("postgres", signal.SIGQUIT)
+        over.set()
+        acknowledged = [job_id for client in submitting for job_id in client.result()]
+        with there.database.transaction() as session:
+            assert set(session.scalars(select(Job.id))) == set(acknowledged)
 
 
 @pytest.mark.slow
