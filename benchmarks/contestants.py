@@ -215,6 +215,7 @@ def products(epochs: int) -> Timed:
     def work() -> int:
         done = [pool.submit(_multiply, steps) for _ in range(2)]
         WATCH.on(lambda: [one.result() for one in done])()
+        pool.shutdown()
         return 2 * steps * BATCH
 
     return work
