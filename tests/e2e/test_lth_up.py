@@ -186,10 +186,14 @@ def test_a_backup_of_a_running_stack_fills_another_place(
     assert "stop the stack" in refused.stderr
 
 
-def test_a_job_survives_the_stop_and_the_next_start(stack: LocalStack, job: str) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_job_survives_the_stop_and_the_next_start(
+    stack: LocalStack, job: str, number: signal.Signals
+) -> None:
     unfinished = stack.json("submit", "-", stdin=SECONDS)["id"]
     processes = stack.processes()
-    assert stack.stop(signal.SIGTERM) == 0
+    assert len(processes) >= 7
+    assert stack.stop(number) == 0
     assert not [process for process in processes if alive(process)]
     assert stack.place.running() is None
     stack.start()
