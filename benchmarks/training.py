@@ -73,7 +73,7 @@ CONTESTS = (
     ),
     Contest(
         "Conv-2, images of CIFAR-10's shape, batch 60",
-        2,
+        6,
         {"engine-conv": {}, "tensorflow-conv": {}, "keras-fit-conv": {}},
         (("engine-conv", "tensorflow-conv", 1.0), ("engine-conv", "keras-fit-conv", 1.5)),
     ),
