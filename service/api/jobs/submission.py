@@ -52,7 +52,6 @@ class Options(BaseModel):
         default="never",
         description="'if_finished' answers with a finished job of yours that had the same spec",
     )
-
     webhook: HttpUrl | None = Field(
         default=None, description="an address that is called when the job ends, signed"
     )
