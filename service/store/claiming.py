@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from lth.plan import PlannedRun, RunKind
 from service.settings import Settings
-from service.store import budgets
+from service.store import budgets, owners
 from service.store.events import CHANNEL, EventKind
 from service.store.leases import Lease
 from service.store.tables import Run
@@ -45,7 +45,8 @@ _NEXT = text(
         AND (o.max_running IS NULL OR coalesce(a.number, 0) < o.max_running)
         ORDER BY
             coalesce(a.number, 0) / o.weight,
-            o.usage * 0.5 ^ (extract(epoch FROM now() - o.usage_at) / :half_life) / o.weight,
+            o.usage / o.weight
+                * 0.5 ^ least(extract(epoch FROM now() - o.usage_at) / :half_life, :most),
             o.name
     ),
     chosen AS (
@@ -142,15 +143,7 @@ def claim(
     """Take the best queued run of the first of `pools` that has one."""
     session.execute(_TURN_COMES, {"turn": _TURN})
     for pool in pools:
-        run = session.execute(
-            _NEXT,
-            {
-                "pool": pool,
-                "worker_id": worker_id,
-                "lease": settings.lease,
-                "half_life": settings.usage_half_life_seconds,
-            },
-        ).one_or_none()
+        run = session.execute(_NEXT, _parameters(pool, worker_id, settings)).one_or_none()
         if run is not None:
             return _claimed(session, run, worker_id)
     return None
@@ -160,6 +153,16 @@ def waiting(session: Session, pool: str) -> bool:
     """Whether a pool has a queued run, whoever may claim it."""
     found = select(Run.id).where(Run.state == "queued", Run.pool == pool).limit(1)
     return session.scalar(found) is not None
+
+
+def _parameters(pool: str, worker_id: str, settings: Settings) -> dict[str, object]:
+    return {
+        "pool": pool,
+        "worker_id": worker_id,
+        "lease": settings.lease,
+        "half_life": settings.usage_half_life_seconds,
+        "most": owners.MOST_HALF_LIVES,
+    }
 
 
 def _claimed(session: Session, run: Row[Any], worker_id: str) -> Claimed:

@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 
 from lth.results import RunResult
 from service.settings import Settings
-from service.store import budgets, dependents, trunks
+from service.store import budgets, dependents, owners, trunks
 from service.store.blobs import Blob
 from service.store.events import EventKind, New
 from service.store.leases import Lease, held
 from service.store.settling import settle
 from service.store.states import Reason, RunState
-from service.store.tables import Artifact, Owner, Result, Run
+from service.store.tables import Artifact, Result, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,21 +193,8 @@ def _end(session: Session, lease: Lease, settings: Settings, **values: Any) -> l
     ).one_or_none()
     if row is None:
         raise lease.lost
-    _count_usage(session, row[0], float(row[1]), settings.usage_half_life_seconds)
+    owners.count_usage(session, row[0], float(row[1]), settings.usage_half_life_seconds)
     return budgets.end_waiting(session, lease.job_id)
-
-
-def _count_usage(session: Session, owner: str, seconds: float, half_life: float) -> None:
-    since = func.extract("epoch", func.clock_timestamp() - Owner.usage_at)
-    session.execute(
-        update(Owner)
-        .where(Owner.name == owner)
-        .values(
-            usage=Owner.usage * func.power(0.5, since / half_life) + seconds,
-            usage_at=func.clock_timestamp(),
-        )
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _requeue(session: Session, lease: Lease, settings: Settings, why: str, losses: int) -> None:

@@ -11,6 +11,10 @@ from service.store.errors import NotThere, QuotaExceeded
 from service.store.states import FINISHED_JOB, RunState
 from service.store.tables import Job, Owner, Run, StoredDataset
 
+MOST_HALF_LIVES = 100
+"""Use longer ago counts as if it were of then. Postgres refuses a power that is too small for a
+number, as that of 45 days with half-lives of an hour is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
@@ -75,6 +79,18 @@ def holdings(session: Session, name: str) -> Holdings:
         running_runs=session.scalar(running) or 0,
         unfinished_jobs=session.scalar(jobs) or 0,
         stored_bytes=session.scalar(stored) or 0,
+    )
+
+
+def count_usage(session: Session, name: str, seconds: float, half_life: float) -> None:
+    """Add seconds on a device to what an owner used lately."""
+    since = func.extract("epoch", func.clock_timestamp() - Owner.usage_at)
+    faded = func.power(0.5, func.least(since / half_life, MOST_HALF_LIVES))
+    session.execute(
+        update(Owner)
+        .where(Owner.name == name)
+        .values(usage=Owner.usage * faded + seconds, usage_at=func.clock_timestamp())
+        .execution_options(synchronize_session=False)
     )
 
 

@@ -3,7 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from sqlalchemy import text, update
+import pytest
+from sqlalchemy import select, text, update
 
 from service.settings import Settings
 from service.store import claiming, events, finishing, jobs, owners
@@ -115,18 +116,25 @@ def test_weights_share_the_workers(submit: Submit, claim: Claim, database: Datab
     assert (running.count("ann"), running.count("bob")) == (6, 3)
 
 
+@pytest.mark.parametrize("half_lives", [30, 10_000])
 def test_use_in_the_past_is_forgotten(
-    submit: Submit, claim: Claim, database: Database, settings: Settings
+    half_lives: int, submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     submit(owner="ann")
     submit(owner="bob")
-    long_ago = timedelta(seconds=30 * settings.usage_half_life_seconds)
+    long_ago = timedelta(seconds=half_lives * settings.usage_half_life_seconds)
     with database.transaction() as session:
         session.execute(update(Owner).where(Owner.name == "ann").values(
             usage=1e6, usage_at=Owner.usage_at - long_ago))  # fmt: skip
         session.execute(update(Owner).where(Owner.name == "bob").values(usage=60.0))
 
-    assert owner_of(claim()) == "ann"
+    claimed = claim()
+    assert owner_of(claimed) == "ann"
+    took_a_minute(database, claimed)
+    succeed(database, settings, claimed)
+    with database.transaction() as session:
+        usage = session.scalars(select(Owner.usage).where(Owner.name == "ann")).one()
+    assert usage == pytest.approx(60, abs=5)
 
 
 def test_quota_of_running_runs_holds_even_for_claims_at_once(
@@ -220,10 +228,8 @@ def test_claim_reads_little_however_long_the_queue_is(
     with database.transaction() as session:
         session.execute(claiming._TURN_COMES, {"turn": claiming._TURN})
         explain = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {claiming._NEXT.text}")
-        [plan] = session.execute(
-            explain,
-            {"pool": "cpu", "worker_id": "w", "lease": settings.lease, "half_life": 3600.0},
-        ).scalar_one()
+        parameters = claiming._parameters("cpu", "w", settings)
+        [plan] = session.execute(explain, parameters).scalar_one()
 
     touched = plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
     assert touched < 200, plan
