@@ -5,18 +5,16 @@ must be compiled is compiled before the clock starts, for all of them.
 """
 
 import json
-import multiprocessing
 import os
 import resource
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from itertools import pairwise
 from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
 
+from benchmarks.floors import convolutions, products
 from benchmarks.watch import WATCH
 from benchmarks.workload import BATCH, HELD, RATE, TRIALS, VALIDATION, cifar, job, mnist
 
@@ -55,11 +53,11 @@ def keras_fit(network: str, epochs: int, times: int = 1) -> Timed:
     x, y = arrays.x_train.astype(np.float32) / np.float32(255), arrays.y_train
     facts = spec.dataset.facts
     built = Blueprint.of_spec(spec.network, facts.shape, facts.classes).build()
-    config = [keras.layers.serialize(layer) for layer in built.layers]
+    config: list[Any] = [keras.layers.serialize(layer) for layer in built.layers]
     for layer in config:
         if layer["class_name"] == "HashedDropout":
             layer.update(class_name="Dropout", module="keras.layers", registered_name=None)
-    model = keras.Sequential([keras.layers.deserialize(layer) for layer in config])
+    model: Any = keras.Sequential([keras.layers.deserialize(layer) for layer in config])
     model.build((None, *facts.shape))
     model.compile(
         keras.optimizers.Adam(RATE),
@@ -202,41 +200,6 @@ def jax_scan(epochs: int, trials: int = 1) -> Timed:
     return lambda: train(epochs)
 
 
-def products(epochs: int) -> Timed:
-    """Nothing but the matrix products of the training steps, in NumPy, a process a core.
-
-    No training of this network in float32 can be faster than its products.
-    """
-    pool = ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
-    steps = job("lenet", epochs).training.iterations(60_000 - VALIDATION)
-    for done in [pool.submit(_multiply, 100) for _ in range(2)]:
-        done.result()
-
-    def work() -> int:
-        done = [pool.submit(_multiply, steps) for _ in range(2)]
-        WATCH.on(lambda: [one.result() for one in done])()
-        pool.shutdown()
-        return 2 * steps * BATCH
-
-    return work
-
-
-def _multiply(steps: int) -> None:
-    rng = np.random.default_rng(0)
-    sizes = (784, 300, 100, 10)
-    values = [rng.random((BATCH, size), np.float32) for size in sizes]
-    kernels = [rng.random(shape, np.float32) for shape in pairwise(sizes)]
-    outputs = [np.empty_like(value) for value in values]
-    gradients = [np.empty_like(kernel) for kernel in kernels]
-    for _ in range(steps):
-        for number, kernel in enumerate(kernels):
-            np.matmul(values[number], kernel, out=outputs[number + 1])
-        for number in reversed(range(len(kernels))):
-            np.matmul(values[number].T, outputs[number + 1], out=gradients[number])
-            if number > 0:
-                np.matmul(outputs[number + 1], kernels[number].T, out=outputs[number])
-
-
 def workers(epochs: int, experiments: int, trials: int) -> Timed:
     """A whole job's runs through two worker processes of one thread each."""
     from benchmarks.two_workers import TwoWorkers
@@ -274,6 +237,7 @@ CONTESTANTS: dict[str, Callable[[int], Timed]] = {
     "session": lambda epochs: workers(epochs, 10, 1),
     "keras-fit-pairs": lambda epochs: keras_fit("lenet", epochs, 4),
     "products": products,
+    "convolutions": convolutions,
 }
 
 

@@ -1,7 +1,7 @@
 """``make bench``: the engine beside what one would use instead, on this machine, in one run.
 
 Contestants take turns, each in a process of its own, and every one of them has both cores to
-itself while it runs. The figure of a contestant is its median over the rounds.
+itself while it runs. Figures are medians over the rounds; ratios are taken round by round.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from rich.table import Table
 
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 """How a worker's child runs on a CPU; a notebook has all cores for one run."""
+ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Contest:
         environment: of each contestant.
         marks: one contestant, another, and how many times as fast the one shall be.
         parts: of a contestant that does only one part in so many of the work, many times the same.
+        floor: the contestant that does nothing but what the arithmetic needs.
     """
 
     title: str
@@ -38,6 +40,7 @@ class Contest:
     environment: dict[str, dict[str, str]]
     marks: tuple[tuple[str, str, float], ...]
     parts: dict[str, int] = field(default_factory=dict)
+    floor: str = ""
 
 
 CONTESTS = (
@@ -50,8 +53,10 @@ CONTESTS = (
             "engine-thread": ONE_THREAD,
             "keras-fit": {},
             "jax-scan": {},
+            "products": ONE_BLAS_THREAD,
         },
         (("engine", "keras-fit", 4.5), ("engine-noise", "engine", 0.8)),
+        floor="products",
     ),
     Contest(
         "the same, five trials",
@@ -60,9 +65,10 @@ CONTESTS = (
             "two-workers": {},
             "keras-fit-five": {},
             "jax-vmap": {},
-            "products": {"OPENBLAS_NUM_THREADS": "1"},
+            "products": ONE_BLAS_THREAD,
         },
         (("two-workers", "keras-fit-five", 9.0), ("two-workers", "jax-vmap", 1.5)),
+        floor="products",
     ),
     Contest(
         "a session of ten experiments on one trunk, and ten separate pairs of fits",
@@ -74,8 +80,9 @@ CONTESTS = (
     Contest(
         "Conv-2, images of CIFAR-10's shape, batch 60",
         6,
-        {"engine-conv": {}, "tensorflow-conv": {}, "keras-fit-conv": {}},
+        {"engine-conv": {}, "tensorflow-conv": {}, "keras-fit-conv": {}, "convolutions": {}},
         (("engine-conv", "tensorflow-conv", 1.0), ("engine-conv", "keras-fit-conv", 1.5)),
+        floor="convolutions",
     ),
 )
 
@@ -94,6 +101,7 @@ ABOUT = {
     "jax-scan": "JAX, lax.scan over an epoch",
     "jax-vmap": "JAX, vmap over five trials",
     "products": "NumPy, the matrix products alone, two processes",
+    "convolutions": "TensorFlow, convolutions and products alone",
 }
 
 
@@ -131,29 +139,42 @@ def _turn(name: str, epochs: int, environment: dict[str, str]) -> dict[str, Any]
 def _table(contest: Contest, told: dict[str, list[dict[str, Any]]]) -> Table:
     # A contestant's work is its own; work is compared by the time that the whole of it takes.
     seconds = {
-        name: median(turn["seconds"] for turn in turns) * contest.parts.get(name, 1)
+        name: [turn["seconds"] * contest.parts.get(name, 1) for turn in turns]
         for name, turns in told.items()
     }
+    speeds = {name: [t["samples"] / t["seconds"] for t in turns] for name, turns in told.items()}
     table = Table(title=contest.title, title_justify="left")
-    for column, justify in (("contestant", "left"), *((c, "right") for c in _COLUMNS)):
-        table.add_column(column, justify=justify)
+    table.add_column("contestant")
+    for column in _COLUMNS:
+        table.add_column(column, justify="right")
     for name, turns in told.items():
-        speeds = [turn["samples"] / turn["seconds"] for turn in turns]
         table.add_row(
             ABOUT[name],
-            f"{median(speeds):,.0f}",
-            f"{min(speeds):,.0f} to {max(speeds):,.0f}",
-            f"{seconds[name]:.1f}",
+            *_middle_and_range(speeds[name], ",.0f"),
+            f"{median(seconds[name]):.1f}",
             f"{median(turn['peak_mb'] for turn in turns):,.0f}",
             f"{median(turn['compiled'] for turn in turns):.0%}",
         )
     for name, other, mark in contest.marks:
-        ratio = seconds[other] / seconds[name]
         table.add_section()
-        table.add_row(
-            f"{ABOUT[name]} : {ABOUT[other]}", f"{ratio:.2f}x", f"mark {mark}x", "", "", ""
-        )
+        ratios = _in_turn(seconds[other], seconds[name])
+        held_against = f"{ABOUT[name]} : {ABOUT[other]}"
+        table.add_row(held_against, *_middle_and_range(ratios, ".2f"), f"mark {mark}")
+    if contest.floor:
+        table.add_section()
+        first = contest.marks[0][0]
+        shares = _in_turn(speeds[first], speeds[contest.floor])
+        table.add_row(f"{ABOUT[first]} : the floor", *_middle_and_range(shares, ".2f"))
     return table
+
+
+def _in_turn(these: list[float], those: list[float]) -> list[float]:
+    """The ratio of each round: turns of one round are near in time, on a machine that drifts."""
+    return [this / that for this, that in zip(these, those, strict=True)]
+
+
+def _middle_and_range(values: list[float], form: str) -> tuple[str, str]:
+    return f"{median(values):{form}}", f"{min(values):{form}} to {max(values):{form}}"
 
 
 _COLUMNS = ("samples/s", "range", "seconds", "peak MB", "compiled")

@@ -13,6 +13,8 @@ from lth.spec import Spec, parse_spec
 BATCH = 60
 RATE = 1.2e-3
 VALIDATION = 5_000
+IMAGES = 2_400
+"""For training convolutions, which take their time."""
 HELD = 120
 """Of the few images for convolutions: for validation, and as many for testing."""
 TRIALS = 5
@@ -73,4 +75,4 @@ def made_up(shape: tuple[int, ...], train: int, test: int) -> Arrays:
 
 def cifar() -> Arrays:
     """A little made-up data of CIFAR-10's shape: convolutions take their time."""
-    return made_up((32, 32, 3), 2_400 + HELD, HELD)
+    return made_up((32, 32, 3), IMAGES + HELD, HELD)
