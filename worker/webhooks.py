@@ -3,6 +3,7 @@
 The signature is that of Standard Webhooks: HMAC-SHA256 over ``id.timestamp.body``.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -23,7 +24,6 @@ from service.store.webhooks import Call
 
 _AT_ONCE = 8
 _NAT64 = IPv6Network("64:ff9b::/96")
-_TIMEOUT = httpx.Timeout(10.0)
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ class Courier:
 
     settings: Settings
     database: Database
+    seconds: float = 20.0
+    """The longest that a call may take, from the connection to the head of the answer."""
 
     def __post_init__(self) -> None:
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="webhook")
@@ -45,6 +47,9 @@ class Courier:
 
     def round(self) -> None:
         """Start the calls that are due, as many as there is room for; returns before they end."""
+        for call in self._under_way:
+            if call.done() and (error := call.exception()):
+                log.error("what came of a webhook could not be noted", exc_info=error)
         self._under_way = [call for call in self._under_way if not call.done()]
         room = _AT_ONCE - len(self._under_way)
         if room == 0:
@@ -76,23 +81,32 @@ class Courier:
         }
         # The address that was looked at is the one that is called: a name could change meanwhile.
         pinned = url.copy_with(host=address)
+        request = httpx.Request(
+            "POST",
+            pinned,
+            content=content,
+            headers=headers,
+            extensions={"sni_hostname": url.host},
+        )
         try:
-            with (
-                httpx.Client(timeout=_TIMEOUT, trust_env=False) as client,
-                client.stream(
-                    "POST",
-                    pinned,
-                    content=content,
-                    headers=headers,
-                    extensions={"sni_hostname": url.host},
-                ) as response,
-            ):
-                status = response.status_code  # Its body is nothing to us, and is not read.
+            status = asyncio.run(self._status(request))
+        except TimeoutError:
+            raise NotCalled(f"{url.host} did not answer within {self.seconds:g} s") from None
         except httpx.HTTPError as error:
             why = str(error) or type(error).__name__
             raise NotCalled(f"{url.host} cannot be called: {why}") from None
         if not 200 <= status < 300:
             raise NotCalled(f"{url.host} answered {status}; right would be 2xx")
+
+    async def _status(self, request: httpx.Request) -> int:
+        """The status of the answer, whose body is nothing to us, and is not read.
+
+        Only asyncio bounds a call as a whole; httpx bounds each wait for the next byte.
+        """
+        async with asyncio.timeout(self.seconds), httpx.AsyncClient(trust_env=False) as client:
+            response = await client.send(request, stream=True)
+            await response.aclose()
+            return response.status_code
 
 
 def signed(settings: Settings, name: str, content: bytes, now: int | None = None) -> dict[str, str]:

@@ -6,13 +6,16 @@ import hmac
 import json
 import threading
 import time
+from concurrent.futures import wait
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
 
 import httpx
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
+from sqlalchemy.exc import ProgrammingError
 
 from lth.plan import plan
 from lth.spec import parse_spec
@@ -23,6 +26,7 @@ from service.store.database import Database
 from service.store.states import JobState
 from service.store.submitting import Submission, submit
 from service.store.tables import Job, Webhook
+from service.store.webhooks import Call
 from worker.webhooks import Courier, NotCalled, is_public, resolve, signed
 
 SECRET = "a secret of some length"
@@ -34,6 +38,7 @@ class Receiver:
     def __init__(self) -> None:
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.answers = [200]
+        self.pause = 0.0
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -41,11 +46,19 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 receiver.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
                 status = receiver.answers.pop(0) if receiver.answers else 200
+                if receiver.pause:
+                    self.drip()
                 self.send_response(status)
                 if status == 302:
                     self.send_header("Location", "/elsewhere")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
+
+            def drip(self) -> None:
+                with suppress(OSError):
+                    for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"a" * 50:
+                        self.wfile.write(bytes([byte]))
+                        time.sleep(receiver.pause)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -170,6 +183,27 @@ def test_a_retried_job_is_told_of_again(database, courier, job, receiver):
         webhooks.reset(session, job)
     go_round(courier)
     assert len(receiver.got) == 2
+
+
+def test_an_address_that_answers_ever_so_slowly_is_not_waited_for(database, courier, job, receiver):
+    """Each byte comes in time: only a bound on the whole call ends it."""
+    courier.seconds = 0.5
+    receiver.pause = 0.2
+    end(database, job)
+    go_round(courier)
+    assert "0.5 s" in (hook(database).error or "")
+
+
+def test_a_call_whose_end_cannot_be_noted_is_logged(database, courier, job, caplog):
+    end(database, job)
+    with database.transaction() as session:
+        session.execute(text("DROP TABLE webhooks CASCADE"))
+    call = Call(job, "http://localhost:1/", 0, {})
+    courier._under_way = [courier._threads.submit(courier.deliver, call)]
+    wait(courier._under_way)
+    with suppress(ProgrammingError):
+        courier.round()
+    assert "webhooks" in caplog.text
 
 
 def test_private_addresses_are_not_called(database, database_url, job, receiver):
