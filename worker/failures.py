@@ -1,5 +1,8 @@
 """What an exception in a run means for the person who submitted it."""
 
+import re
+from dataclasses import replace
+
 from pydantic import ValidationError
 
 from lth.errors import Diverged, LotteryError
@@ -9,10 +12,23 @@ from service.store.states import Reason
 
 _MEMORY_ERRORS = frozenset({"ResourceExhaustedError", "_ArrayMemoryError", "OutOfMemoryError"})
 """By name: this module must not import TensorFlow to know its exceptions."""
+_UNHOLDABLE = re.compile("[\\0\\ud800-\\udfff]")
+_MOST_SAID = 4_000
 
 
 def failure_of(error: BaseException) -> Failure:
-    """The reason, and a message that says what happened and what can be done."""
+    """The reason, and a message that says what happened and what can be done.
+
+    Whatever an exception says, the message is one that Postgres can hold, and not long.
+    """
+    failure = _failure_of(error)
+    message = _UNHOLDABLE.sub("?", failure.message)
+    if len(message) > _MOST_SAID:
+        message = f"{message[: _MOST_SAID // 2]} [...] {message[-_MOST_SAID // 2 :]}"
+    return replace(failure, message=message)
+
+
+def _failure_of(error: BaseException) -> Failure:
     if isinstance(error, Diverged):
         advice = "try a smaller learning rate, a warm-up, or gradient clipping"
         return Failure(Reason.DIVERGED, f"{error}; {advice}")

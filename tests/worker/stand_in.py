@@ -1,7 +1,7 @@
 """A stand-in for `lth.execution`: quick, deterministic, and as ill-behaved as a spec's labels say.
 
 Labels: ``levels`` (2), ``seconds`` of a level (0), ``fail`` (at the last level: ``diverged``,
-``memory``, ``bug``, ``user``), ``kill`` (SIGKILL to itself at the last level), ``hang``,
+``memory``, ``bug``, ``user``, ``noise``), ``kill`` (SIGKILL to itself at the last level), ``hang``,
 ``show`` (a variable of the environment).
 """
 
@@ -84,6 +84,8 @@ def _misbehave(spec: Spec) -> None:
         case "bug":
             print("something on the way to the defect")
             raise KeyError("defect")
+        case "noise":
+            raise ValueError("noise: \0 \udc80 " + 1_000_000 * "x")
 
 
 def _result(run: PlannedRun, levels: int, reused: bool) -> RunResult:

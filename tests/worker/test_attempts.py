@@ -55,6 +55,7 @@ def test_second_job_with_the_same_trunk_reuses_it(workers: Rig) -> None:
         ("memory", Reason.OUT_OF_MEMORY, "smaller batch"),
         ("user", Reason.USER_ERROR, "this cannot be"),
         ("bug", Reason.INTERNAL, "KeyError: 'defect'"),
+        ("noise", Reason.INTERNAL, "noise: ? ? xxx"),
     ],
 )
 def test_failure_says_why_and_what_to_do(
@@ -65,6 +66,7 @@ def test_failure_says_why_and_what_to_do(
     [run] = workers.runs(job.id)
     assert (job.state, run.failure_reason) == (JobState.FAILED, reason)
     assert said in (run.failure_message or "")
+    assert len(run.failure_message or "") < 10_000
     assert job.failure is not None
     assert job.failure["reason"] == reason
     assert "Traceback" in (run.log_tail or "")
