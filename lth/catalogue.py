@@ -40,7 +40,9 @@ class CatalogueEntry(BaseModel):
     model_config = ConfigDict(frozen=True, serialize_by_alias=True)
 
     kind: str = Field(description="the name that a spec gives as 'kind'")
-    aliases: tuple[str, ...] = Field(description="other names that are accepted for it")
+    aliases: tuple[str, ...] = Field(
+        description="short names that may stand in a spec instead of the whole object"
+    )
     summary: str = Field(description="what it is, in a line")
     description: str = Field(description="the same at length, with the papers it comes from")
     parameters: dict[str, Any] = Field(

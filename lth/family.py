@@ -25,7 +25,7 @@ class Member(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ByName:
-    """Lets a family's field be written as a bare kind, and accepts the original's short names."""
+    """Lets a family's field be written as a bare kind, or as the original's short name for it."""
 
     aliases: Mapping[str, str] = field(default_factory=dict)
 
@@ -41,12 +41,7 @@ class ByName:
         )
 
     def _in_full(self, value: Any) -> Any:
-        if isinstance(value, str):
-            value = {"kind": value}
-        if isinstance(value, dict) and isinstance(value.get("kind"), str):
-            kind: str = value["kind"]
-            return {**value, "kind": self.aliases.get(kind, kind)}
-        return value
+        return {"kind": self.aliases.get(value, value)} if isinstance(value, str) else value
 
 
 def aliases_of(family: Any) -> Mapping[str, str]:

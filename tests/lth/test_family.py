@@ -30,7 +30,7 @@ ALL = [
 ]
 
 
-@pytest.mark.parametrize("written", ["apple", {"kind": "apple"}, "ap", {"kind": "ap", "weight": 1}])
+@pytest.mark.parametrize("written", ["apple", {"kind": "apple"}, "ap"])
 def test_a_member_may_be_written_by_its_bare_kind_or_its_alias(written):
     assert FRUIT.validate_python(written) == Apple(kind="apple")
 
@@ -39,8 +39,11 @@ def test_a_member_itself_is_taken_as_it_is():
     assert FRUIT.validate_python(Pear(kind="pear", stalk=2)).stalk == 2
 
 
-@pytest.mark.parametrize("written", ["pear", "plum", {"kind": "apple", "stalk": 1}, {}, 3, None])
+@pytest.mark.parametrize(
+    "written", ["pear", "plum", {"kind": "apple", "stalk": 1}, {"kind": "ap"}, {}, 3, None]
+)
 def test_what_is_no_member_is_refused(written):
+    """Nor is an alias within an object, which the schema does not allow either."""
     with pytest.raises(ValidationError):
         FRUIT.validate_python(written)
 

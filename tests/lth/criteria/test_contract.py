@@ -91,4 +91,3 @@ def test_every_alias_names_a_member():
     adapter = TypeAdapter(Criterion)
     for alias, kind in ALIASES.items():
         assert adapter.validate_python(alias).kind == kind
-        assert adapter.validate_python({"kind": alias}).kind == kind
