@@ -1,7 +1,9 @@
 """Where training happens, and the data set as it lies there."""
 
+import platform
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,15 +101,28 @@ class DeviceData:
         return rows[: steps * batch_size].reshape(steps, batch_size).astype(np.int32)
 
 
+def on_cpu() -> bool:
+    """Whether training happens on the CPU, for want of a GPU."""
+    return not tf.config.list_physical_devices("GPU")
+
+
 def device_kind() -> str:
-    """What kind of device trains here: "cpu", or the GPU's name.
+    """What kind of device trains here: the GPU's name, or "cpu" and the processor's.
 
     Runs on the same kind give the same bytes; between kinds they agree only closely.
     """
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return "cpu"
-    return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu"))
+    if on_cpu():
+        return f"cpu: {_processor()}"
+    gpu = tf.config.list_physical_devices("GPU")[0]
+    return str(tf.config.experimental.get_device_details(gpu).get("device_name", "gpu"))
+
+
+def _processor() -> str:
+    """The processor's name where the system tells it, else its instruction set's."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text().splitlines() if told.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(iter(names), platform.processor() or platform.machine())
 
 
 _on_device: OrderedDict[str, tuple[Any, Any, Any, Any]] = OrderedDict()

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from lth.engine.augmentation import augmented
-from lth.engine.device import DeviceData, Split, device_kind
+from lth.engine.device import DeviceData, Split, on_cpu
 from lth.engine.network import (
     Blueprint,
     PrunablePlace,
@@ -69,7 +69,7 @@ class Program:
         self.blueprint = blueprint
         self.model = blueprint.build()
         self.places: tuple[PrunablePlace, ...] = prunable(self.model, output)
-        self.xla = device_kind() != "cpu" or not blueprint.convolves
+        self.xla = not (on_cpu() and blueprint.convolves)
         self._weights = weight_variables(self.model)
         self._optimizer = _built(optimizer, self.model)
         self._slots = {variable.path: variable for variable in self._optimizer.variables}
