@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 import structlog
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from lth.artifacts import Artifact
 from lth.errors import Stopped
@@ -17,6 +17,7 @@ from lth.spec import parse_spec
 from service.store import finishing, keeping, trunks
 from service.store.blobs import Blob, StorageFailed
 from service.store.claiming import Claimed
+from service.store.database import AWAY
 from service.store.errors import LeaseLost
 from service.store.finishing import Failure, Kept, Success
 from service.store.leases import Lease
@@ -163,7 +164,7 @@ def _patiently(child: Child, observer: RunObserver, write: Callable[[], T]) -> T
     while True:
         try:
             return write()
-        except (OperationalError, StorageFailed, IntegrityError) as error:
+        except (*AWAY, StorageFailed, IntegrityError) as error:
             if observer.order is Order.LEASE_LOST:
                 raise observer.lease.lost from error
             if time.monotonic() + pause > until:

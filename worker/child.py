@@ -13,13 +13,12 @@ from typing import cast
 
 import psutil
 from billiard.process import current_process
-from sqlalchemy.exc import OperationalError
 
 from service.hints import Hints
 from service.settings import Settings
 from service.store import workers
 from service.store.blobs import Blobs
-from service.store.database import Database
+from service.store.database import AWAY, Database
 from service.store.tables import WorkerState
 from service.store.workers import WorkerFacts
 from worker import devices, node
@@ -100,7 +99,7 @@ def report_state(child: Child, state: WorkerState, why: str | None = None) -> No
     try:
         with child.database.transaction() as session:
             workers.report(session, child.id, state, memory_used=child.memory_used(), why=why)
-    except OperationalError as error:
+    except AWAY as error:
         log.warning("the registry of workers cannot be reached: %s", error)
 
 
@@ -117,7 +116,7 @@ def _register(child: Child) -> None:
     try:
         with child.database.transaction() as session:
             workers.register(session, facts)
-    except OperationalError as error:
+    except AWAY as error:
         log.warning("the registry of workers cannot be reached: %s", error)
 
 

@@ -78,22 +78,17 @@ def pin(gpu: Gpu | None) -> None:
 
 
 def one_thread() -> None:
-    """Give every numeric library of this process, and of its children, one thread."""
+    """Give every numeric library of this process's children one thread, unless told otherwise."""
     for name in THREADS:
         os.environ.setdefault(name, "1")
 
 
 def configure_tensorflow(gpu: Gpu | None) -> None:
-    """Apply the same to TensorFlow, if it was imported and before it computes anything."""
+    """Let TensorFlow take a GPU's memory as it needs it, if it was imported already."""
     tensorflow = sys.modules.get("tensorflow")
-    if tensorflow is None:
-        return
-    if gpu:
+    if tensorflow and gpu:
         for device in tensorflow.config.list_physical_devices("GPU"):
             tensorflow.config.experimental.set_memory_growth(device, True)
-    else:
-        tensorflow.config.threading.set_intra_op_parallelism_threads(1)
-        tensorflow.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def refusal(gpu: Gpu, memory: GpuMemory, own_pid: int, share: float) -> str | None:

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 
-from sqlalchemy.exc import OperationalError
-
 from service.store import budgets, finishing, leases, workers
+from service.store.database import AWAY
 from service.store.errors import LeaseLost
 from service.store.finishing import Failure
 from service.store.states import Reason
@@ -87,7 +86,7 @@ def _renew(child: Child, observer: RunObserver) -> None:
             workers.report(session, child.id, state, run_id=lease.run_id, memory_used=used)
     except LeaseLost:
         observer.give(Order.LEASE_LOST)
-    except OperationalError as error:
+    except AWAY as error:
         log.warning("the lease on %s could not be renewed: %s", lease.key, error)
 
 
@@ -96,7 +95,7 @@ def _look_at_the_budget(child: Child, observer: RunObserver) -> float:
     try:
         with child.database.transaction() as session:
             budget = budgets.of_job(session, observer.lease.job_id)
-    except OperationalError as error:
+    except AWAY as error:
         log.warning("the time of %s could not be looked at: %s", observer.lease.job_id, error)
         return child.settings.heartbeat_seconds
     if budget is not None and budget.left <= 0:
@@ -115,6 +114,7 @@ def _end_the_deaf(child: Child, observer: RunObserver) -> None:
             elif observer.order in TOO_LONG:
                 told = Failure(Reason.TIMEOUT, TOO_LONG[observer.order])
                 finishing.fail(session, lease, told, settings)
-    except (LeaseLost, OperationalError) as error:
+    except (LeaseLost, *AWAY) as error:
         log.warning("its end could not be written: %s", error)
-    os.kill(os.getpid(), signal.SIGKILL)
+    finally:
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -3,10 +3,9 @@
 import logging
 import time
 
-from sqlalchemy.exc import OperationalError
-
 from service.store import claiming, workers
 from service.store.claiming import Claimed
+from service.store.database import AWAY
 from service.store.tables import WorkerState
 from worker.attempt import attempt
 from worker.child import Child, report_state
@@ -51,7 +50,7 @@ def _claim(child: Child) -> Claimed | None:
                 return None
             workers.report(session, child.id, WorkerState.BUSY, run_id=claimed.lease.run_id)
             wake = claiming.waiting(session, claimed.pool) and workers.idle(session, claimed.pool)
-    except OperationalError as error:
+    except AWAY as error:
         log.warning("nothing can be claimed while the database is away: %s", error)
         return None
     log.info("attempt %d at '%s' of %s",

@@ -8,14 +8,14 @@ from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from lth.errors import Stopped
 from lth.running import Progress
 from service.settings import Settings
 from service.store import collecting, keeping, leases
 from service.store.blobs import Blobs, StorageFailed
-from service.store.database import Database
+from service.store.database import AWAY, Database
 from service.store.errors import LeaseLost
 from service.store.events import EventKind, New
 from service.store.leases import Lease
@@ -104,7 +104,7 @@ class RunObserver:
         if self._kept is not None:
             try:
                 self._discard(self._kept)
-            except (OperationalError, StorageFailed) as error:
+            except (*AWAY, StorageFailed) as error:
                 log.warning("a checkpoint is left to the collector: %s", error)
 
     def _discard(self, digest: str) -> None:
@@ -142,7 +142,7 @@ class RunObserver:
                     self.give(Order.CANCEL)
         except LeaseLost:
             self.give(Order.LEASE_LOST)
-        except OperationalError as error:
+        except AWAY as error:
             log.warning("progress could not be written: %s", error)
 
     def _save(self, content: bytes) -> None:
@@ -156,7 +156,7 @@ class RunObserver:
                 self._discard(previous)
         except LeaseLost:
             self.give(Order.LEASE_LOST)
-        except (OperationalError, IntegrityError, StorageFailed) as error:
+        except (*AWAY, IntegrityError, StorageFailed) as error:
             log.warning("a checkpoint could not be saved: %s", error)
 
 

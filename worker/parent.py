@@ -8,12 +8,11 @@ from typing import Any
 
 from celery import bootsteps
 from celery.signals import worker_shutting_down
-from sqlalchemy.exc import OperationalError
 
 from service.hints import Hints
 from service.settings import Settings
 from service.store import finishing, workers
-from service.store.database import Database
+from service.store.database import AWAY, Database
 from worker import node
 from worker.child import DRAIN_SIGNAL
 from worker.sweeping import release
@@ -77,7 +76,7 @@ class Undertaker(bootsteps.StartStopStep):
             if release(self._database, self._settings, leases, "its process died"):
                 for pool in self._pools:
                     self._hints.wake(pool)
-        except OperationalError as error:
+        except AWAY as error:
             log.warning("the runs of a dead child cannot be given back yet: %s", error)
             return False
         return True

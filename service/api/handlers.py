@@ -4,8 +4,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -25,6 +24,7 @@ from service.api.problems import (
 from service.api.tracing import request_id_of
 from service.drawing.artist import NotDrawnNow
 from service.store.blobs import BlobDamaged, BlobMissing, StorageFailed
+from service.store.database import AWAY
 from service.store.errors import (
     BadCursor,
     IdempotencyMismatch,
@@ -59,7 +59,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NotDrawnNow, _undrawn)
     app.add_exception_handler(IntegrityError, _integrity)
     app.add_exception_handler(ClientDisconnect, _gone)
-    for error in (OperationalError, InterfaceError, PoolTimeout):
+    for error in AWAY:
         app.add_exception_handler(error, _database)
     app.add_exception_handler(Exception, _internal)
 

@@ -6,8 +6,14 @@ from select import POLLIN, poll
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import InterfaceError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
+
+AWAY = (OperationalError, InterfaceError, PoolTimeout)
+"""What says that Postgres cannot be reached, or has no connection for us: worth another try."""
+_USED = "lth.used"
 
 
 def make_engine(url: str, pool_size: int = 10) -> Engine:
@@ -25,13 +31,17 @@ def make_engine(url: str, pool_size: int = 10) -> Engine:
     return engine
 
 
-def _refuse_broken(connection: psycopg.Connection[object], *_: object) -> None:
+def _refuse_broken(
+    connection: psycopg.Connection[object], entry: ConnectionPoolEntry, _: object
+) -> None:
     """Have a connection replaced, and all that are as old, if there is something to read on it.
 
     Nobody has asked it anything, so that can only be its end. A look costs no trip to Postgres.
+    One that was just made is not looked at: SQLAlchemy would not make a third.
     """
-    if connection.closed or _readable(connection):
+    if _USED in entry.info and (connection.closed or _readable(connection)):
         raise InvalidatePoolError
+    entry.info[_USED] = True
 
 
 def _readable(connection: psycopg.Connection[object]) -> bool:

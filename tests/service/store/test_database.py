@@ -43,6 +43,16 @@ def test_connections_that_were_cut_are_replaced_unseen(database: Database) -> No
     assert not set(at_once(database, 3)) & set(before)
 
 
+def test_a_connection_that_was_just_made_is_used_whatever_there_is_to_read_on_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while Postgres shuts down: the statement then says that it is away."""
+    at_once(database, 1)
+    monkeypatch.setattr("service.store.database._readable", lambda _: True)
+
+    assert at_once(database, 1)
+
+
 def test_a_statement_by_itself_goes_through_a_new_connection_too(database: Database) -> None:
     at_once(database, 1)
     cut_all(database.url)
