@@ -4,6 +4,7 @@ import os
 import platform
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from lth.papers import Papers
 from lth.problems import valid
 from lth.results import Environment
 from lth.seeds import trial_seed
-from lth.spec import Spec
+from lth.spec import Spec, canonical
 from lth.training import Training
 
 _PACKAGES = ("keras", "lth", "numpy", "tensorflow")
@@ -113,6 +114,15 @@ class Conditions:
     def steps_per_epoch(self) -> int:
         """Optimizer steps of an epoch."""
         return self.training.steps_per_epoch(len(self.data.train))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of all that trials of an experiment have in common before its first step.
+
+        That is all but the seed: network, data, training.
+        """
+        said = (self.blueprint.key, self.data.identity, canonical(self.training), self.output or "")
+        return sha256("\n".join(said).encode()).hexdigest()
 
     @cached_property
     def initial_weights(self) -> Weights:

@@ -14,7 +14,7 @@ from lth.errors import SpecError
 from lth.mask_actions import PrunedWeights, pruned_values
 from lth.masks import Mask, PrunableLayer, all_kept, density, layer_table, prune
 from lth.progress import ExperimentState, TrainedLevel
-from lth.reinit import KernelState, NoReset, Random, ReinitContract, Rewind
+from lth.reinit import KernelState, NoReset, Random, Reinit, ReinitContract, Rewind
 from lth.results import LevelResult
 from lth.running import Observer
 from lth.schedules import Once, ScheduleContract
@@ -126,7 +126,20 @@ class ExperimentAtWork:
         schedule = Once(pruning.schedule, self.state.level + 1)
         masks = self.pruned(pruning.criterion, schedule, pruning.scope)
         self.enter(masks, pruning.pruned_weights)
-        self.state.method = ""
+        self.state.method += f" by hand: {canonical(pruning)}"
+
+    def reset(self, reinit: Reinit) -> None:
+        """Reset the survivors by hand.
+
+        Raises:
+            SpecError: when nothing was pruned since the last training, or the weights of the
+                rewind point were not kept.
+        """
+        state = self.state
+        if state.trained or state.level == 0:
+            raise SpecError("there is nothing to reset: call prune() after train()")
+        self.restart(reinit)
+        state.method += f" by hand: {canonical(reinit)}"
 
     def enter(self, masks: dict[str, Mask], pruned_weights: PrunedWeights = "zero") -> None:
         """Begin the next level with these masks, and the weights as they were trained."""

@@ -1,6 +1,7 @@
 """LotteryModel: one experiment on one network."""
 
 from collections.abc import Collection, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from lth.conditions import Conditions, environment
 from lth.controls import Control
 from lth.durations import START, Duration
 from lth.engine.network import Weights
-from lth.errors import SpecError
 from lth.experiment import ExperimentAtWork
 from lth.files import save_experiment
 from lth.finished import finished_level, keras_network, layer_mask_picture, weights_picture
@@ -91,10 +91,7 @@ class LotteryModel(OneTrial):
         Raises:
             SpecError: when nothing was pruned since the last training.
         """
-        state = self._at_work.state
-        if state.trained or state.level == 0:
-            raise SpecError("there is nothing to reset: call prune() after train()")
-        self._at_work.restart(valid(Reinit, mode, "mode"))
+        self._at_work.reset(valid(Reinit, mode, "mode"))
 
     # -- whole experiments ----------------------------------------------------------------------
 
@@ -208,19 +205,19 @@ class LotteryModel(OneTrial):
         """What the current level's training starts from, float32 by path; zero where pruned."""
         return dict(self._at_work.state.start)
 
-    def result(self, name: str = "ticket", method: str = "", reused: bool = False) -> RunResult:
+    def result(self, name: str = "ticket", reused: bool = False) -> RunResult:
         """All that is known, under the name of an experiment.
 
         Args:
             name: of the experiment.
-            method: digest of all that was done but for the seed.
             reused: whether level 0 was trained before.
         """
+        done = f"{self.conditions.digest} {self._at_work.state.method}"
         return RunResult(
             experiment=name,
             trial=self.trial,
             seed=self.conditions.seed,
-            method=method,
+            method=sha256(done.encode()).hexdigest(),
             levels=self.levels,
             trunk_reused=reused,
             environment=environment(self.conditions),

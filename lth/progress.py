@@ -52,7 +52,7 @@ class ExperimentState:
         current: the training under way, or None between levels.
         reset: what the survivors went through before this level; it decides on the rates of its
             training, and on where in the schedule that begins.
-        method: what the experiment follows to its last level; empty where it is taken by hand.
+        method: what the experiment follows to its last level, or the steps taken by hand, as text.
     """
 
     level: int

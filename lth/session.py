@@ -1,7 +1,6 @@
 """LotterySession: several experiments on the same initial network."""
 
 from collections.abc import Collection, Iterable, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from lth.plots import accuracy_by_density, compare_learning
 from lth.problems import valid
 from lth.results import RunResult
 from lth.running import Observer, Silent
-from lth.spec import ControlExperiment, Experiment, Ticket, canonical
+from lth.spec import ControlExperiment, Experiment, Ticket
 from lth.trial import OneTrial
 
 
@@ -170,8 +169,7 @@ class LotterySession(OneTrial):
 
     def result(self, name: str) -> RunResult:
         """What is known of an experiment."""
-        model, asked = self.experiment(name), self._asked.get(name)
-        return model.result(name, self._digest(asked) if asked else "", name in self._reused)
+        return self.experiment(name).result(name, name in self._reused)
 
     @property
     def results(self) -> tuple[RunResult, ...]:
@@ -207,12 +205,6 @@ class LotterySession(OneTrial):
         training, samples = self.conditions.training, len(self.conditions.data.train)
         for wrong in between_experiments((*self._asked.values(), *asked), None, training, samples):
             raise SpecError(wrong.message)
-
-    def _digest(self, experiment: Experiment) -> str:
-        """SHA-256 (hex) of all that an experiment depends on but for the seed."""
-        shared = self.conditions
-        said = (canonical(experiment), canonical(shared.training), shared.blueprint.key)
-        return sha256("\n".join((*said, shared.data.digest)).encode()).hexdigest()
 
     def _masks_of(self, ticket: str) -> dict[int, dict[str, Mask]]:
         levels = self.experiment(ticket).trained_levels

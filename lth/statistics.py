@@ -237,7 +237,7 @@ def _check_same(name: str, results: Sequence[RunResult]) -> None:
         if other.method != first.method:
             raise SpecError(
                 f"trials {first.trial} and {other.trial} of '{name}' are not of the same "
-                "experiment: they differ in network, training, pruning or reset"
+                "experiment: they differ in network, data, training, pruning or reset"
             )
         if _shape(other) != _shape(first):
             raise SpecError(

@@ -54,7 +54,7 @@ class DeviceData:
         train: rows of `x_train` to train on, int32, rising.
         train_split, validation, test: to evaluate on.
         classes: number of labels.
-        digest: of the arrays.
+        identity: digest of the arrays, how many are for validation, and the normalisation.
     """
 
     x_train: Any
@@ -66,7 +66,7 @@ class DeviceData:
     validation: Split
     test: Split
     classes: int
-    digest: str
+    identity: str
 
     @classmethod
     def of(
@@ -91,7 +91,7 @@ class DeviceData:
             Split.of(x_train, y_train, rows.validation),
             Split.of(x_test, y_test, np.arange(len(arrays.y_test))),
             classes,
-            arrays.digest,
+            f"{arrays.digest} {validation} {normalisation}",
         )
 
     def order(self, batch_size: int, seed: int, level: int, epoch: int) -> np.ndarray:

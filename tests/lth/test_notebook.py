@@ -43,7 +43,7 @@ def test_own_arrays_are_a_data_set_like_any_other():
         assert ticket.final.test.accuracy > 0.6
     assert same(one.trained_levels[1].weights, again.trained_levels[1].weights)
     turned = LotteryModel(small(), ArrayDataset(X[::-1], Y[::-1]), SHORT)
-    assert turned.conditions.data.digest != one.conditions.data.digest
+    assert turned.conditions.data.identity != one.conditions.data.identity
 
 
 def test_arrays_as_they_are_get_the_way_to_give_them():

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from lth.errors import SpecError
+from lth.model import LotteryModel
 from lth.robust import LotteryRobust
 from lth.session import LotterySession
+from lth.statistics import summarise
 from tests.lth.small import TRAINING, network, noisy_network, same
 
 TICKET = {"name": "ticket", "pruning": {"schedule": {"kind": "one_shot", "sparsity": 0.5}}}
@@ -116,6 +118,58 @@ def test_trials_are_independent_and_their_summary_is_over_all_of_them():
     assert summary.levels[1].metrics["final_test_accuracy"].mean == pytest.approx(
         np.mean(accuracies)
     )
+
+
+@pytest.mark.parametrize(
+    ("criteria", "modes"),
+    [
+        (("large_final", "movement"), ("rewind", "rewind")),
+        (("random", "random"), ("none", "rewind")),
+    ],
+)
+def test_different_experiments_taken_by_hand_have_no_summary_and_no_picture(criteria, modes):
+    """Only those that `run` carried out were told apart."""
+    robust = LotteryRobust(network(), "digits", TRAINING, trials=2)
+    for session, criterion, mode in zip(robust.sessions, criteria, modes, strict=True):
+        model = session.new_experiment("by-hand")
+        model.train()
+        model.prune(criterion)
+        model.reinit(mode)
+        model.train()
+    for mixed in (robust.get_summary, robust.plot_sparsity):
+        with pytest.raises(SpecError, match="trials 1 and 2 of 'by-hand' are not of the same"):
+            mixed()
+
+
+@pytest.mark.parametrize(
+    ("data", "more"),
+    [({"normalisation": "standard"}, {}), ({"validation": 181}, {}), ({}, {"trial": 3})],
+)
+def test_what_was_done_is_known_by_the_data_too_but_not_by_the_seed(data, more):
+    digits = {"kind": "digits"}
+    one = LotteryModel(network(), digits, TRAINING).result()
+    other = LotteryModel(network(), digits | data, TRAINING, **more).result()
+    assert (one.method == other.method) is (not data)
+
+
+def test_what_was_done_is_known_by_the_output_layer_too():
+    one, other = (
+        LotteryModel(network(), "digits", TRAINING, output_layer=name).result()
+        for name in (None, "linear_1")
+    )
+    assert one.method != other.method
+
+
+def test_the_same_steps_by_hand_are_the_same_experiment():
+    models = [LotteryModel(network(), "digits", TRAINING, trial=trial) for trial in (1, 2)]
+    for model in models:
+        model.train()
+        model.prune(sparsity=0.5)
+        model.reinit("random")
+        model.train()
+    one, other = (model.result() for model in models)
+    assert one.method == other.method
+    assert len(summarise([one, other]).experiments) == 1
 
 
 def test_one_trial_is_no_robust_experiment():

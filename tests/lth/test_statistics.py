@@ -171,7 +171,10 @@ def test_a_control_without_results_is_an_error():
     [
         ([run(1), run(1, seed=9)], "trial 1 of 'ticket' was given 2 times"),
         ([run(1, seed=9), run(2, seed=9)], "seed 9 of 'ticket' was given 2 times"),
-        ([run(1, method="a"), run(2, method="b")], "differ in network, training, pruning or reset"),
+        (
+            [run(1, method="a"), run(2, method="b")],
+            "they differ in network, data, training",
+        ),
         ([run(1), run(2, level(0), level(1, 50))], "levels of one have densities 1, .* 1, 0.5"),
         (
             [run(1, level(0), level(1, 50)), run(2, level(0), level(1, 51))],
