@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import cast
@@ -22,7 +23,7 @@ from service.store.database import AWAY, Database
 from service.store.tables import WorkerState
 from service.store.workers import WorkerFacts
 from worker import devices, node
-from worker.devices import Gpu, Nvml
+from worker.devices import DeviceSilent, Gpu, Nvml
 from worker.execution import Execution
 
 DRAIN_SIGNAL = signal.SIGUSR2
@@ -60,14 +61,19 @@ class Child:
         """Why this child should not start a run now; None when it may."""
         if self.gpu is None or self.nvml is None:
             return None
-        memory = self.nvml.memory(self.gpu.uuid)
+        try:
+            memory = self.nvml.memory(self.gpu.uuid)
+        except DeviceSilent as error:
+            return f"the memory of {self.gpu.name} cannot be read: {error}"
         return devices.refusal(self.gpu, memory, os.getpid(), self.settings.gpu_foreign_share)
 
-    def memory_used(self) -> int:
-        """Bytes in use: of the GPU, or by this process."""
-        if self.gpu and self.nvml:
+    def memory_used(self) -> int | None:
+        """Bytes in use: of the GPU, if its driver says so, or by this process."""
+        if self.gpu is None or self.nvml is None:
+            return psutil.Process().memory_info().rss
+        with suppress(DeviceSilent):
             return self.nvml.memory(self.gpu.uuid).used
-        return psutil.Process().memory_info().rss
+        return None
 
 
 def start_child(settings: Settings, pools: tuple[str, ...]) -> Child:

@@ -16,6 +16,10 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
            "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
 
 
+class DeviceSilent(Exception):
+    """The driver does not answer for a GPU."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gpu:
     """A GPU; memory in bytes."""
@@ -42,7 +46,13 @@ class Nvml(Protocol):
 
     def gpus(self) -> Sequence[Gpu]: ...
 
-    def memory(self, uuid: str) -> GpuMemory: ...
+    def memory(self, uuid: str) -> GpuMemory:
+        """Who uses a GPU's memory now.
+
+        Raises:
+            DeviceSilent: when the driver does not say.
+        """
+        ...
 
 
 def discover(nvml: Nvml | None = None) -> tuple[Gpu, ...]:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from worker.devices import Gpu, GpuMemory, Nvml
+from worker.devices import DeviceSilent, Gpu, GpuMemory, Nvml
 
 
 def open_nvml() -> Nvml | None:
@@ -49,12 +49,13 @@ class _SystemNvml:
 
     def memory(self, uuid: str) -> GpuMemory:
         library = self._library
-        handle = library.nvmlDeviceGetHandleByUUID(uuid.encode())
-        processes = library.nvmlDeviceGetComputeRunningProcesses(handle)
-        return GpuMemory(
-            used=int(library.nvmlDeviceGetMemoryInfo(handle).used),
-            by_process={p.pid: int(p.usedGpuMemory or 0) for p in processes},
-        )
+        try:
+            handle = library.nvmlDeviceGetHandleByUUID(uuid.encode())
+            processes = library.nvmlDeviceGetComputeRunningProcesses(handle)
+            used = int(library.nvmlDeviceGetMemoryInfo(handle).used)
+        except library.NVMLError as error:
+            raise DeviceSilent(str(error)) from error
+        return GpuMemory(used, {p.pid: int(p.usedGpuMemory or 0) for p in processes})
 
 
 def _allowed(visible: str | None, index: int, uuid: str) -> bool:

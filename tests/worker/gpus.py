@@ -5,14 +5,15 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from worker.devices import Gpu, GpuMemory
+from worker.devices import DeviceSilent, Gpu, GpuMemory
 
 GIB = 1 << 30
+SILENT = "silent"
 TWO = (Gpu("GPU-a", "Test GPU A", 16 * GIB), Gpu("GPU-b", "Test GPU B", 16 * GIB))
 
 
 class Machine:
-    """`usage` is a file: GPU's UUID -> process -> GiB."""
+    """`usage` is a file: GPU's UUID -> process -> GiB; or it says that the driver is silent."""
 
     def __init__(self, usage: Path) -> None:
         self._usage = usage
@@ -21,6 +22,8 @@ class Machine:
         return TWO
 
     def memory(self, uuid: str) -> GpuMemory:
+        if self._usage.exists() and self._usage.read_text() == SILENT:
+            raise DeviceSilent("the GPU is lost")
         said = json.loads(self._usage.read_text()) if self._usage.exists() else {}
         by_process = {int(pid): int(gib * GIB) for pid, gib in said.get(uuid, {}).items()}
         return GpuMemory(sum(by_process.values()), by_process)

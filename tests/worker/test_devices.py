@@ -9,7 +9,7 @@ import pytest
 from service.store import workers
 from service.store.states import JobState, RunState
 from service.store.tables import Worker, WorkerState
-from tests.worker.gpus import GIB, TWO
+from tests.worker.gpus import GIB, SILENT, TWO
 from tests.worker.rig import Rig, eventually
 from worker.devices import GpuMemory, gpu_of, refusal, slots_of
 
@@ -94,3 +94,23 @@ def test_no_run_is_claimed_while_others_fill_the_gpus(gpus: Rig, usage: Path) ->
 
     usage.write_text("{}")
     assert gpus.wait(job_id).state is JobState.SUCCEEDED
+
+
+def test_a_driver_that_falls_silent_costs_no_run_but_starts_none(gpus: Rig, usage: Path) -> None:
+    job_id = gpus.submit({"labels": {"levels": "4", "seconds": "1"}}, pool="gpu")
+    gpus.wait_running(job_id)
+    usage.write_text(SILENT)
+
+    assert gpus.wait(job_id).state is JobState.SUCCEEDED
+    assert [run.attempt for run in gpus.runs(job_id)] == [1]
+    assert "fell silent" not in gpus.logs()
+    waiting = gpus.submit(pool="gpu")
+    eventually(lambda: {one.state for one in registered(gpus)} == {WorkerState.REFUSING})
+    assert {one.detail["why"] for one in registered(gpus)} == {
+        "the memory of Test GPU A cannot be read: the GPU is lost",
+        "the memory of Test GPU B cannot be read: the GPU is lost",
+    }
+    assert gpus.runs(waiting)[0].state is RunState.QUEUED
+
+    usage.write_text("{}")
+    assert gpus.wait(waiting).state is JobState.SUCCEEDED
