@@ -124,6 +124,15 @@ class Conditions:
         said = (self.blueprint.key, self.data.identity, canonical(self.training), self.output or "")
         return sha256("\n".join(said).encode()).hexdigest()
 
+    @property
+    def origin(self) -> dict[str, str]:
+        """What a checkpoint must have begun with to be gone on from here, its network aside."""
+        return {
+            "the trial's seed": str(self.seed),
+            "the training": canonical(self.training),
+            "the data": self.data.identity,
+        }
+
     @cached_property
     def initial_weights(self) -> Weights:
         """The weights that every experiment of this trial starts from."""

@@ -37,14 +37,16 @@ class ExperimentAtWork:
         self.rewind_points = rewind_points
         initial = conditions.initial_weights
         masks = all_kept(self._layers(initial, initial))
-        self.state = ExperimentState(0, masks, initial, rewinds={0: initial})
+        self.state = ExperimentState(
+            0, masks, initial, rewinds={0: initial}, origin=conditions.origin
+        )
         self._last_level = 0
 
     def resume(self, state: ExperimentState) -> None:
         """Go on from what the experiment, or another one of its trial, had come to.
 
         Raises:
-            SpecError: when that was another network.
+            SpecError: when that was of another network, seed, training or data.
         """
         ours, theirs = (
             {path: array.shape for path, array in weights.items()}
@@ -53,6 +55,13 @@ class ExperimentAtWork:
         differing = sorted(dict(ours.items() ^ theirs.items()))
         if differing:
             raise SpecError(f"this checkpoint is of another network; differing: {differing}")
+        other = [
+            f"{what} was {state.origin.get(what)}, but is {here}"
+            for what, here in self.state.origin.items()
+            if state.origin.get(what) != here
+        ]
+        if other:
+            raise SpecError(f"this checkpoint began otherwise: {'; '.join(other)}")
         self.state = state
 
     def train(self, observer: Observer) -> LevelResult:

@@ -233,7 +233,7 @@ class LotteryModel(OneTrial):
 
         Raises:
             CheckpointUnreadable: when another version of the library wrote it.
-            SpecError: when it is of another network.
+            SpecError: when it is of another network, seed, training or data.
         """
         self._at_work.resume(ExperimentState.from_bytes(content))
 

@@ -18,7 +18,7 @@ from lth.problems import valid
 from lth.reinit import Reinit, ReinitContract, Rewind
 from lth.results import LevelResult, Scores
 
-FORMAT = 2
+FORMAT = 3
 """Counts changes of what a checkpoint is written as; one of another format is not read."""
 
 
@@ -52,6 +52,7 @@ class ExperimentState:
         current: the training under way, or None between levels.
         reset: what the survivors went through before this level; it decides on the rates of its
             training, and on where in the schedule that begins.
+        origin: what it began with: the trial's seed, the training and the data, as text by name.
         method: what the experiment follows to its last level, or the steps taken by hand, as text.
     """
 
@@ -63,6 +64,7 @@ class ExperimentState:
     finished: list[TrainedLevel] = field(default_factory=list)
     current: LevelState | None = None
     reset: ReinitContract = field(default_factory=lambda: Rewind(kind="rewind"))
+    origin: dict[str, str] = field(default_factory=dict)
     method: str = ""
 
     @property
@@ -80,7 +82,9 @@ class ExperimentState:
             raise SpecError("the dense network is not trained yet; call train() first")
         first = self.finished[0]
         start = self.start if self.level == 0 else self.rewinds[0]
-        return ExperimentState(0, first.masks, start, rewinds=self.rewinds, finished=[first])
+        return ExperimentState(
+            0, first.masks, start, rewinds=self.rewinds, finished=[first], origin=self.origin
+        )
 
     def to_bytes(self) -> bytes:
         """The state as an npz: without pruned weights, and with what is equal only once."""
@@ -96,6 +100,7 @@ class ExperimentState:
             "engine": ENGINE_VERSION,
             "level": self.level,
             "reset": valid(Reinit, self.reset, "reset").model_dump(mode="json"),
+            "origin": self.origin,
             "method": self.method,
             "frozen": self.frozen is not None,
             "rewinds": list(self.rewinds),
@@ -129,6 +134,7 @@ class ExperimentState:
         return cls(
             level=header["level"],
             reset=valid(Reinit, header["reset"], "reset"),
+            origin=header["origin"],
             method=header["method"],
             masks=section(arrays, "masks"),
             start=section(arrays, "start"),
@@ -150,7 +156,8 @@ def check_readable(content: bytes) -> None:
         found = header["format"], header["engine"]
     except (KeyError, TypeError, ValueError, EOFError, BadZipFile) as error:
         raise CheckpointUnreadable(
-            f"this is no checkpoint of format {FORMAT}: {error!r}; begin the experiment anew"
+            f"these {len(content):,} bytes are no checkpoint of format {FORMAT}; begin the "
+            "experiment anew"
         ) from error
     if found != (FORMAT, ENGINE_VERSION):
         raise CheckpointUnreadable(

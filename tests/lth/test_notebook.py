@@ -219,6 +219,23 @@ def test_a_checkpoint_of_another_network_is_refused():
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"trial": 2}, r"the trial's seed was \d+, but is \d+$"),
+        ({"seed": 1}, r"the trial's seed was \d+, but is \d+$"),
+        ({"training": {"duration": "4ep", "batch_size": 30}}, 'training was .*"batch_size":20'),
+        ({"dataset": ArrayDataset(X, Y, normalisation="standard")}, r"unit, but is .* standard$"),
+    ],
+)
+def test_a_checkpoint_goes_on_only_from_what_it_began_with(given, complaint):
+    """Another trial's ticket would have been trained on as this one's."""
+    study = {"dataset": OWN, "training": SHORT}
+    content = LotteryModel(small(), **study).state()
+    LotteryModel(small(), **study).restore(content)
+    refused(complaint, LotteryModel(small(), **study | given).restore, content)
+
+
 def test_a_session_keeps_points_for_experiments_taken_by_hand():
     session = LotterySession(small(), OWN, SHORT, keep_weights_at=["1ep"])
     session.train_dense()

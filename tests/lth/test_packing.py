@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from lth.errors import CheckpointUnreadable
 from lth.model import LotteryModel
 from lth.packing import Packed, pack, unpack
-from lth.progress import ExperimentState
+from lth.progress import FORMAT, ExperimentState
 from tests.lth.small import TRAINING
 
 ANY_BITS = st.integers(0, 2**32 - 1) | st.sampled_from([0, 0x80000000])
@@ -60,5 +60,6 @@ def test_a_checkpoint_does_not_grow_by_a_network_a_level():
 
 
 def test_bytes_of_another_kind_are_no_checkpoint():
-    with pytest.raises(CheckpointUnreadable, match=r"no checkpoint of format 2.*begin"):
+    complaint = rf"^these 7 bytes are no checkpoint of format {FORMAT}; begin"
+    with pytest.raises(CheckpointUnreadable, match=complaint):
         ExperimentState.from_bytes(b"nothing")
