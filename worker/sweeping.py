@@ -5,6 +5,7 @@ away. Several may run at once: each of its steps is a guarded write.
 """
 
 import logging
+import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import lru_cache
@@ -37,8 +38,8 @@ class Sweeper:
         self._database = Database(settings.database_url, pool_size=10)
         self._hints = Hints(settings.broker_url)
         self._blobs = Blobs(settings.object_store_url, settings.object_store_options)
-
         self._courier = Courier(settings, self._database)
+        self._tidying = threading.Thread()
 
     def sweep(self) -> None:
         """One round: lost runs, lost workers, lost hints."""
@@ -59,8 +60,16 @@ class Sweeper:
         self._courier.round()
 
     def tidy(self) -> None:
-        """Delete what is old or unused."""
-        tidy(self._settings, self._database, self._blobs)
+        """Start to delete what is old or unused, in a thread: it may take long."""
+        if not self._tidying.is_alive():
+            self._tidying = threading.Thread(target=self._tidy, name="housekeeping", daemon=True)
+            self._tidying.start()
+
+    def _tidy(self) -> None:
+        try:
+            tidy(self._settings, self._database, self._blobs)
+        except Exception:
+            log.exception("what is old or unused could not be deleted; it is tried again later")
 
 
 def release(database: Database, settings: Settings, leases: Sequence[Lease], why: str) -> int:
