@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from service.cli.connection import Json, open_client
-from service.cli.screen import err, out, print_json
+from service.cli.screen import put, put_json, put_table, say
 from service.cli.tables import dataset_table, key_table, owner_table, worker_table
 from service.client import requests
 from service.tokens import new_token
@@ -35,14 +35,14 @@ def workers(context: typer.Context, as_json: Json = False) -> None:
     """List the workers, and what they do."""
     with open_client(context) as client:
         found = client.send(requests.workers())
-    print_json(found) if as_json else out.print(worker_table(found.workers))
+    put_json(found) if as_json else put_table(worker_table(found.workers))
 
 
 def owners(context: typer.Context, as_json: Json = False) -> None:
     """Show what you have and may have; administrators see everybody."""
     with open_client(context) as client:
         found = client.send(requests.owners())
-    print_json(found) if as_json else out.print(owner_table(found.owners))
+    put_json(found) if as_json else put_table(owner_table(found.owners))
 
 
 @keys.command("list")
@@ -50,10 +50,7 @@ def list_keys(context: typer.Context, as_json: Json = False) -> None:
     """List all keys, without their secrets."""
     with open_client(context) as client:
         found = client.send(requests.keys())
-        if as_json:
-            return print_json(found)
-        owners = client.send(requests.owners()).owners
-    return out.print(key_table(found.keys, {one.name: one.stored_bytes for one in owners}))
+    put_json(found) if as_json else put_table(key_table(found.keys))
 
 
 @keys.command("new")
@@ -73,7 +70,7 @@ def new_key(
     until = expires.astimezone() if expires else None
     with open_client(context) as client:
         made = client.send(requests.make_key(owner, role.value, name=name, expires_at=until))
-    print_json(made) if as_json else out.print(made.key, soft_wrap=True)
+    put_json(made) if as_json else put(made.key)
 
 
 @keys.command("revoke")
@@ -85,14 +82,14 @@ def revoke_key(
     """Let a key in no more. What its owner has stays."""
     with open_client(context) as client:
         key = client.send(requests.revoke_key(key_id))
-    print_json(key) if as_json else err.print(f"revoked {key.id} of {key.owner}")
+    put_json(key) if as_json else say(f"revoked {key.id} of {key.owner}")
 
 
 @keys.command("operator")
 def operator_key(as_json: Json = False) -> None:
     """Print a fresh key for LTH_ADMIN_KEY, by which an operator lets themselves in first."""
     key = new_token()
-    print_json({"key": key}) if as_json else out.print(key, soft_wrap=True)
+    put_json({"key": key}) if as_json else put(key)
 
 
 @datasets.command("list")
@@ -100,7 +97,7 @@ def list_datasets(context: typer.Context, as_json: Json = False) -> None:
     """List the data sets that were uploaded."""
     with open_client(context) as client:
         found = client.send(requests.datasets())
-    print_json(found) if as_json else out.print(dataset_table(found.datasets))
+    put_json(found) if as_json else put_table(dataset_table(found.datasets))
 
 
 @datasets.command("upload")
@@ -120,7 +117,7 @@ def upload_dataset(
     """Upload a data set, and print the id by which a spec refers to it."""
     with open_client(context) as client:
         stored = client.send(requests.upload_dataset(file, name=name or file.stem))
-    print_json(stored) if as_json else out.print(stored.id)
+    put_json(stored) if as_json else put(stored.id)
 
 
 @datasets.command("delete")
@@ -132,4 +129,4 @@ def delete_dataset(
     """Delete a data set that no job uses."""
     with open_client(context) as client:
         client.send(requests.delete_dataset(dataset_id))
-    print_json({"deleted": dataset_id}) if as_json else err.print(f"deleted {dataset_id}")
+    put_json({"deleted": dataset_id}) if as_json else say(f"deleted {dataset_id}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from lth.artifacts import JOB
 from service.cli.documents import read_document
 from service.cli.narrating import ScreenNarrator
-from service.cli.screen import err, out
+from service.cli.screen import put, put_table
 from service.cli.tables import level_table
 from service.cli.watching import show_events
 from service.client import Client
@@ -35,7 +35,7 @@ def demo(spec: Path, folder: Path) -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="lth-demo-") as directory:
         place = Place(Path(directory))
-        narrator = _DemoNarrator(err, place)
+        narrator = _DemoNarrator(place)
         with (
             stack(Options(place, port=0, workers=1), narrator) as (supervisor, running),
             ThreadPoolExecutor(1) as executor,
@@ -43,19 +43,17 @@ def demo(spec: Path, folder: Path) -> None:
             experiment = executor.submit(_experiment, running, place, spec, folder)
             supervisor.watch(until=experiment.done)
             experiment.result()
-    out.print(
-        f"done in {time.monotonic() - began:.0f} s; masks, weights and plots are in {folder}/"
-    )
+    put(f"done in {time.monotonic() - began:.0f} s; masks, weights and plots are in {folder}/")
 
 
 def _experiment(running: Running, place: Place, spec: Path, folder: Path) -> None:
     with Client(running.server, place.read_admin_key()) as client:
         submitted = client.submit(read_document(spec))
-        out.print(f"job [bold]{submitted.id}[/]")
+        put(f"job {submitted.id}")
         show_events(client.events(submitted.id))
         job = client.wait(submitted.id)
         results = client.results(job.id)
-        out.print(level_table(results))
+        put_table(level_table(results))
         for artifact in client.artifacts(job.id):
             for run, place_of_run in ((results.results[0].run, ""), (JOB, "comparison/")):
                 if artifact.name.startswith(f"{run}/"):

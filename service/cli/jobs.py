@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.text import Text
 
 from service.cli.connection import JobId, Json, open_client
 from service.cli.documents import read_document
-from service.cli.screen import err, out, print_json
+from service.cli.screen import err, put, put_json, put_table, say
 from service.cli.tables import artifact_table, job_table, level_table, run_table, state
 from service.cli.watching import show_events
 from service.client import Client, Job
@@ -60,9 +61,9 @@ def submit(
     with open_client(context) as client:
         job = client.submit(document, idempotency_key=idempotency_key)
         if not wait:
-            print_json(job) if as_json else _tell_submitted(job)
+            put_json(job) if as_json else _tell_submitted(job)
             return
-        err.print(f"[bold]{job.id}[/]")
+        say(job.id, style="bold")
         _follow(client, job.id)
         _show_end(client, job.id, as_json)
 
@@ -89,7 +90,7 @@ def list_jobs(
             found.append(job)
             if len(found) == limit:
                 break
-    print_json({"jobs": found}) if as_json else out.print(job_table(found))
+    put_json({"jobs": found}) if as_json else put_table(job_table(found))
 
 
 def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
@@ -97,19 +98,19 @@ def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
     with open_client(context) as client:
         job, runs, results = client.job(job_id), client.runs(job_id), client.results(job_id)
     if as_json:
-        print_json({"job": job, "runs": runs, "results": results.results})
+        put_json({"job": job, "runs": runs, "results": results.results})
         return
-    out.print(f"[bold]{job.id}[/]  {job.name}  {state(job.state)}")
+    put(Text.assemble((job.id, "bold"), f"  {job.name}  ", state(job.state)))
     if job.waiting:
-        out.print(f"waits: {job.waiting.detail} (place {job.waiting.position})", markup=False)
+        put(f"waits: {job.waiting.detail} (place {job.waiting.position})")
     if job.max_seconds is not None and job.seconds is not None:
-        out.print(f"took {job.seconds:,.0f} of {job.max_seconds:,} seconds on devices")
+        put(f"took {job.seconds:,.0f} of {job.max_seconds:,} seconds on devices")
     if job.failure:
-        out.print(f"{job.failure.reason} in {job.failure.run}: {job.failure.message}", markup=False)
-    out.print(run_table(runs))
+        put(f"{job.failure.reason} in {job.failure.run}: {job.failure.message}")
+    put_table(run_table(runs))
     if results.results:
-        out.print()
-        out.print(level_table(results))
+        put("")
+        put_table(level_table(results))
 
 
 def watch(
@@ -122,10 +123,10 @@ def watch(
     with open_client(context) as client:
         if as_json:
             for event in client.events(job_id, after=after):
-                print_json(event)
+                put_json(event)
             _check(client.job(job_id))
             return
-        show_events(client.events(job_id, after=after))
+        _follow(client, job_id, after)
         _show_end(client, job_id, as_json=False)
 
 
@@ -145,9 +146,8 @@ def fetch(
     with open_client(context) as client:
         found = client.artifacts(job_id)
         wanted = [one for one in found if not only or one.name.endswith(tuple(only))]
-        bars = Progress(
-            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=err
-        )
+        columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
+        bars = Progress(*columns, console=err, disable=not err.is_terminal)
         with bars:
             sizes = [one.size for one in wanted if one.size is not None]
             whole = sum(sizes) if len(sizes) == len(wanted) else None
@@ -158,10 +158,10 @@ def fetch(
             names = {one.name for one in wanted}
             wanted = [one for one in client.artifacts(job_id) if one.name in names]
     if as_json:
-        print_json({"folder": str(to), "artifacts": wanted})
+        put_json({"folder": str(to), "artifacts": wanted})
     else:
-        out.print(artifact_table(wanted))
-        out.print(f"{len(wanted)} files in {to}", markup=False)
+        put_table(artifact_table(wanted))
+        put(f"{len(wanted)} files in {to}")
 
 
 def _labels(pairs: Sequence[str]) -> dict[str, str]:
@@ -175,20 +175,24 @@ def _labels(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def _tell_submitted(job: Job) -> None:
-    out.print(job.id)
-    err.print(f"{job.runs_total} runs are {job.state}; follow them with: lth watch {job.id}")
+    put(job.id)
+    say(f"{job.state}, runs: {job.runs_total}; follow it with: lth watch {job.id}")
 
 
-def _follow(client: Client, job_id: str) -> None:
-    show_events(client.events(job_id))
+def _follow(client: Client, job_id: str, after: int = 0) -> None:
+    try:
+        show_events(client.events(job_id, after=after))
+    except KeyboardInterrupt:
+        say(f"the job goes on: lth watch {job_id} follows it, lth cancel {job_id} ends it")
+        raise
 
 
 def _show_end(client: Client, job_id: str, as_json: bool) -> None:
     job, results = client.job(job_id), client.results(job_id)
     if as_json:
-        print_json({"job": job, "results": results.results})
+        put_json({"job": job, "results": results.results})
     elif results.results:
-        out.print(level_table(results))
+        put_table(level_table(results))
     _check(job)
 
 

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from service.cli.extras import require
-from service.cli.screen import err
 from service.stack.place import Place
 
 DataDir = Annotated[
@@ -38,4 +37,4 @@ def up(
     from service.stack.up import run_stack
 
     place = Place(data_dir.absolute()) if data_dir else Place.default()
-    run_stack(Options(place, port, workers), ScreenNarrator(err, place))
+    run_stack(Options(place, port, workers), ScreenNarrator(place))

@@ -10,7 +10,7 @@ from service.cli import administration, jobs, local, planning, serving, steering
 from service.cli.connection import Connection
 from service.cli.documents import BadDocument
 from service.cli.exits import EPILOG, Exit
-from service.cli.screen import err
+from service.cli.screen import say
 from service.client.errors import (
     ClientError,
     DamagedDownload,
@@ -97,5 +97,5 @@ def _explained(error: Invalid) -> str:
 
 
 def _fail(message: str, code: Exit) -> None:
-    err.print(message, style="red", markup=False, soft_wrap=True)
+    say(message, style="red")
     sys.exit(code)

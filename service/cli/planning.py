@@ -7,7 +7,7 @@ import typer
 
 from service.cli.connection import Json, open_client
 from service.cli.documents import read_document
-from service.cli.screen import err, out, print_json
+from service.cli.screen import put, put_json, put_table, say
 from service.cli.tables import table
 from service.client import requests
 from service.client.models import Plan
@@ -26,25 +26,25 @@ def validate(context: typer.Context, file: _Spec, as_json: Json = False) -> None
     """Check a spec as the service would; exits with 3 when it is wrong."""
     plan = _planned(context, file)
     if as_json:
-        print_json({"valid": True, "spec_hash": plan.spec_hash})
+        put_json({"valid": True, "spec_hash": plan.spec_hash})
     else:
-        err.print(f"valid: {len(plan.runs)} runs, spec hash {plan.spec_hash[:12]}")
+        say(f"valid: {len(plan.runs)} runs, spec hash {plan.spec_hash[:12]}")
 
 
 def estimate(context: typer.Context, file: _Spec, as_json: Json = False) -> None:
     """Show the runs that a spec would become, and how long they would take."""
     plan = _planned(context, file)
     if as_json:
-        print_json(plan)
+        put_json(plan)
         return
     made = table("run", "kind", "needs")
     for run in plan.runs:
         made.add_row(run.key, run.kind, ", ".join(run.needs))
-    out.print(made)
+    put_table(made)
     reused = sum(trunk.exists for trunk in plan.trunks)
-    out.print(f"{len(plan.trunks)} dense trainings, {reused} of them done before")
-    out.print(f"{plan.parameters:,} parameters, {plan.prunable:,} of them can be pruned")
-    out.print(_duration(plan))
+    put(f"{len(plan.trunks)} dense trainings, {reused} of them done before")
+    put(f"{plan.parameters:,} parameters, {plan.prunable:,} of them can be pruned")
+    put(_duration(plan))
 
 
 def catalogue(
@@ -61,14 +61,14 @@ def catalogue(
         raise typer.BadParameter(f"'{family}' is no family; there are {', '.join(found)}")
     wanted = {family: found[family]} if family else found
     if as_json:
-        print_json(wanted)
+        put_json(wanted)
         return
     for name, members in wanted.items():
-        made = table(name, "what it is")
+        made = table(name, "~what it is")
         for member in members:
             made.add_row(*_described(member))
-        out.print(made)
-        out.print()
+        put_table(made)
+        put("")
 
 
 def _planned(context: typer.Context, file: Path) -> Plan:

@@ -14,7 +14,7 @@ import typer
 
 from service.cli.connection import Json
 from service.cli.extras import require
-from service.cli.screen import err, print_json
+from service.cli.screen import put_json, say
 from service.stack.errors import StackError
 from service.stack.place import Place
 from service.stack.processes import api_command, beat_command, worker_command
@@ -41,7 +41,7 @@ def migrate() -> None:
     from service.store.migrate import migrate as bring_up_to_date
 
     bring_up_to_date(Settings().database_url)
-    err.print("the tables are up to date")
+    say("the tables are up to date")
 
 
 def api(
@@ -77,9 +77,9 @@ def backup(
     with _service(data_dir, may_run=True) as settings:
         saved = save(settings, file)
     if as_json:
-        print_json(vars(saved))
+        put_json(vars(saved))
     else:
-        err.print(f"{saved.jobs} jobs and {saved.blobs} blobs ({saved.bytes:,} bytes) in {file}")
+        say(f"{saved.jobs} jobs and {saved.blobs} blobs ({saved.bytes:,} bytes) in {file}")
 
 
 def restore(
@@ -94,9 +94,9 @@ def restore(
     with _service(data_dir, may_run=False) as settings:
         saved = put_back(settings, file)
     if as_json:
-        print_json(vars(saved))
+        put_json(vars(saved))
     else:
-        err.print(f"{saved.jobs} jobs and {saved.blobs} blobs are back")
+        say(f"{saved.jobs} jobs and {saved.blobs} blobs are back")
 
 
 def _become(command: list[str]) -> None:

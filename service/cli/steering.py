@@ -3,9 +3,10 @@
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from service.cli.connection import JobId, Json, open_client
-from service.cli.screen import err, out, print_json
+from service.cli.screen import err, put, put_json, say
 from service.cli.tables import state
 from service.client import Job
 
@@ -19,7 +20,10 @@ def add_to(app: typer.Typer) -> None:
 def cancel(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
     """Cancel a job: what waits at once, what runs at its next evaluation point."""
     with open_client(context) as client:
-        _tell(client.cancel(job_id), as_json)
+        job = client.cancel(job_id)
+    _tell(job, as_json)
+    if not job.finished:
+        say("it was told to stop")
 
 
 def retry(
@@ -39,7 +43,7 @@ def delete(context: typer.Context, job_id: JobId, as_json: Json = False) -> None
     """Delete a finished job, its results and its files."""
     with open_client(context) as client:
         client.delete(job_id)
-    print_json({"deleted": job_id}) if as_json else err.print(f"deleted {job_id}")
+    put_json({"deleted": job_id}) if as_json else say(f"deleted {job_id}")
 
 
 def logs(
@@ -55,16 +59,16 @@ def logs(
         wanted = [run] if run else [one.key for one in client.runs(job_id)]
         texts = {key: client.log(job_id, key) for key in wanted}
     if as_json:
-        print_json(texts)
+        put_json(texts)
         return
     for key, text in texts.items():
         if len(texts) > 1:
             err.rule(key, align="left")
-        out.print(text.rstrip(), markup=False, soft_wrap=True)
+        put(text.rstrip())
 
 
 def _tell(job: Job, as_json: bool) -> None:
     if as_json:
-        print_json(job)
+        put_json(job)
     else:
-        out.print(f"{job.id} {state(job.state)}")
+        put(Text.assemble(f"{job.id} ", state(job.state)))

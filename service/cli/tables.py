@@ -1,9 +1,10 @@
 """Jobs, runs and results as tables."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from rich.table import Table
+from rich.text import Text
 
 from lth.results import At, LevelResult
 from service.client import Artifact, Job, Results, Run
@@ -20,38 +21,40 @@ _COLOURS = {
 
 
 def table(*columns: str) -> Table:
-    """An empty table; columns that begin with ``>`` hold numbers."""
+    """An empty table; columns that begin with ``>`` hold numbers, those with ``~`` prose."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        number = column.startswith(">")
-        made.add_column(column.lstrip(">"), justify="right" if number else "left", no_wrap=True)
+        name = column.lstrip(">~")
+        if column.startswith("~"):
+            made.add_column(name, overflow="fold")
+        else:
+            justify = "right" if column.startswith(">") else "left"
+            made.add_column(name, justify=justify, no_wrap=True)
     return made
 
 
 def job_table(jobs: Iterable[Job]) -> Table:
     """One line a job."""
-    made = table("job", "name", "state", ">runs", "owner", ">age", ">took")
+    made = table("job", "state", ">runs", ">age", "~name", "~owner")
     for job in jobs:
         made.add_row(
             job.id,
-            job.name,
             state(job.state),
             f"{job.runs_finished}/{job.runs_total}",
-            job.owner,
             _span(job.created_at, None),
-            _span(job.started_at, job.finished_at),
+            job.name,
+            job.owner,
         )
     return made
 
 
 def run_table(runs: Iterable[Run]) -> Table:
     """One line a run."""
-    made = table("run", "kind", "state", ">attempt", ">took", "worker", "progress")
+    made = table("run", "state", ">attempt", ">took", "~worker", "~progress")
     for run in runs:
         failure = f"{run.failure.reason}: {run.failure.message}" if run.failure else ""
         made.add_row(
             run.key,
-            run.kind,
             state(run.state),
             str(run.attempt),
             _span(run.started_at, run.finished_at),
@@ -87,29 +90,24 @@ def artifact_table(artifacts: Sequence[Artifact]) -> Table:
 
 def worker_table(workers: Iterable[Worker]) -> Table:
     """One line a worker."""
-    made = table("worker", "state", "pools", "device", ">memory", "run", ">seen")
+    made = table("worker", "state", "pools", "device", ">memory", ">seen", "~run")
     for worker in workers:
         job = f"{worker.job_id} {worker.run}" if worker.job_id else worker.why or ""
         memory = f"{worker.memory_used / 2**30:.1f} GiB" if worker.memory_used else ""
         seen = f"{worker.heartbeat_seconds:.0f} s ago"
         pools = ",".join(worker.pools)
-        made.add_row(worker.id, worker.state, pools, worker.device, memory, job, seen)
+        made.add_row(worker.id, worker.state, pools, worker.device, memory, seen, job)
     return made
 
 
-def key_table(keys: Iterable[Key], stored: Mapping[str, int]) -> Table:
-    """One line a key, with the bytes that its owner stores."""
-    columns = ("key", "prefix", "owner", ">stores", "role", "name", "created", "used", "valid")
-    made = table(*columns)
+def key_table(keys: Iterable[Key]) -> Table:
+    """One line a key."""
+    made = table("key", "prefix", "role", "used", "~valid", "~owner", "~name")
     for key in keys:
-        bytes_ = f"{stored.get(key.owner, 0):,}"
         ended = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else ""
         until = f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else "yes"
         used = f"{key.used_at:%Y-%m-%d}" if key.used_at else "never"
-        created = f"{key.created_at:%Y-%m-%d}"
-        made.add_row(
-            key.id, key.prefix, key.owner, bytes_, key.role, key.name, created, used, ended or until
-        )
+        made.add_row(key.id, key.prefix, key.role, used, ended or until, key.owner, key.name)
     return made
 
 
@@ -133,18 +131,17 @@ def _of(has: int, may: int | None) -> str:
 
 def dataset_table(datasets: Iterable[StoredDataset]) -> Table:
     """One line a data set."""
-    made = table("data set", "name", "owner", ">bytes", "sample", ">classes", ">train", ">test")
+    made = table("data set", ">bytes", "sample", ">classes", ">train", ">test", "~name", "~owner")
     for one in datasets:
         shape = " x ".join(map(str, one.shape))
         counts = (f"{one.classes:,}", f"{one.train:,}", f"{one.test:,}")
-        made.add_row(one.id, one.name, one.owner, f"{one.size:,}", shape, *counts)
+        made.add_row(one.id, f"{one.size:,}", shape, *counts, one.name, one.owner)
     return made
 
 
-def state(name: str) -> str:
+def state(name: str) -> Text:
     """A state in its colour."""
-    colour = _COLOURS.get(name, "white")
-    return f"[{colour}]{name}[/]"
+    return Text(name, _COLOURS.get(name, "white"))
 
 
 def _level_cells(level: LevelResult) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Following a job on the screen: one bar a run, and a line for what is out of the ordinary."""
+"""Following a job on the screen: a bar for each run at work, and a line for what else happens."""
 
 from collections.abc import Iterable
 
@@ -9,10 +9,9 @@ from rich.progress import (
     TaskID,
     TaskProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
 )
 
-from service.cli.screen import err
+from service.cli.screen import err, say
 from service.client import Event
 
 _ENDED = {"run_succeeded": "done", "run_failed": "failed", "run_cancelled": "cancelled"}
@@ -26,11 +25,10 @@ def show_events(events: Iterable[Event]) -> None:
         return
     bars = Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=8),
         TaskProgressColumn(),
-        TextColumn("{task.fields[said]}"),
-        TimeElapsedColumn(),
+        TextColumn("{task.fields[said]}", markup=False),
         console=err,
     )
     with bars:
@@ -40,7 +38,7 @@ def show_events(events: Iterable[Event]) -> None:
 
 
 class _Board:
-    """The bars of a job's runs."""
+    """The bars of the runs at work. What has ended is a line above them, however many there are."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
@@ -55,19 +53,15 @@ class _Board:
         elif event.kind == "run_started":
             self._task(event)
         elif event.kind in _ENDED:
-            self._end(event)
+            self._end(event, _ENDED[event.kind])
         elif event.kind == "run_requeued":
-            self._bars.console.print(f"{event.run}: {_why(event)}; it starts again", markup=False)
-            self._bars.reset(self._task(event), said="waits for a worker")
+            self._end(event, "waits for a worker again")
 
-    def _end(self, event: Event) -> None:
-        task = self._task(event)
-        if event.kind == "run_succeeded":
-            self._bars.update(task, completed=1, total=1, said="done")
-        else:
-            self._bars.update(task, said=_ENDED[event.kind])
-            self._bars.console.print(f"{event.run}: {_why(event)}", markup=False)
-        self._bars.stop_task(task)
+    def _end(self, event: Event, how: str) -> None:
+        task = self._tasks.pop(event.run or "", None)
+        if task is not None:
+            self._bars.remove_task(task)
+        say(f"{event.run}: {how}{_because(event)}")
 
     def _task(self, event: Event) -> TaskID:
         run = event.run or ""
@@ -77,12 +71,11 @@ class _Board:
 
 
 def _log(event: Event) -> None:
-    quiet = event.kind == "progress"
-    if not quiet:
-        said = f" {_said(event)}" if event.kind == "evaluation" else ""
-        why = f": {_why(event)}" if event.kind in ("run_failed", "run_requeued") else ""
-        run = f" {event.run}" if event.run else ""
-        err.print(f"{event.at:%H:%M:%S} {event.kind}{run}{said}{why}", markup=False, soft_wrap=True)
+    if event.kind == "progress":
+        return
+    said = f" {_said(event)}" if event.kind == "evaluation" else ""
+    run = f" {event.run}" if event.run else ""
+    say(f"{event.at:%H:%M:%S} {event.kind}{run}{said}{_because(event)}")
 
 
 def _said(event: Event) -> str:
@@ -92,7 +85,9 @@ def _said(event: Event) -> str:
     return f"{where}  validation {scores['accuracy']:.1%}" if scores else where
 
 
-def _why(event: Event) -> str:
+def _because(event: Event) -> str:
     data = event.data
-    said = [str(data[name]) for name in ("reason", "message", "why", "needs") if data.get(name)]
-    return ": ".join(said) or event.kind
+    said = [str(data[name]) for name in ("reason", "message", "why") if data.get(name)]
+    if "needs" in data:
+        said.append(f"it needs {data['needs']}")
+    return f": {': '.join(said)}" if said else ""

@@ -1,0 +1,120 @@
+"""What a person sees: on a screen of 80 columns, in a pipe, and with any text in it."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import termios
+from datetime import UTC, datetime
+
+import pytest
+
+from service.cli.screen import out, put_json, put_table
+from service.cli.tables import job_table, key_table, run_table
+from service.client import Job, Run
+from service.client.models import Key
+from tests.service.client.scripted import Answer, Script, document, scripted
+from tests.service.client.test_clients import JOB
+
+ID = f"job_{'0123456789abcdef' * 2}"
+NAME = "[bold]a long :smile: name[/nowhere] " * 3
+RUN = {
+    "key": "trial-1/random-weights",
+    "kind": "experiment",
+    "trial": 1,
+    "experiment": "random-weights",
+    "state": "failed",
+    "attempt": 1,
+    "losses": 0,
+    "worker": "machine/27625-827f/27635",
+    "progress": None,
+    "failure": {"run": "trial-1/x", "reason": "diverged", "message": "a [long] message " * 9},
+    "queued_at": None,
+    "started_at": None,
+    "finished_at": None,
+    "seconds": 1.0,
+}
+
+
+def _printed(table: object, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(out, "_width", width)
+    put_table(table)  # type: ignore[arg-type]
+
+
+def test_a_list_of_jobs_fits_a_screen_with_its_ids_whole_and_its_names_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = Job.model_validate({**JOB, "id": ID, "name": NAME, "owner": "admin"})
+    _printed(job_table([job]), 80, monkeypatch)
+    lines = capsys.readouterr().out.splitlines()
+    assert ID in lines[1]
+    assert "succeeded" in lines[1]
+    assert max(map(len, lines)) <= 80
+    assert "\N{HORIZONTAL ELLIPSIS}" not in "".join(lines)
+    names = "".join(line[lines[0].index("name") : lines[0].index("owner")] for line in lines[1:])
+    assert "".join(names.split()) == "".join(NAME.split())
+
+
+def test_what_is_too_wide_for_a_screen_is_left_to_it_and_not_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = {"owner": "ada", "role": "member", "name": "laptop", "prefix": "lth_0123456789"}
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    when = {"created_at": at, "expires_at": None, "used_at": None, "revoked_at": None}
+    _printed(key_table([Key.model_validate({"id": ID, **said, **when})]), 40, monkeypatch)
+    printed = capsys.readouterr().out
+    for part in (ID, "lth_0123456789", "member", "never", "laptop"):
+        assert part in printed
+
+
+def test_a_failure_is_told_to_its_end_on_a_screen(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _printed(run_table([Run.model_validate(RUN)]), 80, monkeypatch)
+    printed = capsys.readouterr().out
+    assert printed.count("[long]") == 9
+    assert RUN["key"] in printed
+
+
+def test_text_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    put_json({"name": NAME})
+    assert json.loads(capsys.readouterr().out) == {"name": NAME}
+
+
+def _events(*kinds: str) -> Answer:
+    events = [
+        {"number": number, "kind": kind, "run": f"trial-1/run-{number}", "at": JOB["created_at"]}
+        for number, kind in enumerate(kinds, 1)
+    ]
+    lines = [f"data: {json.dumps({**event, 'data': {}})}\n\n" for event in events]
+    return Answer(200, "".join(lines).encode(), {"Content-Type": "text/event-stream"})
+
+
+def _on_a_screen(script: Script, *words: str) -> str:
+    """What ``lth`` writes on a terminal of 80 columns and 24 lines."""
+    ours, its = pty.openpty()
+    termios.tcsetwinsize(its, (24, 80))
+    command = [sys.executable, "-m", "service.cli", "--server", script.server, *words]
+    with subprocess.Popen(command, stdout=its, stderr=its, stdin=its, text=True) as process:
+        os.close(its)
+        written = b""
+        while True:
+            try:
+                written += os.read(ours, 65536)
+            except OSError:  # Linux says so when the last writer has gone
+                break
+    os.close(ours)
+    assert process.returncode == 0, written
+    return written.decode()
+
+
+def test_many_runs_that_have_ended_hide_none_that_is_at_work() -> None:
+    ended = ["run_succeeded"] * 40
+    stream = _events(*ended, "run_started", "job_finished")
+    results = document({"job_id": "job_1", "state": "succeeded", "results": []})
+    with scripted(stream, document(JOB), results) as script:
+        screen = _on_a_screen(script, "watch", "job_1")
+    for number in range(1, 41):
+        assert f"trial-1/run-{number}: done" in screen
+    assert "trial-1/run-41" in screen
