@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, ScalarSelect, func, select, update
 from sqlalchemy.orm import Session, aliased
 
-from service.store.errors import NotInThatState
+from service.store import owners
+from service.store.errors import NotInThatState, NotThere
 from service.store.events import EventKind, New
 from service.store.settling import settle
-from service.store.states import FINISHED_JOB, FINISHED_RUN, Reason, RunState
+from service.store.states import FINISHED_JOB, FINISHED_RUN, JobState, Reason, RunState
 from service.store.tables import Job, Run, RunNeed
 
 
@@ -55,14 +56,17 @@ def retry(session: Session, job: Job, *, afresh: bool = False) -> Job:
 
     Raises:
         NotInThatState: when the job has not finished, or succeeded.
+        NotThere: when it was deleted meanwhile.
+        QuotaExceeded: when the owner has as many unfinished jobs, or stores as much, as they may.
     """
-    unsuccessful = _lock(session, job, Run.state != RunState.SUCCEEDED)
-    unfinished = [run for run in unsuccessful if run.state not in FINISHED_RUN]
-    if unfinished or not unsuccessful:
-        what = "is not finished yet" if unfinished else "has succeeded"
-        raise NotInThatState(f"the job '{job.id}' {what}; only a failed or cancelled one can retry")
+    _hold(session, job)
+    if job.state not in (JobState.FAILED, JobState.CANCELLED):
+        raise NotInThatState(
+            f"the job '{job.id}' is {job.state}; only a failed or cancelled one can be retried"
+        )
+    owners.check_room_for_a_job(session, job.owner)
     waiting_for = _waiting_for(session, job)
-    for run in unsuccessful:
+    for run in _lock(session, job, Run.state != RunState.SUCCEEDED):
         run.waiting_for = waiting_for.get(run.id, 0)
         run.state = RunState.BLOCKED if run.waiting_for else RunState.QUEUED
         run.queued_at = None if run.waiting_for else func.clock_timestamp()  # pyright: ignore[reportAttributeAccessIssue]
@@ -88,13 +92,19 @@ def delete(session: Session, job: Job) -> None:
 
     Raises:
         NotInThatState: when it has not finished.
+        NotThere: when it was deleted meanwhile.
     """
-    _lock(session, job, Run.state.not_in(FINISHED_RUN))
-    session.refresh(job, with_for_update=True)
+    _hold(session, job)
     if job.state not in FINISHED_JOB:
         raise NotInThatState(f"the job '{job.id}' is {job.state}; cancel it before deleting it")
     session.delete(job)
     session.flush()
+
+
+def _hold(session: Session, job: Job) -> None:
+    """Lock a job before its runs, as is right if it has finished: nobody else holds one of them."""
+    if session.get(Job, job.id, with_for_update=True, populate_existing=True) is None:
+        raise NotThere(f"there is no job '{job.id}' any more")
 
 
 def _lock(session: Session, job: Job, condition: ColumnElement[bool]) -> Sequence[Run]:

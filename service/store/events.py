@@ -2,7 +2,8 @@
 
 The numbers of a job's events are given out under the lock of its row, which is held until the
 commit: whoever has read up to N and asks for more misses nothing. Take that lock last: runs are
-locked before their job, everywhere, so that nobody waits in a circle.
+locked before their job, so that nobody waits in a circle. Once a job has finished nobody holds its
+runs, and whoever retries or deletes it locks it first.
 """
 
 from collections.abc import Sequence

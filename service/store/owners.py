@@ -94,14 +94,33 @@ def count_usage(session: Session, name: str, seconds: float, half_life: float) -
     )
 
 
+def check_room_for_a_job(session: Session, name: str) -> None:
+    """Refuse one more unfinished job to an owner, who gets no other until the commit.
+
+    Raises:
+        QuotaExceeded: when they have as many, or store as much, as they may.
+    """
+    check_room(session, name)
+    most = session.scalar(select(Owner.max_queued).where(Owner.name == name))
+    if most is None:
+        return
+    count = holdings(session, name).unfinished_jobs
+    if count >= most:
+        raise QuotaExceeded(
+            f"'{name}' has {count} unfinished jobs, and may have {most}; "
+            "wait for some of them to end, or cancel some"
+        )
+
+
 def check_room(session: Session, name: str, more: int = 1) -> None:
-    """Refuse to store more than an owner may.
+    """Refuse to store more than an owner may, for whom nobody else adds any until the commit.
 
     Raises:
         QuotaExceeded: when `more` bytes would not fit.
     """
     bound = select(Owner.max_stored_bytes, Owner.stored_bytes).where(Owner.name == name)
-    most, used = session.execute(bound).one_or_none() or (None, 0)
+    locked = session.execute(bound.with_for_update(key_share=True))
+    most, used = locked.one_or_none() or (None, 0)
     if most is not None and used + more > most:
         raise _full(session, name, used, most, more)
 

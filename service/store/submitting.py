@@ -18,17 +18,16 @@ from service.settings import Settings
 from service.store import audit, jobs, owners
 from service.store.audit import Actor
 from service.store.database import Database
-from service.store.errors import IdempotencyMismatch, QuotaExceeded
+from service.store.errors import IdempotencyMismatch
 from service.store.events import EventKind
 from service.store.ids import job_id, uuid7
 from service.store.settling import rank_delay
-from service.store.states import FINISHED_JOB, JobState, RunState
+from service.store.states import JobState, RunState
 from service.store.tables import (
     AuditEntry,
     Event,
     IdempotentRequest,
     Job,
-    Owner,
     Run,
     RunNeed,
     Webhook,
@@ -107,8 +106,7 @@ def submit(database: Database, submission: Submission, settings: Settings) -> Su
             earlier = _earlier(session, job, submission.idempotency, settings)
             if earlier is not None:
                 return Submitted(jobs.get(session, earlier), created=False)
-            _check_quota(session, submission.by.owner)
-            owners.check_room(session, submission.by.owner)
+            owners.check_room_for_a_job(session, submission.by.owner)
             write(session.connection(), rows)
     return Submitted(Job(**job), created=True)
 
@@ -163,24 +161,6 @@ def _claim(session: Session, job: Row, asked: Idempotency) -> bool:
         .returning(IdempotentRequest.job_id)
     )
     return claimed is not None
-
-
-def _check_quota(session: Session, owner: str) -> None:
-    """Look how many unfinished jobs an owner has, while nobody else submits any for them."""
-    locked = select(Owner.max_queued).where(Owner.name == owner).with_for_update(key_share=True)
-    most = session.scalar(locked)
-    if most is None:
-        return
-    count = session.scalar(
-        select(func.count())
-        .select_from(Job)
-        .where(Job.owner == owner, Job.state.not_in(FINISHED_JOB))
-    )
-    if count is not None and count >= most:
-        raise QuotaExceeded(
-            f"'{owner}' has {count} unfinished jobs, and may have {most}; "
-            "wait for some of them to end, or cancel some"
-        )
 
 
 def _job(submission: Submission, settings: Settings) -> Row:

@@ -8,7 +8,7 @@ from service.api.access import MemberDep
 from service.api.jobs.lookup import JobId, visible
 from service.api.jobs.shapes import JobView, job_view
 from service.api.parts import PartsDep
-from service.api.problems import Conflict, Forbidden, NotFound, answers
+from service.api.problems import Conflict, Forbidden, NotFound, QuotaExceeded, answers
 from service.store import audit, commands, webhooks
 
 router = APIRouter(tags=["jobs"], responses=answers(Forbidden, NotFound, Conflict))
@@ -28,7 +28,12 @@ def cancel_job(job_id: JobId, principal: MemberDep, parts: PartsDep) -> JobView:
     return job_view(job)
 
 
-@router.post("/jobs/{job_id}/retry", status_code=status.HTTP_202_ACCEPTED, summary="Retry a job")
+@router.post(
+    "/jobs/{job_id}/retry",
+    status_code=status.HTTP_202_ACCEPTED,
+    summary="Retry a job",
+    responses=answers(QuotaExceeded),
+)
 def retry_job(
     job_id: JobId,
     principal: MemberDep,

@@ -1,0 +1,163 @@
+"""Commands that meet: the second waits for the first, and finds what that has left."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
+from typing import TypeVar
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from service.store import commands, datasets, jobs, keeping, owners, retention
+from service.store.blobs import Blob
+from service.store.database import Database
+from service.store.errors import NotInThatState, NotThere, QuotaExceeded
+from service.store.owners import Quota
+from service.store.states import JobState
+from service.store.tables import Job
+from tests.service.store.conftest import Submit
+
+BLOB = Blob("d" * 64, 600)
+T = TypeVar("T")
+_WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+def meet(
+    database: Database, first: Callable[[Session], object], second: Callable[[Session], T]
+) -> T:
+    """What comes of `second` when `first` is committed while it waits for that."""
+
+    def run() -> T:
+        with database.transaction() as session:
+            return second(session)
+
+    with ThreadPoolExecutor(1) as threads:
+        with database.transaction() as session:
+            first(session)
+            meeting = threads.submit(run)
+            _until_it_waits(database)
+        return meeting.result()
+
+
+def _until_it_waits(database: Database) -> None:
+    for _ in range(5_000):
+        with database.transaction() as session:
+            if session.scalar(text(_WAITING)):
+                return
+    pytest.fail("the second command does not wait for the first")
+
+
+def delete(job_id: str) -> Callable[[Session], None]:
+    return lambda session: commands.delete(session, jobs.get(session, job_id))
+
+
+def retry(job_id: str) -> Callable[[Session], Job]:
+    return lambda session: commands.retry(session, jobs.get(session, job_id))
+
+
+def expire(session: Session) -> int:
+    return retention.expire_jobs(session, timedelta(0), "keep")
+
+
+@pytest.fixture
+def cancelled(submit: Submit, database: Database) -> str:
+    job_id = submit()
+    with database.transaction() as session:
+        commands.cancel(session, jobs.get(session, job_id))
+    return job_id
+
+
+def test_a_job_that_is_deleted_at_the_moment_is_not_there(
+    database: Database, cancelled: str
+) -> None:
+    with pytest.raises(NotThere, match=cancelled):
+        meet(database, delete(cancelled), delete(cancelled))
+
+
+def test_a_job_that_is_deleted_at_the_moment_cannot_be_retried(
+    database: Database, cancelled: str
+) -> None:
+    with pytest.raises(NotThere, match=cancelled):
+        meet(database, delete(cancelled), retry(cancelled))
+
+
+def test_a_job_that_is_retried_at_the_moment_is_not_deleted(
+    database: Database, cancelled: str
+) -> None:
+    with pytest.raises(NotInThatState, match="queued"):
+        meet(database, retry(cancelled), delete(cancelled))
+
+
+@pytest.mark.parametrize("times", range(3))
+def test_retry_and_deletion_never_wait_for_each_other_in_a_circle(
+    times: int, submit: Submit, database: Database
+) -> None:
+    """Whoever is first wins; Postgres would end a circle with an error after a second."""
+    many = {"kind": "robust", "trials": 10, "experiments": [{"name": "a"}, {"name": "b"}]}
+    waiting = [submit(many) for _ in range(4)]
+    with database.transaction() as session:
+        for job_id in waiting:
+            commands.cancel(session, jobs.get(session, job_id))
+
+    def run(command: Callable[[Session], object]) -> object:
+        try:
+            with database.transaction() as session:
+                return command(session)
+        except (NotThere, NotInThatState) as refused:
+            return refused
+
+    at_once = [of(job_id) for job_id in waiting for of in (retry, delete)] + [expire] * 4
+    with ThreadPoolExecutor(len(at_once)) as threads:
+        list(threads.map(run, at_once))
+
+
+def test_a_data_set_that_is_deleted_at_the_moment_is_not_there(database: Database) -> None:
+    with database.transaction() as session:
+        keeping.enter(session, [BLOB])
+        name = datasets.add(session, "ann", "first", BLOB, {}).id
+
+    def delete(session: Session) -> None:
+        datasets.delete(session, datasets.get(session, name))
+
+    with pytest.raises(NotThere, match=name):
+        meet(database, delete, delete)
+
+
+def test_data_sets_that_come_at_once_do_not_share_the_room_of_one(database: Database) -> None:
+    with database.transaction() as session:
+        keeping.enter(session, [BLOB])
+        owners.ensure(session, "ann")
+        owners.set_quota(session, "ann", Quota(max_stored_bytes=1_000))
+
+    together = threading.Barrier(8)
+
+    def upload(_: int) -> bool:
+        with suppress(QuotaExceeded), database.transaction() as session:
+            session.scalar(text("SELECT 1"))
+            together.wait(20)
+            datasets.add(session, "ann", "one", BLOB, {})
+            return True
+        return False
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(upload, range(8))) == 1
+
+
+def test_a_retried_job_counts_as_one_more_that_is_not_finished(
+    submit: Submit, database: Database, cancelled: str
+) -> None:
+    with database.transaction() as session:
+        owners.set_quota(session, "ann", Quota(max_queued=1))
+    submit()
+
+    with pytest.raises(QuotaExceeded, match="1 unfinished"), database.transaction() as session:
+        retry(cancelled)(session)
+    with database.transaction() as session:
+        assert jobs.get(session, cancelled).state is JobState.CANCELLED
+
