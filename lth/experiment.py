@@ -12,8 +12,8 @@ from lth.engine.level import Level, LevelTraining, begin
 from lth.engine.network import Weights
 from lth.errors import SpecError
 from lth.mask_actions import PrunedWeights, pruned_values
-from lth.masks import Mask, PrunableLayer, all_kept, density, layer_table, prune
-from lth.progress import ExperimentState, TrainedLevel
+from lth.masks import Mask, PrunableLayer, all_kept, density, prune
+from lth.progress import ExperimentState, TrainedLevel, level_result
 from lth.reinit import KernelState, NoReset, Random, Reinit, ReinitContract, Rewind
 from lth.results import LevelResult
 from lth.running import Observer
@@ -48,20 +48,7 @@ class ExperimentAtWork:
         Raises:
             SpecError: when that was of another network, seed, training or data.
         """
-        ours, theirs = (
-            {path: array.shape for path, array in weights.items()}
-            for weights in (self.conditions.initial_weights, state.start)
-        )
-        differing = sorted(dict(ours.items() ^ theirs.items()))
-        if differing:
-            raise SpecError(f"this checkpoint is of another network; differing: {differing}")
-        other = [
-            f"{what} was {state.origin.get(what)}, but is {here}"
-            for what, here in self.state.origin.items()
-            if state.origin.get(what) != here
-        ]
-        if other:
-            raise SpecError(f"this checkpoint began otherwise: {'; '.join(other)}")
+        state.check_began_as(self.state)
         self.state = state
 
     def train(self, observer: Observer) -> LevelResult:
@@ -87,22 +74,7 @@ class ExperimentAtWork:
             return state.to_bytes()
 
         training.run(observer.progress, lambda: observer.checkpoint(snapshot))
-        early_stop, final = training.scores()
-        kept = density(state.masks)
-        samples = (current.iteration - level.start) * level.training.batch_size
-        result = LevelResult(
-            level=state.level,
-            density=kept,
-            sparsity=1 - kept,
-            layers=layer_table(state.masks),
-            start=level.start,
-            history=current.history,
-            early_stop=early_stop,
-            final=final,
-            untrained=untrained,
-            seconds=current.seconds,
-            samples_per_second=samples / max(current.seconds, 1e-9),
-        )
+        result = level_result(level, current, state.masks, training.scores(), untrained)
         state.rewinds |= current.kept
         state.finished.append(TrainedLevel(result, state.masks, current.weights))
         state.current = None
@@ -129,11 +101,18 @@ class ExperimentAtWork:
         """Prune the current level by hand, to its schedule's only round.
 
         Raises:
-            SpecError: when the current level is not trained yet.
+            SpecError: when the current level is not trained yet, or nothing would be pruned.
         """
         pruning = self.conditions.papers.pruning(pruning)
         schedule = Once(pruning.schedule, self.state.level + 1)
+        before = self.state.masks
         masks = self.pruned(pruning.criterion, schedule, pruning.scope)
+        if all(np.array_equal(masks[name], kept) for name, kept in before.items()):
+            asked, pruned = 1 - pruning.schedule.densities(1.0)[0], 1 - density(before)
+            raise SpecError(
+                f"a sparsity of {asked:.4g} prunes nothing more: what was pruned before counts, "
+                f"{pruned:.4g} of all weights; give a larger one"
+            )
         self.enter(masks, pruning.pruned_weights)
         self.state.method += f" by hand: {canonical(pruning)}"
 

@@ -76,7 +76,7 @@ class LotteryModel(OneTrial):
             The pruning summary.
 
         Raises:
-            SpecError: when the level is not trained yet.
+            SpecError: when the level is not trained yet, or nothing would be pruned.
         """
         once = {"kind": "one_shot", "sparsity": sparsity}
         self._at_work.prune(self._method(once, criterion, "none", scope, pruned_weights).pruning)

@@ -1,22 +1,23 @@
 """All that an experiment has come to, and its bytes: a trunk is a checkpoint after level 0."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
-from lth.engine.level import Best, LevelState, Point
+from lth.engine.level import Best, Level, LevelState, Point
 from lth.engine.network import Weights
 from lth.engine.program import Totals
 from lth.errors import CheckpointUnreadable, SpecError
-from lth.masks import Mask
+from lth.masks import Mask, density, layer_table
 from lth.npz import decode, encode, header_of, named, section
 from lth.packing import Packed, pack, unpack
 from lth.plan import ENGINE_VERSION
 from lth.problems import valid
 from lth.reinit import Reinit, ReinitContract, Rewind
-from lth.results import LevelResult, Scores
+from lth.results import At, LevelResult, Scores, Untrained
 
 FORMAT = 3
 """Counts changes of what a checkpoint is written as; one of another format is not read."""
@@ -86,6 +87,26 @@ class ExperimentState:
             0, first.masks, start, rewinds=self.rewinds, finished=[first], origin=self.origin
         )
 
+    def check_began_as(self, other: "ExperimentState") -> None:
+        """See whether the experiment of another state may go on from this one.
+
+        Raises:
+            SpecError: when this one is of another network, seed, training or data.
+        """
+        ours, theirs = (
+            {path: array.shape for path, array in state.start.items()} for state in (other, self)
+        )
+        differing = sorted(dict(ours.items() ^ theirs.items()))
+        if differing:
+            raise SpecError(f"this checkpoint is of another network; differing: {differing}")
+        changed = [
+            f"{what} was {self.origin.get(what)}, but is {here}"
+            for what, here in other.origin.items()
+            if self.origin.get(what) != here
+        ]
+        if changed:
+            raise SpecError(f"this checkpoint began otherwise: {'; '.join(changed)}")
+
     def to_bytes(self) -> bytes:
         """The state as an npz: without pruned weights, and with what is equal only once."""
         arrays = {**named("masks", self.masks), **named("start", self.start)}
@@ -143,6 +164,40 @@ class ExperimentState:
             finished=finished,
             current=current and _restored(current, section(arrays, "current")),
         )
+
+
+def level_result(
+    level: Level,
+    trained: LevelState,
+    masks: Mapping[str, Mask],
+    scores: tuple[At, At],
+    untrained: Untrained | None,
+) -> LevelResult:
+    """What is known of a level whose training is done.
+
+    Args:
+        level: what was to do.
+        trained: what it has come to.
+        masks: bool by layer name.
+        scores: at the early stop, and at the end.
+        untrained: of a pruned level.
+    """
+    kept = density(masks)
+    samples = (trained.iteration - level.start) * level.training.batch_size
+    early_stop, final = scores
+    return LevelResult(
+        level=level.number,
+        density=kept,
+        sparsity=1 - kept,
+        layers=layer_table(masks),
+        start=level.start,
+        history=trained.history,
+        early_stop=early_stop,
+        final=final,
+        untrained=untrained,
+        seconds=trained.seconds,
+        samples_per_second=samples / max(trained.seconds, 1e-9),
+    )
 
 
 def check_readable(content: bytes) -> None:
