@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -17,6 +18,7 @@ from lth.engine.device import DeviceData, device_kind
 from lth.engine.network import Blueprint, PrunablePlace, Weights
 from lth.engine.program import Program, program
 from lth.errors import SpecError
+from lth.family import Member
 from lth.networks import Network, place
 from lth.papers import Papers
 from lth.problems import valid
@@ -70,8 +72,14 @@ class Conditions:
             DatasetMissing: when the data cannot be had.
             SpecError: when network and data do not fit each other.
         """
-        if not isinstance(network, keras.Layer):
+        if isinstance(network, str | Mapping | Member):
             network = valid(Network, network, "network")
+        elif not isinstance(network, keras.Sequential):
+            raise SpecError(
+                f"{type(network).__name__} is no keras.Sequential; give an unbuilt Sequential of "
+                "LotteryLinear, LotteryConv2D and Keras' own layers, or a name such as "
+                "'lenet-300-100'"
+            )
         if isinstance(dataset, np.ndarray | tuple | list):
             raise SpecError(
                 "arrays are given as lth.ArrayDataset(x_train, y_train, x_test, y_test), which can "
@@ -89,7 +97,7 @@ class Conditions:
         trained = _papers(network).training(training or Training())
         made = cls._of(network, dataset, arrays, trained, own, output)
         trained.check(len(made.data.train), dataset.facts.shape)
-        _check_logits(made.program(freezing=False).model, made.data.classes)
+        _check_logits(_built(made), made.data.classes)
         return made
 
     @classmethod
@@ -176,6 +184,21 @@ def _check_placed(network: Any, facts: Facts) -> None:
         place(network, facts.shape, facts.classes)
     except ValueError as error:
         raise SpecError(f"'{network.kind}' does not fit the data: {error}") from None
+
+
+def _built(conditions: Conditions) -> keras.Sequential:
+    """The network, built for the data.
+
+    Raises:
+        SpecError: when its layers cannot take the data, or each other's outputs.
+    """
+    try:
+        return conditions.program(freezing=False).model
+    except SpecError:
+        raise
+    except ValueError as error:
+        shape = list(conditions.blueprint.shape)
+        raise SpecError(f"the network does not take samples of {shape}: {error}") from error
 
 
 def _check_logits(model: keras.Sequential, classes: int) -> None:

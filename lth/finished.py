@@ -12,6 +12,7 @@ from lth.engine.network import Weights, prunable, weight_variables, write
 from lth.errors import SpecError
 from lth.masks import Mask
 from lth.plots import mask_picture, weights_scatter
+from lth.problems import whole
 from lth.progress import TrainedLevel
 
 
@@ -21,10 +22,11 @@ def finished_level(levels: Sequence[TrainedLevel], number: int | None) -> Traine
     Raises:
         SpecError: when it is not finished.
     """
-    asked = len(levels) - 1 if number is None else number
-    if not 0 <= asked < len(levels):
-        done = f"there are 0 to {len(levels) - 1}" if levels else "none is; call train() first"
-        raise SpecError(f"level {max(asked, 0)} is not finished; {done}")
+    last = len(levels) - 1
+    asked = max(last, 0) if number is None else whole(number, "level", 0)
+    if asked > last:
+        done = f"there are 0 to {last}" if levels else "none is; call train() first"
+        raise SpecError(f"level {asked} is not finished; {done}")
     return levels[asked]
 
 

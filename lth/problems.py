@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from operator import index
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -68,10 +69,34 @@ def valid(kind: Any, value: Any, what: str) -> Any:
         raise SpecError("; ".join(_told(each, what) for each in wrong)) from None
 
 
+def whole(value: Any, what: str, least: int) -> int:
+    """What somebody gave as a whole number, of NumPy's or of Python's.
+
+    Args:
+        value: the number.
+        what: how a message calls it.
+        least: the smallest that is right.
+
+    Raises:
+        SpecError: when it is none, or less.
+    """
+    try:
+        number = index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least:
+        raise SpecError(f"{what} is {value!r}; right would be a whole number from {least} on")
+    return number
+
+
 def _told(wrong: WrongField, what: str) -> str:
     where = f"{what}{wrong.pointer}".lstrip("/")
-    told = wrong.right and not isinstance(wrong.value, Mapping)
-    return f"{where}: {wrong.message}" + (f" (right would be: {wrong.right})" if told else "")
+    value, more = wrong.value, []
+    if isinstance(value, str | int | float) and str(value) not in wrong.message:
+        more.append(f"found {value!r}")
+    if wrong.right and not isinstance(value, Mapping):
+        more.append(f"right would be: {wrong.right}")
+    return f"{where}: {wrong.message}" + (f" ({'; '.join(more)})" if more else "")
 
 
 def _wrong_fields(

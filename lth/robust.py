@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from lth.errors import SpecError
 from lth.files import save_comparison
 from lth.plots import accuracy_by_density, compare_learning
+from lth.problems import whole
 from lth.results import RunResult, Summary
 from lth.running import Observer
 from lth.session import LotterySession
@@ -44,7 +45,7 @@ class LotteryRobust:
         trials: int = 5,
         **more: Any,
     ) -> None:
-        if trials < 2:
+        if whole(trials, "trials", 0) < 2:
             raise SpecError(f"{trials} trials say nothing of their spread; give 2 at least")
         self._sessions = tuple(
             LotterySession(network, dataset, training, trial=trial, **more)

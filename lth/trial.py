@@ -7,7 +7,7 @@ import keras
 
 from lth.conditions import Conditions
 from lth.durations import Duration, Point
-from lth.problems import valid
+from lth.problems import valid, whole
 from lth.training import Training
 
 
@@ -38,12 +38,14 @@ class OneTrial:
 
         Args:
             network: an unbuilt `keras.Sequential` of lottery layers, mixed freely with Keras' own,
-                whose last layer gives one logit a class; or a name such as "lenet-300-100", or a
+                whose last layer gives one logit a class (of one that is built, only the layers
+                count: each trial draws its own weights); or a name such as "lenet-300-100", or a
                 member of `lth.networks.Network`.
             dataset: your arrays as an `ArrayDataset`; or a name such as "digits" or "mnist", or a
                 member of `lth.datasets.Dataset`. Files are looked up as ``NAME.npz`` in the folder
                 that the environment's LTH_DATASETS_DIR names, then in Keras' cache.
-            training: optimizer, batches and length of each level.
+            training: optimizer, batches and length of each level; also as a dictionary of its
+                fields.
             seed: everything random follows from it and from `trial`.
             trial: from 1; each has a seed of its own, spawned from `seed`.
             keep_weights_at: points of level 0, such as "500it", that a later reset may return to;
@@ -56,8 +58,10 @@ class OneTrial:
             DatasetMissing: when the data cannot be had.
             SpecError: when network and data do not fit each other.
         """
+        seed, trial = whole(seed, "seed", 0), whole(trial, "trial", 1)
         conditions = Conditions.of_network(network, dataset, training, seed, trial, output_layer)
-        asked = [keep_weights_at] if isinstance(keep_weights_at, str) else list(keep_weights_at)
+        several = type(keep_weights_at) in (list, tuple)
+        asked = list(keep_weights_at) if several else [keep_weights_at]
         points: list[Duration] = valid(list[Point], asked, "keep_weights_at")
         for point in points:
             conditions.training.check_point(point, len(conditions.data.train))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lth.datasets._base import Arrays, Facts, Normalisation
 from lth.datasets.uploaded import TEST_SHARE, apart, as_labels, as_samples
 from lth.errors import SpecError
-from lth.problems import valid
+from lth.problems import valid, whole
 
 
 class ArrayDataset:
@@ -77,7 +77,7 @@ class ArrayDataset:
         if classes < 2:
             raise SpecError("all labels are 0; right would be two classes or more, from 0 on")
         self.facts = Facts(x.shape[1:], classes, len(x), len(x_test))
-        self.validation = _validation(validation, held_out, len(x))
+        self.validation = _validation(whole(validation, "validation", 0), held_out, len(x))
         self.normalisation: Normalisation = normalisation
         scale = 255.0 if x.dtype == np.uint8 else 1.0
         self._arrays = Arrays(x, y, x_test, y_test, scale, held_out)

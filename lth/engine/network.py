@@ -50,13 +50,13 @@ class Blueprint:
         Weights that it may have do not count: each trial draws its own.
 
         Raises:
-            SpecError: when it is no Sequential, or hides lottery layers within another layer.
+            SpecError: when it is compiled, or hides lottery layers within another layer.
             NothingToPrune: when it has no lottery layer.
         """
-        if not isinstance(network, keras.Sequential):
+        if network.compiled:
             raise SpecError(
-                f"{type(network).__name__} is no keras.Sequential; give an unbuilt Sequential of "
-                "LotteryLinear, LotteryConv2D and Keras' own layers"
+                "the network is compiled, but its optimizer and loss would not be used; leave "
+                "compile() out, and give training=Training(optimizer=...)"
             )
         layers: list[Any] = [
             layer for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)

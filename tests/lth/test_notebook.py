@@ -6,6 +6,7 @@ import pytest
 
 from lth import (
     ArrayDataset,
+    LotteryConv2D,
     LotteryLinear,
     LotteryModel,
     LotteryRobust,
@@ -94,6 +95,7 @@ def test_a_network_may_be_named_and_is_trained_as_in_the_papers():
         r"'conv-2' does not fit the data: layer 0: .* \[6\] reaches it", LotteryModel, "conv-2", OWN
     )
     refused("Dense is no keras.Sequential", LotteryModel, keras.layers.Dense(2))
+    refused("list is no keras.Sequential; give", LotteryModel, [LotteryLinear(2)])
 
 
 def test_convolutions_of_a_named_network_are_pruned_at_the_papers_rate():
@@ -139,12 +141,65 @@ def test_what_is_wrong_is_told_with_what_would_be_right():
     refused("level 0 is not finished; none is; call train", model.plot_weights)
     model.train()
     refused("pruning/criterion: 'large_fnal' .*'large_final', perhaps", model.prune, "large_fnal")
-    refused("pruning/schedule/sparsity: .*less than 1", model.prune, sparsity=80)
+    refused("pruning/schedule/sparsity: .*less than 1 .found 80; right", model.prune, sparsity=80)
     refused("pruning/scope: 'globl' .*'global', perhaps", model.one_shot, scope="globl")
     refused("level 3 is not finished; there are 0 to 0", model.plot_weights, 3)
+    refused("level is -1; right would be a whole number from 0 on", model.network, -1)
     refused("no lottery layer is called 'x'; there are: linear_1, linear_2", model.plot_mask, "x")
     model.prune()
     refused("mode: 'rewnd' .*'rewind', perhaps", model.reinit, "rewnd")
+    refused(
+        r"experiments/0: .*\(found 'ticket'; right would",
+        LotterySession(small(), OWN).run,
+        ["ticket"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"seed": -1}, "seed is -1; right would be a whole number from 0 on"),
+        ({"seed": 0.5}, "seed is 0.5; right would be a whole number"),
+        ({"trial": 0}, "trial is 0; right would be a whole number from 1 on"),
+        ({"keep_weights_at": 5}, "keep_weights_at/0: 5 is not a duration"),
+    ],
+)
+def test_numbers_are_whole_and_in_their_range(given, complaint):
+    refused(complaint, LotteryModel, small(), OWN, SHORT, **given)
+
+
+def test_counts_are_whole_numbers_of_numpys_too():
+    refused("trials is '3'; right would be a whole number", LotteryRobust, small(), trials="3")
+    refused("validation is 0.1; right would be a whole number", ArrayDataset, X, Y, validation=0.1)
+    one, other = (LotteryModel(small(), OWN, SHORT, seed=seed) for seed in (3, np.int64(3)))
+    assert same(one.initial_weights, other.initial_weights)
+
+
+def test_a_networks_own_faults_are_told_before_anything_is_trained():
+    refused(
+        r"does not take samples of \[6\]: .*conv2d_1",
+        LotteryModel,
+        keras.Sequential([LotteryConv2D(3), LotteryLinear(2)]),
+        OWN,
+    )
+    compiled = small()
+    compiled.compile("sgd")
+    refused("compiled, but its optimizer and loss would not be used", LotteryModel, compiled, OWN)
+
+
+def test_what_prunes_nothing_more_is_refused_by_hand():
+    """A level was trained again, and counted as another one."""
+    model = LotteryModel(small(), OWN, SHORT)
+    model.train()
+    model.prune(sparsity=0.8)
+    model.train()
+    before = model.state()
+    refused(
+        "0.5 prunes nothing more: .* 0.7031 of all weights; give a larger",
+        model.prune,
+        sparsity=0.5,
+    )
+    assert model.state() == before
 
 
 def test_points_to_return_to_are_within_the_level():
