@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, case, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -131,36 +131,28 @@ def reusable(session: Session, owner: str, digest: str) -> Job | None:
 def _earlier(
     session: Session, job: Row, asked: Idempotency | None, settings: Settings
 ) -> str | None:
-    """The job that this idempotency key made before; claims the key for `job` if there is none."""
+    """The job that this idempotency key made before; enters the key for `job` if there is none."""
     if asked is None:
         return None
-    mine = (IdempotentRequest.owner == job["owner"], IdempotentRequest.key == asked.key)
-    forgotten = func.now() - timedelta(hours=settings.idempotency_hours)
-    claimed = _claim(session, job, asked)
-    if not claimed:
-        stale = delete(IdempotentRequest).where(*mine, IdempotentRequest.created_at < forgotten)
-        deleted = session.scalar(stale.returning(IdempotentRequest.key)) is not None
-        claimed = deleted and _claim(session, job, asked)
-    if claimed:
-        return None
-    record = session.scalars(select(IdempotentRequest).where(*mine)).one()
+    new = upsert(IdempotentRequest).values(owner=job["owner"], job_id=job["id"], **asdict(asked))
+    forgotten = IdempotentRequest.created_at < func.now() - timedelta(
+        hours=settings.idempotency_hours
+    )
+    kept = {
+        name: case((forgotten, new.excluded[name]), else_=getattr(IdempotentRequest, name))
+        for name in ("body_hash", "job_id", "created_at")
+    }
+    record = session.execute(
+        new.on_conflict_do_update(index_elements=["owner", "key"], set_=kept).returning(
+            IdempotentRequest.body_hash, IdempotentRequest.job_id
+        )
+    ).one()
     if record.body_hash != asked.body_hash:
         raise IdempotencyMismatch(
             f"the idempotency key '{asked.key}' was used for another request, which made the job "
             f"'{record.job_id}'; use a new key for a new request"
         )
-    return record.job_id
-
-
-def _claim(session: Session, job: Row, asked: Idempotency) -> bool:
-    """Enter an idempotency key for a job, if it is not taken."""
-    claimed = session.scalar(
-        upsert(IdempotentRequest)
-        .values(owner=job["owner"], job_id=job["id"], **asdict(asked))
-        .on_conflict_do_nothing()
-        .returning(IdempotentRequest.job_id)
-    )
-    return claimed is not None
+    return None if record.job_id == job["id"] else record.job_id
 
 
 def _job(submission: Submission, settings: Settings) -> Row:

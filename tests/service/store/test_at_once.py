@@ -17,6 +17,7 @@ from service.store.database import Database
 from service.store.errors import NotInThatState, NotThere, QuotaExceeded
 from service.store.owners import Quota
 from service.store.states import JobState
+from service.store.submitting import Idempotency
 from service.store.tables import Job
 from tests.service.store.conftest import Submit
 
@@ -149,6 +150,17 @@ def test_data_sets_that_come_at_once_do_not_share_the_room_of_one(database: Data
         assert sum(threads.map(upload, range(8))) == 1
 
 
+def test_a_key_whose_job_is_deleted_at_the_moment_makes_a_new_one(
+    submit: Submit, database: Database
+) -> None:
+    again = Idempotency("key", "a" * 64)
+    job_id = submit(idempotency=again)
+    with database.transaction() as session:
+        commands.cancel(session, jobs.get(session, job_id))
+
+    assert meet(database, delete(job_id), lambda _: submit(idempotency=again)) != job_id
+
+
 def test_a_retried_job_counts_as_one_more_that_is_not_finished(
     submit: Submit, database: Database, cancelled: str
 ) -> None:
@@ -160,4 +172,3 @@ def test_a_retried_job_counts_as_one_more_that_is_not_finished(
         retry(cancelled)(session)
     with database.transaction() as session:
         assert jobs.get(session, cancelled).state is JobState.CANCELLED
-
