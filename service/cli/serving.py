@@ -37,10 +37,12 @@ def add_to(app: typer.Typer) -> None:
 def migrate() -> None:
     """Bring the tables of LTH_DATABASE_URL up to date. Safe to run again, and at once."""
     require("service")
-    from service.settings import Settings
+    from service.stack.surroundings import read_settings, using_database
     from service.store.migrate import migrate as bring_up_to_date
 
-    bring_up_to_date(Settings().database_url)
+    database_url = read_settings().database_url
+    with using_database(database_url):
+        bring_up_to_date(database_url)
     say("the tables are up to date")
 
 
@@ -100,7 +102,10 @@ def restore(
 
 
 def _become(command: list[str]) -> None:
-    """Run a command in place of this process, so that signals reach it."""
+    """Run a command in place of this process, so that signals reach it; not by wrong settings."""
+    from service.stack.surroundings import read_settings
+
+    read_settings()
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(command[0], command)  # noqa: S606
@@ -109,18 +114,22 @@ def _become(command: list[str]) -> None:
 @contextmanager
 def _service(data_dir: Path | None, *, may_run: bool) -> "Iterator[Settings]":
     """The service to save or to fill: the environment's, or that of the local stack."""
-    from service.settings import Settings
     from service.stack.resting import resting
+    from service.stack.surroundings import read_settings
 
     if "LTH_DATABASE_URL" in os.environ:
-        yield Settings()
+        yield read_settings()
         return
     place = Place(data_dir.absolute()) if data_dir else Place.default()
     running = place.running()
     if running is not None and not may_run:
         raise StackError(f"stop the stack on {place.directory} first (process {running.pid})")
     if running is not None:
-        yield Settings(database_url=running.database_url, object_store_url=running.object_store_url)
+        yield read_settings(
+            database_url=running.database_url, object_store_url=running.object_store_url
+        )
         return
+    if may_run and not place.postgres.exists():
+        raise StackError(f"no stack was ever started on {place.directory}; name one by --data-dir")
     with resting(place) as settings:
         yield settings

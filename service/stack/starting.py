@@ -12,13 +12,13 @@ from http import HTTPStatus
 from typing import Protocol
 from urllib.request import urlopen
 
-from service.settings import Settings
 from service.stack.errors import StartFailed
 from service.stack.group import Child, Group
 from service.stack.place import Place, Running
 from service.stack.postgres import Postgres
 from service.stack.processes import api_command, beat_command, worker_command
 from service.stack.supervisor import Part, Supervisor
+from service.stack.surroundings import read_settings, using_database
 from service.stack.valkey import Valkey, free_port
 from service.store import workers
 from service.store.database import Database
@@ -68,8 +68,9 @@ def start_stack(
     ``LTH_OBJECT_STORE_URL``) are used as they are; the others are started.
 
     Raises:
-        StartFailed: when a part does not come up.
+        StackError: when the settings are wrong, or a part does not come up.
     """
+    read_settings()
     port = _free(options.port)
     starting = _Starting(options.place, group, supervisor, narrator, dict(os.environ))
     starting.postgres()
@@ -117,12 +118,13 @@ class _Starting:
 
     def migrated(self) -> None:
         began = time.monotonic()
-        migrate(self.env["LTH_DATABASE_URL"])
+        with using_database(self.env["LTH_DATABASE_URL"]):
+            migrate(self.env["LTH_DATABASE_URL"])
         self.narrator.started("tables", "up to date", time.monotonic() - began)
 
     def service(self, port: int) -> Running:
         server = f"http://{_HOST}:{port}"
-        settings = Settings(
+        settings = read_settings(
             database_url=self.env["LTH_DATABASE_URL"],
             broker_url=self.env["LTH_BROKER_URL"],
             object_store_url=self.env["LTH_OBJECT_STORE_URL"],

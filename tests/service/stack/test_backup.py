@@ -92,3 +92,25 @@ def test_a_failed_backup_leaves_no_file(service: Settings, tmp_path: Path) -> No
     with pytest.raises(StackError, match="pg_dump failed"):
         backup(broken, tmp_path / "lth.tar")
     assert not list(tmp_path.glob("lth.tar*"))
+
+
+def test_a_file_that_cannot_be_written_is_told(service: Settings, tmp_path: Path) -> None:
+    with pytest.raises(StackError, match=r"lth\.tar cannot be written: No such file or directory"):
+        backup(service, tmp_path / "nowhere" / "lth.tar")
+
+
+def test_no_password_is_among_the_arguments_of_a_process(
+    service: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = tmp_path / "arguments"
+    program = tmp_path / "pg_dump"
+    program.write_text(f'#!/bin/sh\necho "$@" "$PGPASSWORD" >{written}\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setattr("service.stack.backup.binary", lambda name: program)
+    url = "postgresql+psycopg://lth:hidden%20word@127.0.0.1:1/lth"
+    with pytest.raises(StackError, match="pg_dump failed"):
+        backup(service.model_copy(update={"database_url": url}), tmp_path / "lth.tar")
+    *arguments, first, last = written.read_text().split()
+    assert "--dbname=postgresql://lth@127.0.0.1:1/lth" in arguments
+    assert (first, last) == ("hidden", "word")
+    assert "hidden" not in "".join(arguments)

@@ -1,0 +1,59 @@
+"""What an operator has set up, and what is told when it is wrong: never a traceback."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from service.settings import Settings
+from service.stack.errors import StackError
+
+_PRIVATE = frozenset(
+    {"database_url", "broker_url", "object_store_options", "admin_key", "signing_secret"}
+)
+"""Settings whose values hold secrets, and are not shown."""
+
+
+def read_settings(**named: str) -> Settings:
+    """The settings of the environment, and those that are named here.
+
+    Raises:
+        StackError: when some are wrong; the message names the variables.
+    """
+    try:
+        return Settings(**named)  # pyright: ignore[reportArgumentType]
+    except SettingsError as error:
+        raise StackError(f"the environment is wrong: {error}; right would be JSON") from None
+    except ValidationError as error:
+        wrong = [_told(one["loc"], one["msg"], one["input"]) for one in error.errors()]
+        raise StackError("\n".join(["the environment is wrong:", *wrong])) from None
+
+
+@contextmanager
+def using_database(url: str) -> Iterator[None]:
+    """Tell of a database that does not answer, or of an address that is none.
+
+    Raises:
+        StackError: in place of SQLAlchemy's errors of that kind.
+    """
+    try:
+        where = make_url(url).render_as_string()
+    except ArgumentError:
+        raise StackError(
+            "LTH_DATABASE_URL is no address; right would be postgresql://USER:PASSWORD@HOST/NAME"
+        ) from None
+    try:
+        yield
+    except OperationalError as error:
+        raise StackError(f"the database {where} cannot be used: {error.orig}") from None
+
+
+def _told(where: tuple[int | str, ...], message: str, value: object) -> str:
+    if not where:
+        return f"  {message.removeprefix('Value error, ')}"
+    name = "LTH_" + "__".join(str(part) for part in where).upper()
+    found = "" if where[0] in _PRIVATE else f" (found {value!r})"
+    return f"  {name}: {message}{found}"

@@ -1,0 +1,109 @@
+"""Commands of servers, set up wrongly: a message that says what is right, and exit code 6."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.cli import main as entry
+from service.stack.surroundings import read_settings
+
+NOBODY = "postgresql://lth:hidden-word@127.0.0.1:1/lth"
+
+
+def _told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: object
+) -> str:
+    """What a command says that must end with 6."""
+    monkeypatch.setattr(sys, "argv", ["lth", *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        entry.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 6, said
+    return said
+
+
+@pytest.mark.parametrize("command", ["migrate", "api", "beat", "worker", "up"])
+def test_wrong_settings_are_named_as_the_operator_wrote_them(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LTH_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("LTH_DATABASE_URL", NOBODY)
+    monkeypatch.setenv("LTH_LEASE_SECONDS", "long")
+    monkeypatch.setenv("LTH_LIMITS__MAX_TRIALS", "some")
+    said = _told(monkeypatch, capsys, command)
+    assert "LTH_LEASE_SECONDS: " in said
+    assert "(found 'long')" in said
+    assert "LTH_LIMITS__MAX_TRIALS: " in said
+
+
+def test_secrets_are_not_shown_when_they_are_wrong(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LTH_OBJECT_STORE_OPTIONS", '{"secret_access_key": 123456}')
+    said = _told(monkeypatch, capsys, "migrate")
+    assert "LTH_OBJECT_STORE_OPTIONS" in said
+    assert "123456" not in said
+    monkeypatch.setenv("LTH_OBJECT_STORE_OPTIONS", "no json: 123456")
+    said = _told(monkeypatch, capsys, "migrate")
+    assert "object_store_options" in said
+    assert "123456" not in said
+
+
+def test_a_production_with_an_example_secret_is_told_which(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LTH_ENVIRONMENT", "production")
+    monkeypatch.setenv("LTH_ADMIN_KEY", "change-me")
+    said = _told(monkeypatch, capsys, "api")
+    assert said.splitlines()[-1].strip().startswith("LTH_ADMIN_KEY holds a secret from an example")
+
+
+@pytest.mark.parametrize("words", [("migrate",), ("up", "--port", 0), ("restore", __file__)])
+def test_a_database_that_is_away_is_told_without_its_password(
+    words: tuple[object, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LTH_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("LTH_DATABASE_URL", NOBODY)
+    said = _told(monkeypatch, capsys, *words)
+    assert "127.0.0.1:1/lth cannot be used" in said
+    assert "hidden-word" not in said
+
+
+def test_an_address_that_is_none_is_told_with_what_would_be_right(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LTH_DATABASE_URL", "lth on the big machine")
+    assert "postgresql://USER:PASSWORD@HOST/NAME" in _told(monkeypatch, capsys, "migrate")
+
+
+def test_a_directory_that_cannot_be_made_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    said = _told(monkeypatch, capsys, "up", "--data-dir", file)
+    assert f"{file} cannot be the data directory" in said
+    assert "--data-dir" in said
+
+
+def test_a_backup_of_a_place_where_nothing_is_makes_nothing_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("LTH_DATABASE_URL", raising=False)
+    place = tmp_path / "mistyped"
+    said = _told(monkeypatch, capsys, "backup", "--data-dir", place, tmp_path / "lth.tar")
+    assert f"no stack was ever started on {place}" in said
+    assert not place.exists()
+
+
+def test_settings_that_are_right_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LTH_LEASE_SECONDS", "60")
+    settings = read_settings(database_url=NOBODY)
+    assert (settings.lease_seconds, settings.database_url) == (60, NOBODY)
