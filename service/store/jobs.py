@@ -9,6 +9,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, defer
 
 from service.store.errors import BadCursor, NotThere
+from service.store.ids import JOB_ID
 from service.store.states import JobState
 from service.store.tables import Job
 
@@ -98,8 +99,8 @@ def _decoded(cursor: str) -> str:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         job_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-    except ValueError as error:
-        raise BadCursor(f"'{cursor}' is no cursor of this list") from error
-    if not job_id.startswith("job_"):
+    except ValueError:
+        job_id = ""
+    if not JOB_ID.fullmatch(job_id):
         raise BadCursor(f"'{cursor}' is no cursor of this list")
     return job_id

@@ -48,12 +48,17 @@ class JobQuery(BaseModel):
 
     def wanted_by(self, principal: Principal) -> JobFilter | None:
         """The filter of the store; None when nothing the principal may see can match it."""
+        split = (label.partition("=") for label in self.label)
+        pairs = {(name, value) for name, _, value in split}
+        labels = dict(pairs)
+        if len(labels) < len(pairs):  # two values of one label
+            return None
         if principal.sees is not None and self.owner not in (None, principal.sees):
             return None
         return JobFilter(
             owner=self.owner or principal.sees,
             states=self.state,
-            labels=dict(label.split("=", 1) for label in self.label),
+            labels=labels,
             created_from=self.created_from,
             created_before=self.created_before,
             spec_hash=self.spec_hash,

@@ -60,6 +60,7 @@ class TestListing:
         assert listed(api, label="team=a") == ["beta", "Alpha"]
         assert listed(api, label=["team=a", "run=1"]) == ["Alpha"]
         assert listed(api, label="team=b=c") == ["gamma 100%"]
+        assert listed(api, label=["team=a", "team=b=c"]) == [], "no job has both"
         assert listed(api, text="ALPH") == ["Alpha"]
         assert listed(api, text="0%") == ["gamma 100%"]
         assert listed(api, text="_") == []
@@ -78,6 +79,8 @@ class TestListing:
         assert listed(api, created_from=after.isoformat()) == []
         assert listed(api, created_before=before.replace(tzinfo=None).isoformat()) == []
         assert listed(api, created_before=after.isoformat()) == ["now"]
+        assert listed(api, created_from="0001-01-01T00:00:00+14:00") == ["now"]
+        assert listed(api, created_before="9999-12-31T23:59:59-14:00") == ["now"]
 
     def test_what_is_no_filter_is_refused(self, api):
         wrong = ["state=done", "label=x", "label=a%00=b", "spec_hash=1", "colour=red", "text=%00"]

@@ -175,7 +175,7 @@ def test_filters_narrow_a_list(submit: Submit, database: Database) -> None:
     assert len(found(owner="ann")) == 2
 
 
-@pytest.mark.parametrize("cursor", ["", "%%%", "am9i", "ÄÖ"])
+@pytest.mark.parametrize("cursor", ["", "%%%", "am9i", "ÄÖ", "am9iXwA", "am9iXzEK"])
 def test_foreign_cursor_is_refused(database: Database, cursor: str) -> None:
     with pytest.raises(BadCursor), database.transaction() as session:
         jobs.page(session, JobFilter(), cursor)
