@@ -12,6 +12,7 @@ from lth.durations import START
 from lth.errors import SpecError
 from lth.files import save_comparison, save_experiment
 from lth.masks import Mask
+from lth.methods import Name
 from lth.model import LotteryModel
 from lth.plots import accuracy_by_density, compare_learning
 from lth.problems import valid
@@ -50,23 +51,27 @@ class LotterySession(OneTrial):
         """A model with the session's initial network; after `train_dense`, with its training too.
 
         Raises:
-            SpecError: when the session has an experiment of that name.
+            SpecError: when the session has an experiment of that name, or it is none for a folder.
         """
-        self._check_new(name)
+        if valid(Name, name, "name") in self._models:
+            raise _twice(name)
         model = LotteryModel.under(self.conditions, self.trial, self._rewind_points)
-        if self.trunk is not None:
-            model.restore(self.trunk)
-            self._reused.add(name)
         self._models[name] = model
+        self._share_trunk(name)
         return model
 
     def reset_network(self, name: str) -> LotteryModel:
         """Put an experiment's network back to where it began; what it did is forgotten.
 
         Raises:
-            SpecError: when there is no such experiment.
+            SpecError: when there is no such experiment, or controls follow it.
         """
         self.experiment(name)
+        followers = [control for control, ticket in self.controls.items() if ticket == name]
+        if followers:
+            raise SpecError(
+                f"'{name}' has controls that follow it: {', '.join(followers)}; reset them before"
+            )
         del self._models[name]
         self._asked.pop(name, None)
         self._reused.discard(name)
@@ -145,13 +150,13 @@ class LotterySession(OneTrial):
             ticket: for a control, the experiment that it follows; by default the session's own.
             ticket_masks: and its masks, by level; likewise.
         """
-        if isinstance(experiment, Ticket):
-            pruning = self.conditions.papers.pruning(experiment.pruning)
-            experiment = experiment.model_copy(update={"pruning": pruning})
-        model = self.new_experiment(experiment.name)
-        self._asked[experiment.name] = experiment
+        name = experiment.name
+        self._check_new(name)
+        model = self._models.get(name) or self.new_experiment(name)
+        self._asked[name] = experiment
         if checkpoint is not None:
             model.restore(checkpoint)
+        self._share_trunk(name)
         observer = observer or Silent()
         if not model.levels:
             model.train(observer)
@@ -165,7 +170,7 @@ class LotterySession(OneTrial):
             model.follow_control(experiment.control, masks, point, observer)
         else:
             model.follow(experiment, observer)
-        return self.result(experiment.name)
+        return self.result(name)
 
     def result(self, name: str) -> RunResult:
         """What is known of an experiment."""
@@ -192,11 +197,17 @@ class LotterySession(OneTrial):
             paths += save_experiment(self.experiment(name), result, root / name, title=name)
         return (*paths, *save_comparison(self.results, self.controls, root))
 
+    def _share_trunk(self, name: str) -> None:
+        """Let an experiment that has not trained go on from the dense training that there is."""
+        if self.trunk is not None and not self._models[name].levels:
+            self._models[name].restore(self.trunk)
+            self._reused.add(name)
+
     def _check_new(self, name: str) -> None:
-        if name in self._models:
-            raise SpecError(
-                f"there is an experiment '{name}' already; reset_network('{name}') begins it anew"
-            )
+        """Refuse to carry out what has been pruned already, or carried out in part."""
+        model = self._models.get(name)
+        if name in self._asked or (model and not all(mask.all() for mask in model.masks.values())):
+            raise _twice(name)
 
     def _check(self, asked: tuple[Experiment, ...]) -> None:
         """Refuse what contradicts itself, or what was asked for before."""
@@ -209,3 +220,9 @@ class LotterySession(OneTrial):
     def _masks_of(self, ticket: str) -> dict[int, dict[str, Mask]]:
         levels = self.experiment(ticket).trained_levels
         return {level.result.level: level.masks for level in levels[1:]}
+
+
+def _twice(name: str) -> SpecError:
+    return SpecError(
+        f"there is an experiment '{name}' already; reset_network('{name}') begins it anew"
+    )

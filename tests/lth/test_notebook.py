@@ -294,7 +294,7 @@ def test_a_checkpoint_goes_on_only_from_what_it_began_with(given, complaint):
 def test_a_session_keeps_points_for_experiments_taken_by_hand():
     session = LotterySession(small(), OWN, SHORT, keep_weights_at=["1ep"])
     session.train_dense()
-    model = session.new_experiment("by hand")
+    model = session.new_experiment("by-hand")
     model.prune()
     model.reinit({"kind": "rewind", "to": "1ep"})
     assert not same(model.ticket, {k: v * (v != 0) for k, v in model.initial_weights.items()})

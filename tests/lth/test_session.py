@@ -99,6 +99,38 @@ def test_a_network_that_is_reset_is_unpruned_and_at_its_initial_weights():
     assert again.levels == ()
 
 
+def test_a_network_that_was_reset_is_run_again_and_one_begun_by_hand_goes_on():
+    """The error told to reset it, and came again."""
+    session = LotterySession(network(), "digits", TRAINING)
+    begun = session.new_experiment("ticket")
+    session.run([TICKET])
+    assert session.experiment("ticket") is begun
+    assert session.result("ticket").trunk_reused
+    with pytest.raises(SpecError, match=r"already; reset_network\('ticket'\) begins it anew"):
+        session.run([TICKET])
+    session.reset_network("ticket")
+    session.run([TICKET])
+    assert same(session.experiment("ticket").ticket, begun.ticket)
+
+
+def test_a_ticket_is_not_reset_under_its_controls():
+    """Another ticket of that name was compared with them."""
+    session = LotterySession(network(), "digits", TRAINING)
+    session.run([TICKET, RANDOM])
+    with pytest.raises(SpecError, match="'ticket' has controls that follow it: random; reset them"):
+        session.reset_network("ticket")
+    session.reset_network("random")
+    session.reset_network("ticket")
+    assert session.controls == {}
+
+
+@pytest.mark.parametrize("name", ["../other", "dense", "By hand"])
+def test_names_of_experiments_are_fit_for_folders_and_comparisons(name, tmp_path):
+    """Results were written outside the folder that was named."""
+    with pytest.raises(SpecError, match=rf"^name: .*{name}"):
+        LotterySession(network(), "digits", TRAINING).new_experiment(name)
+
+
 def test_a_late_rewind_after_the_dense_training_is_refused():
     session = LotterySession(network(), "digits", TRAINING)
     session.run([TICKET])
