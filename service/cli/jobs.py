@@ -1,8 +1,9 @@
 """Commands about jobs: submit, list, show, watch, fetch."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
@@ -16,6 +17,14 @@ from service.cli.watching import show_events
 from service.client import Client, Job
 from service.client.errors import JobNotSucceeded
 from service.client.models import how_it_ended
+
+
+class _State(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -71,7 +80,8 @@ def submit(
 def list_jobs(
     context: typer.Context,
     states: Annotated[
-        list[str] | None, typer.Option("--state", help="Only in this state; may be given again.")
+        list[_State] | None,
+        typer.Option("--state", help="Only in this state; may be given again."),
     ] = None,
     label: Annotated[
         list[str] | None, typer.Option(help="Only with this KEY=VALUE; may be given again.")
@@ -82,14 +92,16 @@ def list_jobs(
     as_json: Json = False,
 ) -> None:
     """List jobs, newest first."""
-    found: list[Job] = []
-    wanted: dict[str, Any] = {"states": states or (), "labels": _labels(label or ())}
+    labels = _labels(label or ())
     with open_client(context) as client:
-        pages = client.jobs(**wanted, text=text, owner=owner, limit=min(limit, 200))
-        for job in pages:
-            found.append(job)
-            if len(found) == limit:
-                break
+        jobs = client.jobs(
+            states=[one.value for one in states or ()],
+            labels=labels,
+            text=text,
+            owner=owner,
+            limit=limit,
+        )
+        found = list(jobs)
     put_json({"jobs": found}) if as_json else put_table(job_table(found))
 
 

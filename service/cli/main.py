@@ -16,12 +16,15 @@ from service.client.errors import (
     DamagedDownload,
     Invalid,
     JobNotSucceeded,
+    NotAuthenticated,
     NotTheService,
     Refused,
     ServiceFailed,
     Unreachable,
 )
 from service.stack.errors import StackError
+
+_KEYS = "A key is given with --key or LTH_API_KEY; an administrator makes it by 'lth keys new'."
 
 app = typer.Typer(
     name="lth",
@@ -73,6 +76,8 @@ def main() -> None:
         _fail(str(error), Exit.FAILED)
     except (Unreachable, NotTheService, ServiceFailed, DamagedDownload) as error:
         _fail(str(error), Exit.UNREACHABLE)
+    except NotAuthenticated as error:
+        _fail(f"{error} ({error.status})\n{_KEYS}", Exit.REFUSED)
     except Refused as error:
         _fail(f"{error} ({error.status})", Exit.REFUSED)
     except ClientError as error:

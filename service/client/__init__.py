@@ -3,7 +3,8 @@
     with Client() as client:
         job = client.submit({"kind": "model", "dataset": "digits"})
         job = client.wait(job.id)
-        client.download(job.id, "results")
+        for file in client.artifacts(job.id):
+            client.download(file, Path("results"))
 
 `Client` and `AsyncClient` say the same requests (`service.client.requests`), one in plain calls,
 the other in coroutines. Errors are in `service.client.errors`.

@@ -1,10 +1,11 @@
 """The client in coroutines; `service.client.synchronous` says what each does."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 from httpx_sse import aconnect_sse
@@ -16,7 +17,7 @@ from service.client.following import TIMEOUT as EVENTS_TIMEOUT
 from service.client.following import Following
 from service.client.locating import TIMEOUT, locate
 from service.client.models import Artifact, Event, Job, Plan, Results, Run, how_it_ended
-from service.client.requests import Request
+from service.client.requests import LARGEST_PAGE, Filters, Request
 from service.client.retries import Retries, worth_repeating
 from service.client.uploading import async_pieces
 
@@ -106,14 +107,17 @@ class AsyncClient:
         """Look at a job."""
         return await self.send(requests.job(job_id))
 
-    async def jobs(self, **wanted: Any) -> AsyncIterator[Job]:
-        """Jobs, newest first, page by page; `wanted` as in `service.client.requests.job_page`."""
-        cursor = None
-        while True:
-            page = await self.send(requests.job_page(**wanted, cursor=cursor))
-            for job in page.jobs:
+    async def jobs(
+        self, *, limit: int | None = None, **filters: Unpack[Filters]
+    ) -> AsyncIterator[Job]:
+        """Jobs, newest first, at most `limit`; see `service.client.requests.job_page`."""
+        left, cursor = sys.maxsize if limit is None else limit, None
+        while left > 0:
+            size = min(left, LARGEST_PAGE)
+            page = await self.send(requests.job_page(**filters, limit=size, cursor=cursor))
+            for job in page.jobs[:left]:
                 yield job
-            cursor = page.cursor
+            left, cursor = left - len(page.jobs), page.cursor
             if cursor is None:
                 return
 

@@ -6,6 +6,7 @@ import httpx
 from httpx_sse import ServerSentEvent
 
 from service.client.models import Event
+from service.client.requests import part
 from service.client.retries import Retries
 
 LAST = "job_finished"
@@ -31,7 +32,7 @@ class Following:
 
     @property
     def path(self) -> str:
-        return f"/v1/jobs/{self.job_id}/events"
+        return f"/v1/jobs/{part(self.job_id)}/events"
 
     @property
     def headers(self) -> dict[str, str]:

@@ -32,10 +32,19 @@ def locate(server: str | None = None, key: str | None = None) -> Address:
     The key is the one said, or ``LTH_API_KEY``, or that of the stack on this machine.
 
     Raises:
-        Unreachable: when nothing says where the service is.
+        Unreachable: when nothing says where the service is, or what says so is no address.
     """
     key = key or os.environ.get("LTH_API_KEY")
-    server = server or os.environ.get("LTH_SERVER")
+    server = (server or os.environ.get("LTH_SERVER") or "").rstrip("/") or None
+    if server is not None and not server.startswith(("http://", "https://")):
+        raise Unreachable(
+            f"'{server}' is no address of a service; right would be one that begins with http:// "
+            f"or https://, such as 'https://{server}'"
+        )
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise Unreachable(
+            "the API key holds characters that no key has; right would be lth_ and what follows"
+        )
     place = Place.default()
     running = place.running()
     if server is None and running is None:
@@ -46,4 +55,4 @@ def locate(server: str | None = None, key: str | None = None) -> Address:
     if running is not None and server in (None, running.server):
         return Address(running.server, key or place.read_admin_key())
     assert server is not None
-    return Address(server.rstrip("/"), key)
+    return Address(server, key)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -30,6 +30,9 @@ from service.client.models import (
     WorkerList,
 )
 
+LARGEST_PAGE = 200
+"""The most jobs that one answer lists."""
+
 Answer = TypeVar("Answer")
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -53,6 +56,18 @@ class Request(Generic[Answer]):
     repeatable: bool = True
 
 
+class Filters(TypedDict, total=False):
+    """Which jobs are wanted; see `job_page`."""
+
+    states: Sequence[JobState]
+    labels: Mapping[str, str] | None
+    owner: str | None
+    text: str | None
+    created_from: datetime | None
+    created_before: datetime | None
+    spec_hash: str | None
+
+
 def submit(document: Mapping[str, Any], *, idempotency_key: str | None = None) -> Request[Job]:
     """Submit a job. Its idempotency key, a random one unless given, makes it safe to repeat."""
     key = idempotency_key or uuid4().hex
@@ -69,7 +84,7 @@ def estimate(document: Mapping[str, Any]) -> Request[Plan]:
 
 def job(job_id: str) -> Request[Job]:
     """Look at a job."""
-    return Request("GET", f"/v1/jobs/{_part(job_id)}", _model(Job))
+    return Request("GET", f"/v1/jobs/{part(job_id)}", _model(Job))
 
 
 def job_page(
@@ -81,10 +96,22 @@ def job_page(
     created_from: datetime | None = None,
     created_before: datetime | None = None,
     spec_hash: str | None = None,
-    limit: int = 50,
+    limit: int = LARGEST_PAGE,
     cursor: str | None = None,
 ) -> Request[JobPage]:
-    """Some jobs, newest first."""
+    """Some jobs, newest first.
+
+    Args:
+        states: in one of these.
+        labels: with all of these.
+        owner: of this owner.
+        text: with this in the name.
+        created_from: made then or later.
+        created_before: made before then.
+        spec_hash: of this spec.
+        limit: at most so many.
+        cursor: of the page before.
+    """
     said = {
         "state": list(states),
         "label": [f"{name}={value}" for name, value in (labels or {}).items()],
@@ -102,51 +129,51 @@ def job_page(
 
 def cancel(job_id: str) -> Request[Job]:
     """Cancel a job."""
-    return Request("POST", f"/v1/jobs/{_part(job_id)}/cancel", _model(Job))
+    return Request("POST", f"/v1/jobs/{part(job_id)}/cancel", _model(Job))
 
 
 def retry(job_id: str, *, afresh: bool = False) -> Request[Job]:
     """Queue what failed or was cancelled again: from its last checkpoint, or afresh."""
     params = {"afresh": "true"} if afresh else {}
-    path = f"/v1/jobs/{_part(job_id)}/retry"
+    path = f"/v1/jobs/{part(job_id)}/retry"
     return Request("POST", path, _model(Job), params=params, repeatable=False)
 
 
 def delete(job_id: str) -> Request[None]:
     """Delete a finished job and its files."""
-    return Request("DELETE", f"/v1/jobs/{_part(job_id)}", _nothing, repeatable=False)
+    return Request("DELETE", f"/v1/jobs/{part(job_id)}", _nothing, repeatable=False)
 
 
 def runs(job_id: str) -> Request[RunList]:
     """The runs of a job."""
-    return Request("GET", f"/v1/jobs/{_part(job_id)}/runs", _model(RunList))
+    return Request("GET", f"/v1/jobs/{part(job_id)}/runs", _model(RunList))
 
 
 def results(job_id: str) -> Request[Results]:
     """What a job's finished experiments found out."""
-    return Request("GET", f"/v1/jobs/{_part(job_id)}/results", _model(Results))
+    return Request("GET", f"/v1/jobs/{part(job_id)}/results", _model(Results))
 
 
 def summary(job_id: str) -> Request[dict[str, Any]]:
     """A job's statistics over its trials."""
-    return Request("GET", f"/v1/jobs/{_part(job_id)}/summary", _json)
+    return Request("GET", f"/v1/jobs/{part(job_id)}/summary", _json)
 
 
 def log(job_id: str, run: str) -> Request[str]:
     """What a run logged in its last attempt that ended."""
-    path = f"/v1/jobs/{_part(job_id)}/runs/{quote(run)}/log"
+    path = f"/v1/jobs/{part(job_id)}/runs/{quote(run)}/log"
     return Request("GET", path, lambda answer: answer.text)
 
 
 def artifacts(job_id: str) -> Request[ArtifactList]:
     """The files of a job."""
-    return Request("GET", f"/v1/jobs/{_part(job_id)}/artifacts", _model(ArtifactList))
+    return Request("GET", f"/v1/jobs/{part(job_id)}/artifacts", _model(ArtifactList))
 
 
 def artifact(job_id: str, name: str) -> Request[bytes]:
     """The bytes of a file; `name` as in the list of artifacts."""
     return Request(
-        "GET", f"/v1/jobs/{_part(job_id)}/artifacts/{quote(name)}", lambda answer: answer.content
+        "GET", f"/v1/jobs/{part(job_id)}/artifacts/{quote(name)}", lambda answer: answer.content
     )
 
 
@@ -182,7 +209,7 @@ def make_key(
 
 def revoke_key(key_id: str) -> Request[Key]:
     """Let a key in no more. For administrators."""
-    return Request("DELETE", f"/v1/keys/{_part(key_id)}", _model(Key))
+    return Request("DELETE", f"/v1/keys/{part(key_id)}", _model(Key))
 
 
 def datasets() -> Request[DatasetList]:
@@ -206,10 +233,11 @@ def upload_dataset(file: Path, *, name: str) -> Request[StoredDataset]:
 
 def delete_dataset(dataset_id: str) -> Request[None]:
     """Delete a data set that no job uses."""
-    return Request("DELETE", f"/v1/datasets/{_part(dataset_id)}", _nothing, repeatable=False)
+    return Request("DELETE", f"/v1/datasets/{part(dataset_id)}", _nothing, repeatable=False)
 
 
-def _part(text: str) -> str:
+def part(text: str) -> str:
+    """A text as one part of a path, whatever is in it."""
     return quote(text, safe="")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import httpx
 
-_BUSY = frozenset({429, 502, 503, 504})
+_BUSY = frozenset({502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +32,10 @@ class Retries:
 
 
 def worth_repeating(answer: httpx.Response) -> bool:
-    """Whether the same request may be answered otherwise in a moment."""
+    """Whether the same request may be answered otherwise in a moment.
+
+    A used up rate says when; a used up quota does not, as it takes a person to make room.
+    """
+    if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        return "Retry-After" in answer.headers
     return answer.status_code in _BUSY

@@ -1,10 +1,11 @@
 """The client in plain calls."""
 
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 from httpx_sse import connect_sse
@@ -16,7 +17,7 @@ from service.client.following import TIMEOUT as EVENTS_TIMEOUT
 from service.client.following import Following
 from service.client.locating import TIMEOUT, locate
 from service.client.models import Artifact, Event, Job, Plan, Results, Run, how_it_ended
-from service.client.requests import Request
+from service.client.requests import LARGEST_PAGE, Filters, Request
 from service.client.retries import Retries, worth_repeating
 from service.client.uploading import pieces
 
@@ -104,13 +105,14 @@ class Client:
         """Look at a job."""
         return self.send(requests.job(job_id))
 
-    def jobs(self, **wanted: Any) -> Iterator[Job]:
-        """Jobs, newest first, page by page; `wanted` as in `service.client.requests.job_page`."""
-        cursor = None
-        while True:
-            page = self.send(requests.job_page(**wanted, cursor=cursor))
-            yield from page.jobs
-            cursor = page.cursor
+    def jobs(self, *, limit: int | None = None, **filters: Unpack[Filters]) -> Iterator[Job]:
+        """Jobs, newest first, at most `limit`; see `service.client.requests.job_page`."""
+        left, cursor = sys.maxsize if limit is None else limit, None
+        while left > 0:
+            size = min(left, LARGEST_PAGE)
+            page = self.send(requests.job_page(**filters, limit=size, cursor=cursor))
+            yield from page.jobs[:left]
+            left, cursor = left - len(page.jobs), page.cursor
             if cursor is None:
                 return
 

@@ -63,7 +63,11 @@ def test_list_asks_for_what_was_said_and_stops_at_the_limit(
     ("answer", "code", "said"),
     [
         (problem(404, detail="there is no job 'job_1'"), 4, "there is no job 'job_1'"),
-        (problem(401, detail="no key"), 4, "no key"),
+        (
+            problem(401, detail="no key"),
+            4,
+            "no key (401)\nA key is given with --key or LTH_API_KEY",
+        ),
         (problem(409, detail="it is running"), 4, "it is running"),
         (problem(500, detail="our mistake"), 5, "our mistake"),
         (Answer(200, b"<html>"), 5, "this service"),
@@ -133,3 +137,4 @@ def test_a_wrong_command_line_is_usage(
 ) -> None:
     assert _lth(None, "submit", monkeypatch=monkeypatch) == 2
     assert _lth(None, "submit", "-", "--label", "nonsense", monkeypatch=monkeypatch) == 2
+    assert _lth(None, "list", "--state", "finished", monkeypatch=monkeypatch) == 2

@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +81,16 @@ def test_both_clients_offer_the_same() -> None:
 
 def test_a_request_that_is_safe_is_repeated_until_it_is_answered(use: Use) -> None:
     cut = Answer(200, b"x" * 100, cut=10)
-    with scripted(problem(503), cut, problem(429), document(JOB)) as script:
+    later = replace(problem(429), headers={"Retry-After": "0"})
+    with scripted(problem(503), cut, later, document(JOB)) as script:
         assert use(script.server, lambda client: client.job("job_1")).id == "job_1"
     assert len(script.seen) == 4
+
+
+def test_a_quota_that_is_used_up_is_not_asked_for_again(use: Use) -> None:
+    with scripted(problem(429), document(JOB, 202)) as script, pytest.raises(TooManyRequests):
+        use(script.server, lambda client: client.submit({}))
+    assert len(script.seen) == 1
 
 
 def test_a_submit_is_repeated_under_one_idempotency_key(use: Use) -> None:
@@ -157,6 +165,34 @@ def test_all_pages_of_a_list_are_walked(use: Use) -> None:
     assert [job.id for job in found] == ["job_2", "job_1"]
     assert "label=a%3Db" in script.seen[0].path
     assert "cursor=abc" in script.seen[1].path
+
+
+def test_a_list_ends_at_its_limit(use: Use) -> None:
+    page = document({"jobs": [JOB, JOB], "cursor": "abc"})
+    with scripted(page) as script:
+        assert len(use(script.server, lambda client: client.jobs(limit=3))) == 3
+        assert use(script.server, lambda client: client.jobs(limit=0)) == []
+    assert [seen.path.partition("limit=")[2][:1] for seen in script.seen] == ["3", "1"]
+
+
+def test_an_id_is_one_part_of_a_path_whatever_is_in_it(use: Use) -> None:
+    with scripted(problem(404)) as script:
+        for ask in ("job", "events", "runs", "cancel", "delete", "summary", "artifacts"):
+            with pytest.raises(NotFound):
+                use(script.server, lambda client, ask=ask: getattr(client, ask)("../a/b?c"))
+    assert all("/v1/jobs/..%2Fa%2Fb%3Fc" in seen.path for seen in script.seen)
+
+
+@pytest.mark.parametrize("server", ["lth.example.org", "localhost:8000", "ftp://lth.example.org"])
+def test_an_address_without_a_scheme_is_told_at_once(server: str) -> None:
+    with pytest.raises(Unreachable, match=f"'{server}' is no address .* http:// or https://"):
+        Client(server)
+
+
+def test_a_key_that_can_be_no_key_is_told_without_itself() -> None:
+    with pytest.raises(Unreachable, match="the API key") as raised:
+        Client("http://127.0.0.1:1", "lth_schlüssel")
+    assert "schl" not in str(raised.value)
 
 
 def test_events_go_on_where_the_connection_broke(use: Use) -> None:

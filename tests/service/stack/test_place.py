@@ -76,6 +76,7 @@ def test_the_client_finds_the_stack_on_this_machine_and_its_key(place: Place) ->
     place.announce(_running())
     key = place.make_admin_key()
     assert locate() == Address("http://127.0.0.1:8000", key)
+    assert locate("http://127.0.0.1:8000/") == Address("http://127.0.0.1:8000", key)
 
 
 def test_the_local_key_is_not_sent_to_another_server(place: Place) -> None:
