@@ -3,7 +3,7 @@
 
 FROM python:3.12-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-RUN useradd --system --uid 10001 --create-home lth
+RUN useradd --uid 10001 --create-home lth
 
 FROM base AS wheel
 WORKDIR /source
