@@ -7,14 +7,13 @@ import pytest
 from sqlalchemy import select, text, update
 
 from service.settings import Settings
-from service.store import claiming, events, finishing, jobs, owners
+from service.store import claiming, finishing, owners
 from service.store.claiming import Claimed
 from service.store.database import Database
 from service.store.finishing import Success
 from service.store.owners import Quota
-from service.store.states import JobState
 from service.store.tables import Owner, Run
-from tests.service.store.conftest import Claim, Submit, statements
+from tests.service.store.conftest import Claim, Submit
 
 SESSION = {"kind": "session", "experiments": [{"name": "a"}, {"name": "b"}]}
 
@@ -183,38 +182,28 @@ def test_claim_passes_by_a_run_that_somebody_holds(
         assert job_of(claim()) == free
 
 
-def test_needed_runs_come_with_their_keys_in_the_order_of_the_plan(
-    submit: Submit, claim: Claim, database: Database, settings: Settings
-) -> None:
-    follower = {"name": "c", "control": {"kind": "random_weights", "of": "a"}}
-    submit({**SESSION, "experiments": [{"name": "a"}, follower]})
-    for _ in range(2):
-        succeed(database, settings, claim())
-
-    control = claim()
-
-    assert control is not None
-    assert control.planned.needs == ("trial-1/trunk", "trial-1/a")
-
-
-def test_claim_is_three_statements_and_tells_of_itself(
+def test_what_was_used_weighs_less_for_who_has_a_greater_share(
     submit: Submit, claim: Claim, database: Database
 ) -> None:
-    submit()
-
-    with statements(database) as seen:
-        claimed = claim()
-
-    assert claimed is not None
-    assert len(seen) == 3, seen
+    submit(owner="ann")
+    submit(owner="bob")
     with database.transaction() as session:
-        job = jobs.get(session, claimed.lease.job_id)
-        assert (job.state, job.events) == (JobState.RUNNING, 2)
-        assert job.started_at is not None
-        told = events.since(session, job.id)[-1]
-        assert (told.number, told.kind, told.run) == (2, "run_started", claimed.lease.key)
-        assert told.data == {"attempt": 1, "worker": "host/1/1"}
-        assert claimed.queued_at == job.created_at
+        owners.set_quota(session, "bob", Quota(weight=4.0))
+        for name, usage in (("ann", 100.0), ("bob", 300.0)):
+            session.execute(update(Owner).where(Owner.name == name).values(usage=usage))
+
+    assert owner_of(claim()) == "bob"
+
+
+def test_a_worker_of_two_pools_takes_from_the_second_when_the_first_is_empty(
+    submit: Submit, database: Database, settings: Settings
+) -> None:
+    first, second = submit(pool="gpu"), submit(pool="cpu")
+
+    with database.transaction() as session:
+        taken = [claiming.claim(session, "w", ["cpu", "gpu"], settings) for _ in range(3)]
+
+    assert [one and one.lease.job_id for one in taken] == [second, first, None]
 
 
 def test_claim_reads_little_however_long_the_queue_is(

@@ -1,0 +1,77 @@
+"""What a claim gives to its worker, and writes down."""
+
+from sqlalchemy import func, select, update
+
+from service.settings import Settings
+from service.store import events, finishing, jobs
+from service.store.database import Database
+from service.store.finishing import Success
+from service.store.states import JobState, RunState
+from service.store.tables import Run
+from tests.service.store.conftest import Claim, Submit, statements
+
+
+def test_needed_runs_come_with_their_keys_in_the_order_of_the_plan(
+    submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    follower = {"name": "c", "control": {"kind": "random_weights", "of": "a"}}
+    submit({"kind": "session", "experiments": [{"name": "a"}, follower]})
+    for _ in range(2):
+        claimed = claim()
+        assert claimed is not None
+        with database.transaction() as session:
+            finishing.succeed(session, claimed.lease, Success(None, ()), settings)
+
+    control = claim()
+
+    assert control is not None
+    assert control.planned.needs == ("trial-1/trunk", "trial-1/a")
+
+
+def test_claim_is_three_statements_and_tells_of_itself(
+    submit: Submit, claim: Claim, database: Database
+) -> None:
+    submit()
+
+    with statements(database) as seen:
+        claimed = claim()
+
+    assert claimed is not None
+    assert len(seen) == 3, seen
+    with database.transaction() as session:
+        job = jobs.get(session, claimed.lease.job_id)
+        assert (job.state, job.events) == (JobState.RUNNING, 2)
+        assert job.started_at is not None
+        told = events.since(session, job.id)[-1]
+        assert (told.number, told.kind, told.run) == (2, "run_started", claimed.lease.key)
+        assert told.data == {"attempt": 1, "worker": "host/1/1"}
+        assert claimed.queued_at == job.created_at
+
+
+def test_claim_notes_who_has_the_run_and_until_when(
+    submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    job_id = submit()
+    with database.transaction() as session:
+        ended = update(Run).where(Run.job_id == job_id)
+        session.execute(ended.values(finished_at=func.now(), seconds=100.0, max_seconds=130))
+
+    first = claim()
+    assert first is not None
+    assert first.max_seconds == 30
+    with database.transaction() as session:
+        run, now = session.execute(select(Run, func.clock_timestamp())).one()
+    assert (run.state, run.worker_id, run.finished_at) == (RunState.RUNNING, "host/1/1", None)
+    assert now < run.lease_expires_at < now + settings.lease
+
+
+def test_a_run_that_has_used_up_its_time_has_none_left_rather_than_less(
+    submit: Submit, claim: Claim, database: Database
+) -> None:
+    submit()
+    with database.transaction() as session:
+        session.execute(update(Run).values(seconds=200.0, max_seconds=100))
+
+    claimed = claim()
+    assert claimed is not None
+    assert claimed.max_seconds == 0
