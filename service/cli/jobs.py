@@ -14,7 +14,7 @@ from service.cli.documents import read_document
 from service.cli.screen import err, put, put_json, put_table, say
 from service.cli.tables import artifact_table, job_table, level_table, run_table, state
 from service.cli.watching import show_events
-from service.client import Client, Job
+from service.client import Artifact, Client, Job
 from service.client.errors import JobNotSucceeded
 from service.client.models import how_it_ended
 
@@ -112,7 +112,8 @@ def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
     if as_json:
         put_json({"job": job, "runs": runs, "results": results.results})
         return
-    put(Text.assemble((job.id, "bold"), f"  {job.name}  ", state(job.state)))
+    name = f"  {job.name}" if job.name else ""
+    put(Text.assemble((job.id, "bold"), name, "  ", state(job.state)))
     if job.waiting:
         put(f"waits: {job.waiting.detail} (place {job.waiting.position})")
     if job.max_seconds is not None and job.seconds is not None:
@@ -157,7 +158,7 @@ def fetch(
     """Fetch a job's files: masks, weights, plots, reports."""
     with open_client(context) as client:
         found = client.artifacts(job_id)
-        wanted = [one for one in found if not only or one.name.endswith(tuple(only))]
+        wanted = _ending(found, only) if only else found
         columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
         bars = Progress(*columns, console=err, disable=not err.is_terminal)
         with bars:
@@ -184,6 +185,15 @@ def _labels(pairs: Sequence[str]) -> dict[str, str]:
             raise typer.BadParameter(f"'{pair}' is no label; write KEY=VALUE, such as team=vision")
         labels[name] = value
     return labels
+
+
+def _ending(found: Sequence[Artifact], endings: Sequence[str]) -> list[Artifact]:
+    """The files whose names end so; each ending must name one, so that a script misses none."""
+    for ending in endings:
+        if not any(one.name.endswith(ending) for one in found):
+            there = ", ".join(one.name for one in found) or "none yet"
+            raise typer.BadParameter(f"no file's name ends with '{ending}'; there are: {there}")
+    return [one for one in found if one.name.endswith(tuple(endings))]
 
 
 def _tell_submitted(job: Job) -> None:

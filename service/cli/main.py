@@ -84,6 +84,10 @@ def main() -> None:
         _fail(str(error), Exit.UNREACHABLE)
     except StackError as error:
         _fail(str(error), Exit.STACK)
+    except OSError as error:
+        if error.filename is None:  # it is about no file of the user's
+            raise
+        _fail(f"{error.filename}: {error.strerror}", Exit.USAGE)
     except KeyboardInterrupt:
         _fail("interrupted", Exit.INTERRUPTED)
 

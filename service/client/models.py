@@ -281,4 +281,5 @@ def how_it_ended(job: Job) -> str:
     """A job's state, and why it failed if it did, in a sentence."""
     why = job.failure
     because = f": {why.reason} in {why.run}: {why.message}" if why else ""
-    return f"the job {job.id} is {job.state}{because}"
+    how = {"failed": "has failed", "cancelled": "was cancelled"}.get(job.state, f"is {job.state}")
+    return f"the job {job.id} {how}{because}"

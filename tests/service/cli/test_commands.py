@@ -1,6 +1,7 @@
 """The commands, against scripted answers: what they print, and what they exit with."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,31 @@ def test_a_wrong_command_line_is_usage(
     assert _lth(None, "submit", monkeypatch=monkeypatch) == 2
     assert _lth(None, "submit", "-", "--label", "nonsense", monkeypatch=monkeypatch) == 2
     assert _lth(None, "list", "--state", "finished", monkeypatch=monkeypatch) == 2
+
+
+FILE = {"media_type": "application/x-npz", "size": 0, "digest": sha256().hexdigest(), "href": "/x"}
+FILES = document({"artifacts": [{"name": "trial-1/ticket/masks.npz", **FILE}]})
+
+
+def test_fetching_what_a_job_does_not_have_fails_and_says_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("fetch", "job_1", "--out", tmp_path, "--only", "masks.npz")
+    with scripted(FILES) as script:
+        assert _lth(script, *words, monkeypatch=monkeypatch) == 0
+        assert (tmp_path / "trial-1/ticket/masks.npz").exists()
+        assert _lth(script, *words, "--only", "masks.npy", monkeypatch=monkeypatch) == 2
+    said = capsys.readouterr().err
+    assert "'masks.npy'" in said
+    assert "trial-1/ticket/masks.npz" in said
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with scripted(FILES) as script:
+        assert _lth(script, "fetch", "job_1", "--out", file, monkeypatch=monkeypatch) == 2
+    said = capsys.readouterr().err
+    assert said == f"{file}/trial-1/ticket: Not a directory\n"
