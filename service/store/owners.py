@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from service.store.errors import NotThere, QuotaExceeded
-from service.store.states import FINISHED_JOB, RunState
+from service.store.states import FINISHED_JOB, UNFINISHED_JOB, RunState
 from service.store.tables import Job, Owner, Run, StoredDataset
 
 MOST_HALF_LIVES = 100
@@ -73,7 +73,7 @@ def holdings(session: Session, name: str) -> Holdings:
     A file counts for each job that has it.
     """
     running = select(func.count()).where(Run.owner == name, Run.state == RunState.RUNNING)
-    jobs = select(func.count()).where(Job.owner == name, Job.state.not_in(FINISHED_JOB))
+    jobs = select(func.count()).where(Job.owner == name, Job.state.in_(UNFINISHED_JOB))
     stored = select(Owner.stored_bytes).where(Owner.name == name)
     return Holdings(
         running_runs=session.scalar(running) or 0,

@@ -40,6 +40,7 @@ class Reason(StrEnum):
 
 FINISHED_RUN = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
 FINISHED_JOB = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+UNFINISHED_JOB = frozenset(JobState) - FINISHED_JOB
 
 _R = RunState
 TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
