@@ -142,10 +142,10 @@ class AsyncClient:
             try:
                 async for event in self._events(state):
                     yield event
-            except (httpx.TransportError, ServiceFailed) as error:
+                if state.over or (await self.job(job_id)).finished:
+                    return
+            except (httpx.TransportError, ServiceFailed, Unreachable) as error:
                 broken = error
-            if state.over or (broken is None and (await self.job(job_id)).finished):
-                return
             wait = state.failed()
             if wait is None:
                 raise self._unreachable(broken or "the stream of events ends early") from broken
@@ -256,4 +256,6 @@ class AsyncClient:
             return answer
 
     def _unreachable(self, error: Exception | str) -> Unreachable:
+        if isinstance(error, Unreachable):
+            return error
         return Unreachable(f"no answer from {self.address.server}: {error}")

@@ -12,6 +12,8 @@ from service.client.retries import Retries
 LAST = "job_finished"
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """The service says something at least every 15 seconds, if only that it is there."""
+_PATIENCE = 4
+"""Whoever follows a job waits so much longer than a request: through a restart of the service."""
 
 
 @dataclass
@@ -21,13 +23,15 @@ class Following:
     Attributes:
         after: number of the last event that was handed on.
         over: whether nothing follows.
-        failures: attempts since the last event.
+        begun: whether an event has come; a service that was never there is given up soon.
+    failures: attempts since the last event.
     """
 
     job_id: str
     retries: Retries
     after: int = 0
     over: bool = False
+    begun: bool = field(default=False, init=False)
     failures: int = field(default=0, init=False)
 
     @property
@@ -46,13 +50,13 @@ class Following:
         event = Event.model_validate_json(message.data)
         if event.number <= self.after:
             return None
-        self.after, self.failures = event.number, 0
+        self.after, self.failures, self.begun = event.number, 0, True
         self.over = event.kind == LAST
         return event
 
     def failed(self) -> float | None:
         """Seconds to wait before the next attempt; None when it has been tried often enough."""
         self.failures += 1
-        if self.failures >= self.retries.attempts:
+        if self.failures >= self.retries.attempts * (_PATIENCE if self.begun else 1):
             return None
         return self.retries.wait(self.failures)

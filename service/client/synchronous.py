@@ -136,10 +136,10 @@ class Client:
             broken: Exception | None = None
             try:
                 yield from self._events(state)
-            except (httpx.TransportError, ServiceFailed) as error:
+                if state.over or self.job(job_id).finished:
+                    return
+            except (httpx.TransportError, ServiceFailed, Unreachable) as error:
                 broken = error
-            if state.over or (broken is None and self.job(job_id).finished):
-                return
             wait = state.failed()
             if wait is None:
                 raise self._unreachable(broken or "the stream of events ends early") from broken
@@ -248,4 +248,6 @@ class Client:
             return answer
 
     def _unreachable(self, error: Exception | str) -> Unreachable:
+        if isinstance(error, Unreachable):
+            return error
         return Unreachable(f"no answer from {self.address.server}: {error}")

@@ -205,6 +205,25 @@ def test_events_go_on_where_the_connection_broke(use: Use) -> None:
     assert script.seen[2].headers["Last-Event-ID"] == "2"
 
 
+def test_whoever_follows_a_job_waits_through_a_restart_of_the_service(use: Use) -> None:
+    away = [problem(503)] * (2 * FAST.attempts)
+    with scripted(_events(1), *away, _events(2, last="job_finished")) as script:
+        events = use(script.server, lambda client: client.events("job_1"))
+    assert [event.number for event in events] == [1, 2]
+
+
+def test_a_service_that_was_never_there_is_not_waited_for(use: Use) -> None:
+    with scripted(problem(503)) as script, pytest.raises(Unreachable):
+        use(script.server, lambda client: client.events("job_1"))
+    assert len(script.seen) == FAST.attempts
+
+
+def test_a_service_that_does_not_come_back_is_given_up(use: Use) -> None:
+    gone = scripted(_events(1), problem(503, detail="it is gone"))
+    with gone as script, pytest.raises(Unreachable, match=r"^no answer from http://[\w.:]+: it is"):
+        use(script.server, lambda client: client.events("job_1"))
+
+
 def test_events_of_a_finished_job_end_though_its_last_one_was_read_before(use: Use) -> None:
     with scripted(_events(), document(JOB)) as script:
         assert use(script.server, lambda client: client.events("job_1", after=9)) == []
