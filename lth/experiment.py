@@ -1,6 +1,7 @@
 """An experiment at work: the state it is in, and the steps that bring it forward."""
 
 from collections.abc import Callable, Mapping
+from copy import copy
 
 import numpy as np
 
@@ -61,10 +62,9 @@ class ExperimentAtWork:
         state, data = self.state, self.conditions.data
         if state.trained:
             raise SpecError(f"level {state.level} is trained already; call prune() and reinit()")
-        untrained = None
+        level, untrained = self._level(), None
         if state.level > 0:
             untrained = untrained_scores(self.conditions, state.start, state.masks, state.frozen)
-        level = self._level()
         current = state.current = state.current or begin(level, state.start)
         program = self.conditions.program(freezing=state.frozen is not None)
         training = LevelTraining(level, current, program, data, state.masks, state.frozen)
@@ -73,7 +73,12 @@ class ExperimentAtWork:
             training.capture()
             return state.to_bytes()
 
-        training.run(observer.progress, lambda: observer.checkpoint(snapshot))
+        try:
+            training.run(observer.progress, lambda: observer.checkpoint(snapshot))
+        except BaseException:
+            # What has been captured is older than the iteration: the level begins anew.
+            state.current = None
+            raise
         result = level_result(level, current, state.masks, training.scores(), untrained)
         state.rewinds |= current.kept
         state.finished.append(TrainedLevel(result, state.masks, current.weights))
@@ -109,10 +114,8 @@ class ExperimentAtWork:
         masks = self.pruned(pruning.criterion, schedule, pruning.scope)
         if all(np.array_equal(masks[name], kept) for name, kept in before.items()):
             asked, pruned = 1 - pruning.schedule.densities(1.0)[0], 1 - density(before)
-            raise SpecError(
-                f"a sparsity of {asked:.4g} prunes nothing more: what was pruned before counts, "
-                f"{pruned:.4g} of all weights; give a larger one"
-            )
+            said = f"{pruned:.4g} of all weights are pruned already; give a larger one"
+            raise SpecError(f"a sparsity of {asked:.4g} prunes nothing more: {said}")
         self.enter(masks, pruning.pruned_weights)
         self.state.method += f" by hand: {canonical(pruning)}"
 
@@ -180,12 +183,9 @@ class ExperimentAtWork:
         """
         pruning = self.conditions.papers.pruning(method.pruning)
         self._begin(f"{canonical(pruning)} {canonical(method.reinit)}")
-
-        def next_masks(_level: int) -> dict[str, Mask]:
-            return self.pruned(pruning.criterion, pruning.schedule, pruning.scope)
-
-        rounds = len(pruning.schedule.densities(1.0))
-        self._carry_out(rounds, next_masks, method.reinit, pruning.pruned_weights, observer)
+        how = pruning.criterion, pruning.schedule, pruning.scope
+        rounds, values = len(pruning.schedule.densities(1.0)), pruning.pruned_weights
+        self._carry_out(rounds, lambda _: self.pruned(*how), method.reinit, values, observer)
 
     def follow_control(
         self,
@@ -242,8 +242,13 @@ class ExperimentAtWork:
                 self.train(observer)
             if self.state.level == rounds:
                 return
-            self.enter(next_masks(self.state.level + 1), pruned_weights)
-            self.restart(reinit)
+            before = copy(self.state)
+            try:
+                self.enter(next_masks(before.level + 1), pruned_weights)
+                self.restart(reinit)
+            except BaseException:
+                self.state = before  # Not half-way from one level to the next.
+                raise
 
     def _level(self) -> Level:
         """The training of the current level."""

@@ -68,7 +68,7 @@ class LotteryRobust:
         return self._sessions[0].controls
 
     def run(self, experiments: Iterable[Any], observer: Observer | None = None) -> None:
-        """Carry the same experiments out in every trial.
+        """Carry the same experiments out in every trial; asked again, go on where that stopped.
 
         Args:
             experiments: members of `lth.spec.Experiment`, or dictionaries of their fields.

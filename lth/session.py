@@ -108,6 +108,8 @@ class LotterySession(OneTrial):
     def run(self, experiments: Iterable[Any], observer: Observer | None = None) -> None:
         """Carry experiments out, tickets before the controls that follow them.
 
+        What was interrupted goes on when it is asked for again, and what is done is not done twice.
+
         Args:
             experiments: members of `lth.spec.Experiment`, or dictionaries of their fields.
             observer: told of progress.
@@ -151,7 +153,7 @@ class LotterySession(OneTrial):
             ticket_masks: and its masks, by level; likewise.
         """
         name = experiment.name
-        self._check_new(name)
+        self._check_new(experiment)
         model = self._models.get(name) or self.new_experiment(name)
         self._asked[name] = experiment
         if checkpoint is not None:
@@ -203,18 +205,21 @@ class LotterySession(OneTrial):
             self._models[name].restore(self.trunk)
             self._reused.add(name)
 
-    def _check_new(self, name: str) -> None:
-        """Refuse to carry out what has been pruned already, or carried out in part."""
-        model = self._models.get(name)
-        if name in self._asked or (model and not all(mask.all() for mask in model.masks.values())):
+    def _check_new(self, experiment: Experiment) -> None:
+        """Refuse the name of an experiment that is at work on something else."""
+        name = experiment.name
+        model, asked = self._models.get(name), self._asked.get(name)
+        begun = model is not None and not all(mask.all() for mask in model.masks.values())
+        if asked != experiment and (asked or begun):
             raise _twice(name)
 
     def _check(self, asked: tuple[Experiment, ...]) -> None:
         """Refuse what contradicts itself, or what was asked for before."""
         for experiment in asked:
-            self._check_new(experiment.name)
+            self._check_new(experiment)
+        new = [experiment for experiment in asked if experiment.name not in self._asked]
         training, samples = self.conditions.training, len(self.conditions.data.train)
-        for wrong in between_experiments((*self._asked.values(), *asked), None, training, samples):
+        for wrong in between_experiments((*self._asked.values(), *new), None, training, samples):
             raise SpecError(wrong.message)
 
     def _masks_of(self, ticket: str) -> dict[int, dict[str, Mask]]:

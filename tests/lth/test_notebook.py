@@ -195,7 +195,7 @@ def test_what_prunes_nothing_more_is_refused_by_hand():
     model.train()
     before = model.state()
     refused(
-        "0.5 prunes nothing more: .* 0.7031 of all weights; give a larger",
+        "0.5 prunes nothing more: 0.7031 of all weights are .*; give a larger",
         model.prune,
         sparsity=0.5,
     )
@@ -246,7 +246,8 @@ def test_a_session_refuses_what_contradicts_itself_before_it_trains():
     assert session.trunk is None
     session.run([TICKET])
     session.run([CONTROL])
-    refused("there is an experiment 'ticket' already", session.run, [TICKET])
+    other = {**TICKET, "reinit": "random"}
+    refused("there is an experiment 'ticket' already", session.run, [other])
 
 
 def test_an_experiment_that_has_not_trained_is_in_no_plot_and_no_folder(tmp_path):

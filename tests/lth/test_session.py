@@ -107,7 +107,7 @@ def test_a_network_that_was_reset_is_run_again_and_one_begun_by_hand_goes_on():
     assert session.experiment("ticket") is begun
     assert session.result("ticket").trunk_reused
     with pytest.raises(SpecError, match=r"already; reset_network\('ticket'\) begins it anew"):
-        session.run([TICKET])
+        session.run([{**TICKET, "reinit": "random"}])
     session.reset_network("ticket")
     session.run([TICKET])
     assert same(session.experiment("ticket").ticket, begun.ticket)
@@ -202,6 +202,47 @@ def test_the_same_steps_by_hand_are_the_same_experiment():
     one, other = (model.result() for model in models)
     assert one.method == other.method
     assert len(summarise([one, other]).experiments) == 1
+
+
+class Impatient:
+    """An observer that interrupts the training at its n-th report."""
+
+    def __init__(self, reports: int) -> None:
+        self.left = reports
+
+    def progress(self, progress) -> None:
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+    def checkpoint(self, content) -> None:
+        pass
+
+
+def test_a_study_that_was_interrupted_goes_on_when_it_is_run_again():
+    """It was refused, and what had been done could not be gone on from."""
+    undisturbed, robust = (LotteryRobust(network(), "digits", TRAINING, trials=2) for _ in "ab")
+    undisturbed.run([TICKET])
+    with pytest.raises(KeyboardInterrupt):
+        robust.run([TICKET], Impatient(8))
+    robust.run([TICKET])
+    assert robust.get_summary() == undisturbed.get_summary()
+    nothing_to_do = Impatient(1)
+    robust.run([TICKET], nothing_to_do)
+    assert nothing_to_do.left == 1
+
+
+@pytest.mark.parametrize("reports", [2, 10])
+def test_an_interrupted_level_begins_anew(reports):
+    """It went on from weights that were older than its iteration."""
+    undisturbed, model = (LotteryModel(noisy_network(), "digits", TRAINING) for _ in "ab")
+    undisturbed.one_shot(0.5)
+    with pytest.raises(KeyboardInterrupt):
+        model.one_shot(0.5, observer=Impatient(reports))
+    model.one_shot(0.5)
+    for ours, theirs in zip(model.trained_levels, undisturbed.trained_levels, strict=True):
+        assert ours.result.history == theirs.result.history
+        assert same(ours.weights, theirs.weights)
 
 
 def test_one_trial_is_no_robust_experiment():
