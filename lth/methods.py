@@ -65,14 +65,18 @@ class ControlExperiment(Document):
     control: Control
 
 
+_TICKET, _CONTROL = "a ticket", "a control"
+"""Parts of pydantic's locations, which must not be taken for fields of those names."""
+
+
 def _kind_of_experiment(value: Any) -> str:
     if isinstance(value, dict):
-        return "control" if "control" in value else "ticket"
-    return "control" if isinstance(value, ControlExperiment) else "ticket"
+        return _CONTROL if "control" in value else _TICKET
+    return _CONTROL if isinstance(value, ControlExperiment) else _TICKET
 
 
 Experiment = Annotated[
-    Annotated[Ticket, Tag("ticket")] | Annotated[ControlExperiment, Tag("control")],
+    Annotated[Ticket, Tag(_TICKET)] | Annotated[ControlExperiment, Tag(_CONTROL)],
     Discriminator(_kind_of_experiment),
 ]
 

@@ -92,7 +92,8 @@ def whole(value: Any, what: str, least: int) -> int:
 def _told(wrong: WrongField, what: str) -> str:
     where = f"{what}{wrong.pointer}".lstrip("/")
     value, more = wrong.value, []
-    if isinstance(value, str | int | float) and str(value) not in wrong.message:
+    ours = not wrong.message.startswith("Input should")
+    if isinstance(value, str | int | float) and not (ours and str(value) in wrong.message):
         more.append(f"found {value!r}")
     if wrong.right and not isinstance(value, Mapping):
         more.append(f"right would be: {wrong.right}")

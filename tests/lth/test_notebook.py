@@ -148,6 +148,7 @@ def test_what_is_wrong_is_told_with_what_would_be_right():
     refused("no lottery layer is called 'x'; there are: linear_1, linear_2", model.plot_mask, "x")
     model.prune()
     refused("mode: 'rewnd' .*'rewind', perhaps", model.reinit, "rewnd")
+    refused("mode/noise: .* .found 0; right", model.reinit, {"kind": "jitter", "noise": 0})
     refused(
         r"experiments/0: .*\(found 'ticket'; right would",
         LotterySession(small(), OWN).run,
@@ -241,6 +242,8 @@ def test_a_session_refuses_what_contradicts_itself_before_it_trains():
     refused("experiments/0/nam: there is no such field", session.run, [{"nam": "a"}])
     refused("names of experiments must differ, but 'ticket'", session.run, [TICKET, TICKET])
     refused("follows 'ticket', which is no ticket", session.run, [CONTROL])
+    both = {**CONTROL, "pruning": {"criterion": "movement"}}
+    refused("experiments/1/pruning: there is no such field", session.run, [TICKET, both])
     late = {**TICKET, "reinit": {"kind": "rewind", "to": "4ep"}}
     refused("no going back to '4ep'", session.run, [late])
     assert session.trunk is None
