@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
 
 _MOST = 4 << 20
@@ -20,11 +20,12 @@ class RunLog:
     def content(self) -> bytes:
         """All of it, or its beginning and end if it is very long."""
         _flush()
-        content = os.pread(self._file, os.fstat(self._file).st_size, 0)
-        if len(content) <= _MOST:
-            return content
+        size = os.fstat(self._file).st_size
+        if size <= _MOST:
+            return os.pread(self._file, size, 0)
         half = _MOST // 2
-        return content[:half] + b"\n... (left out) ...\n" + content[-half:]
+        first, last = (os.pread(self._file, half, start) for start in (0, size - half))
+        return first + b"\n... (left out) ...\n" + last
 
     def tail(self) -> str:
         """Its last lines."""
@@ -50,6 +51,8 @@ def captured() -> Iterator[RunLog]:
 
 
 def _flush() -> None:
+    """Write out what is held back, if the disk has room for it: no run should fail by its log."""
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         if stream is not None and not stream.closed:
-            stream.flush()
+            with suppress(OSError):
+                stream.flush()

@@ -35,3 +35,32 @@ def test_very_long_output_keeps_its_beginning_and_its_end() -> None:
     assert content.endswith(b"end\n")
     assert b"left out" in content
     assert len(content) < 5_000_000
+
+
+def test_a_log_without_end_is_never_held_in_memory() -> None:
+    with captured() as log:
+        os.write(1, b"beginning\n")
+        os.ftruncate(1, 1 << 40)
+        os.lseek(1, 0, os.SEEK_END)
+        os.write(1, b"end\n")
+        content = log.content()
+
+    assert content.startswith(b"beginning")
+    assert content.endswith(b"end\n")
+    assert len(content) < 5_000_000
+
+
+def test_full_disk_costs_the_log_and_nothing_else(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffered = open(1, "w", closefd=False)  # noqa: SIM115
+    monkeypatch.setattr(sys, "stdout", buffered)
+    with open("/dev/full", "w+b", 0) as full:
+        monkeypatch.setattr("worker.logs.TemporaryFile", lambda: full)
+        with captured() as log:
+            print("held back")
+            assert log.content() == b""
+    buffered.close()
+    os.write(1, b"afterwards\n")
+
+    assert capfd.readouterr().out.endswith("afterwards\n")
