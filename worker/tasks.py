@@ -72,8 +72,8 @@ def _start(**_: Any) -> None:
         log.exception("this process cannot start, and ends")
         os._exit(1)
     _children[:] = [child]
-    warm(settings.datasets_dir, child.blobs)
     watch_idleness(child)
+    warm(settings.datasets_dir, child.blobs)
     for pool in child.pools:
         child.hints.wake(pool)
 
