@@ -55,9 +55,7 @@ _NEXT = text(
         CROSS JOIN LATERAL (
             SELECT r.id FROM runs r
             WHERE r.state = 'queued' AND r.pool = :pool AND r.owner = fair.name
-            AND coalesce(r.trunk, '') <> ALL (
-                ARRAY(SELECT trunk FROM active WHERE kind = 'trunk')
-            )
+            AND r.trunk <> ALL (ARRAY(SELECT trunk FROM active WHERE kind = 'trunk'))
             ORDER BY r.rank, r.position, r.id
             LIMIT 1
             FOR UPDATE SKIP LOCKED
@@ -82,7 +80,7 @@ _NEXT = text(
     """
 )
 """A run whose trunk another job's run is training right now is passed over: it will find it done.
-A claim that stops at the first row leaves the other owners' rows unlocked. """
+A claim that stops at the first row leaves the other owners' rows unlocked."""
 
 _TURN_COMES = text(
     """

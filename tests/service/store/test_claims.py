@@ -1,9 +1,12 @@
 """What a claim gives to its worker, and writes down."""
 
+from datetime import timedelta
+
+import psycopg
 from sqlalchemy import func, select, update
 
 from service.settings import Settings
-from service.store import events, finishing, jobs
+from service.store import claiming, events, finishing, jobs
 from service.store.database import Database
 from service.store.finishing import Success
 from service.store.states import JobState, RunState
@@ -75,3 +78,46 @@ def test_a_run_that_has_used_up_its_time_has_none_left_rather_than_less(
     claimed = claim()
     assert claimed is not None
     assert claimed.max_seconds == 0
+
+
+def test_each_claim_is_heard_of_and_the_first_starts_the_job(
+    submit: Submit, claim: Claim, database: Database
+) -> None:
+    job_id = submit({"kind": "robust", "trials": 2, "experiments": [{"name": "a"}]})
+    started = []
+
+    with psycopg.connect(database.url, autocommit=True) as listening:
+        listening.execute(f"LISTEN {events.CHANNEL}")
+        for _ in range(2):
+            claim()
+            with database.transaction() as session:
+                started.append(jobs.get(session, job_id).started_at)
+        heard = [one.payload for one in listening.notifies(timeout=5, stop_after=2)]
+
+    assert heard == [f"{job_id}:2", f"{job_id}:3"]
+    assert started[0] == started[1] is not None
+
+
+def test_time_in_the_queue_counts_from_when_the_run_could_start(
+    submit: Submit, claim: Claim, database: Database
+) -> None:
+    submit()
+    with database.transaction() as session:
+        session.execute(update(Run).values(queued_at=func.now() + timedelta(minutes=5)))
+        queued_at = session.scalars(select(Run.queued_at)).one()
+
+    claimed = claim()
+    assert claimed is not None
+    assert claimed.queued_at == queued_at
+
+
+def test_a_pool_waits_as_long_as_a_run_of_it_is_queued(
+    submit: Submit, claim: Claim, database: Database
+) -> None:
+    submit()
+    with database.transaction() as session:
+        assert claiming.waiting(session, "cpu")
+        assert not claiming.waiting(session, "gpu")
+    claim()
+    with database.transaction() as session:
+        assert not claiming.waiting(session, "cpu")
