@@ -18,12 +18,12 @@ class Exit(IntEnum):
     UNREACHABLE = 5
     """There is no service, or it cannot answer now."""
     STACK = 6
-    """The local stack cannot start, or had to stop."""
+    """The local stack, or a process of a server, cannot start as it is set up, or had to stop."""
     INTERRUPTED = 130
     """Ctrl-C."""
 
 
 EPILOG = (
     "Exit codes: 0 done, 1 the job failed or was cancelled, 2 wrong command line, 3 wrong spec, "
-    "4 refused by the service, 5 no service, 6 the local stack cannot run, 130 interrupted."
+    "4 refused by the service, 5 no service, 6 the service cannot run here, 130 interrupted."
 )

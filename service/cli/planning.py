@@ -28,7 +28,7 @@ def validate(context: typer.Context, file: _Spec, as_json: Json = False) -> None
     if as_json:
         put_json({"valid": True, "spec_hash": plan.spec_hash})
     else:
-        say(f"valid: {len(plan.runs)} runs, spec hash {plan.spec_hash[:12]}")
+        say(f"valid, runs: {len(plan.runs)}, spec hash: {plan.spec_hash[:12]}")
 
 
 def estimate(context: typer.Context, file: _Spec, as_json: Json = False) -> None:
@@ -42,7 +42,7 @@ def estimate(context: typer.Context, file: _Spec, as_json: Json = False) -> None
         made.add_row(run.key, run.kind, ", ".join(run.needs))
     put_table(made)
     reused = sum(trunk.exists for trunk in plan.trunks)
-    put(f"{len(plan.trunks)} dense trainings, {reused} of them done before")
+    put(f"dense trainings: {len(plan.trunks)}, done before: {reused}")
     put(f"{plan.parameters:,} parameters, {plan.prunable:,} of them can be pruned")
     put(_duration(plan))
 
@@ -87,5 +87,5 @@ def _duration(plan: Plan) -> str:
     if seconds is None:
         return f"no estimate of time: {basis}"
     size, unit = next(((s, u) for s, u in _SECONDS if seconds >= 2 * s), (1, "seconds"))
-    runs = plan.estimate.measured_runs
-    return f"about {seconds / size:,.0f} {unit} on a device (from {runs} runs of the {basis})"
+    about = f"about {seconds / size:,.0f} {unit}" if seconds >= 2 else "less than 2 seconds"
+    return f"{about} on a device ({basis}, runs measured: {plan.estimate.measured_runs})"
