@@ -1,7 +1,8 @@
 """Controls: runs that must lose if the ticket is special.
 
 A control follows another experiment of its session and takes that one's masks, level by level, or
-masks of the same size. It prunes nothing by itself.
+masks of the same size. It prunes nothing by itself. What its masks prune is zero, also where the
+ticket freezes pruned weights at other values.
 
 Reference: Frankle & Carbin 2019, arXiv:1803.03635, section 2 ("random reinitialisation") and
 appendix F; Frankle et al. 2021, arXiv:2009.08576, for shuffled masks.

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lth.family import ByName
-from lth.optimizers._base import OptimizerBase
+from lth.optimizers._base import WEIGHT_DECAY, OptimizerBase
 
 
 class Sgd(OptimizerBase):
@@ -33,7 +33,7 @@ class AdamW(Adam):
     """Adam with decoupled weight decay."""
 
     kind: Literal["adamw"]  # pyright: ignore[reportIncompatibleVariableOverride]
-    weight_decay: float | None = Field(default=0.004, gt=0, le=1, description="decoupled, per step")
+    weight_decay: float | None = Field(default=0.004, gt=0, le=1, description=WEIGHT_DECAY)
 
 
 class RmsProp(OptimizerBase):
