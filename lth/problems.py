@@ -95,6 +95,8 @@ def _told(wrong: WrongField, what: str) -> str:
     ours = not wrong.message.startswith("Input should")
     if isinstance(value, str | int | float) and not (ours and str(value) in wrong.message):
         more.append(f"found {value!r}")
+    elif value is not None and not isinstance(value, str | int | float | Mapping):
+        more.append(f"found a {type(value).__name__}")
     if wrong.right and not isinstance(value, Mapping):
         more.append(f"right would be: {wrong.right}")
     return f"{where}: {wrong.message}" + (f" ({'; '.join(more)})" if more else "")
@@ -114,8 +116,11 @@ def _wrong_fields(
             pointer, value = f"{pointer}/kind", here.get("kind")
         elif kind.startswith("union_tag"):
             value = here  # A bare kind, as it was sent.
+        said = _message(found)
+        if kind == "union_tag_not_found" and not isinstance(here, Mapping):
+            said = "this is no object"
         right = correction(kind, location, found.get("ctx", {}), schema) if schema else None
-        yield WrongField(pointer, _message(found), value, right)
+        yield WrongField(pointer, said, value, right)
 
 
 def _message(found: ErrorDetails) -> str:

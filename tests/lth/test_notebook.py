@@ -15,6 +15,7 @@ from lth import (
     SpecError,
     Training,
 )
+from lth.criteria import LargeFinal
 from lth.datasets import Digits
 from lth.npz import encode
 from tests.lth.small import TRAINING, network, noisy_network, same
@@ -142,6 +143,8 @@ def test_what_is_wrong_is_told_with_what_would_be_right():
     model.train()
     refused("pruning/criterion: 'large_fnal' .*'large_final', perhaps", model.prune, "large_fnal")
     refused("pruning/schedule/sparsity: .*less than 1 .found 80; right", model.prune, sparsity=80)
+    refused("criterion: this is no object .found a function; right", model.prune, lambda w: w)
+    refused("criterion: this is no object .found a ModelMetaclass;", model.prune, LargeFinal)
     refused("pruning/scope: 'globl' .*'global', perhaps", model.one_shot, scope="globl")
     refused("level 3 is not finished; there are 0 to 0", model.plot_weights, 3)
     refused("level is -1; right would be a whole number from 0 on", model.network, -1)
