@@ -43,11 +43,6 @@ def test_a_network_without_lottery_layers_is_refused():
         Blueprint.of_sequential(plain, (8, 8, 1))
 
 
-def test_only_a_sequential_is_accepted():
-    with pytest.raises(SpecError, match=r"Dense is no keras\.Sequential"):
-        Blueprint.of_sequential(keras.layers.Dense(3), (4,))  # pyright: ignore
-
-
 @pytest.mark.parametrize(
     "layer",
     [LotteryLinear(7, activation="relu"), LotteryConv2D(4, 3, strides=2, padding="valid")],
