@@ -6,7 +6,6 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from lth.errors import SpecError
 from lth.files import save_comparison
 from lth.plots import accuracy_by_density, compare_learning
 from lth.problems import whole
@@ -45,8 +44,7 @@ class LotteryRobust:
         trials: int = 5,
         **more: Any,
     ) -> None:
-        if whole(trials, "trials", 0) < 2:
-            raise SpecError(f"{trials} trials say nothing of their spread; give 2 at least")
+        trials = whole(trials, "trials", 2)
         self._sessions = tuple(
             LotterySession(network, dataset, training, trial=trial, **more)
             for trial in range(1, trials + 1)
