@@ -18,6 +18,7 @@ from tests.service.client.scripted import Answer, Script, document, scripted
 from tests.service.client.test_clients import JOB
 
 ID = f"job_{'0123456789abcdef' * 2}"
+NO_DATA: dict[str, object] = {"data": {}}
 NAME = "[bold]a long :smile: name[/nowhere] " * 3
 RUN = {
     "key": "trial-1/random-weights",
@@ -82,13 +83,14 @@ def test_text_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == {"name": NAME}
 
 
-def _events(*kinds: str) -> Answer:
-    events = [
-        {"number": number, "kind": kind, "run": f"trial-1/run-{number}", "at": JOB["created_at"]}
-        for number, kind in enumerate(kinds, 1)
+def _events(*happened: tuple[str, str]) -> Answer:
+    """A stream of events, each a kind and the run that it is about."""
+    lines = [
+        json.dumps({"number": number, "kind": kind, "run": run, "at": JOB["created_at"]} | NO_DATA)
+        for number, (kind, run) in enumerate(happened, 1)
     ]
-    lines = [f"data: {json.dumps({**event, 'data': {}})}\n\n" for event in events]
-    return Answer(200, "".join(lines).encode(), {"Content-Type": "text/event-stream"})
+    stream = "".join(f"data: {line}\n\n" for line in lines)
+    return Answer(200, stream.encode(), {"Content-Type": "text/event-stream"})
 
 
 def _on_a_screen(script: Script, *words: str) -> str:
@@ -110,11 +112,14 @@ def _on_a_screen(script: Script, *words: str) -> str:
 
 
 def test_many_runs_that_have_ended_hide_none_that_is_at_work() -> None:
-    ended = ["run_succeeded"] * 40
-    stream = _events(*ended, "run_started", "job_finished")
+    runs = [f"trial-{number}/ticket" for number in range(1, 41)]
+    ended = [(kind, run) for run in runs for kind in ("run_started", "run_succeeded")]
+    stream = _events(*ended, ("run_started", "trial-41/ticket"), ("job_finished", ""))
     results = document({"job_id": "job_1", "state": "succeeded", "results": []})
     with scripted(stream, document(JOB), results) as script:
         screen = _on_a_screen(script, "watch", "job_1")
-    for number in range(1, 41):
-        assert f"trial-1/run-{number}: done" in screen
-    assert "trial-1/run-41" in screen
+    for run in runs:
+        assert f"{run}: done" in screen
+    after = screen.rpartition(f"{runs[-1]}: done")[2]
+    assert "trial-41/ticket" in after
+    assert "trial-1/ticket" not in after

@@ -205,9 +205,12 @@ def test_events_go_on_where_the_connection_broke(use: Use) -> None:
     assert script.seen[2].headers["Last-Event-ID"] == "2"
 
 
-def test_whoever_follows_a_job_waits_through_a_restart_of_the_service(use: Use) -> None:
-    away = [problem(503)] * (2 * FAST.attempts)
-    with scripted(_events(1), *away, _events(2, last="job_finished")) as script:
+@pytest.mark.parametrize("away", [problem(503), Answer(200, b"x" * 100, cut=10)])
+def test_whoever_follows_a_job_waits_through_a_restart_of_the_service(
+    use: Use, away: Answer
+) -> None:
+    answers = [_events(1), *[away] * (2 * FAST.attempts), _events(2, last="job_finished")]
+    with scripted(*answers) as script:
         events = use(script.server, lambda client: client.events("job_1"))
     assert [event.number for event in events] == [1, 2]
 
