@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import psycopg
 import structlog
 
+from service.store.database import CONNECTING
+
 _RECONNECT_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
 
@@ -47,7 +49,7 @@ class Listener:
 
     async def _receive(self) -> None:
         connection = await psycopg.AsyncConnection.connect(
-            self.url, autocommit=True, connect_timeout=5, application_name="lth listener"
+            self.url, autocommit=True, application_name="lth listener", **CONNECTING
         )
         async with connection:
             for channel in self.heard:

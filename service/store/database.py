@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from select import POLLIN, poll
+from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -13,6 +14,14 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 AWAY = (OperationalError, InterfaceError, PoolTimeout)
 """What says that Postgres cannot be reached, or has no connection for us: worth another try."""
+CONNECTING: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""For libpq: a network that carries nothing any more breaks a connection within 25 seconds."""
 _USED = "lth.used"
 
 
@@ -25,7 +34,7 @@ def make_engine(url: str, pool_size: int = 10) -> Engine:
         make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=0,
-        connect_args={"connect_timeout": 5, "application_name": "lth"},
+        connect_args={**CONNECTING, "application_name": "lth"},
     )
     event.listen(engine, "checkout", _refuse_broken)
     return engine

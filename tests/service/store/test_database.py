@@ -85,3 +85,10 @@ def test_many_threads_share_the_connections_that_are_kept(database_url: str) -> 
     database.close()
 
     assert len(backends) <= 2
+
+
+def test_a_connection_is_told_to_notice_a_network_that_carries_nothing(database: Database) -> None:
+    with database.statement() as connection:
+        told = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
+
+    assert (told["tcp_user_timeout"], told["keepalives_idle"]) == ("25000", "10")
