@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.floors import convolutions, products
-from benchmarks.watch import WATCH
+from benchmarks.watch import AFTERWARDS, WATCH
 from benchmarks.workload import BATCH, HELD, RATE, TRIALS, VALIDATION, cifar, job, mnist
 
 Timed = Callable[[], int]
@@ -213,6 +213,7 @@ def workers(epochs: int, experiments: int, trials: int) -> Timed:
     several = {"experiments": [], "grid": grid} if experiments > 1 else {}
     spec = job("lenet", epochs, dataset=dataset, **several)
     pool = TwoWorkers(spec, mnist(), only_dense=experiments == 1, trials=trials)
+    AFTERWARDS.callback(pool.close)
 
     def work() -> int:
         samples, compiled = pool.run()
@@ -248,12 +249,13 @@ def main() -> None:
     began, used = perf_counter(), process_time()
     WATCH.seconds = 0.0
     samples = work()
-    seconds = perf_counter() - began
+    seconds, used = perf_counter() - began, process_time() - used
+    AFTERWARDS.close()
     peak = sum(resource.getrusage(who).ru_maxrss for who in _PROCESSES) / 1024
     told = {
         "samples": samples,
         "seconds": seconds,
-        "busy": (process_time() - used) / seconds,
+        "busy": used / seconds,
         "compiled": WATCH.seconds / seconds,
         "peak_mb": peak,
     }

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.watch import WATCH
+from benchmarks.watch import AFTERWARDS, WATCH
 from benchmarks.workload import BATCH, IMAGES, VALIDATION, job
 
 
 def products(epochs: int) -> Callable[[], int]:
     """The matrix products of LeNet-300-100's training steps, in NumPy, a process a core."""
     pool = ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
+    AFTERWARDS.callback(pool.shutdown)
     steps = job("lenet", epochs).training.iterations(60_000 - VALIDATION)
     for done in [pool.submit(_multiply, 100) for _ in range(2)]:
         done.result()
@@ -25,7 +26,6 @@ def products(epochs: int) -> Callable[[], int]:
     def work() -> int:
         done = [pool.submit(_multiply, steps) for _ in range(2)]
         WATCH.on(lambda: [one.result() for one in done])()
-        pool.shutdown()
         return 2 * steps * BATCH
 
     return work

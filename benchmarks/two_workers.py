@@ -53,11 +53,14 @@ class TwoWorkers:
         done = list(self._pool.map(_execute, self._trunks))
         shared = [done[0][0]] * len(self._experiments)
         done += self._pool.map(_execute, self._experiments, shared)
-        self._pool.shutdown()
         compiled = sum(seconds for _, seconds in done) / _WORKERS
         levels = len(self._trunks) + len(self._experiments)
         training = self._spec.training
         return levels * training.iterations(self._samples) * training.batch_size, compiled
+
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.shutdown()
 
 
 _kept: list[tuple[Spec, Arrays]] = []

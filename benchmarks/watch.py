@@ -1,6 +1,7 @@
-"""How much of a contestant's time goes to compiled code, the rest being Python's."""
+"""How much of a contestant's time goes to compiled code, and what is ended after its time."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import wraps
 from time import perf_counter
 from typing import Any
@@ -39,3 +40,6 @@ class Watch:
 
 WATCH = Watch()
 """Of this process."""
+
+AFTERWARDS = ExitStack()
+"""What a contestant leaves to be closed when its time has been taken."""
