@@ -131,8 +131,8 @@ def tensorflow_steps(network: str, epochs: int) -> Timed:
 
 def jax_scan(epochs: int, trials: int = 1) -> Timed:
     """A hand-written epoch under `lax.scan`, several trials by `vmap`."""
-    import jax
-    import jax.numpy as jnp
+    import jax  # pyright: ignore[reportMissingImports]
+    import jax.numpy as jnp  # pyright: ignore[reportMissingImports]
 
     arrays = mnist()
     flat = arrays.x_train.reshape(len(arrays.y_train), -1).astype(np.float32) / np.float32(255)
