@@ -1,4 +1,4 @@
-"""The library as one meets it in a notebook: what may be given, and what is refused and how."""
+"""The library as one meets it in a notebook: its steps, and what is refused and how."""
 
 import keras
 import numpy as np
@@ -6,134 +6,19 @@ import pytest
 
 from lth import (
     ArrayDataset,
-    LotteryConv2D,
     LotteryLinear,
     LotteryModel,
     LotteryRobust,
     LotterySession,
     Printing,
-    SpecError,
-    Training,
 )
 from lth.criteria import LargeFinal
 from lth.datasets import Digits
-from lth.npz import encode
+from tests.lth.own import OWN, SHORT, X, Y, refused, small
 from tests.lth.small import TRAINING, network, noisy_network, same
 
-RNG = np.random.default_rng(0)
-X = RNG.random((300, 6)).astype(np.float32)
-Y = (X[:, 0] + X[:, 1] > 1).astype(int)
-OWN = ArrayDataset(X, Y)
-SHORT = Training.model_validate({"duration": "4ep", "batch_size": 20})
 TICKET = {"name": "ticket", "pruning": {"schedule": {"kind": "one_shot", "sparsity": 0.5}}}
 CONTROL = {"name": "control", "control": {"kind": "random_weights", "of": "ticket"}}
-
-
-def small() -> keras.Sequential:
-    return keras.Sequential([LotteryLinear(16, "relu"), LotteryLinear(2)])
-
-
-def refused(complaint, call, *args, **fields):
-    with pytest.raises(SpecError, match=complaint):
-        call(*args, **fields)
-
-
-def test_own_arrays_are_a_data_set_like_any_other():
-    one, again = (LotteryModel(small(), ArrayDataset(X, Y), SHORT) for _ in range(2))
-    for model in (one, again):
-        _, ticket = model.one_shot(0.5)
-        assert ticket.final.test.accuracy > 0.6
-    assert same(one.trained_levels[1].weights, again.trained_levels[1].weights)
-    turned = LotteryModel(small(), ArrayDataset(X[::-1], Y[::-1]), SHORT)
-    assert turned.conditions.data.identity != one.conditions.data.identity
-
-
-def test_arrays_as_they_are_get_the_way_to_give_them():
-    for given in (X, (X, Y), [X, Y]):
-        refused(r"arrays are given as lth.ArrayDataset\(x_train", LotteryModel, small(), given)
-
-
-@pytest.mark.parametrize(
-    ("layers", "complaint"),
-    [
-        ([LotteryLinear(3)], r"gives \[3\] for a sample, but the data have 2 classes"),
-        ([LotteryLinear(2, "softmax")], "ends in 'softmax', but the loss is taken of logits"),
-        ([LotteryLinear(2), keras.layers.Softmax()], "ends in 'softmax'"),
-        ([LotteryLinear(2), keras.layers.Activation("softmax")], "ends in 'softmax'"),
-    ],
-)
-def test_a_network_gives_logits_of_the_classes(layers, complaint):
-    refused(complaint, LotteryModel, keras.Sequential(layers), OWN)
-    images = keras.Sequential([LotteryLinear(10)])
-    refused("a Flatten layer may be missing", LotteryModel, images, "digits")
-
-
-def test_lottery_layers_within_another_layer_are_refused():
-    """They were trained and never pruned."""
-    block = keras.Sequential([LotteryLinear(16, "relu")], name="block")
-    hidden = keras.Sequential([block, LotteryLinear(2)])
-    refused(r"'block' \(Sequential\) has lottery layers within it", LotteryModel, hidden, OWN)
-
-
-def test_the_output_layer_is_that_of_the_logits_prunable_or_not():
-    dense = keras.Sequential([LotteryLinear(16, "relu"), keras.layers.Dense(2)])
-    for layers, roles in ((small(), ["dense", "output"]), (dense, ["dense"])):
-        model = LotteryModel(layers, OWN, SHORT)
-        assert [place.role for place in model.conditions.places] == roles
-    named = LotteryModel(dense, OWN, SHORT, output_layer="linear_1")
-    assert [place.role for place in named.conditions.places] == ["output"]
-
-
-def test_a_network_may_be_named_and_is_trained_as_in_the_papers():
-    model = LotteryModel("conv-6", ArrayDataset(RNG.random((120, 8, 8)), np.arange(120) % 2))
-    assert model.conditions.training.optimizer.learning_rate == 3e-4
-    assert model.conditions.papers.convolution_rate == 0.75
-    rate = {"kind": "sgd", "learning_rate": 0.1}
-    model = LotteryModel("conv-6", "digits", {"optimizer": rate})
-    assert model.conditions.training.optimizer.kind == "sgd"
-    refused("network: 'lenet' is not known", LotteryModel, "lenet")
-    refused(
-        r"'conv-2' does not fit the data: layer 0: .* \[6\] reaches it", LotteryModel, "conv-2", OWN
-    )
-    refused("Dense is no keras.Sequential", LotteryModel, keras.layers.Dense(2))
-    refused("list is no keras.Sequential; give", LotteryModel, [LotteryLinear(2)])
-
-
-def test_convolutions_of_a_named_network_are_pruned_at_the_papers_rate():
-    short = {"duration": "1it", "batch_size": 4}
-    by_hand = LotteryModel("conv-6", ArrayDataset(RNG.random((20, 8, 8)), np.arange(20) % 2), short)
-    by_hand.train()
-    by_hand.prune(sparsity=0.4)
-    assert by_hand.masks["conv2d_3"].mean() == pytest.approx(0.7, abs=1e-4)
-    assert by_hand.masks["linear_1"].mean() == pytest.approx(0.6, abs=1e-4)
-
-
-def test_training_that_does_not_fit_the_data_is_refused_before_it_begins():
-    refused("batch of 500 is more than the 216", LotteryModel, small(), OWN, {"batch_size": 500})
-    refused(
-        "warm-up of '20ep' is longer",
-        LotteryModel,
-        small(),
-        OWN,
-        {"duration": "50it", "warmup": "20ep"},
-    )
-    refused("'flip' moves pictures", LotteryModel, small(), OWN, {"augmentation": "flip"})
-    refused("training/duration: '9 epochs'", LotteryModel, small(), OWN, {"duration": "9 epochs"})
-
-
-def test_data_sets_are_looked_up_where_the_environment_says(tmp_path, monkeypatch):
-    images, labels = np.zeros((60_000, 28, 28), np.uint8), np.zeros(60_000, np.uint8)
-    images[0, 0, 0], labels[0] = 7, 9
-    file = {
-        "x_train": images,
-        "y_train": labels,
-        "x_test": images[:10_000],
-        "y_test": labels[:10_000],
-    }
-    (tmp_path / "mnist.npz").write_bytes(encode(file))
-    monkeypatch.setenv("LTH_DATASETS_DIR", str(tmp_path))
-    model = LotteryModel(network(), "mnist", TRAINING)
-    assert int(model.conditions.data.x_train[0, 0, 0, 0]) == 7
 
 
 def test_what_is_wrong_is_told_with_what_would_be_right():
@@ -157,38 +42,6 @@ def test_what_is_wrong_is_told_with_what_would_be_right():
         LotterySession(small(), OWN).run,
         ["ticket"],
     )
-
-
-@pytest.mark.parametrize(
-    ("given", "complaint"),
-    [
-        ({"seed": -1}, "seed is -1; right would be a whole number from 0 on"),
-        ({"seed": 0.5}, "seed is 0.5; right would be a whole number"),
-        ({"trial": 0}, "trial is 0; right would be a whole number from 1 on"),
-        ({"keep_weights_at": 5}, "keep_weights_at/0: 5 is not a duration"),
-    ],
-)
-def test_numbers_are_whole_and_in_their_range(given, complaint):
-    refused(complaint, LotteryModel, small(), OWN, SHORT, **given)
-
-
-def test_counts_are_whole_numbers_of_numpys_too():
-    refused("trials is '3'; right would be a whole number", LotteryRobust, small(), trials="3")
-    refused("validation is 0.1; right would be a whole number", ArrayDataset, X, Y, validation=0.1)
-    one, other = (LotteryModel(small(), OWN, SHORT, seed=seed) for seed in (3, np.int64(3)))
-    assert same(one.initial_weights, other.initial_weights)
-
-
-def test_a_networks_own_faults_are_told_before_anything_is_trained():
-    refused(
-        r"does not take samples of \[6\]: .*conv2d_1",
-        LotteryModel,
-        keras.Sequential([LotteryConv2D(3), LotteryLinear(2)]),
-        OWN,
-    )
-    compiled = small()
-    compiled.compile("sgd")
-    refused("compiled, but its optimizer and loss would not be used", LotteryModel, compiled, OWN)
 
 
 def test_what_prunes_nothing_more_is_refused_by_hand():
