@@ -1,6 +1,7 @@
 """Commands of servers, set up wrongly: a message that says what is right, and exit code 6."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,19 @@ from service.stack.surroundings import read_settings
 NOBODY = "postgresql://lth:hidden-word@127.0.0.1:1/lth"
 
 
-def _told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: object
-) -> str:
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """What a command says that must end with 6."""
-    monkeypatch.setattr(sys, "argv", ["lth", *map(str, words)])
-    with pytest.raises(SystemExit) as ended:
-        entry.main()
-    said = capsys.readouterr().err
-    assert ended.value.code == 6, said
-    return said
+
+    def run(*words: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["lth", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            entry.main()
+        message = capsys.readouterr().err
+        assert ended.value.code == 6, message
+        return message
+
+    return run
 
 
 @pytest.mark.parametrize("command", ["migrate", "api", "beat", "worker", "up"])
@@ -28,37 +32,37 @@ def test_wrong_settings_are_named_as_the_operator_wrote_them(
     command: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    told: Callable[..., str],
 ) -> None:
     monkeypatch.setenv("LTH_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("LTH_DATABASE_URL", NOBODY)
     monkeypatch.setenv("LTH_LEASE_SECONDS", "long")
     monkeypatch.setenv("LTH_LIMITS__MAX_TRIALS", "some")
-    said = _told(monkeypatch, capsys, command)
+    said = told(command)
     assert "LTH_LEASE_SECONDS: " in said
     assert "(found 'long')" in said
     assert "LTH_LIMITS__MAX_TRIALS: " in said
 
 
 def test_secrets_are_not_shown_when_they_are_wrong(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, told: Callable[..., str]
 ) -> None:
     monkeypatch.setenv("LTH_OBJECT_STORE_OPTIONS", '{"secret_access_key": 123456}')
-    said = _told(monkeypatch, capsys, "migrate")
+    said = told("migrate")
     assert "LTH_OBJECT_STORE_OPTIONS" in said
     assert "123456" not in said
     monkeypatch.setenv("LTH_OBJECT_STORE_OPTIONS", "no json: 123456")
-    said = _told(monkeypatch, capsys, "migrate")
+    said = told("migrate")
     assert "object_store_options" in said
     assert "123456" not in said
 
 
 def test_a_production_with_an_example_secret_is_told_which(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, told: Callable[..., str]
 ) -> None:
     monkeypatch.setenv("LTH_ENVIRONMENT", "production")
     monkeypatch.setenv("LTH_ADMIN_KEY", "change-me")
-    said = _told(monkeypatch, capsys, "api")
+    said = told("api")
     assert said.splitlines()[-1].strip().startswith("LTH_ADMIN_KEY holds a secret from an example")
 
 
@@ -67,38 +71,38 @@ def test_a_database_that_is_away_is_told_without_its_password(
     words: tuple[object, ...],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    told: Callable[..., str],
 ) -> None:
     monkeypatch.setenv("LTH_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("LTH_DATABASE_URL", NOBODY)
-    said = _told(monkeypatch, capsys, *words)
+    said = told(*words)
     assert "127.0.0.1:1/lth cannot be used" in said
     assert "hidden-word" not in said
 
 
 def test_an_address_that_is_none_is_told_with_what_would_be_right(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, told: Callable[..., str]
 ) -> None:
     monkeypatch.setenv("LTH_DATABASE_URL", "lth on the big machine")
-    assert "postgresql://USER:PASSWORD@HOST/NAME" in _told(monkeypatch, capsys, "migrate")
+    assert "postgresql://USER:PASSWORD@HOST/NAME" in told("migrate")
 
 
 def test_a_directory_that_cannot_be_made_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Callable[..., str]
 ) -> None:
     file = tmp_path / "file"
     file.touch()
-    said = _told(monkeypatch, capsys, "up", "--data-dir", file)
+    said = told("up", "--data-dir", file)
     assert f"{file} cannot be the data directory" in said
     assert "--data-dir" in said
 
 
 def test_a_backup_of_a_place_where_nothing_is_makes_nothing_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Callable[..., str]
 ) -> None:
     monkeypatch.delenv("LTH_DATABASE_URL", raising=False)
     place = tmp_path / "mistyped"
-    said = _told(monkeypatch, capsys, "backup", "--data-dir", place, tmp_path / "lth.tar")
+    said = told("backup", "--data-dir", place, tmp_path / "lth.tar")
     assert f"no stack was ever started on {place}" in said
     assert not place.exists()
 
