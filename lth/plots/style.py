@@ -54,8 +54,10 @@ def percent(share: float, digits: int = 3) -> str:
     >>> percent(0.2107), percent(1.0), percent(0.9999), percent(0.2107, digits=2)
     ('21.1 %', '100 %', '99.99 %', '21 %')
     """
-    rounded = float(f"{100 * share:.{digits}g}")
-    return f"{rounded if rounded < 100 or share >= 1 else 100 * share:.6g} %"
+    value = 100 * share
+    while value < 100 <= float(f"{value:.{digits}g}"):
+        digits += 1
+    return f"{float(f'{value:.{digits}g}'):.12g} %"
 
 
 class PerCent(Formatter):

@@ -22,6 +22,7 @@ from lth.plots.style import (
         (0.2, "20 %"),
         (0.0, "0 %"),
         (0.99996, "99.996 %"),
+        (1 - 1 / 4_300_992, "99.99998 %"),
     ],
 )
 def test_percent_writes_three_digits_and_never_rounds_up_to_all(share: float, text: str) -> None:
