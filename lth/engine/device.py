@@ -106,6 +106,15 @@ def on_cpu() -> bool:
     return not tf.config.list_physical_devices("GPU")
 
 
+def have_sums_in_one_order() -> None:
+    """Have a GPU add in one order, and XLA choose its kernels without timing them.
+
+    Else equal specs give unequal bytes there. It holds for all that this process compiles.
+    """
+    if not on_cpu():
+        tf.config.experimental.enable_op_determinism()
+
+
 def device_kind() -> str:
     """What kind of device trains here: the GPU's name, or "cpu" and the processor's.
 

@@ -16,7 +16,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from lth.engine.device import on_cpu
 from lth.engine.dropout import HashedDropout
+from lth.engine.pooling import SlicedMaxPooling2D
 from lth.errors import NothingToPrune, SpecError
 from lth.layers import Prunable
 from lth.masks import Role
@@ -29,6 +31,7 @@ Weights = dict[str, np.ndarray]
 KERNEL = "kernel"
 RANDOM_STATE = "seed_generator_state"
 _DROPOUT = keras.layers.Dropout
+_MAX_POOLING = keras.layers.MaxPooling2D
 
 
 @dataclass(frozen=True)
@@ -226,7 +229,11 @@ def write(variables: dict[str, keras.Variable], weights: Weights) -> None:
 
 def _layer(config: dict[str, Any]) -> keras.Layer:
     layer = keras.layers.deserialize(config)
-    return HashedDropout.from_config(config["config"]) if type(layer) is _DROPOUT else layer
+    if type(layer) is _DROPOUT:
+        return HashedDropout.from_config(config["config"])
+    if type(layer) is _MAX_POOLING and layer.data_format == "channels_last" and not on_cpu():
+        return SlicedMaxPooling2D.from_config(config["config"])
+    return layer
 
 
 def _seed(config: dict[str, Any], rng: np.random.Generator) -> None:

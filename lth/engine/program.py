@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from lth.engine.augmentation import augmented
-from lth.engine.device import DeviceData, Split, on_cpu
+from lth.engine.device import DeviceData, Split, have_sums_in_one_order, on_cpu
 from lth.engine.network import (
     Blueprint,
     PrunablePlace,
@@ -66,6 +66,7 @@ class Program:
         augmentation: Augmentation = "none",
         output: str | None = None,
     ) -> None:
+        have_sums_in_one_order()
         self.blueprint = blueprint
         self.model = blueprint.build()
         self.places: tuple[PrunablePlace, ...] = prunable(self.model, output)

@@ -1,0 +1,94 @@
+"""What is done on a GPU for equal bytes, as far as it can be seen without one."""
+
+from collections.abc import Iterator
+from itertools import product
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.framework import config
+
+from lth.conditions import Conditions
+from lth.engine import device, network, program
+from lth.engine.network import Blueprint
+from lth.engine.pooling import SlicedMaxPooling2D
+from lth.engine.program import Program, Totals
+from lth.layers import LotteryConv2D, LotteryLinear
+from lth.optimizers import Sgd
+from lth.spec import parse_spec
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The engine takes this processor for a GPU."""
+    for module in (device, network, program):
+        monkeypatch.setattr(module, "on_cpu", lambda: False)
+    yield
+    config.disable_op_determinism()
+
+
+def layers() -> keras.Sequential:
+    return keras.Sequential(
+        [
+            LotteryConv2D(4, activation="relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.MaxPooling2D(),
+            keras.layers.Dropout(0.2),
+            keras.layers.Flatten(),
+            LotteryLinear(10),
+        ]
+    )
+
+
+@pytest.mark.usefixtures("as_on_a_gpu")
+def test_all_that_is_trained_on_a_gpu_compiles_with_sums_in_one_order() -> None:
+    """TensorFlow refuses what it cannot compute so; and XLA does not time its kernels then."""
+    spec = parse_spec({"kind": "model", "training": {"batch_size": 100}})
+    data = Conditions.of_spec(spec, 5, spec.dataset.load(None)).data
+    blueprint = Blueprint.of_sequential(layers(), (8, 8, 1))
+    compiled = Program(blueprint, Sgd(kind="sgd", learning_rate=0.1), "flip_crop")
+    assert compiled.xla
+    assert config.is_op_determinism_enabled()
+
+    masks = {place.name: place.layer.mask.numpy() for place in compiled.places}
+    compiled.load(blueprint.initial_weights(1), masks)
+    order = data.order(100, 1, 0, 0)
+    totals = compiled.train(data, order, np.full(len(order), 0.1, np.float32), 0, 5, Totals())
+
+    assert np.isfinite(totals.loss)
+    assert np.isfinite(compiled.evaluate(data, data.validation).loss)
+    assert set(compiled.gradients(data)) == {place.kernel for place in compiled.places}
+
+
+def test_a_processor_is_left_as_it_is() -> None:
+    device.have_sums_in_one_order()
+    assert not config.is_op_determinism_enabled()
+    assert not any(
+        isinstance(layer, SlicedMaxPooling2D)
+        for layer in Blueprint.of_sequential(layers(), (8, 8, 1)).build().layers
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "strides", "padding"), [*product((2, 3, (1, 3)), (None, 1, (2, 3)), ("valid", "same"))]
+)
+def test_pooling_on_a_gpu_has_the_values_and_the_gradient_of_keras(size, strides, padding) -> None:
+    images = np.random.default_rng(0).integers(-3, 3, (2, 7, 8, 3)).astype(np.float32)
+    wanted, found = (
+        gradient(kind(size, strides, padding), images)
+        for kind in (keras.layers.MaxPooling2D, SlicedMaxPooling2D)
+    )
+    for one, other in zip(wanted, found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def gradient(layer: keras.Layer, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a layer makes of images with many equal values, and its gradient under weights."""
+    held = tf.constant(images)
+    with tf.GradientTape() as tape:
+        tape.watch(held)
+        out = layer(held)
+        weights = tf.reshape(tf.range(tf.size(out), dtype=tf.float32), tf.shape(out))
+        total = tf.reduce_sum(out * weights)
+    return out.numpy(), tape.gradient(total, held).numpy()
