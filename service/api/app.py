@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
 
 from service import logs
 from service.api import audit, catalogue, handlers, health, keys, openapi, owners, results, workers
@@ -76,6 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
         redirect_slashes=False,
         openapi_url=None,
+        generate_unique_id_function=_operation_id,
     )
     app.state.settings = settings
     v1 = APIRouter(
@@ -93,6 +95,11 @@ def create_app(settings: Settings) -> FastAPI:
     handlers.install(app)
     openapi.install(app)
     return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The name of the endpoint's function: what a generated client calls its method."""
+    return route.name
 
 
 @asynccontextmanager

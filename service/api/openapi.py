@@ -15,6 +15,7 @@ from service.api.owners import QuotaDocument
 from service.api.problems import InvalidRequest, Problem, answers
 
 _REF = "#/components/schemas/{model}"
+_DEFINITION = "#/$defs/"
 
 _EVENT = {
     "type": "object",
@@ -81,9 +82,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 
 def _components(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema with definitions, as components that refer to each other."""
-    parts = {name: {key: value for key, value in schema.items() if key != "$defs"}}
-    return _referring({**schema.get("$defs", {}), **parts})
+    """A schema and its definitions, as components that refer to each other."""
+    whole = {key: value for key, value in schema.items() if key != "$defs"}
+    parts = {_short(part): definition for part, definition in schema["$defs"].items()}
+    return _referring({**parts, name: whole})
 
 
 def _referring(node: Any) -> Any:
@@ -91,9 +93,15 @@ def _referring(node: Any) -> Any:
         return {key: _referring(value) for key, value in node.items()}
     if isinstance(node, list):
         return [_referring(item) for item in node]
-    if isinstance(node, str) and node.startswith("#/$defs/"):
-        return node.replace("#/$defs/", "#/components/schemas/")
+    if isinstance(node, str) and node.startswith(_DEFINITION):
+        return _REF.format(model=_short(node.removeprefix(_DEFINITION)))
     return node
+
+
+def _short(name: str) -> str:
+    """`CriteriaRandom` for `lth__criteria__random__Random`: how pydantic names one of two."""
+    path = name.split("__")
+    return path[1].capitalize() + path[-1] if len(path) > 1 else name
 
 
 def _complete(operation: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from service.api.problems import (
     InvalidRequest,
     NotFound,
     QuotaExceeded,
+    TooManyRequests,
     UnsupportedMediaType,
     answers,
 )
@@ -82,6 +83,7 @@ DatasetId = Annotated[
         UnsupportedMediaType,
         InvalidDataset,
         InvalidRequest,
+        TooManyRequests,
         QuotaExceeded,
     ),
 )

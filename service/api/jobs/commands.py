@@ -8,7 +8,14 @@ from service.api.access import MemberDep
 from service.api.jobs.lookup import JobId, visible
 from service.api.jobs.shapes import JobView, job_view
 from service.api.parts import PartsDep
-from service.api.problems import Conflict, Forbidden, NotFound, QuotaExceeded, answers
+from service.api.problems import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    QuotaExceeded,
+    TooManyRequests,
+    answers,
+)
 from service.store import audit, commands, webhooks
 
 router = APIRouter(tags=["jobs"], responses=answers(Forbidden, NotFound, Conflict))
@@ -32,7 +39,7 @@ def cancel_job(job_id: JobId, principal: MemberDep, parts: PartsDep) -> JobView:
     "/jobs/{job_id}/retry",
     status_code=status.HTTP_202_ACCEPTED,
     summary="Retry a job",
-    responses=answers(QuotaExceeded),
+    responses=answers(TooManyRequests, QuotaExceeded),
 )
 def retry_job(
     job_id: JobId,

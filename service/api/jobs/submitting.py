@@ -24,6 +24,7 @@ from service.api.problems import (
     InvalidRequest,
     MalformedBody,
     QuotaExceeded,
+    TooManyRequests,
     UnsupportedMediaType,
     answers,
 )
@@ -46,7 +47,10 @@ _BODY: dict[str, Any] = {
     }
 }
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"model": SubmittedJob | Plan, "description": "A finished job is reused, or the plan"},
+    200: {
+        "model": SubmittedJob | Plan,
+        "description": "Nothing is queued: a finished job is reused, or only the plan was wanted",
+    },
     202: {
         "description": "The job is queued",
         "headers": {
@@ -65,6 +69,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         UnsupportedMediaType,
         InvalidRequest,
         IdempotencyMismatch,
+        TooManyRequests,
         QuotaExceeded,
     ),
 }
@@ -73,7 +78,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 @router.post(
     "/jobs",
     status_code=status.HTTP_202_ACCEPTED,
-    response_model=SubmittedJob | Plan,
+    response_model=SubmittedJob,
     summary="Submit a job",
     openapi_extra=_BODY,
     responses=_ANSWERS,

@@ -48,9 +48,31 @@ def test_every_operation_says_what_it_does(document):
         assert operation["description"], name
 
 
+def test_a_generated_client_has_short_names(document):
+    ids = [operation["operationId"] for _, operation in operations(document)]
+    assert len(set(ids)) == len(ids)
+    assert {"submit_job", "list_jobs", "fetch_masks"} <= set(ids)
+    assert [name for name in document["components"]["schemas"] if "_" in name] == []
+
+
+def test_a_submission_is_answered_with_a_job_and_with_a_plan_only_when_nothing_is_queued(document):
+    def answer(status: str) -> dict:
+        responses = document["paths"]["/v1/jobs"]["post"]["responses"]
+        return responses[status]["content"]["application/json"]["schema"]
+
+    job = {"$ref": "#/components/schemas/SubmittedJob"}
+    assert answer("202") == job
+    assert answer("200")["anyOf"] == [job, {"$ref": "#/components/schemas/Plan"}]
+
+
+def test_whoever_may_reach_a_quota_may_reach_the_rate_as_well(document):
+    for name, operation in operations(document):
+        for problem in operation["responses"].get("429", {}).get("content", {}).values():
+            assert "too-many-requests" in problem["examples"], name
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_examples_are_accepted(name):
-
     spec, options = read_submission(
         json.dumps(EXAMPLES[name]["value"]).encode(), Settings(), lambda _: None
     )
