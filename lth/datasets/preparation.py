@@ -66,13 +66,21 @@ def normalise(
 def _moments(
     samples: NDArray[np.generic], rows: NDArray[np.int32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation per channel, without a copy of all samples."""
+    """Mean and standard deviation per channel, without a copy of all samples.
+
+    The deviation of a channel that never changes is exactly 0, however its sums are rounded.
+    """
     channels = samples.shape[-1]
     total, squares = np.zeros(channels), np.zeros(channels)
+    changes = np.zeros(channels, np.bool_)
+    first = samples[rows[0]].reshape(-1, channels)[0]
     for start in range(0, len(rows), _BLOCK):
         block = samples[rows[start : start + _BLOCK]].reshape(-1, channels).astype(np.float64)
         total += block.sum(axis=0)
         squares += np.square(block).sum(axis=0)
+        if not changes.all():
+            changes |= (block != first).any(axis=0)
     count = len(rows) * samples[0].size // channels
     mean = total / count
-    return mean, np.sqrt(np.maximum(squares / count - np.square(mean), 0))
+    deviation = np.sqrt(np.maximum(squares / count - np.square(mean), 0))
+    return mean, np.where(changes, deviation, 0.0)

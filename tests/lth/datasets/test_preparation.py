@@ -69,3 +69,12 @@ def test_a_channel_that_never_changes_is_only_shifted():
     arrays = Arrays(x, labels, x, labels, scale=255.0)
     factor, offset = affine(arrays, "standard", np.arange(10, dtype=np.int32))
     np.testing.assert_array_equal(normalise(x, factor, offset), np.zeros((10, 2, 2, 1)))
+
+
+def test_a_feature_that_never_changes_is_only_shifted_however_its_sums_round():
+    x = np.full((5_000, 1), 123.456, np.float32)
+    labels = np.zeros(5_000, np.int32)
+    arrays = Arrays(x, labels, x, labels, scale=1.0)
+    factor, offset = affine(arrays, "standard", np.arange(5_000, dtype=np.int32))
+    assert factor == 1
+    np.testing.assert_array_equal(normalise(x, factor, offset), np.zeros((5_000, 1)))
