@@ -124,10 +124,14 @@ def _samples(name: str, x: NDArray[Any]) -> NDArray[np.generic]:
         )
     if x.dtype == np.uint8:
         return as_samples(x)
-    wrong = x.size - np.count_nonzero(np.isfinite(x))
+    with np.errstate(over="ignore"):
+        stored = x.astype(np.float32, copy=False)
+    wrong = x.size - np.count_nonzero(np.isfinite(stored))
     if wrong:
-        raise SpecError(f"{name} holds {wrong} values that are NaN or infinite; none is right")
-    return as_samples(x.astype(np.float32, copy=False))
+        raise SpecError(
+            f"{name} holds {wrong} values that are NaN or infinite as float32; none is right"
+        )
+    return as_samples(stored)
 
 
 def _check_labels(name: str, y: NDArray[Any], samples: int) -> None:

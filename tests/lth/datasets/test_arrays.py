@@ -80,6 +80,7 @@ def test_floats_that_are_not_in_the_unit_interval_need_another_normalisation():
         (X[0, 0], Y, r"x_train has the shape \[6\]; right would be \[samples, features\]"),
         (X[:0], Y[:0], r"x_train has the shape \[0, 6, 6\]"),
         (np.full((50, 2), np.nan), Y, "x_train holds 100 values that are NaN"),
+        (np.full((50, 2), 1e39), Y, "x_train holds 100 values that are .* infinite as float32"),
         (X, Y[:49], r"y_train is int64 \[49\]; right would be 50 whole numbers"),
         (X, Y / 2, r"y_train is float64 \[50\]; right would be 50 whole numbers"),
         (X, np.eye(3, dtype=int)[Y], r"y_train is int64 \[50, 3\].*give the argmax"),
