@@ -43,7 +43,9 @@ def _failure_of(error: BaseException) -> Failure:
             f"this version no longer accepts the job's spec, submit it anew: {error}",
         )
     if isinstance(error, StorageFailed | BlobMissing | BlobDamaged):
-        return Failure(Reason.INTERNAL, f"{error}; retry the job when the object store is well")
+        # What the object store says names its place, which is for the worker's log alone.
+        said = "the object store failed" if isinstance(error, StorageFailed) else error
+        return Failure(Reason.INTERNAL, f"{said}; retry the job when the object store is well")
     return Failure(
         Reason.INTERNAL,
         f"{type(error).__name__}: {error}; this is a defect of the service: please report it with "

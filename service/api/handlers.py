@@ -128,8 +128,12 @@ async def _gone(request: Request, _: Exception) -> Response:
 
 
 async def _storage(request: Request, error: Exception) -> Response:
+    """What the object store says names its place, which is for the log alone."""
     _log.warning("storage_unavailable", error=_short(error))
-    problem = Unavailable(f"{error}; try again", headers=_RETRY_AFTER)
+    said = (
+        "the object store cannot be used right now" if isinstance(error, StorageFailed) else error
+    )
+    problem = Unavailable(f"{said}; try again", headers=_RETRY_AFTER)
     return problem.response(request_id_of(request))
 
 

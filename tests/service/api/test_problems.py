@@ -1,5 +1,9 @@
 """Every answer that is no success has one shape."""
 
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
 import pytest
 
 from service.settings import Settings
@@ -43,6 +47,15 @@ def test_a_database_that_is_away_is_a_problem_worth_another_try(object_store_url
         assert int(response.headers["retry-after"]) >= 1
         problem(api.get("/readyz"), 503, "unavailable")
         assert api.get("/healthz").json() == {"status": "ok"}
+
+
+def test_where_the_object_store_is_nobody_is_told(address, object_store_url):
+    folder = Path(urlsplit(object_store_url).path)
+    (folder / "00").mkdir(parents=True)
+    (folder / "00" / ("0" * 64)).symlink_to("0" * 64)  # cannot be opened, not even by root
+    response = httpx.get(f"{address}/readyz")
+    assert "object store" in problem(response, 503, "unavailable")["detail"]
+    assert str(folder) not in response.text
 
 
 def test_a_request_keeps_the_id_that_it_came_with(api):
