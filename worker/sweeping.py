@@ -10,18 +10,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import lru_cache
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from service.hints import Hints
 from service.settings import Settings
-from service.store import finishing, workers
+from service.store import claiming, finishing, workers
 from service.store.blobs import Blobs
 from service.store.database import Database
 from service.store.errors import LeaseLost
 from service.store.leases import Lease
 from service.store.states import RunState
-from service.store.tables import Run
 from worker.housekeeping import tidy
 from worker.webhooks import Courier
 
@@ -51,7 +47,8 @@ class Sweeper:
             for worker in workers.mark_lost(session, silence, _FORGET_WORKERS):
                 log.warning("the worker %s fell silent", worker)
         with self._database.transaction() as session:
-            wanted = {pool: 1 + workers.idle(session, pool) for pool in pools_with_work(session)}
+            pools = claiming.pools_with_work(session)
+            wanted = {pool: 1 + workers.idle(session, pool) for pool in pools}
         for pool, count in wanted.items():
             self._hints.wake(pool, count)
 
@@ -84,17 +81,6 @@ def release(database: Database, settings: Settings, leases: Sequence[Lease], why
         log.warning("%s of %s is %s again: %s", lease.key, lease.job_id, state, why)
         requeued += state is RunState.QUEUED
     return requeued
-
-
-def pools_with_work(session: Session) -> list[str]:
-    """The pools in which a run is queued, found by hopping along the index of the queue."""
-    pools: list[str] = []
-    while True:
-        query = select(Run.pool).where(Run.state == RunState.QUEUED).order_by(Run.pool).limit(1)
-        pool = session.scalar(query.where(Run.pool > pools[-1]) if pools else query)
-        if pool is None:
-            return pools
-        pools.append(pool)
 
 
 @lru_cache(maxsize=1)
