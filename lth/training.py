@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
-from lth.durations import Duration, Length, Point
+from lth.durations import START, Duration, Length, Point
 from lth.errors import SpecError
 from lth.limits import bounded, limits_of
 from lth.optimizers import Adam, Optimizer
@@ -39,7 +39,7 @@ class Training(BaseModel):
         default=Constant(kind="constant"), description="of the learning rate, within each level"
     )
     warmup: Point = Field(
-        default=Duration(0, "it"), description="over which the learning rate rises from near zero"
+        default=START, description="over which the learning rate rises from near zero"
     )
     batch_size: Annotated[int, Field(ge=1), AfterValidator(_batch_size)] = 60
     duration: Length = Field(default=Duration(20, "ep"), description="of each level")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lth.durations import Duration
+from lth.durations import START, Duration
 from lth.family import Member
 
 Kernel = NDArray[np.float32]
@@ -66,7 +66,7 @@ class Redrawn(Member):
 
     @property
     def rewind_point(self) -> Duration:
-        return Duration(0, "it")
+        return START
 
     def reset(self, kernel: KernelState, rng: np.random.Generator) -> Kernel:
         drawn = self._drawn(kernel, rng).astype(np.float32, copy=False)

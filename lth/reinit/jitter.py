@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lth.durations import Duration, Point
+from lth.durations import START, Duration, Point
 from lth.reinit._base import KernelState, Redrawn
 
 
@@ -18,7 +18,7 @@ class Jitter(Redrawn):
     """
 
     kind: Literal["jitter"]
-    to: Point = Duration(0, "it")
+    to: Point = START
     noise: float = Field(
         default=0.1,
         gt=0,

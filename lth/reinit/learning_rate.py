@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lth.durations import Duration, Point
+from lth.durations import START, Duration, Point
 from lth.family import Member
 from lth.reinit._base import Kernel, KernelState
 
@@ -19,7 +19,7 @@ class LearningRate(Member):
     restores: ClassVar[bool] = False
 
     kind: Literal["learning_rate"]
-    to: Point = Duration(0, "it")
+    to: Point = START
 
     @property
     def rewind_point(self) -> Duration:

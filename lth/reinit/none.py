@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lth.durations import Duration
+from lth.durations import START, Duration
 from lth.family import Member
 from lth.reinit._base import Kernel, KernelState
 
@@ -22,7 +22,7 @@ class NoReset(Member):
 
     @property
     def rewind_point(self) -> Duration:
-        return Duration(0, "it")
+        return START
 
     def reset(self, kernel: KernelState, rng: np.random.Generator) -> Kernel:
         return kernel.trained

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lth.durations import Duration, Point
+from lth.durations import START, Duration, Point
 from lth.family import Member
 from lth.reinit._base import Kernel, KernelState
 
@@ -23,7 +23,7 @@ class Rewind(Member):
     restores: ClassVar[bool] = True
 
     kind: Literal["rewind"]
-    to: Point = Duration(0, "it")
+    to: Point = START
 
     @property
     def rewind_point(self) -> Duration:
