@@ -7,13 +7,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from limits import parse
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lth.limits import SERVER_LIMITS, Limits
 
 EXAMPLE_SECRETS = frozenset({"change-me", "changeme", "secret", "password", "example"})
 """Secrets that stand in examples; nobody may run with them outside development."""
+POOL = "^[a-z0-9-]{1,32}$"
+"""What the name of a pool of workers looks like."""
+_SHORTEST_SECRET = 16
 
 
 class Settings(BaseSettings):
@@ -29,16 +33,19 @@ class Settings(BaseSettings):
 
     environment: Literal["development", "production"] = Field(
         default="development",
-        description="production refuses example secrets and requests without a key",
+        description="production refuses secrets from examples, and logs as JSON",
     )
     database_url: str = Field(
         default="postgresql://lth@localhost/lth", description="PostgreSQL, 14 or newer"
     )
     broker_url: str = Field(
-        default="redis://localhost:6379/0", description="Redis or Valkey, for hints to workers"
+        default="redis://localhost:6379/0",
+        pattern="^rediss?://",
+        description="Redis or Valkey, for hints to workers",
     )
     object_store_url: str = Field(
         default="file:///var/lib/lth/blobs",
+        pattern="^(s3|file)://",
         description="where blobs live: s3://bucket/prefix, or a folder as file:///path",
     )
     object_store_options: dict[str, str] = Field(
@@ -120,9 +127,9 @@ class Settings(BaseSettings):
     )
 
     default_pool: str = Field(
-        default="cpu", description="pool of workers for jobs that name none", pattern="^[a-z0-9-]+$"
+        default="cpu", pattern=POOL, description="pool of workers for jobs that name none"
     )
-    worker_pools: Annotated[tuple[str, ...], NoDecode] = Field(
+    worker_pools: Annotated[tuple[Annotated[str, Field(pattern=POOL)], ...], NoDecode] = Field(
         default=(), description="pools that this worker serves, comma-separated; none: by device"
     )
     worker_processes: int | None = Field(
@@ -175,13 +182,19 @@ class Settings(BaseSettings):
         """How long a claim holds without a heartbeat."""
         return timedelta(seconds=self.lease_seconds)
 
-    @model_validator(mode="before")
+    @field_validator("worker_pools", mode="before")
     @classmethod
-    def _split_pools(cls, values: dict[str, object]) -> dict[str, object]:
-        pools = values.get("worker_pools")
-        if isinstance(pools, str):
-            return {**values, "worker_pools": tuple(p.strip() for p in pools.split(",") if p)}
-        return values
+    def _split(cls, pools: object) -> object:
+        if not isinstance(pools, str):
+            return pools
+        return tuple(name for part in pools.split(",") if (name := part.strip()))
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _is_a_rate(cls, limit: str | None) -> str | None:
+        if limit:
+            parse(limit)
+        return limit
 
     @model_validator(mode="after")
     def _lease_outlives_heartbeats(self) -> "Settings":
@@ -193,7 +206,7 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _no_example_secrets(self) -> "Settings":
+    def _secrets_are_secret(self) -> "Settings":
         if self.environment == "development":
             return self
         for where, value in (
@@ -205,6 +218,12 @@ class Settings(BaseSettings):
         ):
             if any(part in EXAMPLE_SECRETS for part in _words(value)):
                 raise ValueError(f"{where} holds a secret from an example; choose your own")
+        length = len(_revealed(self.signing_secret))
+        if self.signing_secret and length < _SHORTEST_SECRET:
+            raise ValueError(
+                f"LTH_SIGNING_SECRET has {length} characters; choose one of {_SHORTEST_SECRET} or "
+                "more, such as 'openssl rand -hex 24' makes"
+            )
         return self
 
 
@@ -213,7 +232,7 @@ def _revealed(secret: SecretStr | None) -> str:
 
 
 def _words(value: str) -> list[str]:
-    """The parts of a setting that could be a secret: between the separators of a URL."""
+    """The parts of a setting that could be a secret: what stands between a URL's separators."""
     for separator in ":@/?&=":
         value = value.replace(separator, " ")
     return value.split()

@@ -1,7 +1,9 @@
 """What an operator has set up, and what is told when it is wrong: never a traceback."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
@@ -15,14 +17,20 @@ _PRIVATE = frozenset(
     {"database_url", "broker_url", "object_store_options", "admin_key", "signing_secret"}
 )
 """Settings whose values hold secrets, and are not shown."""
+_PREFIX = "LTH_"
+_MISSPELT = 0.85
+"""How alike a variable and a setting are (`difflib`), of which one is taken for the other."""
 
 
 def read_settings(**named: str) -> Settings:
     """The settings of the environment, and those that are named here.
 
     Raises:
-        StackError: when some are wrong; the message names the variables.
+        StackError: when some are wrong or misspelt; the message names the variables.
     """
+    misspelt = [f"  {name} is no setting; {right} is" for name, right in _misspelt().items()]
+    if misspelt:
+        raise StackError("\n".join(["the environment is wrong:", *misspelt]))
     try:
         return Settings(**named)  # pyright: ignore[reportArgumentType]
     except SettingsError as error:
@@ -51,9 +59,22 @@ def using_database(url: str) -> Iterator[None]:
         raise StackError(f"the database {where} cannot be used: {error.orig}") from None
 
 
+def _misspelt() -> dict[str, str]:
+    """Variables that are nearly a setting, and that setting. Others are for others to read."""
+    settings = [name.upper() for name in Settings.model_fields]
+    found: dict[str, str] = {}
+    for variable in sorted(os.environ):
+        name = variable.upper().removeprefix(_PREFIX).partition("__")[0]
+        if variable.upper().startswith(_PREFIX) and name not in settings:
+            for near in get_close_matches(name, settings, 1, _MISSPELT):
+                found[variable] = _PREFIX + near
+    return found
+
+
 def _told(where: tuple[int | str, ...], message: str, value: object) -> str:
+    message = message.removeprefix("Value error, ")
     if not where:
-        return f"  {message.removeprefix('Value error, ')}"
-    name = "LTH_" + "__".join(str(part) for part in where).upper()
+        return f"  {message}"
+    name = _PREFIX + "__".join(part for part in where if isinstance(part, str)).upper()
     found = "" if where[0] in _PRIVATE else f" (found {value!r})"
     return f"  {name}: {message}{found}"

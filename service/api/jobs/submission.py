@@ -17,7 +17,7 @@ from lth.problems import WrongField, wrong_fields
 from lth.spec import SPEC, Spec
 from service.api.datasets.referring import filled_in
 from service.api.documents import MOST_ERRORS, invalid, parse_json
-from service.settings import Settings
+from service.settings import POOL, Settings
 from service.store.tables import StoredDataset
 
 
@@ -31,7 +31,7 @@ class Options(BaseModel):
     )
     pool: str | None = Field(
         default=None,
-        pattern="^[a-z0-9-]{1,32}$",
+        pattern=POOL,
         description="the workers to run on, such as 'cpu' or 'gpu'; default: the service's",
     )
     max_seconds: int | None = Field(

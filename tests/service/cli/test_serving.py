@@ -8,6 +8,8 @@ import pytest
 
 from service.cli import main as entry
 from service.stack.surroundings import read_settings
+from service.tokens import new_token
+from tests.e2e.compose import FILE, env_file
 
 NOBODY = "postgresql://lth:hidden-word@127.0.0.1:1/lth"
 
@@ -55,6 +57,30 @@ def test_secrets_are_not_shown_when_they_are_wrong(
     said = told("migrate")
     assert "object_store_options" in said
     assert "123456" not in said
+
+
+def test_a_misspelt_setting_is_named_beside_the_right_one(
+    monkeypatch: pytest.MonkeyPatch, told: Callable[..., str]
+) -> None:
+    monkeypatch.setenv("LTH_ENVIROMENT", "production")
+    monkeypatch.setenv("LTH_LIMIT__MAX_TRIALS", "3")
+    said = told("migrate")
+    assert "LTH_ENVIROMENT is no setting; LTH_ENVIRONMENT is" in said
+    assert "LTH_LIMIT__MAX_TRIALS is no setting; LTH_LIMITS is" in said
+
+
+OF_THE_CLIENT = ("LTH_SERVER", "LTH_API_KEY", "LTH_DATA_DIR")
+OF_A_WORKER = ("LTH_WORKER_NODE", "LTH_TEST_NVML")
+OF_KUBERNETES = ("LTH_SERVICE_HOST", "LTH_SERVICE_PORT", "LTH_PORT_8000_TCP_ADDR")
+OF_COMPOSE = tuple(env_file(FILE.with_name(".env.example")))
+
+
+@pytest.mark.parametrize("name", [*OF_THE_CLIENT, *OF_A_WORKER, *OF_KUBERNETES, *OF_COMPOSE])
+def test_a_variable_that_somebody_else_reads_is_no_misspelt_setting(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, new_token())
+    assert read_settings()
 
 
 def test_a_production_with_an_example_secret_is_told_which(
