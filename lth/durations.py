@@ -3,13 +3,7 @@
 import re
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import (
-    GetCoreSchemaHandler,
-    PlainSerializer,
-    PlainValidator,
-    ValidationInfo,
-    WithJsonSchema,
-)
+from pydantic import GetCoreSchemaHandler, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import core_schema
 
 from lth.limits import limits_of
@@ -83,12 +77,8 @@ def _schema(pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern, "examples": ["20ep", "50000it"]})
 
 
-Point = Annotated[
-    Duration, PlainValidator(_point), PlainSerializer(str), _schema(r"^(0|[1-9][0-9]{0,8})(ep|it)$")
-]
+Point = Annotated[Duration, PlainValidator(_point), _schema(r"^(0|[1-9][0-9]{0,8})(ep|it)$")]
 """A point in training: ``0it`` is before the first step."""
 
-Length = Annotated[
-    Duration, PlainValidator(_length), PlainSerializer(str), _schema(r"^[1-9][0-9]{0,8}(ep|it)$")
-]
+Length = Annotated[Duration, PlainValidator(_length), _schema(r"^[1-9][0-9]{0,8}(ep|it)$")]
 """A length of training: at least one epoch or iteration."""
