@@ -18,6 +18,8 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="lth"'}
 _bearer = HTTPBearer(
     auto_error=False, scheme_name="ApiKey", bearerFormat="lth_...", description="An API key"
 )
+CredentialsDep = Annotated[HTTPAuthorizationCredentials, Depends(_bearer)]
+"""The key of a request that was let in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -24,6 +25,7 @@ class Holder:
     owner: str
     role: Role
     key_id: str
+    expires_at: datetime | None
 
 
 class Keyring:
@@ -42,13 +44,32 @@ class Keyring:
             return holder
         return await run_in_threadpool(self._look_up, token, digest)
 
+    def lasting(self, token: str) -> Callable[[], Awaitable[bool]]:
+        """Tells, as often as it is called, whether a key that was let in still is.
+
+        It looks again only when some key was revoked, or when this one expires.
+        """
+        seen, expires_at = -1, None
+
+        async def lasts() -> bool:
+            nonlocal seen, expires_at
+            if seen != self._forgotten or _remembered(expires_at) <= 0:
+                seen = self._forgotten
+                holder = await self.holder(token)
+                if holder is None:
+                    return False
+                expires_at = holder.expires_at
+            return True
+
+        return lasts
+
     def _look_up(self, token: str, digest: bytes) -> Holder | None:
         forgotten = self._forgotten
         with self._database.transaction() as session:
             key = keys.find(session, token)
         if key is None:
             return None
-        holder = Holder(key.owner, key.role, key.id)
+        holder = Holder(key.owner, key.role, key.id, key.expires_at)
         if len(self._known) >= _MOST:
             self._known.clear()
         if forgotten == self._forgotten:  # What was found before a revocation is old by now.

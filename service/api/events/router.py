@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from service.api.access import CredentialsDep
 from service.api.jobs.lookup import JobDep
 from service.api.parts import PartsDep
 from service.api.problems import InvalidRequest, NotFound, answers
@@ -22,13 +23,18 @@ router = APIRouter(tags=["jobs"])
 async def watch_job(
     job: JobDep,
     parts: PartsDep,
+    credentials: CredentialsDep,
     last_event_id: Annotated[
         int, Header(ge=0, lt=2**31, description="number of the last event that you have")
     ] = 0,
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events, from the first one or from after `Last-Event-ID`, with nothing lost.
 
-    The stream ends after `job_finished`. While nothing happens a comment is sent now and then.
+    The stream ends after `job_finished`, and when the key is not valid any more. While nothing
+    happens a comment is sent now and then.
     """
+    let_in = parts.keyring.lasting(credentials.credentials)
     async for event in parts.feed.watch(job, last_event_id):
+        if not await let_in():
+            return
         yield event

@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ from service.store import events
 from service.store.events import EventKind, New
 from service.store.states import JobState
 from service.store.tables import Job
-from tests.service.api.conftest import ADMIN
+from tests.service.api.conftest import ADMIN, client
 
 
 @pytest.fixture
@@ -106,6 +107,25 @@ def test_nothing_is_lost_when_the_listening_connection_is_cut(api, database, job
         happen(database, job, EventKind.PROGRESS)
         finish(database, job)
         assert [event.event for event in stream] == ["progress", "job_finished"]
+
+
+@pytest.mark.parametrize("end", ["revoked", "expired"])
+def test_whoever_is_let_in_no_more_is_told_no_more(api, address, database, job, end):
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    until = {"expires_at": soon.isoformat()} if end == "expired" else {}
+    key = api.post("/v1/keys", json={"owner": "admin", "role": "reader", **until}).json()
+    with (
+        client(address, key["key"]) as reader,
+        connect_sse(reader, "GET", f"/v1/jobs/{job}/events") as source,
+    ):
+        stream = source.iter_sse()
+        next(stream)
+        if end == "revoked":
+            api.delete(f"/v1/keys/{key['id']}")
+        else:
+            time.sleep(max((soon - datetime.now(UTC)).total_seconds(), 0) + 0.01)
+        happen(database, job, EventKind.PROGRESS)
+        assert next(stream, None) is None
 
 
 def test_a_wrong_number_to_resume_from_is_refused(api, job):
