@@ -114,10 +114,9 @@ class _Spec(Document):
         samples = dataset.facts.train - dataset.validation
         training.check(samples, dataset.facts.shape)
         limits = limits_of(info)
-        iterations = training.iterations(samples)
+        iterations, evaluations = training.iterations(samples), training.evaluations(samples)
         bounded(iterations, limits.max_iterations, "iterations of a level")
-        every = training.evaluate_every.iterations(training.steps_per_epoch(samples))
-        bounded(-(-iterations // every), limits.max_evaluations, "evaluations of a level")
+        bounded(evaluations, limits.max_evaluations, "evaluations of a level")
         return training
 
 

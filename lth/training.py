@@ -1,6 +1,7 @@
 """How each level is trained: the same settings for the dense network and for its tickets."""
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -106,11 +107,14 @@ class Training(BaseModel):
         """Whole batches in `samples` training samples."""
         return samples // self.batch_size
 
-    def evaluation_points(self, samples: int) -> tuple[int, ...]:
-        """The iterations after which the validation loss is taken; the last is the level's end."""
-        every = self.evaluate_every.iterations(self.steps_per_epoch(samples))
-        end = self.iterations(samples)
-        return (*range(every, end, every), end)
+    def next_evaluation(self, iteration: int, samples: int) -> int:
+        """The first evaluation point after `iteration` steps; the last is the level's end."""
+        every = self._steps_between_evaluations(samples)
+        return min(self.iterations(samples), (iteration // every + 1) * every)
+
+    def evaluations(self, samples: int) -> int:
+        """How many evaluation points a level has that begins at step 0."""
+        return ceil(self.iterations(samples) / self._steps_between_evaluations(samples))
 
     def learning_rates(self, samples: int) -> NDArray[np.float32]:
         """The learning rate of each step of a level, float32 [iterations]."""
@@ -118,3 +122,6 @@ class Training(BaseModel):
         return learning_rates(
             self.optimizer.learning_rate, self.decay, self.warmup, self.iterations(samples), steps
         )
+
+    def _steps_between_evaluations(self, samples: int) -> int:
+        return self.evaluate_every.iterations(self.steps_per_epoch(samples))

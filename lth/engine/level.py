@@ -133,7 +133,6 @@ class LevelTraining:
         self.level, self.state, self._program, self._data = level, state, program, data
         self._batch = level.training.batch_size
         self._per_epoch = level.training.steps_per_epoch(len(data.train))
-        self._every = level.training.evaluate_every.iterations(self._per_epoch)
         self._epoch: _Epoch | None = None
         program.load(state.weights, masks, frozen, state.slots)
 
@@ -152,12 +151,12 @@ class LevelTraining:
         Raises:
             Diverged: when the training loss is no longer finite.
         """
-        state, end = self.state, len(self.level.rates)
+        state, end, training = self.state, len(self.level.rates), self.level.training
         began = monotonic() - state.seconds
         reported_at, reported = monotonic(), state.iteration
         self._keep_snapshot()
         while state.iteration < end:
-            evaluation = min(end, (state.iteration // self._every + 1) * self._every)
+            evaluation = training.next_evaluation(state.iteration, len(self._data.train))
             self._call(evaluation)
             self._keep_snapshot()
             now = monotonic()

@@ -15,20 +15,31 @@ def test_the_papers_lenet():
     )
     assert training.steps_per_epoch(55_000) == 916
     assert training.iterations(55_000) == 50_000
-    points = training.evaluation_points(55_000)
-    assert len(points) == 500
-    assert (points[0], points[-1]) == (100, 50_000)
+    assert training.evaluations(55_000) == 500
+    assert training.next_evaluation(0, 55_000) == 100
 
 
 def test_an_incomplete_batch_is_dropped():
     assert Training(batch_size=60).steps_per_epoch(119) == 1
 
 
+def evaluation_points(training, samples):
+    points = [training.next_evaluation(0, samples)]
+    while points[-1] < training.iterations(samples):
+        points.append(training.next_evaluation(points[-1], samples))
+    return points
+
+
 def test_a_level_is_evaluated_at_its_end_whatever_the_interval():
     training = Training.model_validate({"duration": "10it", "evaluate_every": "4it"})
-    assert training.evaluation_points(1_000) == (4, 8, 10)
+    assert evaluation_points(training, 1_000) == [4, 8, 10]
     long = Training.model_validate({"duration": "10it", "evaluate_every": "1ep"})
-    assert long.evaluation_points(1_000) == (10,)
+    assert evaluation_points(long, 1_000) == [10]
+
+
+def test_between_two_evaluation_points_the_later_one_is_next():
+    training = Training.model_validate({"duration": "10it", "evaluate_every": "4it"})
+    assert [training.next_evaluation(done, 1_000) for done in (3, 5, 9)] == [4, 8, 10]
 
 
 @given(
@@ -37,14 +48,15 @@ def test_a_level_is_evaluated_at_its_end_whatever_the_interval():
     unit=st.sampled_from(["ep", "it"]),
     samples=st.integers(60, 600),
 )
-def test_evaluation_points_rise_to_the_end(duration, every, unit, samples):
+def test_evaluation_points_rise_to_the_end_and_are_as_many_as_told(duration, every, unit, samples):
     training = Training.model_validate(
         {"duration": f"{duration}it", "evaluate_every": f"{every}{unit}"}
     )
-    points = training.evaluation_points(samples)
-    assert list(points) == sorted(set(points))
+    points = evaluation_points(training, samples)
+    assert points == sorted(set(points))
     assert points[-1] == duration
     assert points[0] >= 1
+    assert len(points) == training.evaluations(samples)
 
 
 def test_there_is_a_learning_rate_for_each_step_of_a_level():
