@@ -87,7 +87,12 @@ class _Spec(Document):
     @property
     def samples(self) -> int:
         """Training samples, without those for validation."""
-        return self.dataset.facts.train - self.dataset.validation
+        return _samples(self.dataset)
+
+    @property
+    def trial_numbers(self) -> range:
+        """The trials, from 1; a single one unless the job is robust."""
+        return range(1, 2)
 
     @field_validator("network")
     @classmethod
@@ -111,7 +116,7 @@ class _Spec(Document):
         if "dataset" not in info.data:
             return training
         dataset = info.data["dataset"]
-        samples = dataset.facts.train - dataset.validation
+        samples = _samples(dataset)
         training.check(samples, dataset.facts.shape)
         limits = limits_of(info)
         iterations, evaluations = training.iterations(samples), training.evaluations(samples)
@@ -136,8 +141,7 @@ class ModelSpec(_Spec):
     @classmethod
     def _rewind_point_exists(cls, reinit: Reinit, info: ValidationInfo) -> Reinit:
         if {"dataset", "training"} <= info.data.keys():
-            dataset = info.data["dataset"]
-            samples = dataset.facts.train - dataset.validation
+            samples = _samples(info.data["dataset"])
             refuse(rewind_past_end(reinit, info.data["training"], samples))
         return reinit
 
@@ -145,10 +149,6 @@ class ModelSpec(_Spec):
     def expanded(self) -> tuple[Experiment, ...]:
         """The experiments of a trial; here the one ticket."""
         return (Ticket(name="ticket", pruning=self.pruning, reinit=self.reinit),)
-
-    @property
-    def trial_numbers(self) -> range:
-        return range(1, 2)
 
 
 class _Several(_Spec):
@@ -195,9 +195,10 @@ class SessionSpec(_Several):
 
     kind: Literal["session"]
 
-    @property
-    def trial_numbers(self) -> range:
-        return range(1, 2)
+
+def _samples(dataset: Dataset) -> int:
+    """Training samples of a data set, without those for validation."""
+    return dataset.facts.train - dataset.validation
 
 
 def _papers(info: ValidationInfo) -> Papers:
