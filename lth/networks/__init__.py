@@ -1,6 +1,6 @@
 """Networks and their layers as data. Add a member to `presets.Network` or `layers.Layer`."""
 
 from lth.networks.layers import Layer, Shape
-from lth.networks.presets import Network, PlacedLayer, count_parameters, place
+from lth.networks.presets import Network, PlacedLayer, place
 
-__all__ = ["Layer", "Network", "PlacedLayer", "Shape", "count_parameters", "place"]
+__all__ = ["Layer", "Network", "PlacedLayer", "Shape", "place"]

@@ -141,11 +141,6 @@ def place(network: Network, input_shape: Shape, classes: int) -> tuple[PlacedLay
     return tuple(_walk(network.expand(input_shape, classes), input_shape))
 
 
-def count_parameters(network: Network, input_shape: Shape, classes: int) -> int:
-    """All weights of a network: kernels, biases, and what normalisation layers hold."""
-    return sum(placed.parameters for placed in place(network, input_shape, classes))
-
-
 def _walk(layers: tuple[Layer, ...], shape: Shape) -> Iterator[PlacedLayer]:
     for number, layer in enumerate(layers):
         try:
