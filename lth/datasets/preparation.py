@@ -56,13 +56,6 @@ def affine(
     return (1 / deviation).astype(np.float32), (-mean / deviation).astype(np.float32)
 
 
-def normalise(
-    samples: NDArray[np.generic], factor: NDArray[np.float32], offset: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Samples as a network sees them, float32 of the same shape."""
-    return samples.astype(np.float32) * factor + offset
-
-
 def _moments(
     samples: NDArray[np.generic], rows: NDArray[np.int32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
