@@ -12,7 +12,9 @@ from typing import Any, get_args
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.textpath import TextPath
 from matplotlib.transforms import Bbox
 
 from lth.artifacts import Format
@@ -24,7 +26,10 @@ WIDTH = 9.0
 PANEL_HEIGHT = 3.5
 """Inches, of panels that stand side by side."""
 _DOTS_PER_INCH = 160
-_HEADER = 0.62
+_HEADER, _LINE = 0.62, 0.17
+"""Inches, of the header with one line under the headline, and of each further line."""
+_MARGIN = 0.12
+_SAID = 9.5
 
 _DRAWING = Lock()
 """matplotlib draws one figure at a time: its fonts and its settings are shared."""
@@ -54,23 +59,43 @@ def new_plot(
 
     Args:
         headline: what the plot shows.
-        said: what was run and what else is to be said, in parts; empty parts are left out.
+        said: what was run and what else is to be said, in parts; empty parts are left out. It
+            takes as many lines as it needs.
         height: of the panels, without the header, in inches.
         width: in inches.
         compress: close the gaps between panels of a fixed shape.
     """
-    subtitle = " · ".join(filter(None, said))
-    header = _HEADER if subtitle else _HEADER - 0.2
+    lines = _lines(said, width - 2 * _MARGIN)
+    header = _HEADER + _LINE * (len(lines) - 1)
     whole = height + header
     below = (0.01, 0.01, 0.98, height / whole - 0.02)
     engine = ConstrainedLayoutEngine(
         rect=below, w_pad=0.06, h_pad=0.05, wspace=0.06, compress=compress
     )
     plot = Plot(figsize=(width, whole), dpi=_DOTS_PER_INCH, facecolor="white", layout=engine)
-    left = 0.12 / width
+    left = _MARGIN / width
     plot.text(left, 1 - 0.12 / whole, headline, va="top", size=12.5, weight="bold", color=INK)
-    plot.text(left, 1 - 0.37 / whole, subtitle, va="top", size=9.5, color=MUTED)
+    plot.text(left, 1 - 0.37 / whole, "\n".join(lines), va="top", size=_SAID, color=MUTED)
     return plot
+
+
+def _lines(said: Sequence[str], width: float) -> list[str]:
+    """Parts with a dot between them, in lines of at most `width` inches; a dot ends a line."""
+    lines: list[str] = []
+    for word in " · ".join(filter(None, said)).replace(" ·", "\N{NO-BREAK SPACE}·").split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and _inches(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines if line]
+
+
+def _inches(text: str) -> float:
+    """How wide a line of the subtitle is; 72 points are an inch."""
+    if not text:
+        return 0.0
+    return TextPath((0, 0), text, prop=FontProperties(size=_SAID)).get_extents().width / 72
 
 
 def render(figure: Figure, format: Format) -> bytes:  # noqa: A002 - matplotlib's own word

@@ -21,6 +21,7 @@ from lth.plots.series import (
     told_apart,
 )
 from lth.plots.style import (
+    COLOURS,
     COUNT,
     INK,
     LEVELS,
@@ -89,7 +90,8 @@ def compare_learning(
     """Validation accuracy and loss of several experiments at one level, beside the dense network.
 
     Where an experiment has several trials, the line is their mean and the band its 95 %
-    confidence interval at each evaluation point.
+    confidence interval at each evaluation point. More experiments than there are colours have no
+    bands, which would cover one another.
 
     Args:
         results: one for each experiment and trial.
@@ -101,7 +103,8 @@ def compare_learning(
             an experiment does not reach `level`.
     """
     series, remark = told_apart(by_experiment(results))
-    said = mean_of(series, " with its 95 % interval")
+    bands = len(series) <= COLOURS
+    said = mean_of(series, " with its 95 % interval" if bands else "")
     headline = "Learning curves of the last level" if level is None else f"Level {level} compared"
     parts = (title, said, remark, said_of_starts(results))
     plot = new_plot(headline, parts, legend_height(series))
@@ -110,10 +113,11 @@ def compare_learning(
     drawn: list[LevelResult] = []
     if any(numbers):
         dense = max(series, key=lambda one: len(one.results))
-        drawn += _course(panels, dense, 0, "dense", color=INK, linestyle="-", linewidth=1.1)
+        look = {"color": INK, "linestyle": "-", "linewidth": 1.1}
+        drawn += _course(panels, dense, 0, "dense", look, bands=bands)
     for one, number, (colour, line) in zip(series, numbers, SERIES, strict=False):
         look = {"color": colour, "linestyle": line, "linewidth": 1.7}
-        drawn += _course(panels, one, number, one.experiment, **look)
+        drawn += _course(panels, one, number, one.experiment, look, bands=bands)
     _zoom(*panels, drawn)
     legend_beside(panels[1], "weights kept")
     return plot
@@ -146,7 +150,13 @@ def _mark(axes: Axes, iteration: int, value: float, colour: Any) -> None:
 
 
 def _course(
-    panels: tuple[Axes, Axes], series: Series, number: int, name: str, **look: Any
+    panels: tuple[Axes, Axes],
+    series: Series,
+    number: int,
+    name: str,
+    look: dict[str, Any],
+    *,
+    bands: bool,
 ) -> tuple[LevelResult, ...]:
     """Draw one level of an experiment in both panels, and return it as all trials have it."""
     levels = series.level(number)
@@ -158,7 +168,7 @@ def _course(
         mean, interval = mean_and_interval(np.asarray(values))
         marker = "o" if len(iterations) == 1 else ""
         axes.plot(iterations, mean, label=label, marker=marker, **look)
-        if interval is not None:
+        if bands and interval is not None:
             band = {"color": look["color"], "alpha": 0.18, "linewidth": 0}
             axes.fill_between(iterations, *interval, **band)
     return levels

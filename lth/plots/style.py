@@ -25,6 +25,9 @@ _OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", 
 """Okabe & Ito without black and yellow, which the dense network and white paper take; a violet
 that is as far from the others as those are makes seven."""
 
+COLOURS = len(_OKABE_ITO)
+"""So many experiments differ in colour; more of them differ in line as well."""
+
 SERIES = [(colour, line) for line, colour in product(("-", (0, (4, 1.5)), (0, (1, 1))), _OKABE_ITO)]
 """Colour and line of the experiments that one plot can tell apart, in order of their use."""
 
@@ -174,4 +177,5 @@ def legend_beside(axes: Axes, title: str = "") -> None:
         title=title or None,
         title_fontproperties={"size": 9},
         alignment="left",
+        handlelength=3,
     )

@@ -20,6 +20,7 @@ from lth.plots import (
     sparsity_by_layer,
     weights_scatter,
 )
+from lth.results import LevelResult
 from tests.lth.plots.made_up import robust, run
 
 LADDER = [0.8**n for n in range(21)]
@@ -73,6 +74,25 @@ def test_the_same_input_gives_the_same_bytes_whatever_was_rendered_before(name: 
     assert b"<svg" in svg
     assert render(again, "svg") == svg
     assert render(again, "png") == png
+
+
+def test_what_is_said_takes_as_many_lines_as_it_needs_and_none_is_cut_off() -> None:
+    late = [result.model_copy(update={"levels": after(result.levels)}) for result in robust(3)]
+    title = "lenet-300-100 on fashion_mnist · sgd, batch 60, 50000it · large_final, learning_rate"
+    figure = accuracy_by_density(late, title=title)
+    figure.draw_without_rendering()
+    headline, said = (text.get_window_extent() for text in figure.texts)
+    assert figure.texts[1].get_text().split("\n") == [
+        f"{title} · mean of 3 trials, bars from lowest to highest ·",
+        "levels rewound to iteration 500 count on from there",
+    ]
+    assert said.x1 < figure.bbox.x1
+    assert headline.y0 > said.y1
+    assert said.y0 > max(axes.get_tightbbox().y1 for axes in figure.axes)
+
+
+def after(levels: tuple[LevelResult, ...]) -> tuple[LevelResult, ...]:
+    return tuple(level.model_copy(update={"start": 500 * bool(level.level)}) for level in levels)
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -115,6 +115,14 @@ def test_one_trial_has_no_band() -> None:
     assert not compare_learning([run()]).axes[0].collections
 
 
+def test_bands_that_would_cover_one_another_are_left_out_and_not_spoken_of() -> None:
+    results = [run(experiment=f"e{n}", trial=trial) for n in range(8) for trial in (1, 2)]
+    figure = compare_learning(results)
+    assert not figure.axes[0].collections
+    assert figure.texts[1].get_text() == "mean of 2 trials"
+    assert compare_learning(results[:14]).axes[0].collections
+
+
 def test_only_as_many_experiments_are_drawn_as_can_be_told_apart_and_it_says_so() -> None:
     results = [run(experiment=f"e{n}", special=n != 7) for n in range(22)]
     figure = compare_learning(results)
