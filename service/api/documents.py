@@ -25,7 +25,9 @@ MOST_DEPTH = 32
 """Objects and lists within each other; a spec needs nine."""
 MOST_ERRORS = 100
 """Wrong fields that one answer lists."""
-_UNHOLDABLE = re.compile("[\\0\\ud800-\\udfff]")
+PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
+"""Text without what commands a terminal; nor can Postgres hold a null."""
+_REFUSED = re.compile("[\\0-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 _MOST_SHOWN = 200
 _DRAINED = 32 * 2**20
 
@@ -180,16 +182,16 @@ def _float(text: str) -> float:
 
 
 def _check_content(document: Any) -> None:
-    """Refuse deep nesting, and text that a database cannot hold."""
+    """Refuse deep nesting, and text of other characters than those of names and numbers."""
     level: list[Any] = [document]
     for _ in range(MOST_DEPTH):
         texts = [item for item in level if isinstance(item, str)]
         texts += [name for item in level if isinstance(item, dict) for name in item]
         for text in texts:
-            if _UNHOLDABLE.search(text):
+            if _REFUSED.search(text):
                 raise MalformedBody(
-                    f"the text {shown(text)!a} has a null or half a surrogate pair in it; "
-                    "leave that character out"
+                    f"the text {shown(text)!a} has a control character or half a surrogate "
+                    "pair in it; leave that out"
                 )
         level = [
             child

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from service.api.access import AdminDep
-from service.api.documents import JsonBytes, json_body, parse_json, validated
+from service.api.documents import PLAIN, JsonBytes, json_body, parse_json, validated
 from service.api.parts import PartsDep
 from service.api.problems import (
     BodyTooLarge,
@@ -39,9 +39,7 @@ class NewKey(BaseModel):
     role: Role = Field(
         description="'reader' looks, 'member' also submits, 'admin' sees and does everything"
     )
-    name: str = Field(
-        default="", max_length=100, pattern=r"^[^\x00]*$", description="what it is for"
-    )
+    name: str = Field(default="", max_length=100, pattern=PLAIN, description="what it is for")
     expires_at: AwareDatetime | None = Field(default=None, description="not valid from then on")
 
     @field_validator("expires_at")

@@ -57,7 +57,7 @@ class Tracing:
                 _log.info(
                     "request",
                     method=scope["method"],
-                    path=scope["path"],
+                    path=scope["raw_path"].decode("ascii", "backslashreplace"),
                     status=status,
                     ms=round(seconds * 1_000, 1),
                     client=(scope.get("client") or ("",))[0],

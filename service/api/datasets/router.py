@@ -14,6 +14,7 @@ from service.api.access import MemberDep, ReaderDep
 from service.api.datasets.archives import BadArchive
 from service.api.datasets.contents import check
 from service.api.datasets.receiving import MEDIA_TYPES, UploadDep
+from service.api.documents import PLAIN
 from service.api.parts import Parts, PartsDep
 from service.api.problems import (
     BodyTooLarge,
@@ -94,7 +95,7 @@ def upload_dataset(
     response: Response,
     name: Annotated[
         str,
-        Query(min_length=1, max_length=200, pattern=r"^[^\x00]*$", description="shown in lists"),
+        Query(min_length=1, max_length=200, pattern=PLAIN, description="shown in lists"),
     ],
 ) -> DatasetView:
     """Take an npz file in. Its size and its headers are looked at before anything is decoded.

@@ -58,6 +58,13 @@ def test_where_the_object_store_is_nobody_is_told(address, object_store_url):
     assert str(folder) not in response.text
 
 
+def test_no_path_commands_the_terminal_of_whoever_reads_the_log(api, caplog):
+    problem(api.get("/v1/%1b]0;mine%0a"), 404, "not-found")
+    said = [record.msg.get("path", "") for record in caplog.records if isinstance(record.msg, dict)]
+    assert "/v1/%1b]0;mine%0a" in said
+    assert all(path.isprintable() for path in said)
+
+
 def test_a_request_keeps_the_id_that_it_came_with(api):
     assert api.get("/healthz", headers={"X-Request-Id": "mine.1"}).headers["x-request-id"] == (
         "mine.1"
