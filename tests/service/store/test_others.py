@@ -1,0 +1,137 @@
+"""What is done to one job touches no other, nor what another owner has."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from service.settings import Settings
+from service.store import commands, finishing, jobs, leases, owners, webhooks
+from service.store.blobs import Blob
+from service.store.database import Database
+from service.store.events import EventKind, New
+from service.store.finishing import Failure, Kept, Success
+from service.store.keeping import enter
+from service.store.leases import Lease
+from service.store.owners import Quota
+from service.store.states import Reason
+from service.store.submitting import Idempotency
+from service.store.tables import (
+    Artifact,
+    Event,
+    IdempotentRequest,
+    Job,
+    Owner,
+    Result,
+    Run,
+    RunNeed,
+    Webhook,
+)
+from service.store.webhooks import Call
+from tests.service.store.conftest import Claim, Submit
+
+SESSION = {
+    "kind": "session",
+    "experiments": [
+        {"name": "a"},
+        {"name": "b"},
+        {"name": "c", "control": {"kind": "random_weights", "of": "a"}},
+    ],
+}
+BLOB = Blob.of(b"masks")
+FILES = Success(None, [Kept("masks.npz", BLOB, "x")])
+DAY = timedelta(days=1)
+
+Act = Callable[[Session, Lease, Settings], object]
+
+
+def cancel(session: Session, lease: Lease, settings: Settings) -> Job:
+    return commands.cancel(session, jobs.get(session, lease.job_id))
+
+
+def stop(session: Session, lease: Lease, settings: Settings) -> Job:
+    job = cancel(session, lease, settings)
+    finishing.cancelled(session, lease, settings)
+    return job
+
+
+def spend(session: Session, lease: Lease, settings: Settings) -> None:
+    session.execute(update(Job).where(Job.id == lease.job_id).values(max_seconds=0))
+    finishing.give_back(session, lease, settings, "its worker drains")
+
+
+ACTS: dict[str, Act] = {
+    "renew": lambda s, lease, _: leases.renew(s, lease, DAY, {"level": 1}),
+    "tell": lambda s, lease, _: leases.tell(s, lease, DAY, {}, [New(EventKind.PROGRESS)]),
+    "save a checkpoint": lambda s, lease, _: leases.save_checkpoint(s, lease, BLOB.digest),
+    "succeed": lambda s, lease, settings: finishing.succeed(s, lease, FILES, settings),
+    "fail": lambda s, lease, settings: finishing.fail(
+        s, lease, Failure(Reason.INTERNAL, ""), settings
+    ),
+    "give back": lambda s, lease, settings: finishing.give_back(s, lease, settings, ""),
+    "lose": lambda s, lease, settings: finishing.lose(s, lease, settings, ""),
+    "lose for the last time": lambda s, lease, settings: finishing.lose(
+        s, lease, settings.model_copy(update={"max_losses": 1}), ""
+    ),
+    "spend the last of its time": spend,
+    "cancel": cancel,
+    "retry": lambda s, *of: commands.retry(s, stop(s, *of), afresh=True),
+    "delete": lambda s, *of: commands.delete(s, stop(s, *of)),
+    "call again": lambda s, lease, _: webhooks.reset(s, lease.job_id),
+    "note a call": lambda s, lease, _: webhooks.delivered(s, lease.job_id),
+    "note a call that failed": lambda s, lease, _: webhooks.failed(
+        s, Call(lease.job_id, "", 0, {}), "500"
+    ),
+    "bound": lambda s, *_: owners.set_quota(s, "ann", Quota(2.0, 1, 1, 1)),
+}
+
+
+def all_of(session: Session, owner: str) -> dict[str, list[dict[str, Any]]]:
+    """Every row that an owner has in the tables that jobs are written to."""
+    job_ids = select(Job.id).where(Job.owner == owner)
+    run_ids = select(Run.id).where(Run.owner == owner)
+    conditions = {
+        Owner: Owner.name == owner,
+        Job: Job.owner == owner,
+        IdempotentRequest: IdempotentRequest.owner == owner,
+        RunNeed: RunNeed.run_id.in_(run_ids),
+        **{table: table.job_id.in_(job_ids) for table in (Run, Event, Result, Artifact, Webhook)},
+    }
+    return {
+        table.__tablename__: [
+            dict(row) for row in session.execute(select(table.__table__).where(mine)).mappings()
+        ]
+        for table, mine in conditions.items()
+    }
+
+
+@pytest.mark.parametrize("what", ACTS)
+def test_another_owners_job_stays_as_it_is(
+    what: str, submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    """Each job has a run that has succeeded, one that runs, one that waits, one that is blocked."""
+    held = []
+    for owner in ("ann", "bob"):
+        job_id = submit(SESSION, owner, webhook="https://a.org", idempotency=Idempotency("k", ""))
+        for run in ("trunk", "a"):
+            claimed = claim()
+            assert claimed is not None
+            assert (claimed.lease.job_id, claimed.lease.key) == (job_id, f"trial-1/{run}")
+            with database.transaction() as session:
+                enter(session, [BLOB])
+                if run == "trunk":
+                    finishing.succeed(session, claimed.lease, FILES, settings)
+                else:
+                    held.append(claimed.lease)
+    with database.transaction() as session:
+        before = {owner: all_of(session, owner) for owner in ("ann", "bob")}
+
+    with database.transaction() as session:
+        ACTS[what](session, held[0], settings)
+
+    with database.transaction() as session:
+        assert all_of(session, "ann") != before["ann"]
+        assert all_of(session, "bob") == before["bob"]
