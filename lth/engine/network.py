@@ -7,10 +7,10 @@ process has built, so that weights, masks and compiled programs are keyed alike 
 import copy
 import json
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 import keras
@@ -90,18 +90,11 @@ class Blueprint:
 
     @classmethod
     def _named(cls, layers: Sequence[keras.Layer], shape: Shape) -> "Blueprint":
-        used: Counter[str] = Counter()
         named = []
-        for layer in layers:
+        for layer, name in zip(layers, _names(layers), strict=True):
             config: dict[str, Any] = copy.deepcopy(keras.layers.serialize(layer))  # pyright: ignore[reportAssignmentType]
             config.pop("build_config", None)
-            base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", config["class_name"]).lower()
-            base = base.replace("2_d", "2d").removeprefix("lottery_")
-            own = config["config"].get("name")
-            if own is None or re.fullmatch(rf"(lottery_)?{base}(_\d+)?", own):
-                used[base] += 1
-                own = f"{base}_{used[base]}"
-            config["config"]["name"] = own
+            config["config"]["name"] = name
             named.append(config)
         return cls(tuple(named), tuple(shape))
 
@@ -225,6 +218,34 @@ def write(variables: dict[str, keras.Variable], weights: Weights) -> None:
         raise SpecError(f"these weights belong to another network; differing: {differing}")
     for path, variable in variables.items():
         variable.assign(weights[path])
+
+
+def _names(layers: Sequence[keras.Layer]) -> list[str]:
+    """The name that each layer was given, or its kind and a number, such as ``linear_1``.
+
+    Keras names a layer without a name by counting through the whole process; such names are
+    replaced by ones that count within the network.
+    """
+    taken = {layer.name for layer in layers if not _named_by_keras(layer)}
+    names = []
+    for layer in layers:
+        name = layer.name
+        if _named_by_keras(layer):
+            kind = _snake_case(type(layer).__name__).removeprefix("lottery_")
+            name = next(free for n in count(1) if (free := f"{kind}_{n}") not in taken)
+            taken.add(name)
+        names.append(name)
+    return names
+
+
+def _named_by_keras(layer: keras.Layer) -> bool:
+    return re.fullmatch(rf"{_snake_case(type(layer).__name__)}(_\d+)?", layer.name) is not None
+
+
+def _snake_case(name: str) -> str:
+    """The name of a class as Keras writes it in the names of its layers."""
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
 def _layer(config: dict[str, Any]) -> keras.Layer:

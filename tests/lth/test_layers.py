@@ -141,6 +141,23 @@ def test_the_output_layer_is_the_last_one_or_the_one_that_is_named():
 def test_names_do_not_depend_on_what_was_built_before():
     configs = []
     for _ in range(2):
-        network = keras.Sequential([LotteryConv2D(2), keras.layers.Flatten(), LotteryLinear(3)])
+        layers = [LotteryConv2D(2), keras.layers.PReLU(), keras.layers.Flatten(), LotteryLinear(3)]
+        network = keras.Sequential(layers)
         configs.append(Blueprint.of_sequential(network, (8, 8, 1)).key)
     assert configs[0] == configs[1]
+
+
+def named(*layers: keras.Layer) -> list[str]:
+    blueprint = Blueprint.of_sequential(keras.Sequential(list(layers)), (8, 8, 1))
+    return [layer["config"]["name"] for layer in blueprint.layers]
+
+
+def test_names_that_somebody_gave_are_kept_and_taken_by_no_other_layer():
+    """An output layer that is asked for by its name must be that one."""
+    turned = [LotteryLinear(5, name="linear_2"), LotteryLinear(3, name="linear_1")]
+    assert named(keras.layers.Flatten(), *turned) == ["flatten_1", "linear_2", "linear_1"]
+    assert named(keras.layers.Flatten(name="linear_1"), LotteryLinear(5), LotteryLinear(3)) == [
+        "linear_1",
+        "linear_2",
+        "linear_3",
+    ]
