@@ -1,12 +1,13 @@
 """``GET /v1/audit``: who did what."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.access import AdminDep
+from service.api.paging import Cursor, Limit, Paged
 from service.api.parts import PartsDep
 from service.api.problems import Forbidden, InvalidRequest, answers
 from service.store import audit
@@ -29,22 +30,16 @@ class AuditView(BaseModel):
     detail: dict[str, Any]
 
 
-class AuditPage(BaseModel):
-    """Entries, newest first."""
+class AuditPage(Paged):
+    """Some entries, newest first."""
 
     entries: list[AuditView]
 
 
 @router.get("/audit", summary="Who did what", responses=answers(Forbidden, InvalidRequest))
-def list_audit(
-    _: AdminDep,
-    parts: PartsDep,
-    before: Annotated[
-        int | None, Query(ge=1, lt=2**63, description="id of an entry; those before it")
-    ] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> AuditPage:
+def list_audit(_: AdminDep, parts: PartsDep, cursor: Cursor = None, limit: Limit = 50) -> AuditPage:
     """Everything that changed something, newest first."""
     with parts.database.transaction() as session:
-        found = audit.page(session, before, limit)
-    return AuditPage(entries=[AuditView.model_validate(entry) for entry in found])
+        found = audit.page(session, cursor, limit)
+    entries = [AuditView.model_validate(entry) for entry in found.rows]
+    return AuditPage(entries=entries, cursor=found.cursor)

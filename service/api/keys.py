@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, f
 
 from service.api.access import AdminDep
 from service.api.documents import PLAIN, JsonBytes, json_body, parse_json, validated
+from service.api.paging import Cursor, Limit, Paged
 from service.api.parts import PartsDep
 from service.api.problems import (
     BodyTooLarge,
@@ -72,8 +73,8 @@ class MadeKey(KeyView):
     key: str = Field(description="the key itself; it cannot be shown again")
 
 
-class KeyList(BaseModel):
-    """Keys, newest first."""
+class KeyPage(Paged):
+    """Some keys, newest first."""
 
     keys: list[KeyView]
 
@@ -103,11 +104,14 @@ def list_keys(
     _: AdminDep,
     parts: PartsDep,
     owner: Annotated[str | None, Query(pattern=OWNER, description="of this owner alone")] = None,
-) -> KeyList:
-    """All keys, revoked ones too, newest first."""
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> KeyPage:
+    """Keys, revoked ones too, newest first."""
     with parts.database.transaction() as session:
-        found = keys.page(session, owner)
-    return KeyList(keys=[KeyView.model_validate(key) for key in found])
+        found = keys.page(session, owner, cursor, limit)
+    listed = [KeyView.model_validate(key) for key in found.rows]
+    return KeyPage(keys=listed, cursor=found.cursor)
 
 
 @router.delete("/keys/{key_id}", summary="Revoke a key", responses=answers(NotFound))

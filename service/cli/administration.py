@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.connection import Json, open_client
+from service.cli.connection import Json, open_client, pages
 from service.cli.screen import put, put_json, put_table, say
 from service.cli.tables import dataset_table, key_table, owner_table, worker_table
 from service.client import requests
@@ -49,8 +49,8 @@ def owners(context: typer.Context, as_json: Json = False) -> None:
 def list_keys(context: typer.Context, as_json: Json = False) -> None:
     """List all keys, without their secrets."""
     with open_client(context) as client:
-        found = client.send(requests.keys())
-    put_json(found) if as_json else put_table(key_table(found.keys))
+        found = [key for page in pages(client, requests.key_page) for key in page.keys]
+    put_json({"keys": found}) if as_json else put_table(key_table(found))
 
 
 @keys.command("new")
@@ -96,8 +96,9 @@ def operator_key(as_json: Json = False) -> None:
 def list_datasets(context: typer.Context, as_json: Json = False) -> None:
     """List the data sets that were uploaded."""
     with open_client(context) as client:
-        found = client.send(requests.datasets())
-    put_json(found) if as_json else put_table(dataset_table(found.datasets))
+        listed = pages(client, requests.dataset_page)
+        found = [dataset for page in listed for dataset in page.datasets]
+    put_json({"datasets": found}) if as_json else put_table(dataset_table(found))
 
 
 @datasets.command("upload")

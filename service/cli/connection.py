@@ -1,13 +1,18 @@
 """What most commands share: which service they talk to, and the shape of their arguments."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from service.client import Client, requests
 from service.client.errors import ClientError
+from service.client.models import Page
+from service.client.requests import Request
 from service.client.retries import Retries
+
+SomePage = TypeVar("SomePage", bound=Page)
 
 
 def _recent_jobs(incomplete: str) -> list[tuple[str, str]]:
@@ -41,3 +46,12 @@ def open_client(context: typer.Context) -> Client:
     """A client of the service that the command line names."""
     assert isinstance(context.obj, Connection)
     return Client(context.obj.server, context.obj.key)
+
+
+def pages(client: Client, ask: Callable[[str | None], Request[SomePage]]) -> Iterator[SomePage]:
+    """Every page of a list; `ask` makes the request for the one at a cursor."""
+    page = client.send(ask(None))
+    yield page
+    while page.cursor is not None:
+        page = client.send(ask(page.cursor))
+        yield page

@@ -71,11 +71,16 @@ class Job(_Answer):
         return self.state in FINISHED
 
 
-class JobPage(_Answer):
-    """Some jobs, newest first, and where the next ones begin."""
+class Page(_Answer):
+    """A part of a list, and where the next one begins; None at the end."""
+
+    cursor: str | None = None
+
+
+class JobPage(Page):
+    """Some jobs, newest first."""
 
     jobs: list[Job]
-    cursor: str | None
 
 
 class Run(_Answer):
@@ -215,8 +220,8 @@ class MadeKey(Key):
     key: str
 
 
-class KeyList(_Answer):
-    """Keys, newest first."""
+class KeyPage(Page):
+    """Some keys, newest first."""
 
     keys: list[Key]
 
@@ -261,8 +266,8 @@ class StoredDataset(_Answer):
     created_at: datetime
 
 
-class DatasetList(_Answer):
-    """Data sets, newest first."""
+class DatasetPage(Page):
+    """Some data sets, newest first."""
 
     datasets: list[StoredDataset]
 

@@ -14,12 +14,12 @@ from pydantic import BaseModel, ValidationError
 from service.client.errors import NotTheService
 from service.client.models import (
     ArtifactList,
-    DatasetList,
+    DatasetPage,
     Job,
     JobPage,
     JobState,
     Key,
-    KeyList,
+    KeyPage,
     MadeKey,
     OwnerList,
     Plan,
@@ -187,9 +187,9 @@ def workers() -> Request[WorkerList]:
     return Request("GET", "/v1/workers", _model(WorkerList))
 
 
-def keys() -> Request[KeyList]:
-    """All keys, without their secrets. For administrators."""
-    return Request("GET", "/v1/keys", _model(KeyList))
+def key_page(cursor: str | None = None) -> Request[KeyPage]:
+    """Some keys, without their secrets. For administrators."""
+    return Request("GET", "/v1/keys", _model(KeyPage), params=_after(cursor))
 
 
 def owners() -> Request[OwnerList]:
@@ -212,9 +212,9 @@ def revoke_key(key_id: str) -> Request[Key]:
     return Request("DELETE", f"/v1/keys/{part(key_id)}", _model(Key))
 
 
-def datasets() -> Request[DatasetList]:
-    """The data sets that were uploaded."""
-    return Request("GET", "/v1/datasets", _model(DatasetList))
+def dataset_page(cursor: str | None = None) -> Request[DatasetPage]:
+    """Some of the data sets that were uploaded."""
+    return Request("GET", "/v1/datasets", _model(DatasetPage), params=_after(cursor))
 
 
 def upload_dataset(file: Path, *, name: str) -> Request[StoredDataset]:
@@ -239,6 +239,10 @@ def delete_dataset(dataset_id: str) -> Request[None]:
 def part(text: str) -> str:
     """A text as one part of a path, whatever is in it."""
     return quote(text, safe="")
+
+
+def _after(cursor: str | None) -> dict[str, str]:
+    return {} if cursor is None else {"cursor": cursor}
 
 
 def _model(kind: type[Model]) -> Callable[[httpx.Response], Model]:

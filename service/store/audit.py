@@ -1,12 +1,13 @@
 """Who did what to what, and when: written in the transaction that does it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.store import paging
+from service.store.paging import Page
 from service.store.tables import AuditEntry
 from service.store.writing import Row, write
 
@@ -37,7 +38,6 @@ def entry(actor: Actor, action: str, subject: str, **detail: Any) -> Row:
     }
 
 
-def page(session: Session, before: int | None = None, limit: int = 100) -> Sequence[AuditEntry]:
-    """Entries, newest first, those before an entry's id if one is given."""
-    query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
-    return session.scalars(query if before is None else query.where(AuditEntry.id < before)).all()
+def page(session: Session, cursor: str | None = None, limit: int = 50) -> Page[AuditEntry]:
+    """Entries, a page at a time (`service.store.paging`)."""
+    return paging.page(session, select(AuditEntry), AuditEntry.id, cursor, limit)

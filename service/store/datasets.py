@@ -1,15 +1,15 @@
 """Data sets that people uploaded."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.store import owners
+from service.store import owners, paging
 from service.store.blobs import Blob
 from service.store.errors import InUse, NotThere
 from service.store.ids import uuid7
+from service.store.paging import Page
 from service.store.tables import Job, StoredDataset
 
 
@@ -50,15 +50,13 @@ def get(session: Session, dataset_id: str, owner: str | None = None) -> StoredDa
 
 
 def page(
-    session: Session, owner: str | None = None, before: str | None = None, limit: int = 100
-) -> Sequence[StoredDataset]:
-    """Data sets, newest first; go on with the last one's id as `before`."""
-    query = select(StoredDataset).order_by(StoredDataset.id.desc()).limit(limit)
+    session: Session, owner: str | None = None, cursor: str | None = None, limit: int = 50
+) -> Page[StoredDataset]:
+    """Data sets, of this owner if one is given, a page at a time (`service.store.paging`)."""
+    query = select(StoredDataset)
     if owner is not None:
         query = query.where(StoredDataset.owner == owner)
-    return session.scalars(
-        query if before is None else query.where(StoredDataset.id < before)
-    ).all()
+    return paging.page(session, query, StoredDataset.id, cursor, limit)
 
 
 def delete(session: Session, dataset: StoredDataset) -> None:

@@ -1,11 +1,8 @@
 """Identifiers that sort by time of creation (RFC 9562, UUID version 7)."""
 
-import re
 import secrets
 import time
 import uuid
-
-JOB_ID = re.compile("job_[0-9a-f]{32}")
 
 
 def uuid7() -> uuid.UUID:

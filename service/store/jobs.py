@@ -1,6 +1,5 @@
 """Jobs: submitted, looked up, listed."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, defer
 
-from service.store.errors import BadCursor, NotThere
-from service.store.ids import JOB_ID
+from service.store import paging
+from service.store.errors import NotThere
+from service.store.paging import Page
 from service.store.states import JobState
 from service.store.tables import Job
 
@@ -33,14 +33,6 @@ class JobFilter:
     text: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class JobPage:
-    """Some jobs of a list, newest first, and the cursor for the next ones."""
-
-    jobs: Sequence[Job]
-    cursor: str | None
-
-
 def get(session: Session, job_id: str, owner: str | None = None) -> Job:
     """A job, of this owner if one is given.
 
@@ -55,21 +47,10 @@ def get(session: Session, job_id: str, owner: str | None = None) -> Job:
 
 def page(
     session: Session, wanted: JobFilter, cursor: str | None = None, limit: int = 50
-) -> JobPage:
-    """Jobs, newest first, without their specs.
-
-    Pages stay right while jobs are added: a cursor names a job's place.
-
-    Raises:
-        BadCursor: when the cursor is not one of this function's.
-    """
-    query = _matching(wanted).order_by(Job.id.desc()).limit(limit + 1)
-    query = query.options(defer(Job.spec, raiseload=True))
-    if cursor is not None:
-        query = query.where(Job.id < _decoded(cursor))
-    found = session.scalars(query).all()
-    more = len(found) > limit
-    return JobPage(found[:limit], _encoded(found[limit - 1].id) if more else None)
+) -> Page[Job]:
+    """Jobs without their specs, a page at a time (`service.store.paging`)."""
+    query = _matching(wanted).options(defer(Job.spec, raiseload=True))
+    return paging.page(session, query, Job.id, cursor, limit)
 
 
 def _matching(wanted: JobFilter) -> Select[Job]:
@@ -89,18 +70,3 @@ def _matching(wanted: JobFilter) -> Select[Job]:
     if wanted.text:
         query = query.where(Job.name.icontains(wanted.text, autoescape=True))
     return query
-
-
-def _encoded(job_id: str) -> str:
-    return base64.urlsafe_b64encode(job_id.encode()).decode().rstrip("=")
-
-
-def _decoded(cursor: str) -> str:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        job_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-    except ValueError:
-        job_id = ""
-    if not JOB_ID.fullmatch(job_id):
-        raise BadCursor(f"'{cursor}' is no cursor of this list")
-    return job_id

@@ -2,15 +2,16 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from service.store import paging
 from service.store.errors import NotThere
 from service.store.ids import uuid7
+from service.store.paging import Page
 from service.store.tables import ApiKey, Owner, Role
 from service.tokens import TOKEN
 
@@ -63,10 +64,14 @@ def find(session: Session, token: str) -> ApiKey | None:
     return key
 
 
-def page(session: Session, owner: str | None = None) -> Sequence[ApiKey]:
-    """All keys, revoked ones too, newest first; of this owner if one is given."""
-    query = select(ApiKey).order_by(ApiKey.id.desc())
-    return session.scalars(query if owner is None else query.where(ApiKey.owner == owner)).all()
+def page(
+    session: Session, owner: str | None = None, cursor: str | None = None, limit: int = 50
+) -> Page[ApiKey]:
+    """Keys, revoked ones too, of this owner if one is given, a page at a time."""
+    query = select(ApiKey)
+    if owner is not None:
+        query = query.where(ApiKey.owner == owner)
+    return paging.page(session, query, ApiKey.id, cursor, limit)
 
 
 def revoke(session: Session, key_id: str) -> ApiKey:

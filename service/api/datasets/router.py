@@ -15,6 +15,7 @@ from service.api.datasets.archives import BadArchive
 from service.api.datasets.contents import check
 from service.api.datasets.receiving import MEDIA_TYPES, UploadDep
 from service.api.documents import PLAIN
+from service.api.paging import Cursor, Limit, Paged
 from service.api.parts import Parts, PartsDep
 from service.api.problems import (
     BodyTooLarge,
@@ -62,7 +63,7 @@ class DatasetView(BaseModel):
     created_at: datetime
 
 
-class DatasetPage(BaseModel):
+class DatasetPage(Paged):
     """Data sets, newest first."""
 
     datasets: list[DatasetView]
@@ -120,16 +121,13 @@ def upload_dataset(
 def list_datasets(
     principal: ReaderDep,
     parts: PartsDep,
-    before: Annotated[
-        str | None,
-        Query(pattern=r"^ds_[0-9a-f]{32}$", description="id of a data set; those older than it"),
-    ] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 100,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> DatasetPage:
     """Your uploaded data sets, newest first; those of everybody for administrators."""
     with parts.database.transaction() as session:
-        found = datasets.page(session, principal.sees, before, limit)
-    return DatasetPage(datasets=[_view(dataset) for dataset in found])
+        found = datasets.page(session, principal.sees, cursor, limit)
+    return DatasetPage(datasets=[_view(dataset) for dataset in found.rows], cursor=found.cursor)
 
 
 @router.get("/datasets/{dataset_id}", summary="Look at a data set", responses=answers(NotFound))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from service.api.access import Principal
+from service.api.paging import Cursor, Limit
 from service.store.jobs import JobFilter
 from service.store.states import JobState
 
@@ -30,8 +31,8 @@ class JobQuery(BaseModel):
     text: str | None = Field(
         default=None, max_length=200, pattern=_NO_NULL, description="part of the name, in any case"
     )
-    cursor: str | None = Field(default=None, max_length=200, description="of an earlier page")
-    limit: int = Field(default=50, ge=1, le=200, description="jobs a page")
+    cursor: Cursor = None
+    limit: Limit = 50
 
     @field_validator("label")
     @classmethod

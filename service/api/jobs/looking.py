@@ -11,6 +11,7 @@ from service.api.jobs.lookup import JobDep, JobId, visible
 from service.api.jobs.shapes import (
     JobDetail,
     JobPage,
+    JobSummary,
     RunList,
     WebhookView,
     job_view,
@@ -29,13 +30,14 @@ router = APIRouter(tags=["jobs"])
 def list_jobs(
     principal: ReaderDep, parts: PartsDep, query: Annotated[JobQuery, Query()]
 ) -> Response:
-    """Jobs, newest first. Pages stay right while jobs are added."""
+    """Jobs, newest first, a page at a time. Pages stay right while jobs are added."""
     wanted = query.wanted_by(principal)
     if wanted is None:
         return answer(JobPage(jobs=[], cursor=None))
     with parts.database.transaction() as session:
         found = jobs.page(session, wanted, query.cursor, query.limit)
-    return answer(JobPage.model_validate(found, from_attributes=True))
+    listed = [JobSummary.model_validate(job) for job in found.rows]
+    return answer(JobPage(jobs=listed, cursor=found.cursor))
 
 
 @router.get("/jobs/{job_id}", summary="Look at a job", responses=answers(NotFound))

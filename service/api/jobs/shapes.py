@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lth.plan import RunKind
 from service.api.jobs.waiting import Waiting
+from service.api.paging import Paged
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Job, Run
 
@@ -79,11 +80,10 @@ class SubmittedJob(JobView):
     reused: bool = Field(description="it is a finished job of the same spec, not a new one")
 
 
-class JobPage(BaseModel):
+class JobPage(Paged):
     """Some jobs, newest first."""
 
     jobs: list[JobSummary]
-    cursor: str | None = Field(description="give it as 'cursor' for the next page; null at the end")
 
 
 class RunView(_View):

@@ -70,7 +70,7 @@ class TestUse:
         assert dataset["shape"] == [8, 8, 1]
         assert (dataset["classes"], dataset["train"], dataset["test"]) == (5, 40, 10)
         assert api.get(f"/v1/datasets/{dataset['id']}").json() == dataset
-        assert api.get("/v1/datasets").json() == {"datasets": [dataset]}
+        assert api.get("/v1/datasets").json() == {"datasets": [dataset], "cursor": None}
         content = Blobs(settings.object_store_url).get(dataset["digest"])
         assert len(content) == dataset["size"]
 
@@ -123,7 +123,7 @@ class TestUse:
     def test_another_owner_does_not_see_it(self, api, address, dataset):
         token = api.post("/v1/keys", json={"owner": "bob", "role": "member"}).json()["key"]
         with client(address, token) as bob:
-            assert bob.get("/v1/datasets").json() == {"datasets": []}
+            assert bob.get("/v1/datasets").json() == {"datasets": [], "cursor": None}
             problem(bob.get(f"/v1/datasets/{dataset['id']}"), 404, "not-found")
             problem(bob.delete(f"/v1/datasets/{dataset['id']}"), 404, "not-found")
             spec = {"kind": "model", "dataset": {"kind": "uploaded", "id": dataset["id"]}}
@@ -234,7 +234,7 @@ def test_hostile_files_are_refused_at_once_in_little_memory_and_leave_nothing(ap
         assert took < 1.5 + len(content) / 50e6, name
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 300_000, "kilobytes, of which the test's own copies are the most"
-    assert api.get("/v1/datasets").json() == {"datasets": []}
+    assert api.get("/v1/datasets").json() == {"datasets": [], "cursor": None}
 
 
 def test_what_is_longer_than_allowed_is_not_kept(

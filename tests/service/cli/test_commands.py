@@ -11,6 +11,17 @@ from tests.service.client.scripted import Answer, Script, document, problem, scr
 from tests.service.client.test_clients import JOB
 
 SPEC = "kind: model\ntraining: {duration: 2ep}\nlabels: {team: vision}\n"
+KEY = {
+    "id": "key_1",
+    "prefix": "lth_abc",
+    "owner": "ada",
+    "role": "member",
+    "name": "laptop",
+    "created_at": "2026-01-01T00:00:00Z",
+    "expires_at": None,
+    "used_at": None,
+    "revoked_at": None,
+}
 
 
 @pytest.fixture
@@ -58,6 +69,16 @@ def test_list_asks_for_what_was_said_and_stops_at_the_limit(
     assert len(json.loads(capsys.readouterr().out)["jobs"]) == 3
     assert "state=failed" in script.seen[0].path
     assert "cursor=more" in script.seen[1].path
+
+
+def test_a_list_of_several_pages_is_shown_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages = [document({"keys": [key], "cursor": more}) for key, more in ((KEY, "x y"), (KEY, None))]
+    with scripted(*pages) as script:
+        assert _lth(script, "keys", "list", "--json", monkeypatch=monkeypatch) == 0
+    assert len(json.loads(capsys.readouterr().out)["keys"]) == 2
+    assert [seen.path for seen in script.seen] == ["/v1/keys", "/v1/keys?cursor=x+y"]
 
 
 @pytest.mark.parametrize(

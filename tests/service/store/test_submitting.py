@@ -123,7 +123,7 @@ def test_submit_is_one_statement_unless_there_is_something_to_be_looked_at(
         needed = select(func.count()).select_from(RunNeed).join(Run, Run.id == RunNeed.run_id)
         assert session.scalar(needed.where(Run.job_id == job_id)) == 2
         assert [event.kind for event in events.since(session, job_id)] == ["job_queued"]
-        assert audit.page(session, limit=1)[0].subject == job_id
+        assert audit.page(session, limit=1).rows[0].subject == job_id
         hook = session.get(Webhook, job_id)
         assert (hook is not None and hook.url) == more.get("webhook", False)
 
@@ -154,7 +154,7 @@ def test_pages_stay_right_while_jobs_are_added(submit: Submit, database: Databas
         second = jobs.page(session, JobFilter(owner="ann"), first.cursor, limit=2)
         third = jobs.page(session, JobFilter(owner="ann"), second.cursor, limit=2)
 
-    seen = [job.id for page in (first, second, third) for job in page.jobs]
+    seen = [job.id for page in (first, second, third) for job in page.rows]
     assert seen == old[::-1]
     assert third.cursor is None
 
@@ -166,7 +166,7 @@ def test_filters_narrow_a_list(submit: Submit, database: Database) -> None:
 
     def found(**wanted) -> list[str]:
         with database.transaction() as session:
-            return [job.id for job in jobs.page(session, JobFilter(**wanted)).jobs]
+            return [job.id for job in jobs.page(session, JobFilter(**wanted)).rows]
 
     assert found(owner="ann", labels={"team": "red"}) == [mine]
     assert found(labels={"team": "red", "x": "1"}) == [mine]

@@ -1,0 +1,15 @@
+"""What all long lists have in common: they come in pages, and a cursor leads to the next one."""
+
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import BaseModel, Field
+
+Cursor = Annotated[str | None, Query(max_length=200, description="that of the page before")]
+Limit = Annotated[int, Query(ge=1, le=200, description="the most that one page lists")]
+
+
+class Paged(BaseModel):
+    """A page of a list."""
+
+    cursor: str | None = Field(description="give it as 'cursor' for the next page; null at the end")
