@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import SpooledTemporaryFile, TemporaryDirectory
@@ -44,12 +44,15 @@ class Saved:
 def backup(settings: Settings, file: Path) -> Saved:
     """Write a backup; the service may run meanwhile. A half-written file does not stay.
 
+    Only the user may read it: it holds what all owners have.
+
     Raises:
         StackError: when the file cannot be written, or the database does not answer.
     """
     part = file.with_name(f"{file.name}.part")
     try:
-        part.touch()
+        part.unlink(missing_ok=True)
+        part.touch(mode=0o600, exist_ok=False)
     except OSError as error:
         raise StackError(f"{file} cannot be written: {error.strerror}") from None
     try:
@@ -80,7 +83,7 @@ def restore(settings: Settings, file: Path) -> Saved:
     restored = False
     with TemporaryDirectory() as folder, _opened(file) as archive:
         for member in archive:
-            content = archive.extractfile(member)
+            content = archive.extractfile(member) if member.isreg() else None
             if content is None:
                 continue
             if member.name.startswith(_BLOBS):
@@ -125,9 +128,11 @@ def _pieces(content: IO[bytes]) -> Iterator[bytes]:
     return iter(lambda: content.read(_PIECE), b"")
 
 
-def _opened(file: Path) -> tarfile.TarFile:
+@contextmanager
+def _opened(file: Path) -> Iterator[tarfile.TarFile]:
     try:
-        return tarfile.open(file, "r:")
+        with tarfile.open(file, "r:") as archive:
+            yield archive
     except (OSError, tarfile.TarError) as error:
         raise StackError(f"{file} cannot be read as a backup: {error}") from None
 

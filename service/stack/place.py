@@ -94,7 +94,7 @@ class Place:
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in (self.blobs, self.datasets, self.directory / "logs"):
-                folder.mkdir(exist_ok=True)
+                folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise StartFailed(
                 f"{self.directory} cannot be the data directory: {error.strerror} "

@@ -1,5 +1,6 @@
 """A backup holds everything, and a restore brings all of it back elsewhere."""
 
+import stat
 import tarfile
 from contextlib import closing
 from pathlib import Path
@@ -58,6 +59,13 @@ def test_a_restored_service_has_the_jobs_and_the_bytes(
     assert sorted(blobs.get(digest) for digest in digests) == sorted(CONTENT)
 
 
+def test_only_the_user_may_read_a_backup(service: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "lth.tar"
+    (tmp_path / "lth.tar.part").touch(mode=0o666)  # of a backup that was killed
+    backup(service, file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
 def test_a_service_with_jobs_is_not_overwritten(service: Settings, tmp_path: Path) -> None:
     file = tmp_path / "lth.tar"
     backup(service, file)
@@ -85,6 +93,29 @@ def test_what_is_no_backup_is_refused(elsewhere: Settings, tmp_path: Path) -> No
         pass
     with pytest.raises(StackError, match="no whole backup"):
         restore(elsewhere, file)
+
+
+def test_a_backup_that_is_cut_off_is_refused(
+    service: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "lth.tar"
+    backup(service, file)
+    file.write_bytes(file.read_bytes()[:-30_000])  # within the dump, which is last
+    with pytest.raises(StackError, match="cannot be read as a backup"):
+        restore(elsewhere, file)
+
+
+def test_what_leads_elsewhere_is_not_followed(elsewhere: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "lth.tar"
+    with tarfile.open(file, "w") as archive:
+        link = tarfile.TarInfo("blobs/" + "0" * 64)
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+        outside = tarfile.TarInfo("../outside")
+        archive.addfile(outside)
+    with pytest.raises(StackError, match="no whole backup"):
+        restore(elsewhere, file)
+    assert not (tmp_path.parent / "outside").exists()
 
 
 def test_a_failed_backup_leaves_no_file(service: Settings, tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ def test_a_directory_is_held_by_one_process_until_it_ends(place: Place) -> None:
 def test_only_the_user_may_read_what_is_secret(place: Place) -> None:
     place.announce(_running())
     place.make_admin_key()
-    assert stat.S_IMODE(place.directory.stat().st_mode) == 0o700
+    for folder in (place.directory, place.blobs, place.datasets, place.log("api").parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     for file in (place.directory / "stack.json", place.admin_key):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
