@@ -5,7 +5,7 @@ survivors are ranked once, exactly k of them are kept, ties fall in a seeded ran
 is pruned stays pruned.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
 
@@ -83,17 +83,15 @@ def prune(
     if not any(scope.rate(layer.role) for layer in layers):
         roles = ", ".join(sorted({layer.role for layer in layers}))
         raise NothingToPrune(f"the scope's rates are 0 for all layers of the network ({roles})")
-    kept = {layer.name: masks[layer.name].astype(np.bool_, copy=True) for layer in layers}
+    kept = {layer.name: masks[layer.name] for layer in layers}
     for number, group in enumerate(_competitions(layers, scope)):
-        wanted = _rounded(
-            sum(
-                layer.final.size * schedule.densities(scope.rate(layer.role))[level - 1]
-                for layer in group
-            )
+        wanted = sum(
+            layer.final.size * schedule.densities(scope.rate(layer.role))[level - 1]
+            for layer in group
         )
-        _compete(
-            group, kept, criterion, wanted, lambda use, n=number: generator(seed, use, level, n)
-        )
+        draws = generator(seed, Purpose.CRITERION, level, number)
+        ties = generator(seed, Purpose.TIES, level, number)
+        _compete(group, kept, criterion, _rounded(wanted), draws, ties)
     return kept
 
 
@@ -130,7 +128,10 @@ def largest(scores: NDArray[np.floating], count: int, rng: np.random.Generator) 
 def _competitions(
     layers: Sequence[PrunableLayer], scope: ScopeContract
 ) -> list[Sequence[PrunableLayer]]:
-    """The groups of layers whose weights are ranked together; dense layers are in none."""
+    """The layers whose weights are ranked together, group by group.
+
+    A global scope ranks all layers but those that it leaves out, which are in no group.
+    """
     if isinstance(scope, GlobalScope):
         return [[layer for layer in layers if scope.rate(layer.role) > 0]]
     return [[layer] for layer in layers]
@@ -141,9 +142,19 @@ def _compete(
     kept: dict[str, Mask],
     criterion: CriterionContract,
     wanted: int,
-    stream: Callable[[Purpose], np.random.Generator],
+    draws: np.random.Generator,
+    ties: np.random.Generator,
 ) -> None:
-    """Rank a group's survivors and leave the best of them in `kept`."""
+    """Rank a group's survivors, and write the masks of the `wanted` best into `kept`.
+
+    Args:
+        group: layers that are ranked together.
+        kept: the masks of all layers; those of the group are replaced.
+        criterion: scores the survivors.
+        wanted: how many of the group's weights are to survive.
+        draws: for a criterion that draws.
+        ties: decides among equal scores.
+    """
     alive = [np.flatnonzero(kept[layer.name]) for layer in group]
     cuts = np.cumsum([places.size for places in alive])[:-1]
     total = sum(places.size for places in alive)
@@ -156,8 +167,7 @@ def _compete(
         gradient=_gradients(group, alive, criterion),
         keep=keep,
     )
-    scores = _scored(survivors, criterion, stream(Purpose.CRITERION), group)
-    ties = stream(Purpose.TIES)
+    scores = _scored(survivors, criterion, draws, group)
     chosen = np.split(largest(scores, keep, ties), cuts)
     if not all(part.any() for part in chosen):
         chosen = np.split(_none_emptied(scores, keep, cuts, ties), cuts)
