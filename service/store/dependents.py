@@ -18,7 +18,7 @@ def release(session: Session, run_id: uuid.UUID) -> Sequence[Run]:
     last = Run.waiting_for == 1
     updated = session.scalars(
         update(Run)
-        .where(Run.id.in_(waiting), Run.state == RunState.BLOCKED)
+        .where(Run.id.in_(waiting))
         .values(
             waiting_for=Run.waiting_for - 1,
             state=case((last, RunState.QUEUED.value), else_=RunState.BLOCKED.value),
@@ -39,7 +39,7 @@ def cancel(session: Session, run_id: uuid.UUID, why: str) -> Sequence[str]:
         return ()
     return session.scalars(
         update(Run)
-        .where(Run.id.in_(waiting), Run.state == RunState.BLOCKED)
+        .where(Run.id.in_(waiting))
         .values(
             state=RunState.CANCELLED,
             finished_at=func.clock_timestamp(),

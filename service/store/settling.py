@@ -8,14 +8,15 @@ from sqlalchemy.orm import Session
 
 from service.store import events
 from service.store.events import EventKind, New
-from service.store.states import FINISHED_JOB, FINISHED_RUN, JobState, RunState, job_state
+from service.store.states import FINISHED_JOB, FINISHED_RUN, job_state
 from service.store.tables import Job, Run
 
 
-def settle(session: Session, job_id: str, happened: Sequence[New]) -> JobState:
+def settle(session: Session, job_id: str, happened: Sequence[New]) -> None:
     """Write what happened to a job's runs into its events, and what follows into its row.
 
-    The runs must have been written, and their locks taken, before.
+    The runs must have been written, and their locks taken, before. That one of them has started is
+    written by its claim.
     """
     job, now = session.execute(
         select(Job, func.clock_timestamp())
@@ -26,12 +27,10 @@ def settle(session: Session, job_id: str, happened: Sequence[New]) -> JobState:
     counted = select(Run.state, func.count()).where(Run.job_id == job_id).group_by(Run.state)
     counts = {state: number for state, number in session.execute(counted)}  # noqa: C416
     state = job_state(counts)
-    ended = state in FINISHED_JOB and job.state not in FINISHED_JOB
+    ended = state in FINISHED_JOB
     job.state = state
     job.runs_finished = sum(counts.get(end, 0) for end in FINISHED_RUN)
-    if state is not JobState.QUEUED and job.started_at is None and _has_started(counts):
-        job.started_at = now
-    job.finished_at = (job.finished_at or now) if state in FINISHED_JOB else None
+    job.finished_at = now if ended else None
     failed = next((new for new in happened if new.kind is EventKind.RUN_FAILED), None)
     if failed is not None and job.failure is None:
         job.failure = {"run": failed.run, **failed.data}
@@ -41,11 +40,6 @@ def settle(session: Session, job_id: str, happened: Sequence[New]) -> JobState:
     job.events += len(happened)
     session.flush()
     events.write(session, job_id, first, happened)
-    return state
-
-
-def _has_started(counts: dict[RunState, int]) -> bool:
-    return any(counts.get(s, 0) for s in (RunState.RUNNING, RunState.SUCCEEDED, RunState.FAILED))
 
 
 def rank_delay(priority: int, ageing_seconds: float) -> timedelta:
