@@ -11,17 +11,31 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from service.store import commands, datasets, jobs, keeping, owners, retention
+from service.settings import Settings
+from service.store import (
+    commands,
+    datasets,
+    events,
+    finishing,
+    jobs,
+    keeping,
+    leases,
+    owners,
+    retention,
+)
 from service.store.blobs import Blob
 from service.store.database import Database
 from service.store.errors import NotInThatState, NotThere, QuotaExceeded
+from service.store.finishing import Success
+from service.store.leases import Lease
 from service.store.owners import Quota
 from service.store.states import JobState
 from service.store.submitting import Idempotency
 from service.store.tables import Job
-from tests.service.store.conftest import Submit
+from tests.service.store.conftest import Claim, Submit
 
 BLOB = Blob("d" * 64, 600)
+DONE = Success(None, ())
 T = TypeVar("T")
 _WAITING = """
     SELECT count(*) FROM pg_stat_activity
@@ -93,6 +107,64 @@ def test_a_job_that_is_retried_at_the_moment_is_not_deleted(
 ) -> None:
     with pytest.raises(NotInThatState, match="queued"):
         meet(database, retry(cancelled), delete(cancelled))
+
+
+@pytest.fixture
+def running(
+    submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> tuple[Lease, Lease]:
+    """Leases on the last two runs of a job."""
+    submit({"kind": "session", "experiments": [{"name": "a"}, {"name": "b"}]})
+    trunk, *last = (claim() for _ in range(3))
+    assert trunk is not None
+    assert last == [None, None]
+    with database.transaction() as session:
+        finishing.succeed(session, trunk.lease, DONE, settings)
+    first, second = claim(), claim()
+    assert first is not None
+    assert second is not None
+    return first.lease, second.lease
+
+
+def numbers(database: Database, job_id: str) -> tuple[Job, list[str]]:
+    """A job, and the kinds of its events, whose numbers have no gaps."""
+    with database.transaction() as session:
+        told = events.since(session, job_id)
+        assert [event.number for event in told] == list(range(1, len(told) + 1))
+        return jobs.get(session, job_id), [event.kind for event in told]
+
+
+def test_the_last_runs_of_a_job_that_end_at_once_end_it_once(
+    database: Database, running: tuple[Lease, Lease], settings: Settings
+) -> None:
+    first, second = running
+    meet(
+        database,
+        lambda session: finishing.succeed(session, first, DONE, settings),
+        lambda session: finishing.succeed(session, second, DONE, settings),
+    )
+
+    job, told = numbers(database, first.job_id)
+    assert (job.state, job.runs_finished) == (JobState.SUCCEEDED, 3)
+    assert told.count("job_finished") == 1
+
+
+def test_a_job_is_cancelled_while_one_of_its_runs_succeeds(
+    database: Database, running: tuple[Lease, Lease], settings: Settings
+) -> None:
+    first, second = running
+    meet(
+        database,
+        lambda session: finishing.succeed(session, first, DONE, settings),
+        lambda session: commands.cancel(session, jobs.get(session, first.job_id)),
+    )
+
+    with database.transaction() as session:
+        assert leases.renew(session, second, settings.lease), "it is asked to stop"
+        finishing.cancelled(session, second, settings)
+    job, told = numbers(database, first.job_id)
+    assert (job.state, job.runs_finished) == (JobState.CANCELLED, 3)
+    assert told[-3:] == ["job_cancel_requested", "run_cancelled", "job_finished"]
 
 
 @pytest.mark.parametrize("times", range(3))
