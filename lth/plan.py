@@ -60,6 +60,11 @@ def experiment_named(spec: Spec, name: str) -> Experiment:
     return next(experiment for experiment in spec.expanded if experiment.name == name)
 
 
+def run_key(trial: int, name: str) -> str:
+    """The key of a trial's run that carries out the experiment of that name, or its trunk."""
+    return f"trial-{trial}/{name}"
+
+
 def levels_of(spec: Spec, experiment: Experiment) -> int:
     """Pruning rounds of an experiment; a control has as many as the ticket it follows."""
     if isinstance(experiment, ControlExperiment):
@@ -97,12 +102,12 @@ def _runs(spec: Spec) -> Iterator[PlannedRun]:
     for trial in spec.trial_numbers:
         seed = trial_seed(spec.seed, trial)
         trunk = trunk_identity(spec, seed)
-        first = f"trial-{trial}/trunk"
+        first = run_key(trial, RunKind.TRUNK)
         if several:
             yield PlannedRun(first, RunKind.TRUNK, trial, seed, None, (), trunk)
         for experiment in sorted(spec.expanded, key=lambda e: isinstance(e, ControlExperiment)):
-            key = f"trial-{trial}/{experiment.name}"
+            key = run_key(trial, experiment.name)
             needs = (first,) if several else ()
             if isinstance(experiment, ControlExperiment):
-                needs = (*needs, f"trial-{trial}/{experiment.control.of}")
+                needs = (*needs, run_key(trial, experiment.control.of))
             yield PlannedRun(key, RunKind.EXPERIMENT, trial, seed, experiment.name, needs, trunk)
