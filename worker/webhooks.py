@@ -1,6 +1,7 @@
 """Calls addresses when jobs end: signed, tried again, and never into the private network.
 
-The signature is that of Standard Webhooks: HMAC-SHA256 over ``id.timestamp.body``.
+The signature is that of Standard Webhooks: HMAC-SHA256 over ``id.timestamp.body``, with a secret
+that each owner has for themselves.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import httpx
 
+from service import signing
 from service.settings import Settings
 from service.store import webhooks
 from service.store.database import Database
@@ -24,6 +26,9 @@ from service.store.webhooks import Call
 
 _AT_ONCE = 8
 _NAT64 = IPv6Network("64:ff9b::/96")
+_UNICAST = IPv6Network("2000::/3")
+"""The part of IPv6 that is routed in the internet. Python's `is_global` knows what of it is not,
+and takes much outside of it for global."""
 
 log = logging.getLogger(__name__)
 
@@ -71,13 +76,16 @@ class Courier:
                 webhooks.delivered(session, call.job_id)
 
     def _post(self, call: Call) -> None:
+        secret = signing.secret_of(self.settings, call.owner)
+        if secret is None:
+            raise NotCalled("LTH_SIGNING_SECRET is not set where webhooks are called from")
         url = httpx.URL(call.url)
         address = resolve(url, private_allowed=self.settings.webhook_private_addresses)
         content = json.dumps({"type": "job.finished", "data": call.data}).encode()
         headers = {
             "Content-Type": "application/json",
             "Host": url.netloc.decode(),
-            **signed(self.settings, call.job_id, content),
+            **signed(secret, call.job_id, content),
         }
         # The address that was looked at is the one that is called: a name could change meanwhile.
         pinned = url.copy_with(host=address)
@@ -109,12 +117,11 @@ class Courier:
             return response.status_code
 
 
-def signed(settings: Settings, name: str, content: bytes, now: int | None = None) -> dict[str, str]:
+def signed(secret: bytes, name: str, content: bytes, now: int | None = None) -> dict[str, str]:
     """The headers by which a receiver knows that the call is ours, and that it is not old."""
     timestamp = str(int(time.time()) if now is None else now)
-    secret = settings.signing_secret.get_secret_value() if settings.signing_secret else ""
     said = b".".join((name.encode(), timestamp.encode(), content))
-    digest = hmac.digest(secret.encode(), said, hashlib.sha256)
+    digest = hmac.digest(secret, said, hashlib.sha256)
     return {
         "webhook-id": name,
         "webhook-timestamp": timestamp,
@@ -151,4 +158,5 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
             wrapped = IPv4Address(int(address) & 0xFFFFFFFF)
         if wrapped is not None:
             return is_public(wrapped)
+        return address.is_global and address in _UNICAST
     return address.is_global and not address.is_multicast

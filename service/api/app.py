@@ -9,7 +9,18 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 
 from service import logs
-from service.api import audit, catalogue, handlers, health, keys, openapi, owners, results, workers
+from service.api import (
+    audit,
+    catalogue,
+    handlers,
+    health,
+    keys,
+    openapi,
+    owners,
+    results,
+    webhooks,
+    workers,
+)
 from service.api.access import authenticate
 from service.api.artifacts import router as artifacts
 from service.api.artifacts.making import Maker
@@ -52,6 +63,7 @@ _FEATURES = (
     catalogue,
     datasets,
     workers,
+    webhooks,
     keys,
     owners,
     audit,

@@ -20,6 +20,7 @@ class Call:
     """A webhook that is due, and what it is to be told."""
 
     job_id: str
+    owner: str
     url: str
     attempts: int
     data: dict[str, Any]
@@ -54,7 +55,7 @@ def claim_due(session: Session, limit: int = 20) -> Sequence[Call]:
         .limit(limit)
         .with_for_update(of=Webhook, skip_locked=True)
     ).all()
-    calls = [Call(hook.job_id, hook.url, hook.attempts, _told(job)) for hook, job in found]
+    calls = [Call(job.id, job.owner, hook.url, hook.attempts, _told(job)) for hook, job in found]
     session.execute(
         update(Webhook)
         .where(Webhook.job_id.in_([call.job_id for call in calls]))

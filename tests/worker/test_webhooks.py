@@ -20,6 +20,7 @@ from sqlalchemy.exc import ProgrammingError
 from lth.plan import plan
 from lth.spec import parse_spec
 from service.settings import Settings
+from service.signing import secret_of
 from service.store import webhooks
 from service.store.audit import Actor
 from service.store.database import Database
@@ -147,7 +148,9 @@ def test_the_end_of_a_job_is_told_once_and_signed(database, courier, job, receiv
     assert headers["webhook-id"] == job
     assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
     said = f"{job}.{headers['webhook-timestamp']}.".encode() + body
-    digest = hmac.digest(SECRET.encode(), said, hashlib.sha256)
+    secret = secret_of(courier.settings, "ada")
+    assert secret is not None
+    digest = hmac.digest(secret, said, hashlib.sha256)
     assert headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
     assert hook(database).delivered_at is not None
 
@@ -198,7 +201,7 @@ def test_a_call_whose_end_cannot_be_noted_is_logged(database, courier, job, capl
     end(database, job)
     with database.transaction() as session:
         session.execute(text("DROP TABLE webhooks CASCADE"))
-    call = Call(job, "http://localhost:1/", 0, {})
+    call = Call(job, "ada", "http://localhost:1/", 0, {})
     courier._under_way = [courier._threads.submit(courier.deliver, call)]
     wait(courier._under_way)
     with suppress(ProgrammingError):
@@ -218,6 +221,7 @@ def test_private_addresses_are_not_called(database, database_url, job, receiver)
     [
         *("127.0.0.1", "[::1]", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.169.254"),
         *("100.64.0.1", "0.0.0.0", "[::ffff:10.0.0.1]", "[64:ff9b::a00:1]", "[2002:a00:1::]"),
+        *("[fec0::1]", "[64:ff9b:1::1]", "[::127.0.0.1]", "[5f00::1]", "[ff0e::1]"),
         *("[fe80::1]", "[fd00::1]", "2130706433", "0x7f.1", "localhost", "255.255.255.255"),
     ],
 )
@@ -231,8 +235,16 @@ def test_public_addresses_are_public(address):
     assert is_public(ip_address(address))
 
 
-def test_a_signature_is_of_all_that_matters(database_url):
+def test_owners_have_secrets_of_their_own(database_url):
     known = settings(database_url, private=False)
+    secrets = {secret_of(known, "ada"), secret_of(known, "bob"), SECRET.encode()}
+    assert len(secrets) == 3
+    unknown = known.model_copy(update={"signing_secret": SecretStr("")})
+    assert secret_of(unknown, "ada") is None
+
+
+def test_a_signature_is_of_all_that_matters():
+    known = b"a secret"
     first = signed(known, "job_1", b"{}", now=1)["webhook-signature"]
     others = [signed(known, "job_2", b"{}", now=1), signed(known, "job_1", b"[]", now=1)]
     others.append(signed(known, "job_1", b"{}", now=2))

@@ -53,7 +53,9 @@ class Options(BaseModel):
         description="'if_finished' answers with a finished job of yours that had the same spec",
     )
     webhook: HttpUrl | None = Field(
-        default=None, description="an address that is called when the job ends, signed"
+        default=None,
+        description="an address that is called when the job ends, "
+        "signed with the secret of GET /v1/webhook-secret",
     )
 
     @field_validator("webhook")
@@ -134,7 +136,7 @@ def read_submission(
         options = OPTIONS.validate_python(beside)
     except ValidationError as error:
         wrong += wrong_fields(error, beside, Options.model_json_schema(), MOST_ERRORS)
-    if options is not None and options.webhook is not None and settings.signing_secret is None:
+    if options is not None and options.webhook is not None and not settings.signing_secret:
         wrong.append(
             WrongField("/webhook", "webhooks are not set up here: LTH_SIGNING_SECRET", None)
         )

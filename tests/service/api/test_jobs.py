@@ -1,5 +1,6 @@
 """Jobs once they are there: found, listed, cancelled, retried, deleted, and submitted only once."""
 
+import base64
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -7,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, insert, select, update
 
+from service.signing import secret_of, written
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Job, Owner, Run, Worker, WorkerState
 from tests.service.api.conftest import ADMIN, client, serving
@@ -272,7 +274,20 @@ class TestWebhooks:
                 response = api.post("/v1/jobs", json={**SPEC, "webhook": url})
                 assert pointers(problem(response, 422, "invalid")) == {"/webhook"}
 
+    def test_each_owner_is_told_the_secret_of_their_own_webhooks(self, settings):
+        configured = settings.model_copy(update={"signing_secret": SecretStr("s" * 16)})
+        with serving(configured) as address, client(address, ADMIN) as api:
+            made = api.post("/v1/keys", json={"owner": "ada", "role": "member"}).json()["key"]
+            with client(address, made) as ada:
+                told = ada.get("/v1/webhook-secret").json()
+            secret = secret_of(configured, "ada")
+            assert secret is not None
+            assert told == {"owner": "ada", "secret": written(secret)}
+            assert base64.b64decode(told["secret"].removeprefix("whsec_")) == secret
+            assert api.get("/v1/webhook-secret").json()["secret"] != told["secret"]
+
     def test_without_a_secret_to_sign_with_there_are_no_webhooks(self, api):
         response = api.post("/v1/jobs", json={**SPEC, "webhook": "https://example.org"})
         document = problem(response, 422, "invalid")
         assert "LTH_SIGNING_SECRET" in document["errors"][0]["detail"]
+        problem(api.get("/v1/webhook-secret"), 404, "not-found")

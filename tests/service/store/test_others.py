@@ -83,7 +83,7 @@ ACTS: dict[str, Act] = {
     "call again": lambda s, lease, _: webhooks.reset(s, lease.job_id),
     "note a call": lambda s, lease, _: webhooks.delivered(s, lease.job_id),
     "note a call that failed": lambda s, lease, _: webhooks.failed(
-        s, Call(lease.job_id, "", 0, {}), "500"
+        s, Call(lease.job_id, "ada", "", 0, {}), "500"
     ),
     "bound": lambda s, *_: owners.set_quota(s, "ann", Quota(2.0, 1, 1, 1)),
 }
