@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-from sqlalchemy.orm import Session
 
 from service.api.access import AdminDep, ReaderDep
 from service.api.documents import JsonBytes, json_body, parse_json, validated
@@ -20,7 +19,7 @@ from service.api.problems import (
     answers,
 )
 from service.store import audit, owners
-from service.store.owners import Quota
+from service.store.owners import Holdings, Quota
 from service.store.tables import Owner
 
 router = APIRouter(tags=["owners"])
@@ -67,10 +66,8 @@ OwnerName = Annotated[str, Path(pattern=OWNER, description="the owner", examples
 def list_owners(principal: ReaderDep, parts: PartsDep) -> OwnerList:
     """Yourself, with what you have and may have; for administrators everybody."""
     with parts.database.transaction() as session:
-        seen = [
-            owner for owner in owners.all_of_them(session) if principal.sees in (None, owner.name)
-        ]
-        return OwnerList(owners=[_view(session, owner) for owner in seen])
+        found = owners.with_holdings(session, principal.sees)
+    return OwnerList(owners=[_view(owner, held) for owner, held in found])
 
 
 @router.put(
@@ -85,13 +82,13 @@ def set_quota(name: OwnerName, principal: AdminDep, body: JsonBytes, parts: Part
     """Takes effect at the next claim or submission. Fields left out go back to their default."""
     wanted = validated(_QUOTA, parse_json(body))
     with parts.database.transaction() as session:
-        owner = owners.set_quota(session, name, Quota(**wanted.model_dump()))
+        owners.set_quota(session, name, Quota(**wanted.model_dump()))
         audit.record(session, principal.actor, "owner.quota", name, **wanted.model_dump())
-        return _view(session, owner)
+        ((owner, held),) = owners.with_holdings(session, name)
+    return _view(owner, held)
 
 
-def _view(session: Session, owner: Owner) -> OwnerView:
-    held = owners.holdings(session, owner.name)
+def _view(owner: Owner, held: Holdings) -> OwnerView:
     return OwnerView(
         name=owner.name,
         quota=QuotaDocument.model_validate(owner),

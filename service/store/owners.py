@@ -1,7 +1,6 @@
 """Owners: what they may have, and what they have."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -14,11 +13,22 @@ from service.store.tables import Job, Owner, Run, StoredDataset
 MOST_HALF_LIVES = 100
 """Use longer ago counts as if it were of then. Postgres refuses a power that is too small for a
 number, as that of 45 days with half-lives of an hour is."""
+_UNFINISHED = (
+    select(func.count())
+    .where(Job.owner == Owner.name, Job.state.in_(UNFINISHED_JOB))
+    .correlate(Owner)
+    .scalar_subquery()
+)
+"""How many unfinished jobs the owner of a row has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What an owner has now."""
+    """What an owner has now.
+
+    Attributes:
+        stored_bytes: of files and data sets; a file counts for each job that has it.
+    """
 
     running_runs: int
     unfinished_jobs: int
@@ -40,46 +50,27 @@ def ensure(session: Session, name: str) -> None:
     session.execute(insert(Owner).values(name=name).on_conflict_do_nothing())
 
 
-def all_of_them(session: Session) -> Sequence[Owner]:
-    """Every owner, by name."""
-    return session.scalars(select(Owner).order_by(Owner.name)).all()
-
-
-def set_quota(session: Session, name: str, quota: Quota) -> Owner:
+def set_quota(session: Session, name: str, quota: Quota) -> None:
     """Change what an owner may have; takes effect at the next claim or submit.
 
     Raises:
         NotThere: when there is no such owner.
     """
-    owner = session.scalar(
-        update(Owner)
-        .where(Owner.name == name)
-        .values(
-            weight=quota.weight,
-            max_running=quota.max_running,
-            max_queued=quota.max_queued,
-            max_stored_bytes=quota.max_stored_bytes,
-        )
-        .returning(Owner)
-    )
-    if owner is None:
+    found = update(Owner).where(Owner.name == name).values(asdict(quota)).returning(Owner.name)
+    if session.scalar(found) is None:
         raise NotThere(f"there is no owner '{name}'")
-    return owner
 
 
-def holdings(session: Session, name: str) -> Holdings:
-    """What an owner has: runs, jobs, and the bytes of their files and data sets.
-
-    A file counts for each job that has it.
-    """
-    running = select(func.count()).where(Run.owner == name, Run.state == RunState.RUNNING)
-    jobs = select(func.count()).where(Job.owner == name, Job.state.in_(UNFINISHED_JOB))
-    stored = select(Owner.stored_bytes).where(Owner.name == name)
-    return Holdings(
-        running_runs=session.scalar(running) or 0,
-        unfinished_jobs=session.scalar(jobs) or 0,
-        stored_bytes=session.scalar(stored) or 0,
-    )
+def with_holdings(session: Session, name: str | None = None) -> list[tuple[Owner, Holdings]]:
+    """Every owner by name, or this one alone, and what they have now."""
+    running = select(func.count()).where(Run.owner == Owner.name, Run.state == RunState.RUNNING)
+    query = select(Owner, running.scalar_subquery(), _UNFINISHED).order_by(Owner.name)
+    if name is not None:
+        query = query.where(Owner.name == name)
+    return [
+        (owner, Holdings(runs, jobs, owner.stored_bytes))
+        for owner, runs, jobs in session.execute(query)
+    ]
 
 
 def count_usage(session: Session, name: str, seconds: float, half_life: float) -> None:
@@ -104,7 +95,7 @@ def check_room_for_a_job(session: Session, name: str) -> None:
     most = session.scalar(select(Owner.max_queued).where(Owner.name == name))
     if most is None:
         return
-    count = holdings(session, name).unfinished_jobs
+    count = session.execute(select(_UNFINISHED).where(Owner.name == name)).scalar_one()
     if count >= most:
         raise QuotaExceeded(
             f"'{name}' has {count} unfinished jobs, and may have {most}; "

@@ -31,7 +31,7 @@ def plans(database: Database, look: Callable[[Session], object]) -> str:
 @pytest.mark.parametrize(
     ("index", "look"),
     [
-        ("ix_jobs_unfinished", lambda session: owners.holdings(session, "ann")),
+        ("ix_jobs_unfinished", lambda session: owners.with_holdings(session)),
         ("ix_runs_trained", lambda session: speeds.trained(session, ["a" * 64, "b" * 64])),
     ],
 )

@@ -8,12 +8,12 @@ from sqlalchemy import inspect, select, text
 from lth.plan import plan
 from lth.spec import parse_spec
 from service.settings import Settings
-from service.store import artifacts, owners, submitting
+from service.store import artifacts, submitting
 from service.store.audit import Actor
 from service.store.database import Database, make_engine
 from service.store.migrate import _config, migrate, up_to_date
 from service.store.submitting import Submission
-from service.store.tables import Event, Job, Run
+from service.store.tables import Event, Job, Owner, Run
 
 REVISIONS = [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()][
     ::-1
@@ -48,7 +48,7 @@ def test_rows_of_an_earlier_release_live_through_an_upgrade(
         run = session.scalars(select(Run)).one()
         assert (job.id, job.name, run.key) == ("job_" + "0" * 32, "old", "trial-1/ticket")
         # Its checkpoint was there before anybody counted.
-        assert owners.holdings(session, "ann").stored_bytes == 1234
+        assert session.get_one(Owner, "ann").stored_bytes == 1234
     spec = parse_spec({"kind": "model"})
     again = submitting.submit(database, Submission(Actor("ann"), spec, plan(spec)), Settings())
     assert again.created
@@ -111,10 +111,10 @@ def test_jobs_of_a_release_with_reports_lose_them_and_keep_their_files(
         told = before not in ended and after[0] in ended
         assert kinds == ["job_queued", *(["job_finished"] if told else [])]
         assert job.events == len(kinds)
-        assert owners.holdings(session, "ann").stored_bytes == 1234 + 99, "the log is forgotten"
+        assert session.get_one(Owner, "ann").stored_bytes == 1234 + 99, "the log is forgotten"
         session.delete(job)
     with database.transaction() as session:
-        assert owners.holdings(session, "ann").stored_bytes == 0
+        assert session.get_one(Owner, "ann").stored_bytes == 0
     database.close()
     with engine.begin() as connection:
         config = _config()
