@@ -26,6 +26,12 @@ from lth.engine.network import (
     weight_variables,
     write,
 )
+from lth.engine.scoring import (
+    correct_answers,
+    cross_entropy,
+    sums_of_gradients,
+    sums_of_scores,
+)
 from lth.optimizers import Optimizer
 from lth.results import Scores
 from lth.training import Augmentation
@@ -51,7 +57,7 @@ class Program:
         blueprint: the network.
         optimizer: its kind and parameters; the learning rate comes with each step.
         augmentation: what happens to a training image.
-        output: name of the output layer, or None for the last lottery layer.
+        output: name of the output layer, or None for the last layer that has a kernel.
 
     Attributes:
         xla: whether XLA compiles the functions. It does but for convolutions on a CPU, which
@@ -76,13 +82,13 @@ class Program:
         self._slots = {variable.path: variable for variable in self._optimizer.variables}
         self._fresh_slots = read(self._slots)
         self._augmentation: Augmentation = augmentation
-        compiled = tf.function(jit_compile=self.xla, reduce_retracing=False)
+        compiled = tf.function(jit_compile=self.xla)
         # XLA makes one pass of an update where TensorFlow's kernels make ten, and updates are bound
         # by memory: on a CPU this is worth it for convolutions too.
         self._update = tf.function(self._apply, jit_compile=True)
         self._steps_per_second = 0.0
         self._train = compiled(self._train_steps)
-        self._evaluate = compiled(self._evaluate_batches)
+        self._evaluate = compiled(self._sum_scores)
         self._gradients = compiled(self._sum_gradients)
 
     @property
@@ -196,10 +202,6 @@ class Program:
         known = self._steps_per_second > 0
         self._steps_per_second = steps / seconds if known else _FIRST_PACE
 
-    def _logits(self, x: Any, rows: Any, factor: Any, offset: Any, training: bool) -> Any:
-        images = tf.cast(tf.gather(x, rows), tf.float32) * factor + offset
-        return self.model(images, training=training)
-
     def _train_steps(
         self,
         x: Any,
@@ -223,12 +225,12 @@ class Program:
             images = augmented(images, self._augmentation, seed, number) * factor + offset
             with tf.GradientTape() as tape:
                 logits = self.model(images, training=True)
-                loss = tf.reduce_mean(_cross_entropy(labels, logits))
+                loss = tf.reduce_mean(cross_entropy(labels, logits))
                 loss += tf.add_n(self.model.losses) if self.model.losses else 0.0
             gradients = tape.gradient(loss, [variable.value for variable in trained])
             self._optimizer.learning_rate = rates[number]
             self._update(gradients)
-            return number + 1, loss_sum + loss, correct_sum + _correct(labels, logits)
+            return number + 1, loss_sum + loss, correct_sum + correct_answers(labels, logits)
 
         _, loss, correct = tf.while_loop(
             lambda number, *_: number < last,
@@ -241,45 +243,12 @@ class Program:
     def _apply(self, gradients: list[Any]) -> None:
         self._optimizer.apply(gradients, self.model.trainable_variables)
 
-    def _evaluate_batches(
-        self, x: Any, y: Any, batches: Any, counted: Any, factor: Any, offset: Any
-    ) -> Any:
-        def batch(number: Any, loss: Any, correct: Any, top5: Any) -> Any:
-            labels, weight = tf.gather(y, batches[number]), counted[number]
-            logits = self._logits(x, batches[number], factor, offset, training=False)
-            ahead = _ahead(labels, logits)
-            return (
-                number + 1,
-                loss + tf.reduce_sum(weight * _cross_entropy(labels, logits)),
-                correct + tf.reduce_sum(weight * tf.cast(ahead < 1, tf.float32)),
-                top5 + tf.reduce_sum(weight * tf.cast(ahead < 5, tf.float32)),
-            )
+    def _sum_scores(self, *split: Any) -> Any:
+        return sums_of_scores(self.model, *split)
 
-        zero = tf.constant(0.0)
-        return tf.while_loop(
-            lambda number, *_: number < tf.shape(batches)[0],
-            batch,
-            (tf.constant(0), zero, zero, zero),
-            parallel_iterations=1,
-        )[1:]
-
-    def _sum_gradients(
-        self, x: Any, y: Any, batches: Any, counted: Any, factor: Any, offset: Any
-    ) -> Any:
+    def _sum_gradients(self, *split: Any) -> Any:
         kernels = [place.layer._kernel for place in self.places]
-
-        def batch(number: Any, *sums: Any) -> Any:
-            with tf.GradientTape() as tape:
-                logits = self._logits(x, batches[number], factor, offset, training=False)
-                labels = tf.gather(y, batches[number])
-                loss = tf.reduce_sum(counted[number] * _cross_entropy(labels, logits))
-            gradients = tape.gradient(loss, [kernel.value for kernel in kernels])
-            return (number + 1, *(total + g for total, g in zip(sums, gradients, strict=True)))
-
-        start = (tf.constant(0), *(tf.zeros(kernel.shape) for kernel in kernels))
-        return tf.while_loop(
-            lambda number, *_: number < tf.shape(batches)[0], batch, start, parallel_iterations=1
-        )[1:]
+        return sums_of_gradients(self.model, kernels, *split)
 
 
 _programs: OrderedDict[tuple[str, ...], Program] = OrderedDict()
@@ -312,20 +281,3 @@ def _built(optimizer: Optimizer, model: keras.Sequential) -> keras.optimizers.Op
     built = keras.optimizers.deserialize(described)
     built.build(model.trainable_variables)
     return built
-
-
-def _cross_entropy(labels: Any, logits: Any) -> Any:
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-
-
-def _ahead(labels: Any, logits: Any) -> Any:
-    """How many classes come before the right one; among equal logits the lower class does."""
-    own = tf.gather(logits, labels[:, None], batch_dims=1)
-    lower = tf.range(tf.shape(logits)[1])[None, :] < labels[:, None]
-    before = (logits > own) | ((logits == own) & lower)
-    return tf.reduce_sum(tf.cast(before, tf.int32), axis=1)
-
-
-def _correct(labels: Any, logits: Any) -> Any:
-    answers = tf.argmax(logits, axis=1, output_type=labels.dtype)
-    return tf.reduce_sum(tf.cast(answers == labels, tf.float32))
