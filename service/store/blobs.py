@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -21,9 +20,10 @@ if TYPE_CHECKING:
     from obstore.store import RetryConfig
 
 _PIECE = 1 << 20
-_IN_MEMORY = 16 << 20
 _RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
 """Few: a worker tries again by itself, and a request should not hang."""
+_SILENCE, _LONGEST = timedelta(seconds=30), timedelta(days=1)
+"""How long nothing may come of an answer, and an answer may take: a large blob to a slow client."""
 
 
 class BlobMissing(Exception):
@@ -50,6 +50,15 @@ class Blob:
         """The name that `content` would have."""
         return cls(hashlib.sha256(content).hexdigest(), len(content))
 
+    @classmethod
+    def of_file(cls, file: IO[bytes]) -> "Blob":
+        """The name that all bytes of a file would have."""
+        file.seek(0)
+        digest = hashlib.sha256()
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+        return cls(digest.hexdigest(), file.tell())
+
 
 class Blobs:
     """The object store. Safe to share between threads; not to be carried over a fork."""
@@ -69,18 +78,10 @@ class Blobs:
         self._put(blob, content)
         return blob
 
-    def put_stream(self, pieces: Iterator[bytes]) -> Blob:
-        """Save bytes that come in pieces, without holding all of them in memory."""
-        digest, size = hashlib.sha256(), 0
-        with SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
-            for piece in pieces:
-                digest.update(piece)
-                size += len(piece)
-                spool.write(piece)
-            spool.seek(0)
-            blob = Blob(digest.hexdigest(), size)
-            self._put(blob, iter(lambda: spool.read(_PIECE), b""))
-        return blob
+    def put_file(self, blob: Blob, file: IO[bytes]) -> None:
+        """Save a file, whose name `blob` is, without holding all of it in memory."""
+        file.seek(0)
+        self._put(blob, iter(lambda: file.read(_PIECE), b""))
 
     def get(self, digest: str) -> bytes:
         """All bytes of a blob, checked against its name.
@@ -115,10 +116,6 @@ class Blobs:
         except (BaseError, OSError) as error:
             raise StorageFailed(f"the object store cannot be read: {error}") from error
         return _pieces(found, digest, whole=whole)
-
-    def get_range(self, digest: str, start: int, end: int) -> bytes:
-        """The bytes [start, end) of a blob, unchecked."""
-        return b"".join(self.stream(digest, start, end))
 
     def size(self, digest: str) -> int | None:
         """How many bytes a blob has, or None if it is not there."""
@@ -169,7 +166,7 @@ def _open(url: str, options: dict[str, str]) -> ObjectStore:
     return from_url(
         url,
         config=options,  # pyright: ignore[reportArgumentType, reportCallIssue]
-        client_options={"allow_http": plain},
+        client_options={"allow_http": plain, "read_timeout": _SILENCE, "timeout": _LONGEST},
         retry_config=_RETRIES,
     )
 

@@ -1,13 +1,19 @@
 """The same blobs through S3's dialect, as moto's server speaks it."""
 
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from io import BytesIO
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import boto3
 import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
+from service.store import blobs
 from service.store.blobs import Blob, BlobMissing, Blobs, StorageFailed
 
 CONTENT = bytes(range(256)) * 100_000
@@ -46,11 +52,12 @@ def s3(endpoint: str) -> Blobs:
 
 
 def test_blobs_come_back_whole_in_parts_and_by_address(s3: Blobs) -> None:
-    blob = s3.put(CONTENT)
+    blob = Blob.of_file(BytesIO(CONTENT))
+    s3.put_file(blob, BytesIO(CONTENT))
 
-    assert blob == Blob.of(CONTENT) == s3.put_stream(iter([CONTENT]))
+    assert blob == Blob.of(CONTENT) == s3.put(CONTENT)
     assert s3.get(blob.digest) == CONTENT
-    assert s3.get_range(blob.digest, 10, 300) == CONTENT[10:300]
+    assert b"".join(s3.stream(blob.digest, 10, 300)) == CONTENT[10:300]
     assert b"".join(s3.stream(blob.digest)) == CONTENT
     assert s3.can_presign
     answer = httpx.get(s3.presign(blob.digest, timedelta(minutes=1)))
@@ -70,3 +77,38 @@ def test_blob_is_gone_after_its_deletion(s3: Blobs) -> None:
 def test_missing_bucket_is_a_failure_of_the_storage(endpoint: str) -> None:
     with pytest.raises(StorageFailed):
         Blobs("s3://nowhere", options(endpoint)).put(b"x")
+
+
+@contextmanager
+def sends(pauses: list[float]) -> Iterator[Blobs]:
+    """Blobs of an object store that sends an x after each of these pauses."""
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            for name, value in (
+                ("Content-Length", str(len(pauses))),
+                ("ETag", '"x"'),
+                ("Last-Modified", "Sun, 22 Nov 2026 19:00:00 GMT"),
+            ):
+                self.send_header(name, value)
+            self.end_headers()
+            for pause in pauses:
+                time.sleep(pause)
+                self.wfile.write(b"x")
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield Blobs("s3://lth", options(f"http://127.0.0.1:{server.server_port}"))
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_blob_may_come_slowly_but_not_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blobs, "_SILENCE", timedelta(seconds=0.5))
+    with sends(8 * [0.2]) as slow:
+        assert slow.get(Blob.of(8 * b"x").digest) == 8 * b"x"
+    with sends([0, 3]) as stopping, pytest.raises(StorageFailed):
+        stopping.get(Blob.of(b"xx").digest)
