@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from service.settings import Settings
 from service.store import (
+    claiming,
     commands,
     datasets,
     events,
@@ -22,6 +23,7 @@ from service.store import (
     leases,
     owners,
     retention,
+    runs,
 )
 from service.store.blobs import Blob
 from service.store.database import Database
@@ -29,7 +31,7 @@ from service.store.errors import NotInThatState, NotThere, QuotaExceeded
 from service.store.finishing import Success
 from service.store.leases import Lease
 from service.store.owners import Quota
-from service.store.states import JobState
+from service.store.states import JobState, RunState
 from service.store.submitting import Idempotency
 from service.store.tables import Job
 from tests.service.store.conftest import Claim, Submit
@@ -160,11 +162,28 @@ def test_a_job_is_cancelled_while_one_of_its_runs_succeeds(
     )
 
     with database.transaction() as session:
+        done = runs.get(session, first.job_id, first.key)
+        assert (done.state, done.cancel_requested) == (RunState.SUCCEEDED, False)
         assert leases.renew(session, second, settings.lease), "it is asked to stop"
         finishing.cancelled(session, second, settings)
     job, told = numbers(database, first.job_id)
     assert (job.state, job.runs_finished) == (JobState.CANCELLED, 3)
     assert told[-3:] == ["job_cancel_requested", "run_cancelled", "job_finished"]
+
+
+def test_a_run_that_is_claimed_at_the_moment_is_asked_to_stop(
+    submit: Submit, database: Database, settings: Settings
+) -> None:
+    job_id = submit()
+    meet(
+        database,
+        lambda session: claiming.claim(session, "host/1/1", ["cpu"], settings),
+        lambda session: commands.cancel(session, jobs.get(session, job_id)),
+    )
+
+    with database.transaction() as session:
+        (run,) = runs.of_job(session, job_id)
+    assert (run.state, run.cancel_requested) == (RunState.RUNNING, True)
 
 
 @pytest.mark.parametrize("times", range(3))

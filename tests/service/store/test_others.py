@@ -115,7 +115,8 @@ def test_another_owners_job_stays_as_it_is(
     """Each job has a run that has succeeded, one that runs, one that waits, one that is blocked."""
     held = []
     for owner in ("ann", "bob"):
-        job_id = submit(SESSION, owner, webhook="https://a.org", idempotency=Idempotency("k", ""))
+        said = {"webhook": "https://a.org", "idempotency": Idempotency("k", ""), "max_seconds": 99}
+        job_id = submit(SESSION, owner, **said)
         for run in ("trunk", "a"):
             claimed = claim()
             assert claimed is not None

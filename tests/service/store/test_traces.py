@@ -204,10 +204,13 @@ def test_a_retried_job_is_as_if_it_had_not_ended(
     assert job.finished_at is not None
     assert job.cancel_requested_at is not None
 
+    submit()
     with database.transaction() as session:
+        session.execute(update(Run).where(Run.job_id != job_id).values(seconds=1000.0))
         commands.retry(session, jobs.get(session, job_id), afresh=afresh)
 
     job, there = found(database, job_id)
+    assert 0 < job.seconds_before_retry < 100, "what other jobs took is not its own"
     assert (job.failure, job.finished_at, job.cancel_requested_at) == (None, None, None)
     assert (job.started_at, job.runs_finished) == (started, 1)
     again = [there["a"], there["b"], there["c"]]
