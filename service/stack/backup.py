@@ -21,14 +21,13 @@ from service.settings import Settings
 from service.stack.errors import PartsMissing, StackError
 from service.stack.postgres import binary
 from service.stack.surroundings import using_database
-from service.store.blobs import Blobs
+from service.store.blobs import Blob, Blobs
 from service.store.database import Database, make_engine
 from service.store.migrate import migrate
 from service.store.tables import Job, StoredBlob
 
 _DUMP = "database.dump"
 _BLOBS = "blobs/"
-_PIECE = 1 << 20
 _IN_MEMORY = 16 << 20
 
 
@@ -119,13 +118,10 @@ def _add_blobs(archive: tarfile.TarFile, settings: Settings) -> Saved:
 
 
 def _put_back(blobs: Blobs, digest: str, content: IO[bytes]) -> None:
-    blob = blobs.put_stream(_pieces(content))
+    blob = Blob.of_file(content)
     if blob.digest != digest:
         raise StackError(f"the backup is damaged: the blob {digest} has the SHA-256 {blob.digest}")
-
-
-def _pieces(content: IO[bytes]) -> Iterator[bytes]:
-    return iter(lambda: content.read(_PIECE), b"")
+    blobs.put_file(blob, content)
 
 
 @contextmanager

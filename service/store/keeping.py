@@ -10,6 +10,7 @@ step 3 after that finds the foreign key broken, and the commit fails instead of 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import IO
 
 from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
@@ -39,6 +40,15 @@ def enter(session: Session, blobs: Sequence[Blob]) -> None:
 def keep(database: Database, blobs: Blobs, content: bytes) -> Blob:
     """Save one blob; a row may refer to it afterwards."""
     return next(keep_all(database, blobs, [content]))
+
+
+def keep_file(database: Database, blobs: Blobs, file: IO[bytes]) -> Blob:
+    """Save a file as one blob, a piece at a time; a row may refer to it afterwards."""
+    blob = Blob.of_file(file)
+    with database.transaction() as session:
+        enter(session, [blob])
+    blobs.put_file(blob, file)
+    return blob
 
 
 def keep_all(database: Database, blobs: Blobs, contents: Iterable[bytes]) -> Iterator[Blob]:

@@ -1,7 +1,5 @@
 """``/v1/datasets``: upload a data set, list them, look at one, delete one."""
 
-import hashlib
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from io import SEEK_END
@@ -16,7 +14,7 @@ from service.api.datasets.contents import check
 from service.api.datasets.receiving import MEDIA_TYPES, UploadDep
 from service.api.documents import PLAIN
 from service.api.paging import Cursor, Limit, Paged
-from service.api.parts import Parts, PartsDep
+from service.api.parts import PartsDep
 from service.api.problems import (
     BodyTooLarge,
     Conflict,
@@ -30,12 +28,10 @@ from service.api.problems import (
     answers,
 )
 from service.store import audit, datasets, keeping, owners
-from service.store.blobs import Blob
 from service.store.tables import StoredDataset
 
 router = APIRouter(tags=["datasets"])
 
-_PIECE = 2**20
 _FILE = {"schema": {"type": "string", "format": "binary"}}
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -109,7 +105,7 @@ def upload_dataset(
         raise InvalidDataset(str(error)) from None
     with parts.database.transaction() as session:
         owners.check_room(session, principal.owner, _size(file))
-    blob = _keep(parts, file)
+    blob = keeping.keep_file(parts.database, parts.blobs, file)
     with parts.database.transaction() as session:
         dataset = datasets.add(session, principal.owner, name, blob, asdict(facts))
         audit.record(session, principal.actor, "dataset.upload", dataset.id, name=name)
@@ -152,24 +148,8 @@ def delete_dataset(dataset_id: DatasetId, principal: MemberDep, parts: PartsDep)
     return Response(status_code=status.HTTP_204_NO_CONTENT)
 
 
-def _keep(parts: Parts, file: BinaryIO) -> Blob:
-    """Announce the blob, then save it: the row that names it comes last."""
-    digest = hashlib.sha256()
-    for piece in _pieces(file):
-        digest.update(piece)
-    with parts.database.transaction() as session:
-        keeping.enter(session, [Blob(digest.hexdigest(), file.tell())])
-    return parts.blobs.put_stream(_pieces(file))
-
-
 def _size(file: BinaryIO) -> int:
     return file.seek(0, SEEK_END)
-
-
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
-    file.seek(0)
-    while piece := file.read(_PIECE):
-        yield piece
 
 
 def _view(dataset: StoredDataset) -> DatasetView:
