@@ -12,10 +12,10 @@ from lth.files import experiment_files
 from lth.masks import Mask
 from lth.npz import decode
 from lth.plan import PlannedRun, RunKind, experiment_named, rewind_points
-from lth.progress import FORMAT, check_readable
 from lth.running import Inputs, Observer, Outcome
 from lth.session import LotterySession
 from lth.spec import ControlExperiment, Spec, spec_hash
+from lth.state import FORMAT, check_readable
 
 __all__ = ["device_kind", "execute", "trunk_key"]
 

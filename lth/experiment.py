@@ -14,7 +14,6 @@ from lth.engine.network import Weights
 from lth.errors import SpecError
 from lth.mask_actions import PrunedWeights, pruned_values
 from lth.masks import Mask, PrunableLayer, all_kept, density, prune
-from lth.progress import ExperimentState, TrainedLevel, level_result
 from lth.reinit import KernelState, NoReset, Random, Reinit, ReinitContract, Rewind
 from lth.results import LevelResult
 from lth.running import Observer
@@ -22,6 +21,7 @@ from lth.schedules import Once, ScheduleContract
 from lth.scopes import ScopeContract
 from lth.seeds import Purpose, generator
 from lth.spec import Method, Pruning, canonical
+from lth.state import ExperimentState, TrainedLevel, level_result
 from lth.untrained import untrained_scores
 
 

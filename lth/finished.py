@@ -13,7 +13,7 @@ from lth.errors import SpecError
 from lth.masks import Mask
 from lth.plots import mask_picture, weights_scatter
 from lth.problems import whole
-from lth.progress import TrainedLevel
+from lth.state import TrainedLevel
 
 
 def finished_level(levels: Sequence[TrainedLevel], number: int | None) -> TrainedLevel:

@@ -19,11 +19,11 @@ from lth.mask_actions import PrunedWeights
 from lth.masks import Mask, layer_table
 from lth.plots import learning_curves, pruning_summary
 from lth.problems import valid
-from lth.progress import ExperimentState, TrainedLevel
 from lth.reinit import Reinit
 from lth.results import LevelResult, RunResult
 from lth.running import Observer, Silent
 from lth.spec import Method
+from lth.state import ExperimentState, TrainedLevel
 from lth.trial import OneTrial
 
 

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from lth.errors import CheckpointUnreadable
 from lth.model import LotteryModel
 from lth.packing import Packed, pack, unpack
-from lth.progress import FORMAT, ExperimentState
+from lth.state import FORMAT, ExperimentState
 from tests.lth.small import TRAINING
 
 ANY_BITS = st.integers(0, 2**32 - 1) | st.sampled_from([0, 0x80000000])
