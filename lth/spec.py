@@ -157,6 +157,14 @@ class _Several(_Spec):
     experiments: tuple[Experiment, ...] = ()
     grid: Grid | None = None
 
+    @field_validator("experiments", mode="before")
+    @classmethod
+    def _few_enough(cls, experiments: Any, info: ValidationInfo) -> Any:
+        """Counted before any is read, which takes seconds for as many as fit into a body."""
+        if isinstance(experiments, list | tuple):
+            bounded(len(experiments), limits_of(info).max_experiments, "experiments")
+        return experiments
+
     @field_validator("experiments")
     @classmethod
     def _papers_rates(

@@ -270,6 +270,13 @@ def test_limits_protect_a_server(fields, limits, complaint):
         parse_spec(document, Limits(**limits))
 
 
+def test_experiments_are_counted_before_any_is_read():
+    with pytest.raises(ValidationError) as refused:
+        parse_spec({"kind": "session", "experiments": [{}] * 201}, SERVER_LIMITS)
+    (error,) = refused.value.errors()
+    assert "201 experiments are more than is allowed here; at most 200" in error["msg"]
+
+
 def test_limits_bound_what_a_session_makes_of_itself():
     document = {
         "kind": "robust",
