@@ -139,7 +139,7 @@ def invalid(wrong: Iterable[WrongField]) -> InvalidRequest:
     """The answer to a document with wrong fields."""
     errors = [
         WrongItem(
-            pointer=field.pointer,
+            pointer=shown(field.pointer),
             detail=field.message[:1_000],
             value=shown(field.value),
             expected=field.right,

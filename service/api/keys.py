@@ -25,6 +25,8 @@ from service.tokens import new_token
 
 router = APIRouter(tags=["keys"], responses=answers(Forbidden))
 
+_NO_END = datetime(9000, 1, 1, tzinfo=UTC)
+"""Beyond the year 9999, where another zone may put it, is no moment that Python can hold."""
 OWNER = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 
@@ -48,6 +50,8 @@ class NewKey(BaseModel):
     def _in_the_future(cls, value: datetime | None) -> datetime | None:
         if value is not None and value <= datetime.now(UTC):
             raise ValueError(f"{value.isoformat()} is in the past; give a moment to come")
+        if value is not None and value >= _NO_END:
+            raise ValueError(f"{value.isoformat()} never comes; leave it out for a key without end")
         return value
 
 
@@ -125,7 +129,7 @@ def revoke_key(
     Other processes of the API hear of it at once.
     """
     with parts.database.transaction() as session:
-        key = keys.revoke(session, key_id.replace("\0", ""))
+        key = keys.revoke(session, key_id)
         audit.record(session, principal.actor, "key.revoke", key.id, owner=key.owner)
     parts.keyring.forget()
     return KeyView.model_validate(key)

@@ -1,9 +1,14 @@
 """What is refused as JSON."""
 
 import pytest
+from pydantic import BaseModel, TypeAdapter
 
-from service.api.documents import MOST_DEPTH, parse_json, shown
-from service.api.problems import MalformedBody
+from service.api.documents import MOST_DEPTH, parse_json, shown, validated
+from service.api.problems import InvalidRequest, MalformedBody
+
+
+class Strict(BaseModel, extra="forbid"):
+    """A document of nothing."""
 
 
 @pytest.mark.parametrize(
@@ -39,6 +44,12 @@ def test_ordinary_json_is_read():
 
 def test_json_may_be_nested_as_deep_as_is_allowed():
     parse_json(b"[" * MOST_DEPTH + b"]" * MOST_DEPTH)
+
+
+def test_long_names_are_cut_where_they_are_repeated():
+    with pytest.raises(InvalidRequest) as refused:
+        validated(TypeAdapter(Strict), {"x" * 1_000_000: 1})
+    assert len(refused.value.problem(None).model_dump_json()) < 3_000
 
 
 def test_long_values_are_cut_where_they_are_repeated():

@@ -111,6 +111,12 @@ def test_wrong_fields_of_a_key_are_told(api):
     assert pointers(document) == {"/owner", "/role", "/expires_at", "/x"}
 
 
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59Z"])
+def test_an_end_that_never_comes_is_refused(api, moment):
+    document = problem(api.post("/v1/keys", json={**NEW, "expires_at": moment}), 422, "invalid")
+    assert pointers(document) == {"/expires_at"}
+
+
 def test_a_new_operators_key_takes_the_place_of_the_old_one(database):
     old, new = new_token(), new_token()
     with database.transaction() as session:
