@@ -260,4 +260,4 @@ def _shape(result: RunResult) -> list[tuple[int, float, tuple[str, ...], bool]]:
 
 
 def _densities(result: RunResult) -> str:
-    return ", ".join(f"{level.density:.4g}" for level in result.levels) or "none"
+    return ", ".join(f"{level.density:.4g}" for level in result.levels)

@@ -13,7 +13,9 @@ KINDS = [kind_of(member) for member in members(Control)]
 @pytest.fixture
 def ticket():
     rng = np.random.default_rng(0)
-    return {"a": rng.random((50, 40)) < 0.1, "b": rng.random((40, 10)) < 0.9}
+    shapes = {"a": (50, 40), "b": (40, 10), "c": (10, 10)}
+    shares = {"a": 0.1, "b": 0.9, "c": 0.5}
+    return {name: rng.random(shape) < shares[name] for name, shape in shapes.items()}
 
 
 def masks(kind, ticket, seed=0):

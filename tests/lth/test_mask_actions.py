@@ -39,7 +39,7 @@ def test_signed_constants_keep_signs_alone():
 
 def test_rescaling_divides_by_the_layers_density():
     kernel = np.array([0.5, -1.0, 2.0, 3.0], np.float32)
-    made = rescaled(kernel, np.array([True, False, False, False]))
-    np.testing.assert_array_equal(made, np.float32([2, 0, 0, 0]))
+    made = rescaled(kernel, np.array([True, True, False, False]))
+    np.testing.assert_array_equal(made, np.float32([1, -2, 0, 0]))
     assert made.dtype == np.float32
     np.testing.assert_array_equal(rescaled(kernel, np.zeros(4, bool)), np.zeros(4))

@@ -119,6 +119,22 @@ def test_ties_fall_by_the_seed_and_by_nothing_else():
     assert not np.array_equal(once, other)
 
 
+@pytest.mark.parametrize(
+    ("scope", "kind", "kept"),
+    [
+        (PER_LAYER, "large_final", {"a": [1, 2, 3, 6], "b": [0, 2, 3, 6]}),
+        (EVERYWHERE, "large_final", {"a": [1, 2, 3, 4, 5], "b": [0, 1, 6]}),
+        (PER_LAYER, "random", {"a": [1, 2, 3, 6], "b": [0, 2, 3, 4]}),
+    ],
+)
+def test_what_is_drawn_is_the_same_on_every_machine_and_version(scope, kind, kept):
+    """These masks are part of every result ever made; they must not change."""
+    criterion = TypeAdapter(Criterion).validate_python(kind)
+    layers = [layer(*np.ones(8), name=name) for name in "ab"]
+    masks = pruned(layers, 0.5, scope, criterion, seed=3)
+    assert {name: np.flatnonzero(mask).tolist() for name, mask in masks.items()} == kept
+
+
 def test_ties_fall_differently_in_each_layer_and_at_each_level():
     layers = [layer(*np.ones(100), name=name) for name in "ab"]
     masks = pruned(layers, 0.5)
@@ -152,11 +168,23 @@ def test_global_pruning_is_the_sorted_concatenation(first, second, sparsity):
         assert scores[kept].min() >= scores[~kept].max()
 
 
-def test_global_pruning_cuts_no_layer_off():
-    masks = pruned([layer(9, 8, 7, 6, name="a"), layer(0.1, 0.2, name="b")], 0.5, EVERYWHERE)
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_global_pruning_cuts_no_layer_off(order):
+    layers = {"a": layer(9, 8, 7, 6, name="a"), "b": layer(0.1, 0.2, name="b")}
+    masks = pruned([layers[name] for name in order], 0.5, EVERYWHERE)
     assert {name: list(mask) for name, mask in masks.items()} == {
         "a": [True, True, False, False],
         "b": [False, True],
+    }
+
+
+def test_global_pruning_goes_on_beside_a_layer_that_has_nothing_left():
+    layers = [layer(1, 2, 3, 4, name="a"), layer(5, 6, name="b")]
+    before = {"a": np.ones(4, np.bool_), "b": np.zeros(2, np.bool_)}
+    after = prune(layers, before, LARGE_FINAL, one_shot(0.5), EVERYWHERE, 1, seed=0)
+    assert {name: list(mask) for name, mask in after.items()} == {
+        "a": [False, True, True, True],
+        "b": [False, False],
     }
 
 

@@ -122,6 +122,30 @@ def test_a_metric_is_there_where_the_level_has_it():
     assert pruned == set(METRICS)
 
 
+def test_every_metric_is_the_number_that_its_name_says():
+    early = At(iteration=20, validation=scores(0.1, 1.0), test=scores(0.2, 2.0, top5=0.8))
+    final = At(iteration=30, validation=scores(0.3, 3.0), test=scores(0.4, 4.0, top5=0.9))
+    untrained = Untrained(
+        masked=scores(0.5, 5.0), signed_constant=scores(0.6, 6.0), rescaled=scores(0.7, 7.0)
+    )
+    said = {"early_stop": early, "final": final, "untrained": untrained}
+    (experiment,) = summarise([run(1, level().model_copy(update=said))]).experiments
+    assert {name: found.mean for name, found in experiment.levels[0].metrics.items()} == {
+        "early_stop_iteration": 20,
+        "early_stop_test_accuracy": 0.2,
+        "early_stop_test_loss": 2.0,
+        "early_stop_test_top5": 0.8,
+        "early_stop_validation_loss": 1.0,
+        "final_test_accuracy": 0.4,
+        "final_test_loss": 4.0,
+        "final_test_top5": 0.9,
+        "final_validation_loss": 3.0,
+        "untrained_accuracy": 0.5,
+        "untrained_signed_constant_accuracy": 0.6,
+        "untrained_rescaled_accuracy": 0.7,
+    }
+
+
 def test_experiments_keep_their_order_and_trials_are_sorted():
     results = [run(2, experiment="z"), run(1, experiment="a"), run(1, experiment="z")]
     summary = summarise(results)
@@ -159,6 +183,15 @@ def test_a_ticket_is_compared_with_its_control_trial_by_trial():
     assert (comparison.experiment, comparison.against) == ("ticket", "random")
     # Trial 3 of the control is not there, so nothing can be said of it.
     assert comparison.metrics["final_test_accuracy"].by_trial == pytest.approx({1: 0.02, 2: 0.02})
+
+
+@pytest.mark.parametrize(("controlled", "compared"), [((3, 1), [[1]]), ((2,), [])])
+def test_ticket_and_control_are_compared_in_the_trials_that_both_have(controlled, compared):
+    ticket = run(1, level(), level(1, 20))
+    controls = [run(each, level(), level(1, 20), experiment="random") for each in controlled]
+    comparisons = summarise([ticket, *controls], {"random": "ticket"}).comparisons
+    found = [part for part in comparisons if part.against == "random"]
+    assert [list(part.metrics["final_test_accuracy"].by_trial) for part in found] == compared
 
 
 def test_a_control_without_results_is_an_error():
