@@ -186,6 +186,18 @@ def test_a_run_that_is_claimed_at_the_moment_is_asked_to_stop(
     assert (run.state, run.cancel_requested) == (RunState.RUNNING, True)
 
 
+def test_a_run_that_is_cancelled_the_moment_its_worker_is_lost_does_not_go_back(
+    database: Database, running: tuple[Lease, Lease], settings: Settings
+) -> None:
+    lost, _ = running
+    state = meet(
+        database,
+        lambda session: commands.cancel(session, jobs.get(session, lost.job_id)),
+        lambda session: finishing.lose(session, lost, settings, "silence"),
+    )
+    assert state is RunState.CANCELLED
+
+
 @pytest.mark.parametrize("times", range(3))
 def test_retry_and_deletion_never_wait_for_each_other_in_a_circle(
     times: int, submit: Submit, database: Database
