@@ -23,6 +23,15 @@ Masks = dict[str, NDArray[np.bool_]]
 class _Control(Member):
     of: str = Field(description="name of the experiment whose masks are taken", max_length=64)
 
+    def masks(self, ticket: Masks, rng: np.random.Generator) -> Masks:
+        """The masks to train with at a level, of the same shapes as the ticket's.
+
+        Args:
+            ticket: the ticket's masks at that level.
+            rng: begins anew at every level, so that masks nest as the ticket's do.
+        """
+        raise NotImplementedError
+
 
 class RandomWeights(_Control):
     """The same masks, and new random weights from the layers' own initializers."""

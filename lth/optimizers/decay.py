@@ -1,6 +1,6 @@
 """How the learning rate changes within a level. Add a member to `Decay`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,19 @@ from pydantic import Field
 
 from lth.durations import Duration, Length
 from lth.family import ByName, Member
+
+
+class DecayContract(Protocol):
+    """A decay's `kind`, its parameters, and the factors that follow from them."""
+
+    def factors(self, iterations: int, steps_per_epoch: int) -> NDArray[np.float64]:
+        """What the full learning rate is multiplied by at each step, [iterations], in [0, 1].
+
+        Args:
+            iterations: steps of the level.
+            steps_per_epoch: to turn epochs into steps.
+        """
+        ...
 
 
 class Constant(Member):
@@ -47,7 +60,7 @@ Decay = Annotated[Constant | Step | Cosine, Field(discriminator="kind"), ByName(
 
 
 def learning_rates(
-    base: float, decay: Decay, warmup: Duration, iterations: int, steps_per_epoch: int
+    base: float, decay: DecayContract, warmup: Duration, iterations: int, steps_per_epoch: int
 ) -> NDArray[np.float32]:
     """The learning rate of each step of a level, float32 [iterations].
 
@@ -63,6 +76,3 @@ def learning_rates(
     if rising:
         factors = factors * np.minimum(1.0, (np.arange(iterations) + 1) / rising)
     return (base * factors).astype(np.float32)
-
-
-__all__ = ["Constant", "Cosine", "Decay", "Step", "learning_rates"]
