@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 JOB = "report"
-"""Stands in the place of a run's key before the names of what a job has as a whole."""
+"""The first part of the names of a whole job's files, where a run's files have the run's key."""
 
 NPZ, JSON, PNG, SVG = "application/x-npz", "application/json", "image/png", "image/svg+xml"
 

@@ -22,7 +22,7 @@ _WORTHWHILE = 1 / 16
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Arrays without what says nothing.
+    """Arrays without their zeros, and without repetitions.
 
     Attributes:
         parts: 1-dimensional arrays by the digest of their bytes.

@@ -13,7 +13,7 @@ from lth.training import Training
 
 @dataclass(frozen=True, slots=True)
 class Papers:
-    """The papers' figures for one network; each yields to what somebody says himself.
+    """The papers' figures for one network; each is a default, for where nothing else is asked for.
 
     Attributes:
         learning_rate: of Adam.

@@ -11,7 +11,7 @@ Role = Literal["dense", "convolution", "output"]
 
 
 class ScopeContract(Protocol):
-    """A scope's `kind` and the rate of each layer."""
+    """A scope's `kind`, its parameters, and the rate of each layer."""
 
     def rate(self, role: Role) -> float:
         """The layer's multiple of the schedule's fraction, in [0, 1]; 0 leaves it dense."""

@@ -25,7 +25,10 @@ class Purpose(IntEnum):
 
 
 def trial_seed(seed: int, trial: int) -> int:
-    """The seed of a trial (1, 2, ...): independent of the others', the same in any order."""
+    """The seed of a trial (1, 2, ...): independent of the others', the same in any order.
+
+    It has 63 bits, so that a database holds it as a signed whole number.
+    """
     sequence = np.random.SeedSequence(seed, spawn_key=(trial,))
     return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
 

@@ -3,8 +3,6 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Self
 
-import keras
-
 from lth.conditions import Conditions
 from lth.durations import Duration, Point
 from lth.problems import valid, whole
@@ -25,7 +23,7 @@ class OneTrial:
 
     def __init__(
         self,
-        network: keras.Sequential | Any,
+        network: Any,
         dataset: Any = "digits",
         training: Training | None = None,
         *,
@@ -60,6 +58,7 @@ class OneTrial:
         """
         seed, trial = whole(seed, "seed", 0), whole(trial, "trial", 1)
         conditions = Conditions.of_network(network, dataset, training, seed, trial, output_layer)
+        # Not isinstance: a Duration is one point, and a tuple.
         several = type(keep_weights_at) in (list, tuple)
         asked = list(keep_weights_at) if several else [keep_weights_at]
         points: list[Duration] = valid(list[Point], asked, "keep_weights_at")

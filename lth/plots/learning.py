@@ -46,6 +46,15 @@ _LEGEND_OF = 12
 _BAR_TICKS = 10
 _WARM_UP = 0.2
 """The first fifth of a level may leave the panel: what matters happens after it."""
+_MARK: dict[str, Any] = {
+    "marker": "o",
+    "markersize": 7,
+    "markeredgecolor": "white",
+    "markeredgewidth": 1.2,
+    "linestyle": "none",
+    "zorder": 5,
+}
+"""How an early stop is marked."""
 
 
 def learning_curves(result: RunResult, title: str = "") -> Figure:
@@ -121,16 +130,6 @@ def compare_learning(
     _zoom(*panels, drawn)
     legend_beside(panels[1], "weights kept")
     return plot
-
-
-_MARK: dict[str, Any] = {
-    "marker": "o",
-    "markersize": 7,
-    "markeredgecolor": "white",
-    "markeredgewidth": 1.2,
-    "linestyle": "none",
-    "zorder": 5,
-}
 
 
 def _panels(plot: Plot) -> tuple[Axes, Axes]:
