@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from fastapi.routing import APIRoute
 
 from service import logs
@@ -36,6 +36,7 @@ from service.api.metrics import router as metrics
 from service.api.parts import Parts
 from service.api.problems import (
     InternalError,
+    NotFound,
     TooManyRequests,
     Unauthenticated,
     Unavailable,
@@ -94,7 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     v1 = APIRouter(
         prefix="/v1",
-        dependencies=[Depends(authenticate)],
+        dependencies=[Depends(authenticate), Depends(_names_something)],
         responses=answers(Unauthenticated, TooManyRequests, InternalError, Unavailable),
     )
     for feature in _FEATURES:
@@ -112,6 +113,12 @@ def create_app(settings: Settings) -> FastAPI:
 def _operation_id(route: APIRoute) -> str:
     """The name of the endpoint's function: what a generated client calls its method."""
     return route.name
+
+
+async def _names_something(request: Request) -> None:
+    """Postgres holds no text with a null character, so that a path with one names nothing."""
+    if "\0" in request.scope["path"]:
+        raise HTTPException(NotFound.status)
 
 
 @asynccontextmanager

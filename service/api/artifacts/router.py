@@ -59,7 +59,7 @@ async def fetch_artifact(
 
     On S3 the answer is a redirect to the object store, unless the service is set to proxy.
     """
-    file = await _found(job, parts, lambda session: find(session, job, _held(name)))
+    file = await _found(job, parts, lambda session: find(session, job, name))
     return await run_in_threadpool(send, file, parts, conditions, request)
 
 
@@ -103,7 +103,7 @@ async def fetch_plot(
     run: RunKey = None,
 ) -> Response:
     """A picture, of one run or of the whole job; it is drawn if it is not yet."""
-    file = await _found(job, parts, lambda session: find_plot(session, job, _held(name), run))
+    file = await _found(job, parts, lambda session: find_plot(session, job, name, run))
     return await run_in_threadpool(send, file, parts, conditions, request)
 
 
@@ -118,8 +118,3 @@ async def _found(job: Job, parts: Parts, look: Callable[[Session], Artifact | Un
     if isinstance(file, Unmade):
         return (await parts.maker.make(job, file.view))[file.name]
     return file
-
-
-def _held(name: str) -> str:
-    """A name without what no text of Postgres' can hold."""
-    return name.replace("\0", "")

@@ -130,7 +130,7 @@ def list_datasets(
 def show_dataset(dataset_id: DatasetId, principal: ReaderDep, parts: PartsDep) -> DatasetView:
     """What is known of an uploaded data set."""
     with parts.database.transaction() as session:
-        return _view(datasets.get(session, dataset_id.replace("\0", ""), principal.sees))
+        return _view(datasets.get(session, dataset_id, principal.sees))
 
 
 @router.delete(
@@ -142,7 +142,7 @@ def show_dataset(dataset_id: DatasetId, principal: ReaderDep, parts: PartsDep) -
 def delete_dataset(dataset_id: DatasetId, principal: MemberDep, parts: PartsDep) -> Response:
     """Possible when no job refers to it; the space is given back later."""
     with parts.database.transaction() as session:
-        dataset = datasets.get(session, dataset_id.replace("\0", ""), principal.sees)
+        dataset = datasets.get(session, dataset_id, principal.sees)
         datasets.delete(session, dataset)
         audit.record(session, principal.actor, "dataset.delete", dataset.id, name=dataset.name)
     return Response(status_code=status.HTTP_204_NO_CONTENT)

@@ -26,7 +26,7 @@ def get_log(
 ) -> Response:
     """The log of the run's last attempt that ended; empty while there is none."""
     with parts.database.transaction() as session:
-        found = runs.get(session, job.id, run.replace("\0", ""))
+        found = runs.get(session, job.id, run)
     if found.log_digest is None:
         return PlainTextResponse(found.log_tail or "")
     return StreamingResponse(parts.blobs.stream(found.log_digest), media_type="text/plain")
