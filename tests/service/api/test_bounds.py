@@ -1,10 +1,14 @@
 """Bounds on a job's time and on what an owner stores, as clients see them."""
 
+from contextlib import closing
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
 from sqlalchemy import update
 
 from service.settings import Settings
 from service.store.tables import Owner
-from tests.service.api.test_datasets import good, npz, upload
+from tests.service.api.test_datasets import NPZ, good, npz, upload
 from tests.service.api.test_submitting import SPEC, problem
 
 
@@ -41,3 +45,16 @@ def test_an_owner_who_stores_too_much_is_told_how_much_and_what_to_do(api, datab
         assert said in detail
     (owner,) = api.get("/v1/owners").json()["owners"]
     assert (owner["stored_bytes"], owner["quota"]["max_stored_bytes"]) == (1000, 1000)
+
+
+def test_nothing_is_read_of_a_file_that_its_owner_has_no_room_for(api, address, database):
+    api.post("/v1/jobs", json=SPEC)
+    with database.transaction() as session:
+        session.execute(update(Owner).values(max_stored_bytes=1000))
+    server = urlsplit(address)
+    with closing(HTTPConnection(server.hostname or "", server.port, timeout=10)) as connection:
+        connection.putrequest("POST", "/v1/datasets?name=mine")
+        for name, value in {**api.headers, **NPZ, "Content-Length": "1001"}.items():
+            connection.putheader(name, value)
+        connection.endheaders()  # and not a byte of the file
+        assert connection.getresponse().status == 429
