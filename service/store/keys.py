@@ -93,6 +93,8 @@ def revoke(session: Session, key_id: str) -> ApiKey:
 def ensure_operators(session: Session, token: str, owner: str = "admin") -> None:
     """Let the operator's own key in as an administrator's, and no earlier one of theirs.
 
+    One that was somebody's before is the operator's from now on.
+
     Raises:
         ValueError: when it is no key.
     """
@@ -119,13 +121,12 @@ def ensure_operators(session: Session, token: str, owner: str = "admin") -> None
         "owner": owner,
         "role": Role.ADMIN,
         "name": _OPERATORS,
+        "expires_at": None,
+        "revoked_at": None,
     }
+    new = {column: value for column, value in row.items() if column != "id"}
     session.execute(
-        upsert(ApiKey)
-        .values(row)
-        .on_conflict_do_update(
-            index_elements=["prefix"], set_={"hash": _hash(token), "revoked_at": None}
-        )
+        upsert(ApiKey).values(row).on_conflict_do_update(index_elements=[ApiKey.prefix], set_=new)
     )
 
 
