@@ -55,6 +55,24 @@ def test_blob_goes_with_its_last_reference_and_after_the_grace(
         blobs.get(blob.digest)
 
 
+def test_what_is_used_does_not_keep_the_collector_from_what_is_not(
+    submit: Submit, claim: Claim, database: Database, blobs: Blobs
+) -> None:
+    submit()
+    claimed = claim()
+    assert claimed is not None
+    used, unused, last = (
+        keeping.keep(database, blobs, content) for content in (b"used", b"unused", b"last")
+    )
+    with database.transaction() as session:
+        leases.save_checkpoint(session, claimed.lease, used.digest)
+
+    with database.transaction() as session:
+        assert collecting.collect(session, blobs, NOW, limit=1) == 1
+    sizes = [blobs.size(blob.digest) for blob in (used, unused, last)]
+    assert sizes == [4, None, 4], "the one that was touched longest ago goes first"
+
+
 def test_collector_racing_commits_never_takes_a_referenced_blob(
     submit: Submit, claim: Claim, database: Database, blobs: Blobs, settings: Settings
 ) -> None:

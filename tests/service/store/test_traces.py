@@ -249,3 +249,26 @@ def test_a_cancelled_run_says_so_and_one_that_has_succeeded_stays(
         told = [(event.kind, event.run) for event in events.since(session, job_id)]
     assert told.count(("job_cancel_requested", None)) == 2
     assert [run for kind, run in told if kind == "run_cancelled"] == ["trial-1/b", "trial-1/c"]
+
+
+@pytest.mark.parametrize("ends", ["succeeds", "fails"])
+def test_what_was_cancelled_stays_so_however_that_ends_which_it_needed(
+    ends: str, submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    job_id = submit(SESSION)
+    lease = lease_of(claim)
+    with database.transaction() as session:
+        commands.cancel(session, jobs.get(session, job_id))
+        if ends == "succeeds":
+            finishing.succeed(session, lease, DONE, settings)
+        else:
+            finishing.fail(session, lease, DIVERGED, settings)
+
+    job, there = found(database, job_id)
+    assert job.state is (JobState.CANCELLED if ends == "succeeds" else JobState.FAILED)
+    for run in (there["a"], there["b"], there["c"]):
+        assert (run.state, run.failure_message) == (RunState.CANCELLED, "cancelled on request")
+    with database.transaction() as session:
+        told = [event.kind for event in events.since(session, job_id)]
+    assert (told.count("run_cancelled"), told.count("run_queued")) == (3, 0)
+    assert claim() is None
