@@ -200,8 +200,8 @@ def test_a_retried_job_is_as_if_it_had_not_ended(
         failure = Failure(Reason.DIVERGED, "NaN", LOG, "the last lines")
         finishing.fail(session, lease, failure, settings)
     job, _ = found(database, job_id)
-    started = job.started_at
-    assert job.finished_at is not None
+    started, ended = job.started_at, job.finished_at
+    assert ended is not None
     assert job.cancel_requested_at is not None
 
     submit()
@@ -216,7 +216,7 @@ def test_a_retried_job_is_as_if_it_had_not_ended(
     again = [there["a"], there["b"], there["c"]]
     assert [run.state for run in again] == [RunState.QUEUED, RunState.QUEUED, RunState.BLOCKED]
     assert [run.waiting_for for run in again] == [0, 0, 1]
-    assert [run.queued_at is None for run in again] == [False, False, True]
+    assert [run.queued_at and run.queued_at > ended for run in again] == [True, True, None]
     for run in again:
         assert (run.failure_reason, run.failure_message, run.log_tail) == (None, None, None)
         assert (run.finished_at, run.worker_id, run.cancel_requested) == (None, None, False)
