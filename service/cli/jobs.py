@@ -9,12 +9,13 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.text import Text
 
+from lth.results import Summary
 from service.cli.connection import JobId, Json, open_client
 from service.cli.documents import read_document
 from service.cli.screen import err, put, put_json, put_table, say
 from service.cli.tables import artifact_table, job_table, level_table, run_table, state
 from service.cli.watching import show_events
-from service.client import Artifact, Client, Job
+from service.client import Artifact, Client, Job, Results, Run
 from service.client.errors import JobNotSucceeded
 from service.client.models import how_it_ended
 
@@ -109,21 +110,11 @@ def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
     """Show a job, its runs, and what they have found out."""
     with open_client(context) as client:
         job, runs, results = client.job(job_id), client.runs(job_id), client.results(job_id)
-    if as_json:
-        put_json({"job": job, "runs": runs, "results": results.results})
-        return
-    name = f"  {job.name}" if job.name else ""
-    put(Text.assemble((job.id, "bold"), name, "  ", state(job.state)))
-    if job.waiting:
-        put(f"waits: {job.waiting.detail} (place {job.waiting.position})")
-    if job.max_seconds is not None and job.seconds is not None:
-        put(f"took {job.seconds:,.0f} of {job.max_seconds:,} seconds on devices")
-    if job.failure:
-        put(f"{job.failure.reason} in {job.failure.run}: {job.failure.message}")
-    put_table(run_table(runs))
-    if results.results:
-        put("")
-        put_table(level_table(results))
+        if as_json:
+            put_json({"job": job, "runs": runs, "results": results.results})
+        else:
+            _put_job(job, runs)
+            _put_results(client, job_id, results)
 
 
 def watch(
@@ -159,6 +150,8 @@ def fetch(
     with open_client(context) as client:
         found = client.artifacts(job_id)
         wanted = _ending(found, only) if only else found
+        # What must be drawn comes last: with many runs that takes a while.
+        wanted = sorted(wanted, key=lambda one: one.size is None)
         columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
         bars = Progress(*columns, console=err, disable=not err.is_terminal)
         with bars:
@@ -177,6 +170,29 @@ def fetch(
         put(f"{len(wanted)} files in {to}")
 
 
+def _put_job(job: Job, runs: Sequence[Run]) -> None:
+    name = f"  {job.name}" if job.name else ""
+    put(Text.assemble((job.id, "bold"), name, "  ", state(job.state)))
+    if job.waiting:
+        put(f"waits: {job.waiting.detail} (place {job.waiting.position})")
+    if job.max_seconds is not None and job.seconds is not None:
+        put(f"took {job.seconds:,.0f} of {job.max_seconds:,} seconds on devices")
+    if job.failure:
+        put(f"{job.failure.reason} in {job.failure.run}: {job.failure.message}")
+    put_table(run_table(runs))
+
+
+def _put_results(client: Client, job_id: str, results: Results) -> None:
+    """Level by level: of several trials what they say together, else what each experiment did."""
+    if not results.results:
+        return
+    put("")
+    if len({one.result.trial for one in results.results}) > 1:
+        put(str(Summary.model_validate(client.summary(job_id)["summary"])))
+    else:
+        put_table(level_table(results))
+
+
 def _labels(pairs: Sequence[str]) -> dict[str, str]:
     labels: dict[str, str] = {}
     for pair in pairs:
@@ -191,7 +207,8 @@ def _ending(found: Sequence[Artifact], endings: Sequence[str]) -> list[Artifact]
     """The files whose names end so; each ending must name one, so that a script misses none."""
     for ending in endings:
         if not any(one.name.endswith(ending) for one in found):
-            there = ", ".join(one.name for one in found) or "none yet"
+            last = dict.fromkeys(one.name.rpartition("/")[2] for one in found)
+            there = ", ".join(last) or "none yet"
             raise typer.BadParameter(f"no file's name ends with '{ending}'; there are: {there}")
     return [one for one in found if one.name.endswith(tuple(endings))]
 
@@ -213,8 +230,8 @@ def _show_end(client: Client, job_id: str, as_json: bool) -> None:
     job, results = client.job(job_id), client.results(job_id)
     if as_json:
         put_json({"job": job, "results": results.results})
-    elif results.results:
-        put_table(level_table(results))
+    else:
+        _put_results(client, job_id, results)
     _check(job)
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lth.statistics import summarise
 from service.cli import main as entry
+from tests.lth.plots.made_up import robust
 from tests.service.client.scripted import Answer, Script, document, problem, scripted
 from tests.service.client.test_clients import JOB
 
@@ -176,7 +178,51 @@ def test_fetching_what_a_job_does_not_have_fails_and_says_what_there_is(
         assert _lth(script, *words, "--only", "masks.npy", monkeypatch=monkeypatch) == 2
     said = capsys.readouterr().err
     assert "'masks.npy'" in said
-    assert "trial-1/ticket/masks.npz" in said
+    assert "there are: masks.npz" in said
+
+
+def test_a_file_that_many_runs_have_is_named_once_where_another_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"trial-{trial}/ticket/masks.npz" for trial in range(1, 100)]
+    with scripted(document({"artifacts": [{"name": name, **FILE} for name in names]})) as script:
+        words = ("fetch", "job_1", "--out", tmp_path, "--only", "masks.npy")
+        assert _lth(script, *words, monkeypatch=monkeypatch) == 2
+    assert capsys.readouterr().err.count("masks.npz") == 1
+
+
+def test_what_is_still_to_be_drawn_is_fetched_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, digest = b"bytes", sha256(b"bytes").hexdigest()
+    arrays = {**FILE, "size": len(content), "digest": digest}
+    picture = {"media_type": "image/png", "size": None, "digest": None, "href": "/picture"}
+    listed = document({"artifacts": [{"name": "a.png", **picture}, {"name": "z.npz", **arrays}]})
+    sent = Answer(200, content, {"ETag": f'"{digest}"'})
+    with scripted(listed, sent, sent, listed) as script:
+        words = ("fetch", "job_1", "--out", tmp_path)
+        assert _lth(script, *words, monkeypatch=monkeypatch) == 0
+    assert [seen.path for seen in script.seen[1:3]] == ["/x", "/picture"]
+
+
+@pytest.mark.parametrize("trials", [1, 2])
+def test_of_several_trials_the_summary_is_shown_and_of_one_its_experiments(
+    trials: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = robust(trials)
+    results = [
+        {"run": f"trial-{one.trial}/{one.experiment}", "result": one.model_dump(mode="json")}
+        for one in found
+    ]
+    summary = {"job_id": "job_1", "state": "succeeded", "trials": trials}
+    summary["summary"] = summarise(found).model_dump(mode="json")
+    whole = {"job_id": "job_1", "state": "succeeded", "results": results}
+    answers = (document(JOB), document({"runs": []}), document(whole), document(summary))
+    with scripted(*answers) as script:
+        assert _lth(script, "show", "job_1", monkeypatch=monkeypatch) == 0
+    shown = capsys.readouterr().out
+    assert ("means over trials" in shown) == (trials > 1)
+    assert ("trial-1/control" in shown) == (trials == 1)
 
 
 def test_a_folder_that_cannot_be_written_is_named(
