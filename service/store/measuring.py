@@ -1,6 +1,7 @@
 """What there is to measure: queues, runs, failures, workers, all of it counted from the rows."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -37,28 +38,32 @@ class Measurements:
     """
 
     queues: Sequence[Queue]
-    runs: dict[RunState, int]
-    failures: dict[Reason, int]
+    runs: Mapping[RunState, int]
+    failures: Mapping[Reason, int]
     device_seconds: float
-    workers: dict[WorkerState, int]
+    workers: Mapping[WorkerState, int]
     claim_seconds: Sequence[float]
 
 
 def measure(session: Session) -> Measurements:
-    """Count."""
-    by_state = session.execute(
-        select(Run.state, func.count(), func.coalesce(func.sum(Run.seconds), 0.0)).group_by(
-            Run.state
-        )
-    ).all()
-    failed = select(Run.failure_reason, func.count()).where(Run.state == RunState.FAILED)
-    reasons = session.execute(failed.group_by(Run.failure_reason))
+    """Count; the runs of all time are read once."""
+    runs: Counter[RunState] = Counter()
+    failures: Counter[Reason] = Counter()
+    device_seconds = 0.0
+    ends = select(Run.state, Run.failure_reason, func.count(), func.sum(Run.seconds))
+    for state, reason, count, seconds in session.execute(
+        ends.group_by(Run.state, Run.failure_reason)
+    ):
+        runs[state] += count
+        device_seconds += seconds
+        if state is RunState.FAILED and reason is not None:
+            failures[reason] += count
     workers = session.execute(select(Worker.state, func.count()).group_by(Worker.state))
     return Measurements(
         queues=_queues(session),
-        runs={state: count for state, count, _ in by_state},
-        failures={reason: count for reason, count in reasons if reason is not None},
-        device_seconds=float(sum(seconds for _, _, seconds in by_state)),
+        runs=runs,
+        failures=failures,
+        device_seconds=device_seconds,
         workers={state: count for state, count in workers},  # noqa: C416
         claim_seconds=_claim_seconds(session),
     )
