@@ -152,9 +152,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _listener(settings: Settings, feed: Feed, keyring: Keyring) -> Listener:
-    def deaf() -> None:
+    def connected() -> None:
         feed.look_again()
         keyring.forget()
 
     heard = {EVENTS: feed.heard, REVOKED: lambda _: keyring.forget()}
-    return Listener(settings.database_url, heard, deaf)
+    return Listener(settings.database_url, heard, connected)

@@ -21,12 +21,13 @@ class Listener:
     Attributes:
         url: of the database.
         heard: called with the payload of each notification, by channel.
-        deaf: called when the connection is there (again): what was said before was not heard.
+        connected: called when the connection is there (again): whatever happened before was not
+            heard.
     """
 
     url: str
     heard: Mapping[str, Callable[[str], None]]
-    deaf: Callable[[], None]
+    connected: Callable[[], None]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -54,6 +55,6 @@ class Listener:
         async with connection:
             for channel in self.heard:
                 await connection.execute(f"LISTEN {channel}".encode())
-            self.deaf()
+            self.connected()
             async for notification in connection.notifies():
                 self.heard[notification.channel](notification.payload)

@@ -24,7 +24,7 @@ class Following:
         after: number of the last event that was handed on.
         over: whether nothing follows.
         begun: whether an event has come; a service that was never there is given up soon.
-    failures: attempts since the last event.
+        failures: attempts since the last event.
     """
 
     job_id: str

@@ -138,9 +138,7 @@ class _Starting:
         self._start(
             self._process("api", api_command(_HOST, port)),
             server,
-            lambda api: api.wait_until(
-                lambda: _answers(server), _READY_SECONDS, every=_LOOK_SECONDS
-            ),
+            lambda api: _wait(api, lambda: _answers(server)),
         )
         with closing(Database(settings.database_url, pool_size=1)) as database:
             _wait(worker, lambda: bool(_devices(database, worker.pid)))

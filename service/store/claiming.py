@@ -118,7 +118,7 @@ class Claimed:
 
     Attributes:
         spec: the job's, as stored.
-        trunk_runs, ticket_runs: keys of the runs it needs.
+        planned: the run as it was planned.
         max_seconds: what is left of its time after earlier attempts.
         job_lasts: how long its job's time lasts if nothing else starts; None when not bounded.
         queued_at: since when it could have been claimed.

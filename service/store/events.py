@@ -24,7 +24,6 @@ class EventKind(StrEnum):
     """What can happen."""
 
     JOB_QUEUED = "job_queued"
-    JOB_REUSED = "job_reused"
     JOB_CANCEL_REQUESTED = "job_cancel_requested"
     JOB_RETRIED = "job_retried"
     JOB_FINISHED = "job_finished"
