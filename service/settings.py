@@ -79,6 +79,9 @@ class Settings(BaseSettings):
         default="30000/minute",
         description="requests of an owner, such as '100/second'; none: no bound",
     )
+    event_streams: int = Field(
+        default=500, ge=1, description="streams of events that an owner follows at once, a process"
+    )
     max_body_bytes: int = Field(default=2_000_000, ge=1, description="of a JSON request")
     max_upload_bytes: int = Field(default=2_000_000_000, ge=1, description="of a data set's file")
     max_dataset_bytes: int = Field(

@@ -7,9 +7,9 @@ happens to notifications.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -19,6 +19,7 @@ from fastapi.sse import ServerSentEvent
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.api.events.shapes import EventView
+from service.api.problems import TooManyRequests
 from service.store import events
 from service.store.database import Database
 from service.store.events import EventKind
@@ -102,6 +103,25 @@ class Feed:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._topics: dict[str, Topic] = {}
+        self._places: Counter[str] = Counter()
+
+    @contextmanager
+    def place(self, owner: str, most: int) -> Iterator[None]:
+        """One of the streams that an owner may follow at once in this process.
+
+        Raises:
+            TooManyRequests: when they follow as many.
+        """
+        if self._places[owner] >= most:
+            raise TooManyRequests(
+                f"'{owner}' follows {most} streams of events here, the most at once; end some",
+                headers={"Retry-After": "5"},
+            )
+        self._places[owner] += 1
+        try:
+            yield
+        finally:
+            self._places[owner] -= 1
 
     def heard(self, payload: str) -> None:
         """Something happened to a job: its id, and the number of its last event."""

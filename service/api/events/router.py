@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from service.api.access import CredentialsDep
+from service.api.access import CredentialsDep, ReaderDep
 from service.api.jobs.lookup import JobDep
 from service.api.parts import PartsDep
 from service.api.problems import InvalidRequest, NotFound, answers
@@ -14,11 +14,17 @@ from service.api.problems import InvalidRequest, NotFound, answers
 router = APIRouter(tags=["jobs"])
 
 
+async def _place(principal: ReaderDep, parts: PartsDep) -> AsyncIterator[None]:
+    with parts.feed.place(principal.owner, parts.settings.event_streams):
+        yield
+
+
 @router.get(
     "/jobs/{job_id}/events",
     summary="Follow a job",
     response_class=EventSourceResponse,
     responses=answers(NotFound, InvalidRequest),
+    dependencies=[Depends(_place)],
 )
 async def watch_job(
     job: JobDep,

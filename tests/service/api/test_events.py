@@ -15,7 +15,9 @@ from service.store import events
 from service.store.events import EventKind, New
 from service.store.states import JobState
 from service.store.tables import Job
-from tests.service.api.conftest import ADMIN, client
+from tests.service.api.conftest import ADMIN, client, serving
+from tests.service.api.test_submitting import problem
+from tests.worker.rig import eventually
 
 
 @pytest.fixture
@@ -107,6 +109,31 @@ def test_nothing_is_lost_when_the_listening_connection_is_cut(api, database, job
         happen(database, job, EventKind.PROGRESS)
         finish(database, job)
         assert [event.event for event in stream] == ["progress", "job_finished"]
+
+
+def test_nobody_takes_all_connections_by_following(settings):
+    bounded = settings.model_copy(update={"event_streams": 1})
+    with serving(bounded) as address, client(address, ADMIN) as admin:
+        job = admin.post("/v1/jobs", json={"kind": "model"}).json()["id"]
+        path = f"/v1/jobs/{job}/events"
+        ada = admin.post("/v1/keys", json={"owner": "ada", "role": "member"}).json()["key"]
+        with connect_sse(admin, "GET", path) as source:
+            next(source.iter_sse())
+            with admin.stream("GET", path) as response:
+                assert response.status_code == 429
+                response.read()
+            problem(response, 429, "too-many-requests")
+            assert int(response.headers["retry-after"]) >= 1
+            with client(address, ada) as other:
+                own = other.post("/v1/jobs", json={"kind": "model"}).json()["id"]
+                with connect_sse(other, "GET", f"/v1/jobs/{own}/events") as source:
+                    assert next(source.iter_sse()).event == "job_queued"
+        admin.post(f"/v1/jobs/{job}/cancel")
+
+        def followed() -> bool:
+            return admin.get(path).status_code == 200
+
+        eventually(followed, 5)
 
 
 @pytest.mark.parametrize("end", ["revoked", "expired"])
