@@ -6,7 +6,8 @@ import re
 from collections import defaultdict
 
 from lth.conditions import Conditions
-from lth.engine.device import device_kind
+from lth.engine.device import device_kind, gpu_trouble
+from lth.engine.program import programs_made
 from lth.errors import CheckpointUnreadable
 from lth.files import experiment_files
 from lth.masks import Mask
@@ -17,7 +18,7 @@ from lth.session import LotterySession
 from lth.spec import ControlExperiment, Spec, spec_hash
 from lth.state import FORMAT, check_readable
 
-__all__ = ["device_kind", "execute", "trunk_key"]
+__all__ = ["device_kind", "execute", "gpu_trouble", "programs_made", "trunk_key"]
 
 log = logging.getLogger(__name__)
 

@@ -56,6 +56,11 @@ class Arrays:
             digest.update(f"held out {self.held_out}".encode())
         object.__setattr__(self, "digest", digest.hexdigest())
 
+    @property
+    def nbytes(self) -> int:
+        """What they take of memory."""
+        return sum(a.nbytes for a in (self.x_train, self.y_train, self.x_test, self.y_test))
+
 
 class DatasetContract(Protocol):
     """A data set's `kind`, how it is split and normalised, and where it comes from."""

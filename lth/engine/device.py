@@ -14,7 +14,7 @@ from lth.datasets.preparation import Normalisation, affine, split
 from lth.seeds import Purpose, generator
 
 _EVALUATION_BATCH = 1_000
-_KEPT = 3
+_KEPT, _KEPT_BYTES = 3, 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,27 @@ def device_kind() -> str:
     return str(tf.config.experimental.get_device_details(gpu).get("device_name", "gpu"))
 
 
+def gpu_trouble(*, compute: bool) -> str | None:
+    """Why nothing can be trained on the GPU of this process; None when it can.
+
+    Args:
+        compute: try it, which takes some of its memory for as long as the process lives.
+    """
+    if on_cpu():
+        return "TensorFlow sees no GPU; its first lines in the log say which library it misses"
+    if not compute:
+        return None
+    try:
+        ones = tf.ones((256, 256))
+        product = ones @ ones
+        total = float(tf.reduce_sum(product))
+    except (tf.errors.OpError, RuntimeError) as error:
+        return f"the GPU does not compute: {error}"
+    if "GPU" not in product.device:
+        return f"the GPU does not compute, but {product.device} in its place"
+    return None if total == 256**3 else f"the GPU computes wrongly: {total:g} for {256**3:g}"
+
+
 def _processor() -> str:
     """The processor's name where the system tells it, else its instruction set's."""
     told = Path("/proc/cpuinfo")
@@ -134,19 +155,27 @@ def _processor() -> str:
     return next(iter(names), platform.processor() or platform.machine())
 
 
-_on_device: OrderedDict[str, tuple[Any, Any, Any, Any]] = OrderedDict()
+_on_device: OrderedDict[str, tuple[int, Any]] = OrderedDict()
+"""By digest: how many bytes, and the tensors."""
 
 
 def _tensors(arrays: Arrays) -> tuple[Any, Any, Any, Any]:
-    """The arrays as tensors; those of the last few data sets stay on the device."""
+    """The arrays as tensors; those of the last few data sets stay on the device if they are small.
+
+    Room is made before the new ones come: two large data sets may be more than a device holds.
+    """
     if arrays.digest not in _on_device:
-        _on_device[arrays.digest] = (
+        while _on_device and (
+            len(_on_device) >= _KEPT
+            or arrays.nbytes + sum(size for size, _ in _on_device.values()) > _KEPT_BYTES
+        ):
+            _on_device.popitem(last=False)
+        tensors = (
             tf.constant(arrays.x_train),
             tf.constant(arrays.y_train),
             tf.constant(arrays.x_test),
             tf.constant(arrays.y_test),
         )
-        while len(_on_device) > _KEPT:
-            _on_device.popitem(last=False)
+        _on_device[arrays.digest] = (arrays.nbytes, tensors)
     _on_device.move_to_end(arrays.digest)
-    return _on_device[arrays.digest]
+    return _on_device[arrays.digest][1]

@@ -252,6 +252,7 @@ class Program:
 
 
 _programs: OrderedDict[tuple[str, ...], Program] = OrderedDict()
+_made = 0
 
 
 def program(
@@ -267,11 +268,21 @@ def program(
     same = optimizer.model_copy(update={"learning_rate": 1.0})
     key = (blueprint.key, same.model_dump_json(), augmentation, output or "")
     if key not in _programs:
+        global _made
+        _made += 1
         _programs[key] = Program(blueprint, optimizer, augmentation, output)
         while len(_programs) > _KEPT:
             _programs.popitem(last=False)
     _programs.move_to_end(key)
     return _programs[key]
+
+
+def programs_made() -> int:
+    """How many programs this process has compiled, those included that are no longer kept.
+
+    TensorFlow keeps what XLA compiled for each of them, some 15 MB, until the process ends.
+    """
+    return _made
 
 
 def _built(optimizer: Optimizer, model: keras.Sequential) -> keras.optimizers.Optimizer:

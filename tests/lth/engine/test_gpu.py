@@ -1,7 +1,9 @@
 """What is done on a GPU for equal bytes, as far as it can be seen without one."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import product
+from unittest.mock import Mock
 
 import keras
 import numpy as np
@@ -10,6 +12,7 @@ import tensorflow as tf
 from tensorflow.python.framework import config
 
 from lth.conditions import Conditions
+from lth.datasets import Arrays
 from lth.engine import device, network, program
 from lth.engine.network import Blueprint
 from lth.engine.pooling import SlicedMaxPooling2D
@@ -92,3 +95,37 @@ def gradient(layer: keras.Layer, images: np.ndarray) -> tuple[np.ndarray, np.nda
         weights = tf.reshape(tf.range(tf.size(out), dtype=tf.float32), tf.shape(out))
         total = tf.reduce_sum(out * weights)
     return out.numpy(), tape.gradient(total, held).numpy()
+
+
+def test_a_large_data_set_leaves_the_device_before_the_next_one_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device, "_on_device", OrderedDict())
+    sets = [Arrays(*2 * (np.full((50, 4, 4, 1), n, np.uint8), np.zeros(50, np.int32)), 255)
+            for n in range(5)]  # fmt: skip
+    monkeypatch.setattr(device, "_KEPT_BYTES", int(2.5 * sets[0].nbytes))
+    there: list[int] = []
+    made = tf.constant
+    monkeypatch.setattr(tf, "constant", lambda x: there.append(len(device._on_device)) or made(x))
+
+    for arrays in (*sets[:2], sets[0], *sets[2:]):
+        assert device._tensors(arrays)[0].numpy()[0, 0, 0, 0] == arrays.x_train[0, 0, 0, 0]
+
+    assert list(device._on_device) == [sets[3].digest, sets[4].digest]
+    assert max(there) == 1, "there was no room for three, not even for a while"
+    large = Arrays(*2 * (np.zeros((500, 4, 4, 1), np.uint8), np.zeros(500, np.int32)), 255)
+    device._tensors(large)
+    assert list(device._on_device) == [large.digest], "one that is too large has it alone"
+
+
+def test_what_is_wrong_with_a_gpu_is_said() -> None:
+    assert "sees no GPU" in str(device.gpu_trouble(compute=False))
+
+
+@pytest.mark.usefixtures("as_on_a_gpu")
+def test_a_gpu_that_fails_is_told_from_one_that_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert device.gpu_trouble(compute=False) is None
+    assert "CPU:0 in its place" in str(device.gpu_trouble(compute=True))
+
+    monkeypatch.setattr(tf, "ones", Mock(side_effect=tf.errors.InternalError(None, None, "ECC")))
+    assert "does not compute: ECC" in str(device.gpu_trouble(compute=True))
