@@ -6,12 +6,14 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from lth.errors import CheckpointUnreadable, SpecError
 from lth.files import save_comparison
 from lth.plots import accuracy_by_density, compare_learning
 from lth.problems import whole
 from lth.results import RunResult, Summary
 from lth.running import Observer
 from lth.session import LotterySession
+from lth.session_state import bundle, unbundle
 from lth.statistics import summarise
 from lth.training import Training
 
@@ -76,6 +78,28 @@ class LotteryRobust:
         for session in self._sessions:
             session.run(asked, observer)
 
+    def state(self) -> bytes:
+        """All that the trials have come to; `restore` goes on from it."""
+        return bundle({_named(session): session.state() for session in self._sessions}, None)
+
+    def restore(self, content: bytes) -> None:
+        """Go on from what was saved, with as many trials as before or with more of them.
+
+        Raises:
+            CheckpointUnreadable: when it is none, or another version of the library wrote it.
+            SpecError: when it is of another network, seed, training or data, or of more trials.
+        """
+        states, _ = unbundle(content)
+        if len(states) > len(self._sessions):
+            raise SpecError(
+                f"this state is of {len(states)} trials, but there are {len(self._sessions)}; "
+                f"give trials={len(states)}, or more"
+            )
+        for session in self._sessions[: len(states)]:
+            if _named(session) not in states:
+                raise CheckpointUnreadable("these bytes are no trials'; give what state() returned")
+            session.restore(states[_named(session)])
+
     def get_summary(self) -> Summary:
         """Mean, median, extremes, deviation and 95 % interval of every metric at every level.
 
@@ -97,3 +121,7 @@ class LotteryRobust:
         for session in self._sessions:
             paths += session.save_results(root / f"trial-{session.trial}")
         return (*paths, *save_comparison(self.results, self.controls, root))
+
+
+def _named(session: LotterySession) -> str:
+    return f"trial-{session.trial}"

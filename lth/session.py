@@ -18,6 +18,7 @@ from lth.plots import accuracy_by_density, compare_learning
 from lth.problems import valid
 from lth.results import RunResult
 from lth.running import Observer, Silent
+from lth.session_state import SessionState
 from lth.spec import ControlExperiment, Experiment, Ticket
 from lth.trial import OneTrial
 
@@ -182,6 +183,34 @@ class LotterySession(OneTrial):
     def results(self) -> tuple[RunResult, ...]:
         """What is known of every experiment that has trained, in the order of their beginning."""
         return tuple(self.result(name) for name, model in self._models.items() if model.levels)
+
+    def state(self) -> bytes:
+        """All that the session has come to; `restore` goes on from it."""
+        models = {name: model.state() for name, model in self._models.items()}
+        reused, points = frozenset(self._reused), self._rewind_points
+        return SessionState(self.trunk, models, self._asked, reused, points).to_bytes()
+
+    def restore(self, content: bytes) -> None:
+        """Go on from another session's state, which takes the place of what this one has done.
+
+        Raises:
+            CheckpointUnreadable: when it is none, or another version of the library wrote it.
+            SpecError: when it is of another network, seed, trial, training or data; the session is
+                as it was then.
+        """
+        state = SessionState.from_bytes(content)
+        points = self._rewind_points | state.rewind_points
+
+        def restored(checkpoint: bytes) -> LotteryModel:
+            model = LotteryModel.under(self.conditions, self.trial, points)
+            model.restore(checkpoint)
+            return model
+
+        models = {name: restored(checkpoint) for name, checkpoint in state.models.items()}
+        if state.trunk is not None:
+            restored(state.trunk)
+        self.trunk, self._models, self._rewind_points = state.trunk, models, points
+        self._asked, self._reused = dict(state.asked), set(state.reused)
 
     def plot_learning(self, title: str = "") -> Figure:
         """The experiments' learning curves at their last level, beside the dense network's."""

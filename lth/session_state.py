@@ -1,0 +1,86 @@
+"""All that a session has come to, as bytes: to go on from on another day."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from lth.errors import CheckpointUnreadable
+from lth.npz import decode, encode
+from lth.problems import valid
+from lth.spec import Experiment
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """What a session knows beyond its conditions.
+
+    Attributes:
+        trunk: the dense training; None before it.
+        models: the state of each experiment, by name, in the order of their beginning.
+        asked: what each of them is to carry out; none of one that is led by hand.
+        reused: the experiments that took their dense training from the trunk.
+        rewind_points: steps of level 0 whose weights are kept.
+    """
+
+    trunk: bytes | None
+    models: Mapping[str, bytes]
+    asked: Mapping[str, Experiment]
+    reused: frozenset[str]
+    rewind_points: frozenset[int]
+
+    def to_bytes(self) -> bytes:
+        """The state as an npz of npz."""
+        header = {
+            "asked": [each.model_dump(mode="json") for each in self.asked.values()],
+            "reused": sorted(self.reused),
+            "rewind_points": sorted(self.rewind_points),
+        }
+        trunk = {} if self.trunk is None else {"trunk": self.trunk}
+        return bundle(
+            {**trunk, **{f"models/{name}": it for name, it in self.models.items()}}, header
+        )
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "SessionState":
+        """The state that `to_bytes` wrote.
+
+        Raises:
+            CheckpointUnreadable: when it is none.
+        """
+        parts, header = unbundle(content)
+        try:
+            experiments: tuple[Experiment, ...]
+            experiments = valid(tuple[Experiment, ...], header["asked"], "experiments")
+            reused, points = frozenset(header["reused"]), frozenset(header["rewind_points"])
+        except (KeyError, TypeError) as error:
+            raise _unreadable(content) from error
+        asked = {experiment.name: experiment for experiment in experiments}
+        models = {name.removeprefix("models/"): it for name, it in parts.items() if name != "trunk"}
+        return cls(parts.get("trunk"), models, asked, reused, points)
+
+
+def bundle(parts: Mapping[str, bytes], header: Any) -> bytes:
+    """Several states and a header of plain data as one."""
+    return encode({name: np.frombuffer(part, np.uint8) for name, part in parts.items()}, header)
+
+
+def unbundle(content: bytes) -> tuple[dict[str, bytes], Any]:
+    """The states and the header of `bundle`'s bytes.
+
+    Raises:
+        CheckpointUnreadable: when they are none.
+    """
+    try:
+        arrays, header = decode(content)
+    except (ValueError, EOFError, BadZipFile) as error:
+        raise _unreadable(content) from error
+    return {name: array.tobytes() for name, array in arrays.items()}, header
+
+
+def _unreadable(content: bytes) -> CheckpointUnreadable:
+    return CheckpointUnreadable(
+        f"these {len(content):,} bytes are no session's; give what its state() returned"
+    )

@@ -1,0 +1,89 @@
+"""A study that is saved on one day and goes on on another."""
+
+from collections.abc import Callable
+
+import pytest
+
+from lth.errors import CheckpointUnreadable, SpecError
+from lth.robust import LotteryRobust
+from lth.running import Silent
+from lth.session import LotterySession
+from tests.lth.small import TRAINING, network, same
+
+LATE = {"name": "late", "reinit": {"kind": "rewind", "to": "1it"}}
+TICKET = {"name": "ticket", "pruning": {"schedule": {"kind": "one_shot", "sparsity": 0.5}}}
+CONTROL = {"name": "control", "control": {"kind": "random_weights", "of": "ticket"}}
+
+
+def _session(**more) -> LotterySession:
+    return LotterySession(network(), "digits", TRAINING, **more)
+
+
+class _Counting(Silent):
+    """Counts what is trained."""
+
+    checkpoints = 0
+
+    def checkpoint(self, content: Callable[[], bytes]) -> None:
+        self.checkpoints += 1
+
+
+def test_a_restored_session_knows_what_was_done_and_trains_none_of_it_again():
+    before, after, trained = _session(), _session(), _Counting()
+    before.run([TICKET, LATE])
+    after.restore(before.state())
+    assert after.results == before.results
+    after.run([TICKET, LATE], trained)
+    assert trained.checkpoints == 0
+    assert after.state() == before.state()
+
+
+def test_what_is_asked_for_after_a_restore_ends_as_if_there_had_been_none():
+    whole, before, after = _session(), _session(), _session()
+    whole.run([TICKET, CONTROL])
+    before.run([TICKET])
+    after.restore(before.state())
+    after.run([TICKET, CONTROL])
+    one, other = (each.experiment("control").trained_levels[1].weights for each in (whole, after))
+    assert same(one, other)
+    assert after.controls == {"control": "ticket"}
+
+
+def test_what_was_interrupted_goes_on_after_a_restore():
+    before, after = _session(), _session()
+    before.train_dense()
+    before.new_experiment("ticket")
+    after.restore(before.state())
+    after.run([TICKET])
+    assert after.results[0].trunk_reused
+
+
+def test_a_session_of_another_seed_is_refused_and_what_there_was_stays():
+    before, after = _session(), _session(seed=1)
+    before.run([TICKET])
+    after.train_dense()
+    trunk = after.trunk
+    with pytest.raises(SpecError, match="this checkpoint began otherwise"):
+        after.restore(before.state())
+    assert (after.trunk, after.results) == (trunk, ())
+
+
+def test_trials_are_saved_together_and_more_of_them_may_be_added():
+    before = LotteryRobust(network(), "digits", TRAINING, trials=2)
+    before.run([TICKET])
+    after = LotteryRobust(network(), "digits", TRAINING, trials=3)
+    after.restore(before.state())
+    assert after.results == before.results
+    after.run([TICKET])
+    assert after.get_summary().experiments[0].trials == (1, 2, 3)
+    with pytest.raises(SpecError, match=r"of 3 trials, but there are 2; give trials=3"):
+        before.restore(after.state())
+
+
+@pytest.mark.parametrize("content", [b"", b"no state"])
+def test_what_is_no_state_is_refused(content: bytes):
+    for study in (_session(), LotteryRobust(network(), "digits", TRAINING, trials=2)):
+        with pytest.raises(CheckpointUnreadable, match="bytes are no session's"):
+            study.restore(content)
+    with pytest.raises(CheckpointUnreadable, match="bytes are no session's"):
+        _session().restore(LotteryRobust(network(), "digits", TRAINING, trials=2).state())
