@@ -2,10 +2,10 @@
 
 LotteryError
 ├── SpecError            a spec, or a value given to the library, is wrong
-│   └── DatasetMissing   the data set's file cannot be had here
-├── NothingToPrune       a network has no prunable weight
+│   ├── DatasetMissing   the data set's file cannot be had here
+│   └── NothingToPrune   a network has no prunable weight
 ├── CheckpointUnreadable a checkpoint is of another version
-├── Diverged             the loss became NaN or infinite
+├── Diverged             a loss or a weight became NaN or infinite
 └── Stopped              an observer asked the training to stop
 """
 
@@ -31,7 +31,14 @@ class CheckpointUnreadable(LotteryError):
 
 
 class Diverged(LotteryError):
-    """The training loss is no longer finite."""
+    """A loss or a weight is no longer finite.
+
+    Args:
+        what: what happened; what may help is added to it.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}; a smaller learning rate or a warm-up may help")
 
 
 class Stopped(LotteryError):

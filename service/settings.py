@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lth.limits import SERVER_LIMITS, Limits
+from service.tokens import TOKEN
 
 EXAMPLE_SECRETS = frozenset({"change-me", "changeme", "secret", "password", "example"})
 """Secrets that stand in examples; nobody may run with them outside development."""
@@ -226,6 +227,15 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"LTH_SIGNING_SECRET has {length} characters; choose one of {_SHORTEST_SECRET} or "
                 "more, such as 'openssl rand -hex 24' makes"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _admin_key_is_a_key(self) -> "Settings":
+        if self.admin_key is not None and not TOKEN.fullmatch(self.admin_key.get_secret_value()):
+            raise ValueError(
+                "LTH_ADMIN_KEY is no key: write 'lth_', ten small letters or digits, '_', and at "
+                "least 24 letters, digits, '-' or '_'; 'lth keys operator' makes one"
             )
         return self
 

@@ -30,8 +30,7 @@ def failure_of(error: BaseException) -> Failure:
 
 def _failure_of(error: BaseException) -> Failure:
     if isinstance(error, Diverged):
-        advice = "try a smaller learning rate, a warm-up, or gradient clipping"
-        return Failure(Reason.DIVERGED, f"{error}; {advice}")
+        return Failure(Reason.DIVERGED, str(error))
     if isinstance(error, MemoryError) or type(error).__name__ in _MEMORY_ERRORS:
         advice = "try a smaller batch or network, or a pool whose devices have more memory"
         return Failure(Reason.OUT_OF_MEMORY, f"the device has no memory left for it; {advice}")

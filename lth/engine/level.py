@@ -229,7 +229,7 @@ class LevelTraining:
         if not isfinite(loss):
             raise Diverged(
                 f"the {which} loss became {loss} at level {self.level.number}, by iteration "
-                f"{self.state.iteration}; a smaller learning rate or a warm-up may help"
+                f"{self.state.iteration}"
             )
 
     def _keep_snapshot(self) -> None:

@@ -83,6 +83,15 @@ def test_a_variable_that_somebody_else_reads_is_no_misspelt_setting(
     assert read_settings()
 
 
+def test_an_administrators_key_that_is_none_is_told_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, told: Callable[..., str]
+) -> None:
+    monkeypatch.setenv("LTH_ADMIN_KEY", "hunter2")
+    said = told("api")
+    assert "LTH_ADMIN_KEY is no key: write 'lth_'" in said
+    assert "hunter2" not in said
+
+
 def test_a_production_with_an_example_secret_is_told_which(
     monkeypatch: pytest.MonkeyPatch, told: Callable[..., str]
 ) -> None:
