@@ -116,6 +116,15 @@ def test_every_target_is_in_the_dockerfile_and_none_runs_as_root(variables: dict
     assert all(users[target] for target in targets)
 
 
+def test_only_the_api_is_reached_from_outside_and_ours_gain_no_privileges(
+    variables: dict[str, str],
+) -> None:
+    said = compose(variables)["services"]
+    assert [name for name, service in said.items() if "ports" in service] == ["api"]
+    for name, service in said.items():
+        assert "image" in service or "no-new-privileges:true" in service["security_opt"], name
+
+
 def test_images_of_others_are_pinned_to_a_version(variables: dict[str, str]) -> None:
     images = [one["image"] for one in compose(variables)["services"].values() if "image" in one]
     assert len(images) == 3
