@@ -1,6 +1,7 @@
 """Commands that meet: the second waits for the first, and finds what that has left."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -28,6 +29,7 @@ from service.store import (
 from service.store.blobs import Blob
 from service.store.database import Database
 from service.store.errors import NotInThatState, NotThere, QuotaExceeded
+from service.store.events import EventKind, New
 from service.store.finishing import Success
 from service.store.leases import Lease
 from service.store.owners import Quota
@@ -63,10 +65,12 @@ def meet(
 
 
 def _until_it_waits(database: Database) -> None:
-    for _ in range(5_000):
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
         with database.transaction() as session:
             if session.scalar(text(_WAITING)):
                 return
+        time.sleep(0.005)
     pytest.fail("the second command does not wait for the first")
 
 
@@ -149,6 +153,21 @@ def test_the_last_runs_of_a_job_that_end_at_once_end_it_once(
     job, told = numbers(database, first.job_id)
     assert (job.state, job.runs_finished) == (JobState.SUCCEEDED, 3)
     assert told.count("job_finished") == 1
+
+
+def test_progress_that_is_told_while_a_run_succeeds_has_a_number_of_its_own(
+    database: Database, running: tuple[Lease, Lease], settings: Settings
+) -> None:
+    first, second = running
+    told = [New(EventKind.PROGRESS, first.key)]
+    meet(
+        database,
+        lambda session: leases.tell(session, first, settings.lease, {}, told),
+        lambda session: finishing.succeed(session, second, DONE, settings),
+    )
+
+    _, kinds = numbers(database, first.job_id)
+    assert kinds[-2:] == ["progress", "run_succeeded"]
 
 
 def test_a_job_is_cancelled_while_one_of_its_runs_succeeds(
