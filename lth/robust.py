@@ -67,16 +67,19 @@ class LotteryRobust:
         """The ticket that each control follows, by the control's name."""
         return self._sessions[0].controls
 
-    def run(self, experiments: Iterable[Any], observer: Observer | None = None) -> None:
+    def run(
+        self, experiments: Iterable[Any] = (), observer: Observer | None = None, *, grid: Any = None
+    ) -> None:
         """Carry the same experiments out in every trial; asked again, go on where that stopped.
 
         Args:
             experiments: members of `lth.spec.Experiment`, or dictionaries of their fields.
             observer: told of progress.
+            grid: every criterion with every reset besides, as `LotterySession.run` takes it.
         """
         asked = tuple(experiments)
         for session in self._sessions:
-            session.run(asked, observer)
+            session.run(asked, observer, grid=grid)
 
     def state(self) -> bytes:
         """All that the trials have come to; `restore` goes on from it."""

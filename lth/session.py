@@ -12,7 +12,7 @@ from lth.durations import START
 from lth.errors import SpecError
 from lth.files import save_comparison, save_experiment
 from lth.masks import Mask
-from lth.methods import Name
+from lth.methods import Grid, Name
 from lth.model import LotteryModel
 from lth.plots import accuracy_by_density, compare_learning
 from lth.problems import valid
@@ -106,7 +106,9 @@ class LotterySession(OneTrial):
             self.trunk = model.trunk()
         return self.trunk
 
-    def run(self, experiments: Iterable[Any], observer: Observer | None = None) -> None:
+    def run(
+        self, experiments: Iterable[Any] = (), observer: Observer | None = None, *, grid: Any = None
+    ) -> None:
         """Carry experiments out, tickets before the controls that follow them.
 
         What was interrupted goes on when it is asked for again, and what is done is not done twice.
@@ -114,6 +116,8 @@ class LotterySession(OneTrial):
         Args:
             experiments: members of `lth.spec.Experiment`, or dictionaries of their fields.
             observer: told of progress.
+            grid: every criterion with every reset besides, as `lth.methods.Grid` or a dictionary of
+                its fields: ``{"criteria": ["large_final", "random"], "reinit": ["rewind"]}``.
 
         Raises:
             SpecError: when the experiments contradict each other, or return to a point of the
@@ -121,6 +125,8 @@ class LotterySession(OneTrial):
         """
         asked: tuple[Experiment, ...]
         asked = valid(tuple[Experiment, ...], list(experiments), "experiments")
+        if grid is not None:
+            asked += valid(Grid, grid, "grid").cells
         self._check(asked)
         steps = self.conditions.steps_per_epoch
         points = {e.reinit.rewind_point.iterations(steps) for e in asked if isinstance(e, Ticket)}

@@ -78,6 +78,21 @@ def test_controls_return_to_the_rewind_point_of_their_ticket_but_new_random_weig
     assert np.array_equal(one, other)
 
 
+def test_a_grid_is_every_criterion_with_every_reset_beside_what_is_written_out():
+    session = LotterySession(network(), "digits", TRAINING)
+    grid = {"criteria": ["lf", "random"], "reinit": ["rewind", "none"]}
+    session.run([TICKET], grid={**grid, "pruning": TICKET["pruning"]})
+    assert [result.experiment for result in session.results] == [
+        "ticket",
+        "large_final.rewind",
+        "large_final.none",
+        "random.rewind",
+        "random.none",
+    ]
+    with pytest.raises(SpecError, match=r"grid/criteria/0: 'larg_final' is not known"):
+        session.run(grid={**grid, "criteria": ["larg_final"]})
+
+
 def test_experiments_are_begun_once_and_found_by_name():
     session = LotterySession(network(), "digits", TRAINING)
     first = session.new_experiment("one")
