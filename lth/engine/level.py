@@ -32,7 +32,8 @@ class Level:
     """What a level's training is to do.
 
     Attributes:
-        number: the level; the last one is `of`.
+        number: of the level, from 0.
+        last: number of the experiment's last level.
         seed: of the trial.
         training: batches, length and evaluation.
         rates: learning rate of every step of the schedule, float32 [iterations].
@@ -41,7 +42,7 @@ class Level:
     """
 
     number: int
-    of: int
+    last: int
     seed: int
     training: Training
     rates: np.ndarray
@@ -167,8 +168,8 @@ class LevelTraining:
             validation = self._evaluate() if evaluated else None
             reported_at, reported = monotonic(), state.iteration
             state.seconds = reported_at - began
-            number, of = self.level.number, self.level.of
-            report(Progress(number, of, state.iteration, end, speed, validation))
+            number, last = self.level.number, self.level.last
+            report(Progress(number, last, state.iteration, end, speed, validation))
             if evaluated and state.iteration < end:
                 offer()
         self.capture()
