@@ -214,6 +214,7 @@ def test_private_addresses_are_not_called(database, database_url, job, receiver)
     go_round(Courier(settings(database_url, private=False), database))
     assert receiver.got == []
     assert "no public address" in (hook(database).error or "")
+    assert "127.0.0.1" not in (hook(database).error or "")
 
 
 @pytest.mark.parametrize(
