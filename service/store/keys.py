@@ -98,11 +98,7 @@ def ensure_operators(session: Session, token: str, owner: str = "admin") -> None
     session.execute(upsert(Owner).values(name=owner).on_conflict_do_nothing())
     session.execute(
         update(ApiKey)
-        .where(
-            ApiKey.name == _OPERATORS,
-            ApiKey.prefix != _prefix(token),
-            ApiKey.revoked_at.is_(None),
-        )
+        .where(ApiKey.name == _OPERATORS, ApiKey.revoked_at.is_(None))
         .values(revoked_at=func.now())
     )
     _tell(session)
