@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 _MAGNITUDE = np.uint32(0x7FFFFFFF)
 """All bits of a float32 but its sign."""
-_WORTHWHILE = 1 / 16
+_WORTHWHILE = 1 / 32
 """The share of zeros from which on bits for all places are fewer than the zeros themselves."""
 
 
@@ -54,7 +54,7 @@ def unpack(packed: Packed) -> dict[str, np.ndarray]:
     """
     arrays = {}
     for said in packed.index:
-        shape = tuple(said["shape"])
+        shape = said["shape"]
         parts = {what: packed.parts[said[what]] for what in _WHAT if what in said}
         flat = _whole(parts, prod(shape))
         arrays[said["name"]] = flat.astype(said["dtype"], copy=False).reshape(shape)
@@ -96,7 +96,7 @@ def _from_bits(bits: np.ndarray, size: int) -> NDArray[np.bool_]:
 
 def _keep(parts: dict[str, np.ndarray], part: np.ndarray) -> str:
     digest = blake2b(part.dtype.str.encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(part).data)
+    digest.update(part.data)
     key = digest.hexdigest()
     parts.setdefault(key, part)
     return key

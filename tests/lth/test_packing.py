@@ -46,6 +46,15 @@ def test_what_is_pruned_takes_a_bit_and_what_is_equal_nothing():
     assert sum(part.nbytes for part in packed.parts.values()) <= 2 * kept + 2 * 8_000 / 8
 
 
+@pytest.mark.parametrize(("pruned", "parts"), [(0, 1), (299, 1), (301, 2), (8_000, 2)])
+def test_the_places_of_weights_are_kept_only_where_that_takes_less(pruned, parts):
+    kernel = np.arange(1, 9_601, dtype=np.float32).reshape(120, 80)
+    kernel.ravel()[:pruned] = 0
+    packed, _ = again(kernel)
+    assert len(packed.parts) == parts
+    assert sum(part.nbytes for part in packed.parts.values()) <= kernel.nbytes
+
+
 def test_a_checkpoint_does_not_grow_by_a_network_a_level():
     model = LotteryModel("lenet-300-100", "digits", TRAINING)
     model.train()
