@@ -1,8 +1,18 @@
 """From a spec to its runs."""
 
+import sys
+
 import pytest
 
-from lth.plan import RunKind, experiment_named, levels_of, plan, rewind_points, trunk_identity
+from lth.plan import (
+    ENGINE_VERSION,
+    RunKind,
+    experiment_named,
+    levels_of,
+    plan,
+    rewind_points,
+    trunk_identity,
+)
 from lth.spec import parse_spec
 
 CONTROL = {"name": "control", "control": {"kind": "random_weights", "of": "ticket"}}
@@ -93,9 +103,17 @@ def test_a_trunk_is_named_by_what_its_training_depends_on():
         {"training": {"duration": "21ep"}},
         {"training": {"batch_size": 50}},
         {"network": "conv-2"},
+        # The training of the first, and another network.
+        {"network": "conv-2", "training": {"optimizer": {"kind": "adam", "learning_rate": 1.2e-3}}},
         {"reinit": {"kind": "rewind", "to": "100it"}},
     ]
     assert len(set.union(*(trunks(**fields) for fields in [{}, *other]))) == 1 + len(other)
+
+
+def test_a_trunk_of_another_engine_is_another_one(monkeypatch):
+    before = trunks()
+    monkeypatch.setattr(sys.modules["lth.plan"], "ENGINE_VERSION", ENGINE_VERSION + 1)
+    assert trunks() != before
 
 
 def test_a_preset_and_its_list_of_layers_share_a_trunk():
@@ -108,19 +126,22 @@ def test_a_preset_and_its_list_of_layers_share_a_trunk():
     assert trunks(network={"kind": "layers", "layers": layers}) == trunks(network="lenet-300-100")
 
 
-def test_the_points_that_resets_return_to_are_kept_once_each():
-    resets = ["rewind", {"kind": "rewind", "to": "2ep"}, {"kind": "jitter", "to": "40it"}]
+def test_the_points_that_resets_return_to_are_kept_once_each_and_rising():
+    late = {"kind": "rewind", "to": "17it"}
+    resets = [late, "rewind", {"kind": "rewind", "to": "2ep"}, {"kind": "jitter", "to": "40it"}]
+    resets.append({"kind": "rewind", "to": "12it"})
     spec = session(
         experiments=[{"name": f"e{n}", "reinit": reset} for n, reset in enumerate(resets)]
     )
     assert spec.training.steps_per_epoch(spec.samples) == 20
-    assert rewind_points(spec) == (0, 40)
+    assert rewind_points(spec) == (0, 12, 17, 40)
 
 
 def test_levels_are_the_rounds_of_the_ticket_and_of_its_control_alike():
     pruning = {"schedule": {"kind": "geometric", "fraction": 0.2, "sparsity": 0.79}}
     spec = session(experiments=[{"name": "ticket", "pruning": pruning}, CONTROL])
     for name in ("ticket", "control"):
+        assert experiment_named(spec, name).name == name
         assert levels_of(spec, experiment_named(spec, name)) == 7
 
 

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from lth.limits import SERVER_LIMITS, Limits
 from lth.problems import wrong_fields
+from lth.scopes import GlobalScope
 from lth.spec import SPEC, ControlExperiment, Ticket, parse_spec
 
 GEOMETRIC = {"kind": "geometric", "fraction": 0.2, "rounds": 3}
@@ -70,7 +71,7 @@ def test_a_rate_for_convolutions_that_is_given_is_taken():
     assert spec.pruning.scope.convolution == 0.5
     assert parse_spec(spec.model_dump(mode="json")) == spec
     everywhere = model(network="conv-6", dataset="cifar10", pruning={"scope": "global"})
-    assert everywhere.pruning.scope.kind == "global"
+    assert everywhere.pruning.scope == GlobalScope(kind="global")
 
 
 def test_an_optimizer_that_is_given_is_taken():
@@ -204,6 +205,31 @@ def test_cells_of_a_grid_are_named_by_their_parameters_too():
         "large_final.rewind-to-5ep",
         "large_final.constant-keep_sign-value-0.1",
     ]
+
+
+def test_the_name_of_a_cell_is_cut_to_what_a_name_may_be():
+    reset = {"kind": "jitter", "noise": 0.123, "to": "100it", "keep_sign": True}
+    grid = {"criteria": ["magnitude_increase_same_sign"], "reinit": [reset]}
+    (cell,) = session(grid=grid).expanded
+    assert len(cell.name) == 64
+    assert cell.name.startswith("magnitude_increase_same_sign.jitter-keep_sign-")
+
+
+def test_a_grid_that_is_null_is_none():
+    assert session({"name": "a"}, grid=None) == session({"name": "a"})
+
+
+def test_experiments_that_are_no_list_are_refused():
+    refused("Input should be a valid tuple", parse_spec, {"kind": "session", "experiments": 5})
+
+
+@pytest.mark.parametrize("wrong", ["dataset", "network", "training"])
+def test_a_wrong_part_is_told_alone_though_others_depend_on_it(wrong):
+    fields = {"dataset": "digits", "network": "conv-2", "training": {"duration": "5ep"}}
+    more = {"pruning": {"scope": "layer"}, "reinit": {"kind": "rewind", "to": "1ep"}}
+    with pytest.raises(ValidationError) as refused:
+        model(**fields | {wrong: "nothing"}, **more)
+    assert [error["loc"][1] for error in refused.value.errors()] == [wrong]
 
 
 def test_the_same_cell_twice_is_refused():

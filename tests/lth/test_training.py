@@ -23,6 +23,12 @@ def test_an_incomplete_batch_is_dropped():
     assert Training(batch_size=60).steps_per_epoch(119) == 1
 
 
+def test_a_level_may_be_one_batch_of_all_samples_and_all_warm_up():
+    training = Training.model_validate({"batch_size": 60, "duration": "3ep", "warmup": "3ep"})
+    training.check(60, (13,))
+    assert training.iterations(60) == 3
+
+
 def evaluation_points(training, samples):
     points = [training.next_evaluation(0, samples)]
     while points[-1] < training.iterations(samples):

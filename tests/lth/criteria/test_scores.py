@@ -9,7 +9,7 @@ from lth.criteria import Criterion, Survivors
 #                    grew   shrank  grew and turned  shrank and turned
 INITIAL = np.array([0.2, -0.8, 0.1, -0.4], np.float32)
 FINAL = np.array([0.9, -0.5, -0.6, 0.3], np.float32)
-GRADIENT = np.array([1.0, -0.5, 6.0, 0.0], np.float32)
+GRADIENT = np.array([1.0, 0.5, 6.0, 0.0], np.float32)
 
 EXPECTED = {
     "large_final": [0.9, 0.5, 0.6, 0.3],

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from lth.limits import Limits
 from lth.schedules import Schedule
 
 ADAPTER = TypeAdapter(Schedule)
@@ -97,6 +98,18 @@ def test_geometric_takes_two_of_three(given_):
     named = ", ".join(f"'{name}'" for name in given_) or "none of them"
     with pytest.raises(ValidationError, match=f"give two of .*; {named} was given"):
         ADAPTER.validate_python({"kind": "geometric", **given_})
+
+
+def test_a_parameter_that_is_null_is_not_given():
+    both = {"kind": "geometric", "fraction": 0.2, "sparsity": 0.5}
+    assert densities(**both, rounds=None) == densities(**both)
+
+
+def test_too_many_rounds_are_told_where_they_were_asked_for():
+    asked = {"kind": "geometric", "fraction": 0.2, "rounds": 3}
+    with pytest.raises(ValidationError, match=r"3 rounds are more .* at most 2") as refused:
+        ADAPTER.validate_python(asked, context=Limits(max_rounds=2))
+    assert [error["loc"] for error in refused.value.errors()] == [("geometric", "rounds")]
 
 
 @pytest.mark.parametrize("fraction", [1e-300, 0, 1, -0.2, float("nan")])
