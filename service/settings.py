@@ -144,6 +144,12 @@ class Settings(BaseSettings):
         gt=0,
         description="a run that was told to stop and has not for so long is ended with its process",
     )
+    stall_seconds: float = Field(
+        default=3600,
+        gt=0,
+        description="a run that gave no sign of life for so long, as on a GPU that hangs, is begun "
+        "again in another process",
+    )
     drain_seconds: float = Field(
         default=20, ge=0, description="grace after SIGTERM to reach a checkpoint"
     )

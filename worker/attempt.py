@@ -38,6 +38,9 @@ T = TypeVar("T")
 def attempt(child: Child, claimed: Claimed) -> Sequence[str]:
     """Execute a claimed run, and commit how it ended.
 
+    The first run of a child that has a GPU is given back if that GPU does not compute. One that
+    fails because its GPU does is lost, not failed: it may do well on another.
+
     Returns:
         The pools in which runs may start now that waited for this one.
     """
@@ -60,6 +63,9 @@ def _attempt(child: Child, claimed: Claimed, lease: Lease) -> Sequence[str]:
     try:
         with heartbeat(child, observer, claimed.job_lasts), captured() as output:
             try:
+                if not child.used_device and (trouble := child.try_gpu()):
+                    return _give_back(child, observer, trouble)
+                child.used_device = True
                 return _execute(child, claimed, observer, output)
             except LeaseLost:
                 raise
@@ -67,7 +73,11 @@ def _attempt(child: Child, claimed: Claimed, lease: Lease) -> Sequence[str]:
                 _stopped(child, observer, output)
             except Exception as error:
                 log.exception("the run '%s' of %s failed", lease.key, lease.job_id)
-                _fail(child, observer, failure_of(error), output)
+                failure = failure_of(error)
+                if why := _fault_of_the_gpu(child, failure.reason):
+                    _lose(child, observer, why)
+                else:
+                    _fail(child, observer, failure, output)
     except LeaseLost as error:
         log.warning("abandoned: %s", error)
     return ()
@@ -140,6 +150,33 @@ def _stopped(child: Child, observer: RunObserver, output: RunLog) -> None:
     _patiently(child, observer, write)
 
 
+def _fault_of_the_gpu(child: Child, reason: Reason) -> str | None:
+    """Why a run that failed so was not to blame: its GPU is broken, or full of others' data."""
+    if reason is Reason.INTERNAL and (trouble := child.try_gpu()):
+        child.worn.set()
+        return trouble
+    return child.refusal() if reason is Reason.OUT_OF_MEMORY else None
+
+
+def _give_back(child: Child, observer: RunObserver, why: str) -> tuple[()]:
+    def write() -> None:
+        with child.database.transaction() as session:
+            finishing.give_back(session, observer.lease, child.settings, why)
+
+    log.error("'%s' of %s is given back: %s", observer.lease.key, observer.lease.job_id, why)
+    _patiently(child, observer, write)
+    return ()
+
+
+def _lose(child: Child, observer: RunObserver, why: str) -> None:
+    def write() -> None:
+        with child.database.transaction() as session:
+            finishing.lose(session, observer.lease, child.settings, why)
+
+    log.error("'%s' of %s is lost: %s", observer.lease.key, observer.lease.job_id, why)
+    _patiently(child, observer, write)
+
+
 def _fail(child: Child, observer: RunObserver, failure: Failure, output: RunLog) -> None:
     def write() -> None:
         try:
@@ -162,6 +199,7 @@ def _patiently(child: Child, observer: RunObserver, write: Callable[[], T]) -> T
     until = time.monotonic() + child.settings.commit_patience_seconds
     pause = 0.1
     while True:
+        observer.seen = time.monotonic()
         try:
             return write()
         except (*AWAY, StorageFailed, IntegrityError) as error:

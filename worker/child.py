@@ -41,6 +41,8 @@ class Child:
         busy: held while a hint is acted upon; an idle child ends itself only when it gets it.
         idle_since: on the monotonic clock.
         used_device: whether a run has filled the device's memory.
+        trouble: why nothing can be trained on its GPU, until another process has tried it anew.
+        worn: set when another process shall take its place, as soon as it has nothing to do.
     """
 
     settings: Settings
@@ -56,16 +58,25 @@ class Child:
     busy: threading.Lock = field(default_factory=threading.Lock)
     idle_since: float = field(default_factory=time.monotonic)
     used_device: bool = False
+    trouble: str | None = None
+    worn: threading.Event = field(default_factory=threading.Event)
 
     def refusal(self) -> str | None:
         """Why this child should not start a run now; None when it may."""
-        if self.gpu is None or self.nvml is None:
-            return None
+        if self.trouble or self.gpu is None or self.nvml is None:
+            return self.trouble
         try:
             memory = self.nvml.memory(self.gpu.uuid)
         except DeviceSilent as error:
             return f"the memory of {self.gpu.name} cannot be read: {error}"
-        return devices.refusal(self.gpu, memory, os.getpid(), self.settings.gpu_foreign_share)
+        share = self.settings.gpu_foreign_share
+        return devices.refusal(self.gpu, memory, os.getpid(), share, holds=self.used_device)
+
+    def try_gpu(self) -> str | None:
+        """Compute something small, if this child has a GPU; why that failed, or None."""
+        if self.gpu is not None and self.trouble is None:
+            self.trouble = self.execution.gpu_trouble(compute=True)
+        return self.trouble
 
     def memory_used(self) -> int | None:
         """Bytes in use: of the GPU, if its driver says so, or by this process."""
@@ -78,21 +89,26 @@ class Child:
 
 def start_child(settings: Settings, pools: tuple[str, ...]) -> Child:
     """Make this process ready: pin its device, import what executes runs, join the registry."""
-    nvml = devices.system_nvml()
-    gpu = devices.gpu_of(_slot(), devices.discover(nvml))
+    gpu = devices.gpu_of(_slot(), devices.discover())
+    nvml, trouble = _nvml() if gpu else (None, None)
     devices.pin(gpu)
-    execution = _import_execution(settings)
+    execution = cast(Execution, _import_execution(settings))
     devices.configure_tensorflow(gpu)
+    if gpu and not trouble:
+        trouble = execution.gpu_trouble(compute=False)
+    if trouble:
+        log.error("nothing is trained here: %s", trouble)
     child = Child(
         settings=settings,
         pools=pools,
         gpu=gpu,
         nvml=nvml,
-        database=Database(settings.database_url, pool_size=3),
+        database=Database(settings.database_url, pool_size=2),
         blobs=Blobs(settings.object_store_url, settings.object_store_options),
         hints=Hints(settings.broker_url),
-        execution=cast(Execution, execution),
+        execution=execution,
         id=node.worker_id(os.getpid()),
+        trouble=trouble,
     )
 
     signal.signal(DRAIN_SIGNAL, lambda *_: child.draining.set())
@@ -124,6 +140,13 @@ def _register(child: Child) -> None:
             workers.register(session, facts)
     except AWAY as error:
         log.warning("the registry of workers cannot be reached: %s", error)
+
+
+def _nvml() -> tuple[Nvml | None, str | None]:
+    try:
+        return devices.system_nvml(), None
+    except DeviceSilent as error:
+        return None, str(error)
 
 
 def _slot() -> int:

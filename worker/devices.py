@@ -6,18 +6,21 @@ one child has one core, and TensorFlow gets one thread: two runs at once on two 
 which depend on the number of threads, come out alike on every worker.
 """
 
+import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
+TOLD = "LTH_WORKER_GPUS"
+"""Where a parent tells its children what GPUs there are."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
            "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
 
 
 class DeviceSilent(Exception):
-    """The driver does not answer for a GPU."""
+    """The driver does not answer, or not for a GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +34,32 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class GpuMemory:
-    """Who uses a GPU's memory, in bytes."""
+    """Who uses a GPU's memory, in bytes; `by_process` has those whose share the driver tells."""
 
     used: int
     by_process: dict[int, int]
 
-    def foreign(self, own_pid: int) -> int:
-        """What is in use by anyone but this process."""
+    def foreign(self, own_pid: int, holds: bool) -> int:
+        """What is in use by anyone but this process.
+
+        Nothing, when this process `holds` memory and the driver does not know it: in a container
+        with numbers of its own it would take itself for a stranger, and never work again.
+        """
+        if holds and own_pid not in self.by_process:
+            return 0
         return max(self.used - self.by_process.get(own_pid, 0), 0)
 
 
 class Nvml(Protocol):
     """What is asked of NVIDIA's management library."""
 
-    def gpus(self) -> Sequence[Gpu]: ...
+    def gpus(self) -> Sequence[Gpu]:
+        """The GPUs that ``CUDA_VISIBLE_DEVICES`` leaves us.
+
+        Raises:
+            DeviceSilent: when the driver fails, or there is not one GPU of those it names.
+        """
+        ...
 
     def memory(self, uuid: str) -> GpuMemory:
         """Who uses a GPU's memory now.
@@ -55,14 +70,33 @@ class Nvml(Protocol):
         ...
 
 
-def discover(nvml: Nvml | None = None) -> tuple[Gpu, ...]:
-    """The GPUs that this machine lets us use; none is no error."""
-    nvml = nvml or system_nvml()
+def discover() -> tuple[Gpu, ...]:
+    """The GPUs of this worker; none is no error.
+
+    A parent looks, and its children are told: would they look themselves, a GPU that failed
+    meanwhile would change which is whose.
+
+    Raises:
+        DeviceSilent: when there is a driver, but it fails.
+    """
+    told = os.environ.get(TOLD)
+    if told is not None:
+        return tuple(Gpu(**gpu) for gpu in json.loads(told))
+    nvml = system_nvml()
     return tuple(nvml.gpus()) if nvml else ()
 
 
+def tell_children(gpus: Sequence[Gpu]) -> None:
+    """Leave word of the GPUs to the processes that this one starts."""
+    os.environ[TOLD] = json.dumps([asdict(gpu) for gpu in gpus])
+
+
 def system_nvml() -> Nvml | None:
-    """NVML of this machine, if it has any."""
+    """NVML of this machine, if it has any.
+
+    Raises:
+        DeviceSilent: when there is a driver, but it fails.
+    """
     from worker.nvml import open_nvml
 
     return open_nvml()
@@ -101,9 +135,11 @@ def configure_tensorflow(gpu: Gpu | None) -> None:
             tensorflow.config.experimental.set_memory_growth(device, True)
 
 
-def refusal(gpu: Gpu, memory: GpuMemory, own_pid: int, share: float) -> str | None:
+def refusal(
+    gpu: Gpu, memory: GpuMemory, own_pid: int, share: float, holds: bool = False
+) -> str | None:
     """Why no run should be started on a GPU: others fill more than `share` of it."""
-    foreign = memory.foreign(own_pid)
+    foreign = memory.foreign(own_pid, holds)
     if foreign <= share * gpu.memory_total:
         return None
     return (

@@ -10,6 +10,10 @@ from service.store.blobs import BlobDamaged, BlobMissing, StorageFailed
 from service.store.finishing import Failure
 from service.store.states import Reason
 
+_OF_MEMORY = re.compile(
+    "RESOURCE_EXHAUSTED|out of memory|OUT_OF_MEMORY|_ALLOC_FAILED", re.IGNORECASE
+)
+"""What the errors say that CUDA, cuDNN and cuBLAS raise under TensorFlow's other names."""
 _MEMORY_ERRORS = frozenset({"ResourceExhaustedError", "_ArrayMemoryError", "OutOfMemoryError"})
 """By name: this module must not import TensorFlow to know its exceptions."""
 _UNHOLDABLE = re.compile("[\\0\\ud800-\\udfff]")
@@ -31,7 +35,7 @@ def failure_of(error: BaseException) -> Failure:
 def _failure_of(error: BaseException) -> Failure:
     if isinstance(error, Diverged):
         return Failure(Reason.DIVERGED, str(error))
-    if isinstance(error, MemoryError) or type(error).__name__ in _MEMORY_ERRORS:
+    if _is_of_memory(error):
         advice = "try a smaller batch or network, or a pool whose devices have more memory"
         return Failure(Reason.OUT_OF_MEMORY, f"the device has no memory left for it; {advice}")
     if isinstance(error, LotteryError):
@@ -50,3 +54,10 @@ def _failure_of(error: BaseException) -> Failure:
         f"{type(error).__name__}: {error}; this is a defect of the service: please report it with "
         "the run's log",
     )
+
+
+def _is_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or type(error).__name__ in _MEMORY_ERRORS:
+        return True
+    of_tensorflow = type(error).__module__.partition(".")[0] == "tensorflow"
+    return of_tensorflow and _OF_MEMORY.search(str(error)) is not None

@@ -69,6 +69,8 @@ def _beat(
         if job_lasts is not None and observer.order is None:
             pause = min(every, _look_at_the_budget(child, observer))
         observer.look_at_the_clock()
+        if now - observer.seen > child.settings.stall_seconds:
+            _end_the_stalled(child, observer)
         if observer.order is not None:
             ordered = ordered or now
             if now - ordered > child.settings.deaf_seconds:
@@ -101,6 +103,18 @@ def _look_at_the_budget(child: Child, observer: RunObserver) -> float:
     if budget is not None and budget.left <= 0:
         observer.give(Order.JOB_TIMEOUT)
     return child.settings.heartbeat_seconds if budget is None else budget.lasts + _SOONEST
+
+
+def _end_the_stalled(child: Child, observer: RunObserver) -> None:
+    """Give the run back for another process to begin again, and kill this one."""
+    why = f"it gave no sign of life for {child.settings.stall_seconds:g} s"
+    try:
+        with child.database.transaction() as session:
+            finishing.lose(session, observer.lease, child.settings, why)
+    except (LeaseLost, *AWAY) as error:
+        log.warning("its loss could not be written: %s", error)
+    finally:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _end_the_deaf(child: Child, observer: RunObserver) -> None:

@@ -1,4 +1,7 @@
-"""A child that was idle for long gives its GPU's memory back, which only its end can do."""
+"""A child ends when it has nothing to do and only its end helps; another takes its place.
+
+It gives its GPU's memory back after long idleness, and tries a GPU anew that failed.
+"""
 
 import logging
 import os
@@ -7,6 +10,9 @@ import time
 
 from service.store.tables import WorkerState
 from worker.child import Child, report_state
+
+_TO_SAY_SO = 0.2
+"""In which Celery tells its parent that the last hint was dealt with."""
 
 log = logging.getLogger(__name__)
 
@@ -18,14 +24,13 @@ def watch_idleness(child: Child) -> None:
 
 def _watch(child: Child) -> None:
     while True:
-        time.sleep(child.settings.heartbeat_seconds)
-        if not child.busy.acquire(blocking=False):
+        worn = child.worn.wait(child.settings.heartbeat_seconds)
+        if not child.busy.acquire(blocking=worn):
             continue
         try:
-            if recycle_due(child, time.monotonic()):
-                log.info(
-                    "idle for %g s: ending, to free the GPU", child.settings.idle_recycle_seconds
-                )
+            if worn or recycle_due(child, time.monotonic()):
+                log.info("this process ends, and another one takes its place")
+                time.sleep(_TO_SAY_SO)
                 os._exit(0)
             refused = child.refusal()
             state = WorkerState.REFUSING if refused else WorkerState.IDLE
@@ -35,6 +40,6 @@ def _watch(child: Child) -> None:
 
 
 def recycle_due(child: Child, now: float) -> bool:
-    """Whether this child holds a GPU's memory that it has not used for long."""
-    holds = child.gpu is not None and child.used_device
+    """Whether this child holds a GPU's memory that it has not used for long, or cannot use it."""
+    holds = child.gpu is not None and (child.used_device or child.trouble is not None)
     return holds and now - child.idle_since > child.settings.idle_recycle_seconds

@@ -1,13 +1,13 @@
 """What a claimed run starts from: the data, and what earlier runs left in the store."""
 
+from collections import OrderedDict
 from collections.abc import Hashable
-from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
 from lth.artifacts import MASKS
 from lth.datasets import Arrays, DatasetContract, Uploaded
-from lth.plan import PlannedRun, experiment_named
+from lth.plan import PlannedRun, experiment_named, run_key
 from lth.running import Inputs
 from lth.spec import ControlExperiment, Spec, parse_spec
 from service.store import artifacts, trunks
@@ -15,9 +15,11 @@ from service.store.blobs import BlobDamaged, BlobMissing, Blobs
 from service.store.claiming import Claimed
 from worker.child import Child
 
+_KEPT, _KEPT_BYTES = 2, 1 << 30
+
 
 def load(spec: Spec, directory: Path | None, blobs: Blobs) -> Arrays:
-    """A spec's data set; the last ones stay in memory for the next run."""
+    """A spec's data set; the last ones stay in memory for the next run, if they are small."""
     return _load(cast(Hashable, spec.dataset), directory, blobs)
 
 
@@ -26,8 +28,22 @@ def warm(directory: Path | None, blobs: Blobs) -> None:
     load(parse_spec({"kind": "model"}), directory, blobs)
 
 
-@lru_cache(maxsize=2)
+_loaded: OrderedDict[tuple[Hashable, Path | None], Arrays] = OrderedDict()
+
+
 def _load(dataset: Hashable, directory: Path | None, blobs: Blobs) -> Arrays:
+    key = (dataset, directory)
+    if key not in _loaded:
+        _loaded[key] = _read(dataset, directory, blobs)
+        while len(_loaded) > 1 and (
+            len(_loaded) > _KEPT or sum(arrays.nbytes for arrays in _loaded.values()) > _KEPT_BYTES
+        ):
+            _loaded.popitem(last=False)
+    _loaded.move_to_end(key)
+    return _loaded[key]
+
+
+def _read(dataset: Hashable, directory: Path | None, blobs: Blobs) -> Arrays:
     if isinstance(dataset, Uploaded):
         return dataset.read(blobs.get(dataset.digest))
     return cast(DatasetContract, dataset).load(directory)
@@ -61,7 +77,7 @@ def _followed(spec: Spec, planned: PlannedRun) -> str | None:
     experiment = experiment_named(spec, planned.experiment)
     if not isinstance(experiment, ControlExperiment):
         return None
-    return f"trial-{planned.trial}/{experiment.control.of}"
+    return run_key(planned.trial, experiment.control.of)
 
 
 def _optional(child: Child, digest: str | None) -> bytes | None:

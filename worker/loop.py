@@ -10,6 +10,9 @@ from service.store.tables import WorkerState
 from worker.attempt import attempt
 from worker.child import Child, report_state
 
+_MOST_PROGRAMS = 40
+"""TensorFlow never forgets what it compiled: after so many networks a new process goes on."""
+
 log = logging.getLogger(__name__)
 
 
@@ -21,7 +24,7 @@ def work(child: Child) -> int:
     """
     done = 0
     with child.busy:
-        while not child.draining.is_set():
+        while not (child.draining.is_set() or child.worn.is_set()):
             if refused := child.refusal():
                 report_state(child, WorkerState.REFUSING, refused)
                 break
@@ -32,9 +35,10 @@ def work(child: Child) -> int:
             if claimed is None:
                 break
             done += 1
-            child.used_device = True
             released = attempt(child, claimed)
             log.info("done with '%s' of %s", claimed.lease.key, claimed.lease.job_id)
+            if child.execution.programs_made() >= _MOST_PROGRAMS:
+                child.worn.set()
             for pool in released:
                 child.hints.wake(pool)
     child.idle_since = time.monotonic()

@@ -1,17 +1,25 @@
 """NVIDIA's management library, behind the few questions that we have."""
 
 import importlib
+import logging
 import os
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import takewhile
 from typing import Any
 
 from worker.devices import DeviceSilent, Gpu, GpuMemory, Nvml
+
+log = logging.getLogger(__name__)
 
 
 def open_nvml() -> Nvml | None:
     """NVML, or None on a machine without an NVIDIA driver.
 
     ``LTH_TEST_NVML`` names a stand-in (``module:factory``) for machines without a GPU.
+
+    Raises:
+        DeviceSilent: when there is a driver, but it fails.
     """
     stand_in = os.environ.get("LTH_TEST_NVML")
     if stand_in:
@@ -23,31 +31,39 @@ def open_nvml() -> Nvml | None:
         return None
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
+    except (pynvml.NVMLError_LibraryNotFound, pynvml.NVMLError_DriverNotLoaded):
         return None
-    return _SystemNvml(pynvml)
+    except pynvml.NVMLError as error:
+        raise DeviceSilent(f"NVIDIA's driver does not work: {error}; try nvidia-smi") from error
+    return SystemNvml(pynvml)
 
 
-class _SystemNvml:
+class SystemNvml:
+    """NVML itself.
+
+    Args:
+        library: the module ``pynvml``, initialised.
+    """
+
     def __init__(self, library: Any) -> None:
         self._library = library
 
     def gpus(self) -> Sequence[Gpu]:
-        library = self._library
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        found = []
-        for index in range(library.nvmlDeviceGetCount()):
-            handle = library.nvmlDeviceGetHandleByIndex(index)
-            gpu = Gpu(
-                uuid=_text(library.nvmlDeviceGetUUID(handle)),
-                name=_text(library.nvmlDeviceGetName(handle)),
-                memory_total=int(library.nvmlDeviceGetMemoryInfo(handle).total),
+        """See `worker.devices.Nvml`; a GPU that is lost is left out, parts of one (MIG) count."""
+        there = [one for index in range(self._count()) for one in self._at(index)]
+        named = os.environ.get("CUDA_VISIBLE_DEVICES")
+        if named is None:
+            return [gpu for _, gpu in there]
+        found = [gpu for part in _parts(named) for number, gpu in there if _is(part, number, gpu)]
+        if _parts(named) and not found:
+            has = ", ".join(gpu.uuid for _, gpu in there) or "none"
+            raise DeviceSilent(
+                f"CUDA_VISIBLE_DEVICES={named} names no GPU that answers; there are: {has}"
             )
-            if _allowed(visible, index, gpu.uuid):
-                found.append(gpu)
-        return found
+        return list(dict.fromkeys(found))
 
     def memory(self, uuid: str) -> GpuMemory:
+        """See `worker.devices.Nvml`."""
         library = self._library
         try:
             handle = library.nvmlDeviceGetHandleByUUID(uuid.encode())
@@ -55,15 +71,56 @@ class _SystemNvml:
             used = int(library.nvmlDeviceGetMemoryInfo(handle).used)
         except library.NVMLError as error:
             raise DeviceSilent(str(error)) from error
-        return GpuMemory(used, {p.pid: int(p.usedGpuMemory or 0) for p in processes})
+        return GpuMemory(
+            used, {p.pid: int(p.usedGpuMemory) for p in processes if p.usedGpuMemory is not None}
+        )
+
+    def _count(self) -> int:
+        try:
+            return self._library.nvmlDeviceGetCount()
+        except self._library.NVMLError as error:
+            raise DeviceSilent(f"NVIDIA's driver does not work: {error}") from error
+
+    def _at(self, index: int) -> list[tuple[int, Gpu]]:
+        """The GPU of this number, or its parts where it is divided; none if it does not answer."""
+        library = self._library
+        try:
+            handle = library.nvmlDeviceGetHandleByIndex(index)
+            return [(index, self._described(one)) for one in self._divided(handle) or [handle]]
+        except library.NVMLError as error:
+            log.error("the GPU %d is left out, as its driver does not answer: %s", index, error)
+            return []
+
+    def _divided(self, handle: Any) -> list[Any]:
+        library = self._library
+        try:
+            if not library.nvmlDeviceGetMigMode(handle)[0]:
+                return []
+        except library.NVMLError:
+            return []  # most GPUs cannot be divided
+        parts = []
+        for index in range(library.nvmlDeviceGetMaxMigDeviceCount(handle)):
+            with suppress(library.NVMLError_NotFound):
+                parts.append(library.nvmlDeviceGetMigDeviceHandleByIndex(handle, index))
+        return parts
+
+    def _described(self, handle: Any) -> Gpu:
+        library = self._library
+        return Gpu(
+            uuid=_text(library.nvmlDeviceGetUUID(handle)),
+            name=_text(library.nvmlDeviceGetName(handle)),
+            memory_total=int(library.nvmlDeviceGetMemoryInfo(handle).total),
+        )
 
 
-def _allowed(visible: str | None, index: int, uuid: str) -> bool:
-    """Whether an operator's own ``CUDA_VISIBLE_DEVICES`` leaves us this GPU."""
-    if visible is None:
-        return True
-    named = [part.strip() for part in visible.split(",")]
-    return str(index) in named or any(part and uuid.startswith(part) for part in named)
+def _parts(named: str) -> list[str]:
+    """What ``CUDA_VISIBLE_DEVICES`` names; CUDA stops at the first that is no GPU, such as -1."""
+    parts = [part.strip() for part in named.split(",")]
+    return list(takewhile(lambda part: part and not part.startswith("-"), parts))
+
+
+def _is(part: str, number: int, gpu: Gpu) -> bool:
+    return part == str(number) or (not part.isdigit() and gpu.uuid.startswith(part))
 
 
 def _text(value: str | bytes) -> str:

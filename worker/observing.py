@@ -20,8 +20,10 @@ from service.store.errors import LeaseLost
 from service.store.events import EventKind, New
 from service.store.leases import Lease
 
-_TOLD_SECONDS = 0.5
-"""Progress is written no oftener than this; an evaluation is not held back by what has none."""
+_TOLD_SECONDS, _SELDOM_SECONDS, _LONG = 0.5, 5.0, 1800.0
+"""Progress is written no oftener than the first, and the more seldom the longer an attempt takes,
+for weeks of it would fill the database: after `_LONG` seconds, every `_SELDOM_SECONDS`. An
+evaluation is not held back by what has none."""
 _WORTH_SAVING_SECONDS = 5.0
 """Less work than this is done again rather than saved."""
 
@@ -43,6 +45,9 @@ class RunObserver:
 
     Progress and checkpoints may be missed while the database or the object store is away: the run
     goes on. Only an order makes it raise.
+
+    Attributes:
+        seen: when the run gave its last sign of life, on the monotonic clock.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class RunObserver:
         self._blobs = blobs
         self._draining = draining
         self._drain_deadline: float | None = None
+        self._began = self.seen = time.monotonic()
         self._told = 0.0
         self._told_evaluation = 0.0
         self._saved = time.monotonic()
@@ -72,11 +78,11 @@ class RunObserver:
 
     def progress(self, progress: Progress) -> None:
         """Note how far the run has come; see `lth.running.Observer`."""
-        now = time.monotonic()
+        now = self.seen = time.monotonic()
         ended_level = self._level is not None and progress.level > self._level
         self._at_level_end = progress.iteration >= progress.iterations
         told = self._told_evaluation if progress.validation else self._told
-        if ended_level or now - told >= _TOLD_SECONDS:
+        if ended_level or now - told >= _pause(now - self._began):
             self._tell(progress, ended_level)
             self._told = now
             if progress.validation:
@@ -87,6 +93,7 @@ class RunObserver:
 
     def checkpoint(self, content: Callable[[], bytes]) -> None:
         """Save a checkpoint if one is due; see `lth.running.Observer`."""
+        self.seen = time.monotonic()
         self._obey()
         draining = self._draining.is_set()
         unsaved = time.monotonic() - self._saved
@@ -158,6 +165,11 @@ class RunObserver:
             self.give(Order.LEASE_LOST)
         except (*AWAY, IntegrityError, StorageFailed) as error:
             log.warning("a checkpoint could not be saved: %s", error)
+
+
+def _pause(age: float) -> float:
+    """How long nothing is told after something was, in an attempt of that age."""
+    return max(_TOLD_SECONDS, min(1.0, age / _LONG) * _SELDOM_SECONDS)
 
 
 def _plain(progress: Progress) -> dict[str, Any]:

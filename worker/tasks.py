@@ -12,7 +12,7 @@ from service.settings import Settings
 from worker import node
 from worker.app import app
 from worker.child import Child, start_child
-from worker.devices import discover, one_thread
+from worker.devices import discover, one_thread, tell_children
 from worker.idle import watch_idleness
 from worker.inputs import warm
 from worker.loop import work as execute_what_waits
@@ -55,9 +55,11 @@ def keep_house() -> None:
 
 @celeryd_init.connect
 def _prepare_the_parent(**_: Any) -> None:
-    """What its children inherit: a name, and one thread each where there is no GPU."""
+    """What its children inherit: a name, the GPUs, and one thread each where there is none."""
     node.name_node()
-    if not discover():
+    gpus = discover()
+    tell_children(gpus)
+    if not gpus:
         one_thread()
 
 

@@ -1,13 +1,16 @@
 """A stand-in for `lth.execution`: quick, deterministic, and as ill-behaved as a spec's labels say.
 
 Labels: ``levels`` (2), ``seconds`` of a level (0), ``fail`` (at the last level: ``diverged``,
-``memory``, ``bug``, ``user``, ``noise``), ``kill`` (SIGKILL to itself at the last level), ``hang``,
-``show`` (a variable of the environment).
+``memory``, ``gpu`` (once), ``bug``, ``user``, ``noise``), ``kill`` (SIGKILL to itself at the last
+level), ``hang``, ``show`` (a variable of the environment), ``programs`` (it says to have made).
+
+The file that ``TEST_GPU_TROUBLE`` names says what is wrong with the GPU, if it is there.
 """
 
 import os
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -28,10 +31,20 @@ from lth.spec import Spec
 
 _STEPS = 20
 _PART = 0.05
+_programs = 0
 
 
 def device_kind() -> str:
     return "stand-in"
+
+
+def gpu_trouble(*, compute: bool) -> str | None:
+    said = Path(os.environ.get("TEST_GPU_TROUBLE", "/nowhere"))
+    return said.read_text() if compute and said.exists() else None
+
+
+def programs_made() -> int:
+    return _programs
 
 
 def trunk_key(trunk: str, data_digest: str, device_kind: str) -> str:
@@ -39,6 +52,8 @@ def trunk_key(trunk: str, data_digest: str, device_kind: str) -> str:
 
 
 def execute(spec: Spec, run: PlannedRun, inputs: Inputs, observer: Observer) -> Outcome:
+    global _programs
+    _programs += int(spec.labels.get("programs", 0))
     levels = int(spec.labels.get("levels", 2))
     start = int(inputs.checkpoint or b"0")
     print(f"starting at level {start}")
@@ -81,6 +96,12 @@ def _misbehave(spec: Spec) -> None:
             raise MemoryError
         case "user":
             raise SpecError("this cannot be")
+        case "gpu":
+            trouble = Path(os.environ["TEST_GPU_TROUBLE"])
+            if not trouble.with_name("was").exists():
+                trouble.with_name("was").touch()
+                trouble.write_text("an illegal memory access")
+                raise RuntimeError("CUDA_ERROR_ILLEGAL_ADDRESS")
         case "bug":
             print("something on the way to the defect")
             raise KeyError("defect")

@@ -1,12 +1,13 @@
 """What a worker makes of a run: the ends it can come to, and what is kept of each."""
 
+import psutil
 import pytest
 from sqlalchemy import update
 
 from service.store import runs as run_rows
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Run
-from tests.worker.rig import Rig, eventually
+from tests.worker.rig import Rig, eventually, pid_of
 
 
 def test_job_succeeds_with_result_artifacts_and_log(workers: Rig) -> None:
@@ -170,3 +171,13 @@ def test_warm_worker_answers_a_hint_at_once(workers: Rig) -> None:
         waits.append((job.started_at - job.created_at).total_seconds())
 
     assert sorted(waits)[5] < 0.5, "a sweep every second would be the only thing that wakes it"
+
+
+def test_process_that_has_compiled_many_networks_is_replaced_and_no_run_is_lost(
+    workers: Rig,
+) -> None:
+    job = workers.wait(workers.submit({"labels": {"programs": "1000"}}))
+    [run] = workers.runs(job.id)
+
+    eventually(lambda: not psutil.pid_exists(pid_of(run)))
+    assert workers.wait(workers.submit()).state is JobState.SUCCEEDED

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import select
 
 from service.store import workers
-from service.store.states import JobState, RunState
-from service.store.tables import Worker, WorkerState
+from service.store.states import JobState, Reason, RunState
+from service.store.tables import Run, Worker, WorkerState
 from tests.worker.gpus import GIB, SILENT, TWO
-from tests.worker.rig import Rig, eventually
+from tests.worker.rig import Rig, eventually, pid_of
 from worker.devices import GpuMemory, gpu_of, refusal, slots_of
 
 pytestmark = pytest.mark.timeout(600)
@@ -27,6 +28,7 @@ def gpus(rig: Rig, usage: Path) -> Rig:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LTH_TEST_NVML", "tests.worker.gpus:machine")
         patch.setenv("TEST_GPU_USAGE", str(usage))
+        patch.setenv("TEST_GPU_TROUBLE", str(usage.with_name("trouble")))
         rig.start(worker_processes=8, idle_recycle_seconds=1)
         rig.start("beat")
     eventually(lambda: len(registered(rig)) == 2)
@@ -112,3 +114,54 @@ def test_a_driver_that_falls_silent_costs_no_run_but_starts_none(gpus: Rig, usag
 
     usage.write_text("{}")
     assert gpus.wait(waiting).state is JobState.SUCCEEDED
+
+
+def test_a_gpu_that_does_not_compute_gives_its_first_run_back_and_is_tried_again(
+    gpus: Rig, usage: Path
+) -> None:
+    trouble = usage.with_name("trouble")
+    trouble.write_text("CUDNN_STATUS_NOT_INITIALIZED")
+    with gpus.database.transaction() as session:
+        used = session.scalars(select(Run.worker_id).where(Run.worker_id.is_not(None))).all()
+    eventually(lambda: not {one.id for one in registered(gpus)} & set(used))
+
+    job_id = gpus.submit(pool="gpu")
+    eventually(lambda: "CUDNN" in str([one.detail.get("why") for one in registered(gpus)]))
+    given_back = next(one for one in gpus.events(job_id) if one.kind == "run_requeued")
+    assert given_back.data["why"] == trouble.read_text()
+
+    trouble.unlink()
+    assert gpus.wait(job_id).state is JobState.SUCCEEDED
+    assert gpus.runs(job_id)[0].losses == 0, "it was not to blame"
+
+
+def test_a_run_that_fails_with_its_gpu_is_lost_and_the_process_with_it(
+    gpus: Rig, usage: Path
+) -> None:
+    trouble = usage.with_name("trouble")
+
+    job_id = gpus.submit({"labels": {"levels": "3", "seconds": "1", "fail": "gpu"}}, pool="gpu")
+    run = gpus.wait_running(job_id)
+    eventually(lambda: gpus.runs(job_id)[0].losses)
+
+    eventually(lambda: not psutil.pid_exists(pid_of(run)))
+    lost = next(event for event in gpus.events(job_id) if event.kind == "run_requeued")
+    assert lost.data["why"] == "an illegal memory access"
+    trouble.unlink()
+    assert gpus.wait(job_id).state is JobState.SUCCEEDED
+
+
+def test_a_run_out_of_memory_on_a_gpu_that_others_fill_is_lost_not_failed(
+    gpus: Rig, usage: Path
+) -> None:
+    job_id = gpus.submit({"labels": {"levels": "3", "seconds": "2", "fail": "memory"}}, pool="gpu")
+    own = pid_of(gpus.wait_running(job_id))
+    usage.write_text(json.dumps({gpu.uuid: {"1": 15, str(own): 0.5} for gpu in TWO}))
+
+    eventually(lambda: gpus.runs(job_id)[0].losses == 1)
+    assert gpus.runs(job_id)[0].state is RunState.QUEUED
+
+    usage.write_text("{}")
+    job = gpus.wait(job_id)
+    assert job.failure is not None
+    assert job.failure["reason"] == Reason.OUT_OF_MEMORY, "now it alone is to blame"

@@ -5,11 +5,27 @@ import time
 
 import pytest
 
-from service.store import workers
+from service.store import commands, jobs, workers
 from service.store.states import JobState, RunState
-from tests.worker.rig import Rig
+from tests.worker.rig import Rig, eventually
 
 pytestmark = pytest.mark.timeout(600)
+
+
+def test_run_that_gives_no_sign_of_life_is_ended_with_its_process_and_begun_again(
+    rig: Rig,
+) -> None:
+    worker = rig.start(stall_seconds=1)
+    job_id = rig.submit({"labels": {"hang": "yes"}, "seed": 2})
+
+    eventually(lambda: rig.runs(job_id)[0].losses == 1)
+    lost = next(event for event in rig.events(job_id) if event.kind == "run_requeued")
+    assert lost.data["why"] == "it gave no sign of life for 1 s"
+
+    with rig.database.transaction() as session:
+        commands.cancel(session, jobs.get(session, job_id))
+    assert rig.wait(job_id).state is JobState.CANCELLED
+    assert rig.stop(worker, signal.SIGTERM) == 0
 
 
 def test_worker_told_to_stop_gives_its_run_back_with_a_checkpoint(rig: Rig) -> None:

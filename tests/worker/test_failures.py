@@ -1,9 +1,43 @@
 """What an exception in a run becomes for the person who submitted it."""
 
+import pytest
+
 from lth.errors import Diverged
 from service.store.blobs import StorageFailed
 from service.store.states import Reason
 from worker.failures import failure_of
+
+
+class InternalError(Exception):
+    """As TensorFlow's, of which the worker knows but the name of its module."""
+
+    __module__ = "tensorflow.python.framework.errors_impl"
+
+
+class ResourceExhaustedError(InternalError):
+    """Of the same module."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        ResourceExhaustedError("OOM when allocating tensor with shape[60,784]"),
+        InternalError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes"),
+        InternalError("CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+        InternalError("cuDNN launch failure: CUDNN_STATUS_ALLOC_FAILED"),
+        InternalError("CUDA runtime implicit initialization failed. Status: out of memory"),
+    ],
+)
+def test_a_device_without_memory_is_told_however_it_is_worded(error: Exception) -> None:
+    assert failure_of(error).reason is Reason.OUT_OF_MEMORY
+
+
+@pytest.mark.parametrize(
+    "error", [InternalError("CUDNN_STATUS_EXECUTION_FAILED"), ValueError("out of memory lane")]
+)
+def test_another_error_is_not_taken_for_it(error: Exception) -> None:
+    assert failure_of(error).reason is Reason.INTERNAL
 
 
 def test_a_training_that_diverged_is_told_once_what_may_help() -> None:

@@ -16,7 +16,7 @@ from service.store.audit import Actor
 from service.store.blobs import Blobs
 from service.store.database import Database
 from service.store.submitting import Submission
-from worker.observing import Order, RunObserver
+from worker.observing import Order, RunObserver, _pause
 
 
 @pytest.fixture
@@ -58,6 +58,10 @@ def test_quick_progress_is_told_once_but_an_evaluation_all_the_same(
 
     assert told(database, observer)["progress"] == 1
     assert told(database, observer)["evaluation"] == 1
+
+
+def test_progress_of_a_long_run_is_told_more_seldom() -> None:
+    assert [_pause(age) for age in (0, 60, 180, 900, 1800, 1e6)] == [0.5, 0.5, 0.5, 2.5, 5, 5]
 
 
 def test_end_of_a_level_is_always_told(database: Database, observer: RunObserver) -> None:

@@ -1,0 +1,162 @@
+"""What is made of NVML's answers, by a stand-in for its Python module."""
+# ruff: noqa: N802 (its functions have the names of the C library's)
+
+from types import SimpleNamespace
+
+import pynvml
+import pytest
+
+from worker import devices, nvml
+from worker.devices import DeviceSilent, Gpu, discover
+from worker.nvml import SystemNvml, open_nvml
+
+GIB = 1 << 30
+
+
+class Library:
+    """Speaks like ``pynvml``: GPUs by UUID, of which some are lost and some divided (MIG)."""
+
+    NVMLError = pynvml.NVMLError
+    NVMLError_NotFound = pynvml.NVMLError_NotFound
+
+    def __init__(self, *uuids: str, lost: str = "", divided: str = "") -> None:
+        self.uuids, self.lost, self.divided = uuids, lost, divided
+        self.processes: list[SimpleNamespace] = []
+
+    def nvmlDeviceGetCount(self) -> int:
+        return len(self.uuids)
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> str:
+        if self.uuids[index] == self.lost:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
+        return self.uuids[index]
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: bytes) -> str:
+        return uuid.decode()
+
+    def nvmlDeviceGetUUID(self, handle: str) -> str:
+        return handle
+
+    def nvmlDeviceGetName(self, handle: str) -> bytes:
+        return b"NVIDIA L4"
+
+    def nvmlDeviceGetMemoryInfo(self, handle: str) -> SimpleNamespace:
+        return SimpleNamespace(total=24 * GIB, used=20 * GIB)
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle: str) -> list[SimpleNamespace]:
+        return self.processes
+
+    def nvmlDeviceGetMigMode(self, handle: str) -> list[int]:
+        if not self.divided:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        return [int(handle == self.divided), 0]
+
+    def nvmlDeviceGetMaxMigDeviceCount(self, handle: str) -> int:
+        return 7
+
+    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: str, index: int) -> str:
+        if index > 1:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
+        return f"MIG-{index}"
+
+
+def found(library: Library) -> list[str]:
+    return [gpu.uuid for gpu in SystemNvml(library).gpus()]
+
+
+@pytest.mark.parametrize(
+    ("visible", "there"),
+    [
+        (None, ["GPU-aa", "GPU-ab", "GPU-b"]),
+        ("0,2", ["GPU-aa", "GPU-b"]),
+        ("2, 0", ["GPU-b", "GPU-aa"]),
+        ("GPU-b", ["GPU-b"]),
+        ("GPU-a", ["GPU-aa", "GPU-ab"]),
+        ("1,-1,0", ["GPU-ab"]),
+        ("-1", []),
+        ("", []),
+    ],
+)
+def test_an_operator_chooses_gpus_as_cuda_has_them_named(
+    visible: str | None, there: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert found(Library("GPU-aa", "GPU-ab", "GPU-b")) == there
+
+
+@pytest.mark.parametrize("visible", ["3", "GPU-c"])
+def test_a_gpu_that_is_named_and_not_there_does_not_make_a_worker_of_processors(
+    visible: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with pytest.raises(DeviceSilent, match=f"{visible} names no GPU.*GPU-a, GPU-b"):
+        found(Library("GPU-a", "GPU-b"))
+
+
+def test_a_lost_gpu_takes_no_other_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert found(Library("GPU-a", "GPU-b", "GPU-c", lost="GPU-b")) == ["GPU-a", "GPU-c"]
+
+
+@pytest.mark.parametrize(
+    ("visible", "there"),
+    [(None, ["GPU-a", "MIG-0", "MIG-1"]), ("MIG-1", ["MIG-1"]), ("1", ["MIG-0", "MIG-1"])],
+)
+def test_the_parts_of_a_divided_gpu_are_gpus(
+    visible: str | None, there: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert found(Library("GPU-a", "GPU-b", divided="GPU-b")) == there
+
+
+def test_a_child_of_which_the_driver_tells_no_share_does_not_take_itself_for_a_stranger() -> None:
+    library = Library("GPU-a")
+    library.processes = [SimpleNamespace(pid=7, usedGpuMemory=None)]
+    memory = SystemNvml(library).memory("GPU-a")
+    assert memory.foreign(7, holds=False) == 20 * GIB
+    assert memory.foreign(7, holds=True) == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "driver"),
+    [
+        (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, False),
+        (pynvml.NVML_ERROR_DRIVER_NOT_LOADED, False),
+        (pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, True),
+        (pynvml.NVML_ERROR_UNKNOWN, True),
+    ],
+)
+def test_a_driver_that_fails_is_told_from_none(
+    code: int, driver: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an upgrade of the driver without a restart of the machine."""
+
+    def fail() -> None:
+        raise pynvml.NVMLError(code)
+
+    monkeypatch.setattr(pynvml, "nvmlInit", fail)
+    if not driver:
+        assert open_nvml() is None
+        return
+    with pytest.raises(DeviceSilent, match="driver does not work"):
+        open_nvml()
+
+
+def test_children_are_told_what_gpus_there_were_when_their_parent_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv(devices.TOLD, "")
+    monkeypatch.delenv(devices.TOLD)
+    library = Library("GPU-a", "GPU-b")
+    monkeypatch.setattr(nvml, "open_nvml", lambda: SystemNvml(library))
+    there = discover()
+    devices.tell_children(there)
+    library.lost = "GPU-a"
+
+    assert discover() == there
+    assert devices.gpu_of(1, discover()) == Gpu("GPU-b", "NVIDIA L4", 24 * GIB)
