@@ -131,6 +131,14 @@ def test_images_of_others_are_pinned_to_a_version(variables: dict[str, str]) -> 
     assert all(re.search(r":\d", image) for image in images)
 
 
+def test_every_setting_may_stand_in_env_and_no_log_fills_the_disk(
+    variables: dict[str, str],
+) -> None:
+    for name, said in compose(variables)["services"].items():
+        assert said["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        assert "image" in said or said["env_file"][0]["path"] == ".env", name
+
+
 @pytest.mark.parametrize("name", ["migrate", "api", "beat", "worker"])
 def test_no_service_starts_with_the_secrets_of_the_example(name: str) -> None:
     service: Service = services(env_file(EXAMPLE))[name]
