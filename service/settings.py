@@ -69,7 +69,7 @@ class Settings(BaseSettings):
         default=False, description="whether webhooks may call addresses of private networks"
     )
     webhook_seconds: float = Field(
-        default=5, gt=0, description="how often is looked for webhooks that are due"
+        default=5, gt=0, description="how often webhooks that are due are looked for"
     )
     limits: Limits = Field(default=SERVER_LIMITS, description="bounds on what a spec may ask for")
 
@@ -127,7 +127,9 @@ class Settings(BaseSettings):
         default=600, ge=0, description="waiting this long weighs as much as one point of priority"
     )
     usage_half_life_seconds: float = Field(
-        default=3600, gt=0, description="how fast an owner's past use stops counting against them"
+        default=3600,
+        gt=0,
+        description="after so long an owner's past use counts half as much against them",
     )
 
     default_pool: str = Field(
