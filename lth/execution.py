@@ -60,10 +60,8 @@ def execute(spec: Spec, run: PlannedRun, inputs: Inputs, observer: Observer) -> 
     ticket, masks = None, None
     if isinstance(experiment, ControlExperiment):
         assert inputs.ticket_masks is not None, "a control needs the masks of its ticket"
-        ticket, masks = (
-            experiment_named(spec, experiment.control.of),
-            _by_level(inputs.ticket_masks),
-        )
+        ticket = experiment_named(spec, experiment.control.of)
+        masks = _by_level(inputs.ticket_masks)
     result = session.carry_out(
         experiment, observer, checkpoint=checkpoint, ticket=ticket, ticket_masks=masks
     )
