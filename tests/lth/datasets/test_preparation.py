@@ -11,7 +11,7 @@ from lth.errors import SpecError
 def made_up(samples=60, shape=(4, 4, 3), dtype=np.uint8):
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (samples, *shape)).astype(dtype)
-    # Channels of very different size, and one pixel of the first that never changes.
+    # Channels of very different size.
     x[..., 0] //= 16
     labels = np.arange(samples, dtype=np.int32) % 3
     return Arrays(x, labels, x, labels, scale=255.0)
@@ -51,12 +51,34 @@ def test_unit_divides_by_the_scale():
     assert x.dtype == np.float32
 
 
+def test_without_normalisation_samples_are_as_they_are_stored():
+    arrays = made_up()
+    x = normalise(arrays.x_train, *affine(arrays, "none", np.arange(60, dtype=np.int32)))
+    np.testing.assert_array_equal(x, arrays.x_train)
+
+
 def test_standard_gives_each_channel_mean_zero_and_deviation_one():
     arrays = made_up(samples=2_345)
     rows = split(arrays, 345, seed=0)
     x = normalise(arrays.x_train, *affine(arrays, "standard", rows.train))
     np.testing.assert_allclose(x[rows.train].mean((0, 1, 2), np.float64), 0, atol=1e-5)
     np.testing.assert_allclose(x[rows.train].std((0, 1, 2), dtype=np.float64), 1, rtol=1e-5)
+
+
+def test_standard_goes_by_each_feature_alone_and_by_all_samples():
+    constant, alternating, early, late = range(4)
+    x = np.zeros((5_000, 4), np.float32)
+    x[:, constant] = 123.456
+    x[::2, alternating] = 0.001
+    x[1:1_001, early] = x[-1_000:, late] = 0.5
+    labels = np.zeros(5_000, np.int32)
+    arrays = Arrays(x, labels, x, labels, scale=1.0)
+    factor, offset = affine(arrays, "standard", np.arange(5_000, dtype=np.int32))
+    assert factor[constant] == 1
+    found = normalise(x, factor, offset)
+    np.testing.assert_allclose(found[0, 1:], [1, -0.5, -0.5], rtol=1e-5)
+    np.testing.assert_allclose(found[1, early], 2, rtol=1e-5)
+    np.testing.assert_allclose(found[-1, late], 2, rtol=1e-5)
 
 
 def test_standard_never_looks_at_validation_samples():
