@@ -118,10 +118,11 @@ def test_from_every_checkpoint_an_experiment_ends_with_the_same_bytes():
     undisturbed = LotteryModel(noisy_network(), "digits", TRAINING)
     undisturbed.iterative_pruning(**asked, observer=recorder)
     assert len(recorder.checkpoints) > 10
-    for checkpoint in recorder.checkpoints[::2]:
-        resumed = LotteryModel(noisy_network(), "digits", TRAINING)
+    for place, checkpoint in list(enumerate(recorder.checkpoints, 1))[::2]:
+        resumed, rest = LotteryModel(noisy_network(), "digits", TRAINING), Recorder()
         resumed.restore(checkpoint)
-        resumed.iterative_pruning(**asked)
+        resumed.iterative_pruning(**asked, observer=rest)
+        assert len(rest.checkpoints) == len(recorder.checkpoints) - place
         for one, other in zip(undisturbed.trained_levels, resumed.trained_levels, strict=True):
             assert same(one.weights, other.weights)
             assert same(one.masks, other.masks)
@@ -212,9 +213,9 @@ def test_all_keras_layers_between_lottery_layers_are_pruned_around_reset_and_sco
         LotteryLinear(10),
     ]
     model = LotteryModel(keras.Sequential(layers), "digits", TRAINING)
-    _, ticket = model.one_shot(0.5)
+    dense, ticket = model.one_shot(0.5)
     assert [layer.density for layer in ticket.layers] == pytest.approx([0.75, 0.5, 0.75], abs=0.01)
-    assert ticket.untrained is not None
+    assert (dense.untrained, ticket.untrained is None) == (None, False)
 
 
 @pytest.mark.parametrize("pruned_weights", ["initial", "initial_if_grown"])
