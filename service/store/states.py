@@ -1,4 +1,4 @@
-"""The states of runs and jobs: one table of what may follow what, and pure functions on it."""
+"""The states of runs and jobs: what may follow what, and how a job's follows from its runs."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -54,11 +54,6 @@ TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
 """What may follow a state. A run that waits fails when its job's time is spent; a running one goes
 back to the queue when its worker is lost or drains; a failed or cancelled one only when a person
 retries its job."""
-
-
-def before(state: RunState) -> tuple[RunState, ...]:
-    """The states that may turn into `state`: what a guarded update asks for."""
-    return tuple(source for source, targets in TRANSITIONS.items() if state in targets)
 
 
 def job_state(counts: Mapping[RunState, int]) -> JobState:
