@@ -1,6 +1,7 @@
 """A webhook is called by one caller at a time, and no call changes what is known of another."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, update
@@ -21,6 +22,8 @@ def ended(submit: Submit, database: Database) -> list[str]:
             update(Job).where(Job.id.in_(job_ids[:2])).values(finished_at=func.clock_timestamp())
         )
         webhooks.reset(session, job_ids[0])
+        second = update(Webhook).where(Webhook.job_id == job_ids[1])
+        session.execute(second.values(next_at=func.now() - timedelta(minutes=1)))
     return job_ids
 
 
