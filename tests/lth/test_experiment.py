@@ -26,6 +26,8 @@ def test_one_shot_keeps_exactly_the_asked_share_at_half_the_rate_in_the_output_l
 def test_masks_are_nested_and_pruned_weights_exactly_zero_at_every_level():
     model = LotteryModel(noisy_network(), "digits", TRAINING)
     model.iterative_pruning(TWO_ROUNDS)
+    hidden = [level.result.layers[0].density for level in model.trained_levels]
+    assert hidden == [1, 0.5, 0.25]
     before, *_ = model.trained_levels
     for level in model.trained_levels[1:]:
         for place in model.conditions.places:
