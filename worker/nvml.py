@@ -29,9 +29,13 @@ def open_nvml() -> Nvml | None:
         import pynvml
     except ModuleNotFoundError:
         return None
+    no_driver = (
+        pynvml.nvmlExceptionClass(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND),
+        pynvml.nvmlExceptionClass(pynvml.NVML_ERROR_DRIVER_NOT_LOADED),
+    )
     try:
         pynvml.nvmlInit()
-    except (pynvml.NVMLError_LibraryNotFound, pynvml.NVMLError_DriverNotLoaded):
+    except no_driver:
         return None
     except pynvml.NVMLError as error:
         raise DeviceSilent(f"NVIDIA's driver does not work: {error}; try nvidia-smi") from error
