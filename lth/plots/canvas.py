@@ -14,7 +14,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 from matplotlib.transforms import Bbox
 
 from lth.artifacts import Format
@@ -93,9 +93,10 @@ def _lines(said: Sequence[str], width: float) -> list[str]:
 
 def _inches(text: str) -> float:
     """How wide a line of the subtitle is; 72 points are an inch."""
-    if not text:
-        return 0.0
-    return TextPath((0, 0), text, prop=FontProperties(size=_SAID)).get_extents().width / 72
+    width, _, _ = text_to_path.get_text_width_height_descent(
+        text, FontProperties(size=_SAID), ismath=False
+    )
+    return width / 72
 
 
 def render(figure: Figure, format: Format) -> bytes:  # noqa: A002 - matplotlib's own word
