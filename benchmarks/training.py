@@ -46,7 +46,7 @@ class Contest:
 CONTESTS = (
     Contest(
         "LeNet-300-100 on MNIST, batch 60, one dense training",
-        3,
+        9,
         {
             "engine": {},
             "engine-noise": {},
