@@ -118,7 +118,8 @@ def test_nobody_takes_all_connections_by_following(settings):
         path = f"/v1/jobs/{job}/events"
         ada = admin.post("/v1/keys", json={"owner": "ada", "role": "member"}).json()["key"]
         with connect_sse(admin, "GET", path) as source:
-            next(source.iter_sse())
+            stream = source.iter_sse()  # kept, for it closes the connection when it is forgotten
+            next(stream)
             with admin.stream("GET", path) as response:
                 assert response.status_code == 429
                 response.read()
