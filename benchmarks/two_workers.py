@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from benchmarks.watch import WATCH
 from lth.datasets import Arrays
 from lth.durations import Duration
-from lth.plan import PlannedRun, RunKind, plan
+from lth.plan import Assignment, RunKind, plan
 from lth.running import Inputs, Silent
 from lth.seeds import trial_seed
 from lth.spec import Spec
@@ -29,7 +29,7 @@ class TwoWorkers:
         self._spec, self._samples = spec, len(arrays.y_train) - spec.dataset.validation
         trunk, *others = plan(spec)
         self._trunks = [
-            PlannedRun(trunk.key, RunKind.TRUNK, trial, trial_seed(0, trial), None, (), "")
+            Assignment(trunk.key, RunKind.TRUNK, trial, trial_seed(0, trial), None, "")
             for trial in range(1, trials + 1)
         ]
         experiments = [run for run in others if run.kind is RunKind.EXPERIMENT]
@@ -81,7 +81,7 @@ def _warm(short: Spec) -> None:
     WATCH.on_engine()
 
 
-def _execute(run: PlannedRun, trunk: bytes | None = None) -> tuple[bytes | None, float]:
+def _execute(run: Assignment, trunk: bytes | None = None) -> tuple[bytes | None, float]:
     """Carry a run out; returns its trunk, and the seconds in compiled code."""
     from lth.execution import execute
 

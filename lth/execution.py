@@ -12,7 +12,7 @@ from lth.errors import CheckpointUnreadable
 from lth.files import experiment_files
 from lth.masks import Mask
 from lth.npz import decode
-from lth.plan import PlannedRun, RunKind, experiment_named, rewind_points
+from lth.plan import Assignment, RunKind, experiment_named, rewind_points
 from lth.running import Inputs, Observer, Outcome
 from lth.session import LotterySession
 from lth.spec import ControlExperiment, Spec, spec_hash
@@ -29,14 +29,14 @@ def trunk_key(trunk: str, digest: str, device: str) -> str:
     """The identity of a dense training with what only a worker knows.
 
     Args:
-        trunk: `PlannedRun.trunk`.
+        trunk: `Assignment.trunk`.
         digest: of the data set.
         device: `device_kind()`.
     """
     return hashlib.sha256(f"{trunk} {digest} {device} {FORMAT}".encode()).hexdigest()
 
 
-def execute(spec: Spec, run: PlannedRun, inputs: Inputs, observer: Observer) -> Outcome:
+def execute(spec: Spec, run: Assignment, inputs: Inputs, observer: Observer) -> Outcome:
     """Carry out the trunk or the experiment of one trial.
 
     Args:

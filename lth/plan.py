@@ -23,8 +23,8 @@ class RunKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedRun:
-    """One unit of work.
+class Assignment:
+    """One unit of work, as whoever carries it out has to know it.
 
     Attributes:
         key: its name within the job, and the prefix of its artifacts' names.
@@ -32,7 +32,6 @@ class PlannedRun:
         trial: from 1.
         seed: of the trial; every stream of random numbers is spawned from it.
         experiment: the name of the experiment; None for a trunk.
-        needs: keys of the runs that must have succeeded before.
         trunk: identity of the dense training that it starts with, or is.
     """
 
@@ -41,8 +40,18 @@ class PlannedRun:
     trial: int
     seed: int
     experiment: str | None
-    needs: tuple[str, ...]
     trunk: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun(Assignment):
+    """A unit of work in its place in the plan.
+
+    Attributes:
+        needs: keys of the runs that must have succeeded before.
+    """
+
+    needs: tuple[str, ...]
 
 
 def plan(spec: Spec) -> tuple[PlannedRun, ...]:
@@ -104,10 +113,10 @@ def _runs(spec: Spec) -> Iterator[PlannedRun]:
         trunk = trunk_identity(spec, seed)
         first = run_key(trial, RunKind.TRUNK)
         if several:
-            yield PlannedRun(first, RunKind.TRUNK, trial, seed, None, (), trunk)
+            yield PlannedRun(first, RunKind.TRUNK, trial, seed, None, trunk, ())
         for experiment in sorted(spec.expanded, key=lambda e: isinstance(e, ControlExperiment)):
             key = run_key(trial, experiment.name)
             needs = (first,) if several else ()
             if isinstance(experiment, ControlExperiment):
                 needs = (*needs, run_key(trial, experiment.control.of))
-            yield PlannedRun(key, RunKind.EXPERIMENT, trial, seed, experiment.name, needs, trunk)
+            yield PlannedRun(key, RunKind.EXPERIMENT, trial, seed, experiment.name, trunk, needs)

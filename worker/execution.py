@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from lth.plan import PlannedRun
+from lth.plan import Assignment
 from lth.running import Inputs, Observer, Outcome
 from lth.spec import Spec
 
@@ -11,7 +11,7 @@ class Execution(Protocol):
     """What a module must have to execute runs."""
 
     def execute(
-        self, spec: Spec, run: PlannedRun, inputs: Inputs, observer: Observer
+        self, spec: Spec, run: Assignment, inputs: Inputs, observer: Observer
     ) -> Outcome: ...
 
     def trunk_key(self, trunk: str, data_digest: str, device_kind: str) -> str: ...

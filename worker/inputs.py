@@ -7,7 +7,7 @@ from typing import cast
 
 from lth.artifacts import MASKS
 from lth.datasets import Arrays, DatasetContract, Uploaded
-from lth.plan import PlannedRun, experiment_named, run_key
+from lth.plan import Assignment, experiment_named, run_key
 from lth.running import Inputs
 from lth.spec import ControlExperiment, Spec, parse_spec
 from service.store import artifacts, trunks
@@ -49,7 +49,7 @@ def _read(dataset: Hashable, directory: Path | None, blobs: Blobs) -> Arrays:
     return cast(DatasetContract, dataset).load(directory)
 
 
-def trunk_key(child: Child, planned: PlannedRun, data: Arrays) -> str:
+def trunk_key(child: Child, planned: Assignment, data: Arrays) -> str:
     """The key under which this run's dense training is shared."""
     return child.execution.trunk_key(planned.trunk, data.digest, child.execution.device_kind())
 
@@ -70,7 +70,7 @@ def gather(child: Child, spec: Spec, claimed: Claimed, data: Arrays, trunk_key: 
     )
 
 
-def _followed(spec: Spec, planned: PlannedRun) -> str | None:
+def _followed(spec: Spec, planned: Assignment) -> str | None:
     """The key of the ticket whose masks this run follows, if it is a control."""
     if planned.experiment is None:
         return None

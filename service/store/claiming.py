@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
-from lth.plan import PlannedRun, RunKind
+from lth.plan import Assignment, RunKind
 from service.settings import Settings
 from service.store import budgets, owners
 from service.store.events import CHANNEL, EventKind
@@ -70,13 +70,7 @@ _NEXT = text(
     WHERE r.id = chosen.id
     RETURNING r.id, r.job_id, r.key, r.kind, r.trial, r.seed, r.experiment, r.trunk, r.owner,
         r.pool, r.attempt, r.checkpoint_digest, r.queued_at,
-        greatest(r.max_seconds - r.seconds, 0) AS seconds_left,
-        ARRAY(
-            SELECT needed.key
-            FROM run_needs n JOIN runs needed ON needed.id = n.needs_id
-            WHERE n.run_id = r.id
-            ORDER BY needed.position
-        ) AS needs
+        greatest(r.max_seconds - r.seconds, 0) AS seconds_left
     """
 )
 """A run whose trunk another job's run is training right now is passed over: it will find it done.
@@ -128,7 +122,7 @@ class Claimed:
     owner: str
     pool: str
     spec: dict[str, Any]
-    planned: PlannedRun
+    planned: Assignment
     checkpoint_digest: str | None
     max_seconds: float
     job_lasts: float | None
@@ -191,13 +185,12 @@ def _claimed(session: Session, run: Row[Any], worker_id: str) -> Claimed:
         owner=run.owner,
         pool=run.pool,
         spec=job.spec,
-        planned=PlannedRun(
+        planned=Assignment(
             key=run.key,
             kind=RunKind(run.kind),
             trial=run.trial,
             seed=run.seed,
             experiment=run.experiment,
-            needs=tuple(run.needs),
             trunk=run.trunk,
         ),
         checkpoint_digest=run.checkpoint_digest,

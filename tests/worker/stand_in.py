@@ -16,7 +16,7 @@ import numpy as np
 
 from lth.artifacts import MASKS, NPZ, Artifact
 from lth.errors import Diverged, SpecError
-from lth.plan import PlannedRun, RunKind
+from lth.plan import Assignment, RunKind
 from lth.results import (
     At,
     Environment,
@@ -51,7 +51,7 @@ def trunk_key(trunk: str, data_digest: str, device_kind: str) -> str:
     return trunk
 
 
-def execute(spec: Spec, run: PlannedRun, inputs: Inputs, observer: Observer) -> Outcome:
+def execute(spec: Spec, run: Assignment, inputs: Inputs, observer: Observer) -> Outcome:
     global _programs
     _programs += int(spec.labels.get("programs", 0))
     levels = int(spec.labels.get("levels", 2))
@@ -109,7 +109,7 @@ def _misbehave(spec: Spec) -> None:
             raise ValueError("noise: \0 \udc80 " + 1_000_000 * "x")
 
 
-def _result(run: PlannedRun, levels: int, reused: bool) -> RunResult:
+def _result(run: Assignment, levels: int, reused: bool) -> RunResult:
     scores = Scores(loss=1.0, accuracy=0.5)
     at = At(iteration=1, validation=scores, test=scores)
     return RunResult(

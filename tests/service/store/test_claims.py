@@ -1,10 +1,13 @@
 """What a claim gives to its worker, and writes down."""
 
+from dataclasses import fields
 from datetime import timedelta
 
 import psycopg
 from sqlalchemy import func, select, update
 
+from lth.plan import Assignment, plan
+from lth.spec import parse_spec
 from service.settings import Settings
 from service.store import claiming, events, finishing, jobs
 from service.store.database import Database
@@ -14,21 +17,20 @@ from service.store.tables import Run
 from tests.service.store.conftest import Claim, Submit, statements
 
 
-def test_needed_runs_come_with_their_keys_in_the_order_of_the_plan(
+def test_claim_gives_each_run_as_it_was_planned(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     follower = {"name": "c", "control": {"kind": "random_weights", "of": "a"}}
-    submit({"kind": "session", "experiments": [{"name": "a"}, follower]})
-    for _ in range(2):
+    document = {"kind": "session", "experiments": [{"name": "a"}, follower]}
+    submit(document)
+
+    for planned in plan(parse_spec(document)):
         claimed = claim()
         assert claimed is not None
+        for field in fields(Assignment):
+            assert getattr(claimed.planned, field.name) == getattr(planned, field.name)
         with database.transaction() as session:
             finishing.succeed(session, claimed.lease, Success(None, ()), settings)
-
-    control = claim()
-
-    assert control is not None
-    assert control.planned.needs == ("trial-1/trunk", "trial-1/a")
 
 
 def test_claim_is_three_statements_and_tells_of_itself(
