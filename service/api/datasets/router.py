@@ -42,6 +42,23 @@ _BODY: dict[str, Any] = {
         "content": dict.fromkeys(MEDIA_TYPES, _FILE),
     }
 }
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    201: {
+        "description": "The data set is stored",
+        "headers": {
+            "Location": {"schema": {"type": "string"}, "description": "where the data set is"}
+        },
+    },
+    **answers(
+        Forbidden,
+        BodyTooLarge,
+        UnsupportedMediaType,
+        InvalidDataset,
+        InvalidRequest,
+        TooManyRequests,
+        QuotaExceeded,
+    ),
+}
 
 
 class DatasetView(BaseModel):
@@ -75,15 +92,7 @@ DatasetId = Annotated[
     status_code=status.HTTP_201_CREATED,
     summary="Upload a data set",
     openapi_extra=_BODY,
-    responses=answers(
-        Forbidden,
-        BodyTooLarge,
-        UnsupportedMediaType,
-        InvalidDataset,
-        InvalidRequest,
-        TooManyRequests,
-        QuotaExceeded,
-    ),
+    responses=_ANSWERS,
 )
 def upload_dataset(
     principal: MemberDep,

@@ -62,6 +62,7 @@ def upload(api, content: bytes, **query):
 def dataset(api) -> dict:
     response = upload(api, npz(**good()))
     assert response.status_code == 201, response.text
+    assert api.get(response.headers["location"]).json() == response.json()
     return response.json()
 
 

@@ -65,6 +65,13 @@ def test_a_submission_is_answered_with_a_job_and_with_a_plan_only_when_nothing_i
     assert answer("200")["anyOf"] == [job, {"$ref": "#/components/schemas/Plan"}]
 
 
+def test_where_a_new_thing_is_found_is_described(document):
+    for path, status in (("/v1/jobs", "202"), ("/v1/datasets", "201")):
+        made = document["paths"][path]["post"]["responses"][status]
+        assert made["headers"]["Location"]["schema"] == {"type": "string"}
+        assert made["content"]["application/json"]["schema"]["$ref"], path
+
+
 def test_whoever_may_reach_a_quota_may_reach_the_rate_as_well(document):
     for name, operation in operations(document):
         for problem in operation["responses"].get("429", {}).get("content", {}).values():
