@@ -5,6 +5,9 @@ import logging
 import re
 from collections import defaultdict
 
+import keras
+import tensorflow as tf
+
 from lth.conditions import Conditions
 from lth.engine.device import device_kind, gpu_trouble
 from lth.engine.program import programs_made
@@ -33,7 +36,9 @@ def trunk_key(trunk: str, digest: str, device: str) -> str:
         digest: of the data set.
         device: `device_kind()`.
     """
-    return hashlib.sha256(f"{trunk} {digest} {device} {FORMAT}".encode()).hexdigest()
+    trained_by = f"tensorflow {tf.__version__}, keras {keras.__version__}"
+    known = f"{trunk} {digest} {device} {FORMAT} {trained_by}"
+    return hashlib.sha256(known.encode()).hexdigest()
 
 
 def execute(spec: Spec, run: Assignment, inputs: Inputs, observer: Observer) -> Outcome:

@@ -3,8 +3,10 @@
 import io
 import json
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lth.execution import execute, trunk_key
 from lth.npz import decode, encode
@@ -131,6 +133,13 @@ def test_a_run_goes_on_from_any_checkpoint_to_the_same_bytes(data, carried_out):
 def test_a_trunk_of_other_data_or_another_device_has_another_key():
     keys = {trunk_key("a", "d", "cpu"), trunk_key("a", "e", "cpu"), trunk_key("a", "d", "gpu")}
     assert len(keys) == 3
+
+
+@pytest.mark.parametrize("library", [tf, keras])
+def test_a_trunk_that_another_version_would_train_has_another_key(library, monkeypatch):
+    before = trunk_key("a", "d", "cpu")
+    monkeypatch.setattr(library, "__version__", "9.9.9")
+    assert trunk_key("a", "d", "cpu") != before
 
 
 def _of_another_version(checkpoint: bytes, **changed) -> bytes:
