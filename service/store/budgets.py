@@ -53,7 +53,7 @@ def end_waiting(session: Session, job_id: str) -> list[New]:
     """Fail the runs that wait if their job's time is spent; returns the events of it.
 
     One that is being claimed or cancelled at this moment is passed by: its claim finds no time
-    left.
+    left. Nor can it be waited for: the cancel may wait for the run that ends here.
     """
     budget = of_job(session, job_id)
     if budget is None or budget.left > 0:
@@ -61,7 +61,6 @@ def end_waiting(session: Session, job_id: str) -> list[New]:
     waiting = (
         select(Run.id)
         .where(Run.job_id == job_id, Run.state.in_((RunState.BLOCKED, RunState.QUEUED)))
-        .order_by(Run.position)
         .with_for_update(key_share=True, skip_locked=True)
     )
     ended = session.execute(

@@ -1,9 +1,14 @@
-"""The runs that wait for another one of their job: released when it succeeds, or cancelled."""
+"""The runs that wait for another one of their job: released when it succeeds, or cancelled.
+
+The rows that are changed here are waited for by nobody who has what is needed here: ends of an
+owner's runs take turns at the owner's row, and a cancel locks runs in the order of the plan, so it
+waits at the run that ends, before it comes to those that need it.
+"""
 
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy import Select, case, func, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from service.store.states import Reason, RunState
@@ -12,13 +17,11 @@ from service.store.tables import Run, RunNeed
 
 def release(session: Session, run_id: uuid.UUID) -> Sequence[Run]:
     """Note that a run has succeeded; returns the runs that may start now."""
-    waiting = _lock(session, select(RunNeed.run_id).where(RunNeed.needs_id == run_id))
-    if not waiting:
-        return ()
+    waiting = select(RunNeed.run_id).where(RunNeed.needs_id == run_id)
     last = Run.waiting_for == 1
     updated = session.scalars(
         update(Run)
-        .where(Run.id.in_(waiting))
+        .where(Run.id.in_(waiting), Run.state == RunState.BLOCKED)
         .values(
             waiting_for=Run.waiting_for - 1,
             state=case((last, RunState.QUEUED.value), else_=RunState.BLOCKED.value),
@@ -34,12 +37,10 @@ def cancel(session: Session, run_id: uuid.UUID, why: str) -> Sequence[str]:
     """Cancel all that needs a run, directly or not, and has not started; returns their keys."""
     needed = select(RunNeed.run_id).where(RunNeed.needs_id == run_id).cte(recursive=True)
     beyond = select(RunNeed.run_id).join(needed, RunNeed.needs_id == needed.c.run_id)
-    waiting = _lock(session, select(needed.union(beyond).c.run_id))
-    if not waiting:
-        return ()
+    waiting = select(needed.union(beyond).c.run_id)
     return session.scalars(
         update(Run)
-        .where(Run.id.in_(waiting))
+        .where(Run.id.in_(waiting), Run.state == RunState.BLOCKED)
         .values(
             state=RunState.CANCELLED,
             finished_at=func.clock_timestamp(),
@@ -48,14 +49,4 @@ def cancel(session: Session, run_id: uuid.UUID, why: str) -> Sequence[str]:
         )
         .returning(Run.key)
         .execution_options(synchronize_session=False)
-    ).all()
-
-
-def _lock(session: Session, ids: Select[uuid.UUID]) -> Sequence[uuid.UUID]:
-    """Lock the blocked runs among `ids`, in the order of the plan: nobody waits in a circle."""
-    return session.scalars(
-        select(Run.id)
-        .where(Run.id.in_(ids), Run.state == RunState.BLOCKED)
-        .order_by(Run.position)
-        .with_for_update(key_share=True)
     ).all()

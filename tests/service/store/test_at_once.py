@@ -60,11 +60,11 @@ def meet(
         with database.transaction() as session:
             first(session)
             meeting = threads.submit(run)
-            _until_it_waits(database)
+            until_it_waits(database)
         return meeting.result()
 
 
-def _until_it_waits(database: Database) -> None:
+def until_it_waits(database: Database) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until:
         with database.transaction() as session:

@@ -1,12 +1,13 @@
 """A job's time is shared by its runs and attempts; what waits when it is spent has timed out."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, update
 
 from service.settings import Settings
-from service.store import budgets, commands, finishing, jobs, runs
+from service.store import budgets, claiming, commands, finishing, jobs, leases, runs
 from service.store.claiming import Claimed
 from service.store.database import Database
 from service.store.finishing import Success
@@ -14,8 +15,18 @@ from service.store.standing import standing
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Event, Job, Run
 from tests.service.store.conftest import Claim, Submit
+from tests.service.store.test_at_once import meet, until_it_waits
 
 TRIALS = {"kind": "robust", "trials": 3, "experiments": [{"name": "a"}]}
+CONTROLLED = {
+    "kind": "session",
+    "experiments": [
+        {"name": "a"},
+        {"name": "b"},
+        {"name": "c", "control": {"kind": "random_weights", "of": "a"}},
+    ],
+}
+DONE = Success(None, ())
 
 
 def claimed(claim: Claim) -> Claimed:
@@ -77,7 +88,7 @@ def test_what_waits_fails_when_the_time_is_spent_and_what_is_done_stays(
     started_earlier(database, first, 101)
     with database.transaction() as session:
         if how == "succeeds":
-            finishing.succeed(session, first.lease, Success(None, ()), settings)
+            finishing.succeed(session, first.lease, DONE, settings)
         else:
             finishing.give_back(session, first.lease, settings, "its worker drains")
     assert claim() is None
@@ -102,7 +113,7 @@ def test_a_retry_has_the_time_anew_and_keeps_what_was_done(
     first = claimed(claim)
     started_earlier(database, first, 101)
     with database.transaction() as session:
-        finishing.succeed(session, first.lease, Success(None, ()), settings)
+        finishing.succeed(session, first.lease, DONE, settings)
     with database.transaction() as session:
         commands.retry(session, jobs.get(session, job_id))
     assert claimed(claim).job_lasts == pytest.approx(100, abs=1)
@@ -110,3 +121,63 @@ def test_a_retry_has_the_time_anew_and_keeps_what_was_done(
         assert session.scalars(select(Job.failure)).one() is None
         (done,) = (r for r in runs.of_job(session, job_id) if r.state is RunState.SUCCEEDED)
         assert done.seconds > 100
+
+
+def states(database: Database, job_id: str) -> list[str]:
+    """Those of a job's runs, in the order of its plan."""
+    with database.transaction() as session:
+        return [str(run.state) for run in runs.of_job(session, job_id)]
+
+
+def test_a_run_that_is_claimed_the_moment_the_time_is_spent_is_its_workers(
+    submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    job_id = submit(TRIALS, max_seconds=100)
+    first = claimed(claim)
+    started_earlier(database, first, 101)
+    meet(
+        database,
+        lambda session: claiming.claim(session, "host/1/2", ["cpu"], settings),
+        lambda session: finishing.succeed(session, first.lease, DONE, settings),
+    )
+    assert states(database, job_id) == ["succeeded", "running", *["failed"] * 4]
+
+
+def test_the_end_of_the_time_and_a_cancel_do_not_wait_for_each_other_in_a_circle(
+    submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    """The cancel has the first run, and waits for the second, which ends."""
+    job_id = submit(TRIALS, max_seconds=100)
+    first, second = claimed(claim), claimed(claim)
+    with database.transaction() as session:
+        finishing.give_back(session, first.lease, settings, "its worker drains")
+    started_earlier(database, second, 101)
+
+    def cancel() -> None:
+        with database.transaction() as session:
+            commands.cancel(session, jobs.get(session, job_id))
+
+    with ThreadPoolExecutor(1) as threads:
+        with database.transaction() as session:
+            leases.renew(session, second.lease, settings.lease)
+            cancelling = threads.submit(cancel)
+            until_it_waits(database)
+            finishing.succeed(session, second.lease, DONE, settings)
+        cancelling.result()
+    assert states(database, job_id) == ["cancelled", "succeeded", *["failed"] * 4]
+
+
+def test_what_has_failed_because_the_time_is_spent_is_not_released(
+    submit: Submit, claim: Claim, database: Database, settings: Settings
+) -> None:
+    job_id = submit(CONTROLLED, max_seconds=100)
+    with database.transaction() as session:
+        finishing.succeed(session, claimed(claim).lease, DONE, settings)
+    needed, other = claimed(claim), claimed(claim)
+    started_earlier(database, other, 101)
+    meet(
+        database,
+        lambda session: finishing.succeed(session, other.lease, DONE, settings),
+        lambda session: finishing.succeed(session, needed.lease, DONE, settings),
+    )
+    assert states(database, job_id) == [*["succeeded"] * 3, "failed"]
