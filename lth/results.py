@@ -185,6 +185,10 @@ class Summary(_Record):
         default=None, description="of a job; none where nothing was planned, as in a notebook"
     )
 
+    remarks: tuple[str, ...] = Field(
+        default=(), description="what to know before believing in it, each of one sentence"
+    )
+
     def __str__(self) -> str:
         """A table of accuracy and early stop at every level."""
         return summary_table(self)

@@ -5,7 +5,7 @@ differ in what was done are refused.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from math import sqrt
 from operator import attrgetter
@@ -14,6 +14,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 from lth.errors import SpecError
+from lth.records import Measures, measures
+from lth.remarks import remarks
 from lth.results import (
     Comparison,
     Coverage,
@@ -30,29 +32,21 @@ from lth.spec import ControlExperiment, Spec
 DENSE = "dense"
 """What a comparison with level 0 of the same trial is called."""
 
-_COMPARED: Mapping[str, Callable[[LevelResult], float]] = {
-    "early_stop_iteration": lambda level: level.early_stop.iteration,
-    "early_stop_test_accuracy": lambda level: level.early_stop.test.accuracy,
-    "final_test_accuracy": lambda level: level.final.test.accuracy,
-}
+_COMPARED = ("early_stop_iteration", "early_stop_test_accuracy", "final_test_accuracy")
 
-METRICS: Mapping[str, Callable[[LevelResult], float | None]] = {
-    **_COMPARED,
-    "early_stop_test_loss": lambda level: level.early_stop.test.loss,
-    "early_stop_test_top5": lambda level: level.early_stop.test.top5,
-    "early_stop_validation_loss": lambda level: level.early_stop.validation.loss,
-    "final_test_loss": lambda level: level.final.test.loss,
-    "final_test_top5": lambda level: level.final.test.top5,
-    "final_validation_loss": lambda level: level.final.validation.loss,
-    "untrained_accuracy": lambda level: level.untrained and level.untrained.masked.accuracy,
-    "untrained_signed_constant_accuracy": lambda level: (
-        level.untrained and level.untrained.signed_constant.accuracy
-    ),
-    "untrained_rescaled_accuracy": lambda level: (
-        level.untrained and level.untrained.rescaled.accuracy
-    ),
-}
-"""Every metric of a level; None where the level has no such value."""
+METRICS = (
+    *_COMPARED,
+    "early_stop_test_loss",
+    "early_stop_test_top5",
+    "early_stop_validation_loss",
+    "final_test_loss",
+    "final_test_top5",
+    "final_validation_loss",
+    "untrained_accuracy",
+    "untrained_signed_constant_accuracy",
+    "untrained_rescaled_accuracy",
+)
+"""What a summary is of, by the names of `lth.records.measures`."""
 
 
 def summarise(results: Sequence[RunResult], controls: Mapping[str, str] | None = None) -> Summary:
@@ -85,6 +79,7 @@ def summarise(results: Sequence[RunResult], controls: Mapping[str, str] | None =
     return Summary(
         experiments=tuple(_experiment(groups[name]) for name in names),
         comparisons=tuple(comparisons),
+        remarks=remarks(results),
     )
 
 
@@ -157,7 +152,8 @@ def _experiment(results: Sequence[RunResult]) -> ExperimentSummary:
 
 
 def _level(levels: Sequence[LevelResult]) -> LevelSummary:
-    found = {name: [metric(level) for level in levels] for name, metric in METRICS.items()}
+    measured = [measures(level) for level in levels]
+    found = {name: [each[name] for each in measured] for name in METRICS}
     return LevelSummary(
         level=levels[0].level,
         density=levels[0].density,
@@ -200,17 +196,24 @@ def _compared(
     ours: Mapping[int, LevelResult],
     theirs: Mapping[int, LevelResult],
 ) -> Comparison:
+    pairs = {trial: (measures(ours[trial]), measures(theirs[trial])) for trial in ours}
     return Comparison(
         experiment=experiment,
         against=against,
         level=next(iter(ours.values())).level,
         metrics={
-            name: _difference(
-                {trial: metric(ours[trial]) - metric(theirs[trial]) for trial in ours}
-            )
-            for name, metric in _COMPARED.items()
+            name: _difference({trial: _minus(*pair, name) for trial, pair in pairs.items()})
+            for name in _COMPARED
         },
     )
+
+
+def _minus(ours: Measures, theirs: Measures, name: str) -> float:
+    """The difference in what every level was measured by."""
+    one, other = ours[name], theirs[name]
+    assert one is not None
+    assert other is not None
+    return one - other
 
 
 def _difference(by_trial: dict[int, float]) -> Difference:

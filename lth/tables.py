@@ -24,7 +24,7 @@ def summary_table(summary: "Summary") -> str:
         for level in experiment.levels
     ]
     head, *body = aligned([_SUMMARY, *rows])
-    return "\n".join([head, "-" * len(head), *body, _EXPLAINED])
+    return "\n".join([head, "-" * len(head), *body, _EXPLAINED, *summary.remarks])
 
 
 def _cells(level: "LevelSummary") -> tuple[str, ...]:

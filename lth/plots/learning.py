@@ -39,6 +39,7 @@ from lth.plots.style import (
     percent,
     wrapped,
 )
+from lth.remarks import remarks
 from lth.results import LevelResult, RunResult
 
 _LEGEND_OF = 12
@@ -70,7 +71,8 @@ def learning_curves(result: RunResult, title: str = "") -> Figure:
     if not result.levels:
         raise SpecError("there is nothing to plot: no level is finished; call train() first")
     trial = f"'{result.experiment}', trial {result.trial}"
-    plot = new_plot("Learning curves", (title, trial, said_of_starts([result])), PANEL_HEIGHT)
+    parts = (title, trial, said_of_starts([result]), *remarks([result]))
+    plot = new_plot("Learning curves", parts, PANEL_HEIGHT)
     accuracy, loss = _panels(plot)
     densities = [level.density for level in result.levels]
     few = len(result.levels) <= _LEGEND_OF

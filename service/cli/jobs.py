@@ -9,6 +9,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.text import Text
 
+from lth.remarks import remarks
 from lth.results import Summary
 from service.cli.connection import JobId, Json, open_client
 from service.cli.documents import read_document
@@ -191,6 +192,8 @@ def _put_results(client: Client, job_id: str, results: Results) -> None:
         put(str(Summary.model_validate(client.summary(job_id)["summary"])))
     else:
         put_table(level_table(results))
+        for remark in remarks([one.result for one in results.results]):
+            put(remark)
 
 
 def _labels(pairs: Sequence[str]) -> dict[str, str]:

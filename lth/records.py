@@ -1,0 +1,72 @@
+"""Results as a table of plain data: one row a trial, experiment and level, for other programs."""
+
+import csv
+from collections.abc import Iterable, Mapping
+from io import StringIO
+from typing import Any
+
+from lth.results import LevelResult, RunResult, Scores
+
+Record = dict[str, Any]
+"""A row by its columns: the same columns in every row, None where a level has no such value."""
+
+Measures = Mapping[str, float | None]
+"""What a level was measured by, by name; None for what it has not."""
+
+
+def records(results: Iterable[RunResult]) -> list[Record]:
+    """One row for each level of each experiment of each trial, trial by trial.
+
+    Args:
+        results: one for each experiment and trial.
+
+    Example:
+        >>> pandas.DataFrame(records(results)).pivot(...)
+    """
+    return [
+        {
+            "trial": result.trial,
+            "seed": result.seed,
+            "experiment": result.experiment,
+            "level": level.level,
+            "density": level.density,
+            "sparsity": level.sparsity,
+            "kept": sum(layer.kept for layer in level.layers),
+            "start": level.start,
+            **measures(level),
+            "seconds": level.seconds,
+            "samples_per_second": level.samples_per_second,
+        }
+        for result in sorted(results, key=lambda result: result.trial)
+        for level in result.levels
+    ]
+
+
+def measures(level: LevelResult) -> Measures:
+    """Every number that a level was measured by: at its early stop, at its end, and untrained."""
+    untrained = level.untrained
+    return {
+        "early_stop_iteration": level.early_stop.iteration,
+        **_scores("early_stop_validation", level.early_stop.validation),
+        **_scores("early_stop_test", level.early_stop.test),
+        "final_iteration": level.final.iteration,
+        **_scores("final_validation", level.final.validation),
+        **_scores("final_test", level.final.test),
+        **_scores("untrained", untrained and untrained.masked),
+        **_scores("untrained_signed_constant", untrained and untrained.signed_constant),
+        **_scores("untrained_rescaled", untrained and untrained.rescaled),
+    }
+
+
+def as_csv(rows: Iterable[Record]) -> bytes:
+    """Rows as the bytes of a file: UTF-8, a head of columns, nothing for None, floats in full."""
+    rows = list(rows)
+    text = StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _scores(point: str, scores: Scores | None) -> Measures:
+    return {f"{point}_{name}": scores and getattr(scores, name) for name in Scores.model_fields}

@@ -1,0 +1,64 @@
+"""What a researcher is told of results that should not be believed as they are."""
+
+import pytest
+
+from lth.plots import accuracy_by_density, learning_curves
+from lth.remarks import remarks
+from lth.results import RunResult
+from lth.statistics import summarise
+from tests.lth.plots.made_up import run
+
+SHORT = "is at the last evaluation of every level: the training is too short for the early stop"
+
+
+def stopping(result: RunResult, *at_the_end: bool) -> RunResult:
+    """The run with its early stops at the last evaluations of these levels, or before them."""
+    levels = []
+    for level, last in zip(result.levels, at_the_end, strict=True):
+        iteration = level.history.iterations[-1 if last else -2]
+        stop = level.early_stop.model_copy(update={"iteration": iteration})
+        levels.append(level.model_copy(update={"early_stop": stop}))
+    return result.model_copy(update={"levels": tuple(levels)})
+
+
+def test_a_training_whose_every_level_ends_at_its_best_is_too_short() -> None:
+    (remark,) = remarks([stopping(run(), True, True)])
+    assert remark.startswith(f"the least validation loss of 'ticket' {SHORT}")
+
+
+@pytest.mark.parametrize("ends", [(True, False), (False, True), (False, False)])
+def test_one_level_that_rises_again_is_long_enough(ends: tuple[bool, bool]) -> None:
+    assert remarks([stopping(run(), *ends)]) == ()
+
+
+def test_one_trial_that_rises_again_is_long_enough() -> None:
+    results = [stopping(run(trial=1), True, True), stopping(run(trial=2), True, False)]
+    assert remarks(results) == ()
+
+
+def test_the_experiments_that_are_meant_are_named_but_not_endlessly() -> None:
+    names = ["a", "b", "c", "d", "e"]
+    ended = [stopping(run(experiment=name), True, True) for name in names]
+    risen = stopping(run(experiment="z"), True, False)
+
+    def of(results: list[RunResult]) -> str:
+        return remarks(results)[0].partition(" loss of ")[2].partition(" is at ")[0]
+
+    assert of([risen, *ended[:1]]) == "'a'"
+    assert of([risen, *ended[:2]]) == "'a' and 'b'"
+    assert of([risen, *ended]) == "'a', 'b', 'c' and 2 more"
+    assert of(ended) == "every experiment"
+
+
+def test_nothing_is_said_of_nothing() -> None:
+    assert remarks([]) == ()
+
+
+def test_summaries_and_the_pictures_that_show_early_stops_say_it() -> None:
+    result = stopping(run(), True, True)
+    summary = summarise([result])
+    assert summary.remarks == remarks([result])
+    assert str(summary).splitlines()[-1] == summary.remarks[0]
+    for plot in (accuracy_by_density([result]), learning_curves(result)):
+        assert SHORT in plot.texts[1].get_text().replace("\n", " ")
+    assert SHORT not in str(summarise([stopping(run(), True, False)]))
