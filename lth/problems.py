@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from lth.corrections import correction
 from lth.errors import SpecError
+from lth.family import Member
 
 _TOLD = 5
 """Wrong things that one message names at the most."""
@@ -99,7 +100,19 @@ def _told(wrong: WrongField, what: str) -> str:
         more.append(f"found a {type(value).__name__}")
     if wrong.right and not isinstance(value, Mapping):
         more.append(f"right would be: {wrong.right}")
+    if _of_ones_own(wrong):
+        more.append("CONTRIBUTING.md says how to add one of your own")
     return f"{where}: {wrong.message}" + (f" ({'; '.join(more)})" if more else "")
+
+
+def _of_ones_own(wrong: WrongField) -> bool:
+    """Whether somebody seems to give a member of a family that the family does not know."""
+    right, data = wrong.right or "", str | int | float | Mapping | list | tuple | None
+    if wrong.message.endswith("is not known"):
+        return right.startswith("one of")
+    return isinstance(wrong.value, Member) or (
+        "'kind'" in right and not isinstance(wrong.value, data)
+    )
 
 
 def _wrong_fields(

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from lth.errors import CheckpointUnreadable, SpecError
+from lth.errors import SpecError
 from lth.files import save_comparison
 from lth.plots import accuracy_by_density, compare_learning
 from lth.problems import whole
@@ -92,15 +92,13 @@ class LotteryRobust:
             CheckpointUnreadable: when it is none, or another version of the library wrote it.
             SpecError: when it is of another network, seed, training or data, or of more trials.
         """
-        states, _ = unbundle(content)
+        states, _ = unbundle(content, "LotteryRobust")
         if len(states) > len(self._sessions):
             raise SpecError(
                 f"this state is of {len(states)} trials, but there are {len(self._sessions)}; "
                 f"give trials={len(states)}, or more"
             )
         for session in self._sessions[: len(states)]:
-            if _named(session) not in states:
-                raise CheckpointUnreadable("these bytes are no trials'; give what state() returned")
             session.restore(states[_named(session)])
 
     def get_summary(self) -> Summary:

@@ -50,13 +50,10 @@ class SessionState:
         Raises:
             CheckpointUnreadable: when it is none.
         """
-        parts, header = unbundle(content)
-        try:
-            experiments: tuple[Experiment, ...]
-            experiments = valid(tuple[Experiment, ...], header["asked"], "experiments")
-            reused, points = frozenset(header["reused"]), frozenset(header["rewind_points"])
-        except (KeyError, TypeError) as error:
-            raise _unreadable(content) from error
+        parts, header = unbundle(content, "LotterySession")
+        experiments: tuple[Experiment, ...]
+        experiments = valid(tuple[Experiment, ...], header["asked"], "experiments")
+        reused, points = frozenset(header["reused"]), frozenset(header["rewind_points"])
         asked = {experiment.name: experiment for experiment in experiments}
         models = {name.removeprefix("models/"): it for name, it in parts.items() if name != "trunk"}
         return cls(parts.get("trunk"), models, asked, reused, points)
@@ -67,17 +64,40 @@ def bundle(parts: Mapping[str, bytes], header: Any) -> bytes:
     return encode({name: np.frombuffer(part, np.uint8) for name, part in parts.items()}, header)
 
 
-def unbundle(content: bytes) -> tuple[dict[str, bytes], Any]:
+def unbundle(content: bytes, owner: str) -> tuple[dict[str, bytes], Any]:
     """The states and the header of `bundle`'s bytes.
 
+    Args:
+        content: the bytes.
+        owner: the class whose `state` should have returned them.
+
     Raises:
-        CheckpointUnreadable: when they are none.
+        CheckpointUnreadable: when they are none, or another class's.
     """
     try:
         arrays, header = decode(content)
     except (ValueError, EOFError, BadZipFile) as error:
         raise _unreadable(content) from error
+    found = _owner(arrays, header)
+    if found is None:
+        raise _unreadable(content)
+    if found != owner:
+        raise CheckpointUnreadable(
+            f"this is the state of a {found}, not of a {owner}; give it to {found}.restore"
+        )
     return {name: array.tobytes() for name, array in arrays.items()}, header
+
+
+def _owner(parts: Mapping[str, Any], header: Any) -> str | None:
+    """The class whose `state` has these parts and this header."""
+    match header:
+        case {"asked": _, "reused": _, "rewind_points": _}:
+            return "LotterySession"
+        case {"format": _, "engine": _}:
+            return "LotteryModel"
+        case None if parts and all(name.startswith("trial-") for name in parts):
+            return "LotteryRobust"
+    return None
 
 
 def _unreadable(content: bytes) -> CheckpointUnreadable:

@@ -1,9 +1,15 @@
 """A wrong spec names every wrong field, where it is and what would be right."""
 
+from typing import Literal
+
 import pytest
 from pydantic import ValidationError
 
-from lth.problems import WrongField, wrong_fields
+from lth.criteria import Criterion, LargeFinal
+from lth.errors import SpecError
+from lth.family import Member
+from lth.problems import WrongField, valid, wrong_fields
+from lth.reinit import Reinit
 from lth.spec import SPEC, parse_spec
 
 SCHEMA = SPEC.json_schema()
@@ -87,3 +93,39 @@ def test_a_bare_kind_is_shown_as_it_was_sent():
     wrong = found({"kind": "model", "reinit": "rewnd"})["/reinit"]
     assert wrong.value == "rewnd"
     assert wrong.message == "'rewnd' is not known"
+
+
+class Stillness(Member):
+    kind: Literal["stillness"] = "stillness"
+
+
+class OfATakenName(Member):
+    kind: Literal["large_final", "rewind"] = "large_final"
+
+
+@pytest.mark.parametrize("family", [Criterion, Reinit])
+@pytest.mark.parametrize(
+    "own",
+    [
+        Stillness(),
+        Stillness,
+        "stillness",
+        {"kind": "stillness"},
+        OfATakenName(),
+        OfATakenName(kind="rewind"),
+        object(),
+        lambda weights: weights,
+    ],
+)
+def test_who_brings_a_member_of_their_own_is_told_how_one_is_added(family, own):
+    """It was told what is known, and not what to do."""
+    with pytest.raises(SpecError, match=r"; CONTRIBUTING.md says how to add one of your own\)$"):
+        valid(family, own, "own")
+
+
+@pytest.mark.parametrize("wrong", ["large_fnal", 3, {}, [], {"kind": "large_final", "x": 1}])
+def test_who_errs_is_not_told_how_a_member_is_added(wrong):
+    with pytest.raises(SpecError) as told:
+        valid(Criterion, wrong, "criterion")
+    assert "CONTRIBUTING.md" not in str(told.value)
+    assert valid(Criterion, "lf", "criterion") == LargeFinal(kind="large_final")

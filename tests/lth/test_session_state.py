@@ -1,10 +1,14 @@
 """A study that is saved on one day and goes on on another."""
 
 from collections.abc import Callable
+from itertools import permutations
 
+import numpy as np
 import pytest
 
 from lth.errors import CheckpointUnreadable, SpecError
+from lth.model import LotteryModel
+from lth.npz import encode
 from lth.robust import LotteryRobust
 from lth.running import Silent
 from lth.session import LotterySession
@@ -80,10 +84,23 @@ def test_trials_are_saved_together_and_more_of_them_may_be_added():
         before.restore(after.state())
 
 
-@pytest.mark.parametrize("content", [b"", b"no state"])
+@pytest.mark.parametrize("content", [b"", b"no state", encode({}), encode({"a": np.zeros(1)})])
 def test_what_is_no_state_is_refused(content: bytes):
     for study in (_session(), LotteryRobust(network(), "digits", TRAINING, trials=2)):
         with pytest.raises(CheckpointUnreadable, match="bytes are no session's"):
             study.restore(content)
-    with pytest.raises(CheckpointUnreadable, match="bytes are no session's"):
-        _session().restore(LotteryRobust(network(), "digits", TRAINING, trials=2).state())
+
+
+def test_a_state_of_another_class_is_told_whose_it_is():
+    """A session's was taken for that of too many trials."""
+    studies = (
+        LotteryModel(network(), "digits", TRAINING),
+        _session(),
+        LotteryRobust(network(), "digits", TRAINING, trials=2),
+    )
+    for study, given in permutations(studies, 2):
+        if study is not studies[0]:
+            theirs, ours = type(given).__name__, type(study).__name__
+            complaint = f"the state of a {theirs}, not of a {ours}; give it to {theirs}.restore"
+            with pytest.raises(CheckpointUnreadable, match=complaint):
+                study.restore(given.state())
