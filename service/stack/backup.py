@@ -1,14 +1,15 @@
 """Everything a service holds, in one file: its database, and the blobs that it refers to.
 
-Rows come after blobs, here as everywhere: the database is dumped first and the blobs are read
-after it, so that every row of the dump has its blob; a restore puts the blobs back first.
+The dump and the list of blobs are of one moment, a snapshot of Postgres. Whatever was referred to
+then has its bytes until the last of them is read, because no blob is removed meanwhile. Rows come
+after blobs, here as everywhere: a restore puts the blobs back first.
 """
 
 import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,14 @@ from tempfile import SpooledTemporaryFile, TemporaryDirectory
 from typing import IO
 
 from sqlalchemy import func, inspect, make_url, select
+from sqlalchemy.orm import Session
 
 from service.settings import Settings
 from service.stack.errors import PartsMissing, StackError
 from service.stack.postgres import binary
 from service.stack.surroundings import using_database
-from service.store.blobs import Blob, Blobs
+from service.store import collecting
+from service.store.blobs import Blob, BlobDamaged, BlobMissing, Blobs, StorageFailed
 from service.store.database import Database, make_engine
 from service.store.migrate import migrate
 from service.store.tables import Job, StoredBlob
@@ -46,7 +49,8 @@ def backup(settings: Settings, file: Path) -> Saved:
     Only the user may read it: it holds what all owners have.
 
     Raises:
-        StackError: when the file cannot be written, or the database does not answer.
+        StackError: when the file cannot be written, the database does not answer, or a blob is
+            not there or damaged.
     """
     part = file.with_name(f"{file.name}.part")
     try:
@@ -55,10 +59,16 @@ def backup(settings: Settings, file: Path) -> Saved:
     except OSError as error:
         raise StackError(f"{file} cannot be written: {error.strerror}") from None
     try:
-        with TemporaryDirectory() as folder, tarfile.open(part, "w") as archive:
+        with (
+            tarfile.open(part, "w") as archive,
+            TemporaryDirectory() as folder,
+            _no_blob_removed(settings) as database,
+        ):
             dump = Path(folder) / _DUMP
-            _postgres("pg_dump", settings, "--format=custom", f"--file={dump}")
-            saved = _add_blobs(archive, settings)
+            saved, digests = _dumped(settings, database, dump)
+            blobs = Blobs(settings.object_store_url, settings.object_store_options)
+            for digest in digests:
+                _add(archive, blobs, digest)
             archive.add(dump, _DUMP)
         part.replace(file)
     finally:
@@ -97,24 +107,47 @@ def restore(settings: Settings, file: Path) -> Saved:
     if not restored:
         raise StackError(f"{file} is no whole backup: it has no {_DUMP}")
     migrate(settings.database_url)
-    with closing(Database(settings.database_url, pool_size=1)) as database:
-        return _saved(database)
+    with (
+        closing(Database(settings.database_url, pool_size=1)) as database,
+        database.transaction() as session,
+    ):
+        return _saved(session, collecting.used(session))
 
 
-def _add_blobs(archive: tarfile.TarFile, settings: Settings) -> Saved:
-    blobs = Blobs(settings.object_store_url, settings.object_store_options)
-    with closing(Database(settings.database_url, pool_size=1)) as database:
-        with database.transaction() as session:
-            digests = session.scalars(select(StoredBlob.digest)).all()
-        for digest in digests:
-            with SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
-                for piece in blobs.stream(digest):
-                    spool.write(piece)
-                member = tarfile.TarInfo(f"{_BLOBS}{digest}")
-                member.size = spool.tell()
-                spool.seek(0)
-                archive.addfile(member, spool)
-        return _saved(database)
+@contextmanager
+def _no_blob_removed(settings: Settings) -> Iterator[Database]:
+    """The database, and no blob is removed while this context lasts."""
+    with (
+        using_database(settings.database_url),
+        closing(Database(settings.database_url, pool_size=2)) as database,
+        database.transaction() as session,
+    ):
+        collecting.hold_off(session)
+        yield database
+
+
+def _dumped(settings: Settings, database: Database, dump: Path) -> tuple[Saved, list[str]]:
+    """Dump the database; what is in the dump, and the blobs that it refers to."""
+    with database.transaction() as session:
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        snapshot = session.scalar(select(func.pg_export_snapshot()))
+        to = ("--format=custom", f"--snapshot={snapshot}", f"--file={dump}")
+        _postgres("pg_dump", settings, *to)
+        blobs = collecting.used(session)
+        return _saved(session, blobs), [blob.digest for blob in blobs]
+
+
+def _add(archive: tarfile.TarFile, blobs: Blobs, digest: str) -> None:
+    with SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
+        try:
+            for piece in blobs.stream(digest):
+                spool.write(piece)
+        except (BlobMissing, BlobDamaged, StorageFailed) as error:
+            raise StackError(f"the blobs cannot be saved: {error}") from None
+        member = tarfile.TarInfo(f"{_BLOBS}{digest}")
+        member.size = spool.tell()
+        spool.seek(0)
+        archive.addfile(member, spool)
 
 
 def _put_back(blobs: Blobs, digest: str, content: IO[bytes]) -> None:
@@ -133,12 +166,9 @@ def _opened(file: Path) -> Iterator[tarfile.TarFile]:
         raise StackError(f"{file} cannot be read as a backup: {error}") from None
 
 
-def _saved(database: Database) -> Saved:
-    with database.transaction() as session:
-        jobs = session.scalar(select(func.count()).select_from(Job)) or 0
-        size = func.coalesce(func.sum(StoredBlob.size), 0)
-        count, total = session.execute(select(func.count(), size).select_from(StoredBlob)).one()
-    return Saved(jobs, count, int(total))
+def _saved(session: Session, blobs: Sequence[StoredBlob]) -> Saved:
+    jobs = session.scalar(select(func.count()).select_from(Job)) or 0
+    return Saved(jobs, len(blobs), sum(blob.size for blob in blobs))
 
 
 def _jobs(database_url: str) -> int:

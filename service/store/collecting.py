@@ -7,9 +7,10 @@ starts again from the upload). A crash in between leaves a row without an object
 reference, which the next upload or the next collection mends.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from service.store.blobs import Blobs
@@ -23,14 +24,29 @@ _REFERENCES = (
     Trunk.digest,
 )
 """Every column that refers to a blob; a test holds this against the foreign keys."""
+_REMOVAL = 0x4C5442
+"""The advisory lock that is shared by all who remove blobs, and kept from them by `hold_off`."""
+
+
+def hold_off(session: Session) -> None:
+    """Let nobody remove a blob until this transaction ends, once those that are at it are done."""
+    session.execute(select(func.pg_advisory_xact_lock(_REMOVAL)))
+
+
+def used(session: Session) -> Sequence[StoredBlob]:
+    """The blobs that something refers to: their bytes are there."""
+    refers = or_(*(exists().where(column == StoredBlob.digest) for column in _REFERENCES))
+    return session.scalars(select(StoredBlob).where(refers).order_by(StoredBlob.digest)).all()
 
 
 def collect(session: Session, blobs: Blobs, grace: timedelta, limit: int = 100) -> int:
     """Remove up to `limit` blobs that nothing refers to and nobody touched for `grace`.
 
     Returns:
-        How many were removed; fewer than `limit` when there are no more.
+        How many were removed; fewer than `limit` when there are no more, or none may be now.
     """
+    if not _may_remove(session):
+        return 0
     unused = [~exists().where(column == StoredBlob.digest) for column in _REFERENCES]
     digests = session.scalars(
         select(StoredBlob.digest)
@@ -52,8 +68,11 @@ def discard(session: Session, blobs: Blobs, digest: str) -> bool:
     """Remove a blob at once that its only user needs no more, such as a checkpoint.
 
     Returns:
-        Whether it was removed; not if somebody else refers to it, or is busy with it.
+        Whether it was removed; not if somebody else refers to it, or is busy with it, or none
+        may be removed now.
     """
+    if not _may_remove(session):
+        return False
     unused = [~exists().where(column == StoredBlob.digest) for column in _REFERENCES]
     mine = (StoredBlob.digest == digest, *unused)
     locked = session.scalar(
@@ -76,3 +95,8 @@ def forget_trunks(session: Session, unused_for: timedelta, limit: int = 100) -> 
     )
     dropped = session.scalars(delete(Trunk).where(Trunk.key.in_(old)).returning(Trunk.key))
     return len(dropped.all())
+
+
+def _may_remove(session: Session) -> bool:
+    """Whether nobody holds removals off; nobody will until this transaction ends."""
+    return session.execute(select(func.pg_try_advisory_xact_lock_shared(_REMOVAL))).scalar_one()

@@ -66,7 +66,7 @@ def delete(session: Session, dataset: StoredDataset) -> None:
         InUse: when a job refers to it.
         NotThere: when it was deleted meanwhile.
     """
-    if not session.get(StoredDataset, dataset.id, with_for_update=True, populate_existing=True):
+    if not session.get(StoredDataset, dataset.id, with_for_update=True):
         raise NotThere(f"there is no data set '{dataset.id}' any more")
     user = session.scalar(select(Job.id).where(Job.dataset_id == dataset.id).limit(1))
     if user is not None:

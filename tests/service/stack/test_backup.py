@@ -3,19 +3,21 @@
 import stat
 import tarfile
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import make_url, select, text
 
 from lth.plan import plan
 from lth.spec import parse_spec
 from service.settings import Settings
+from service.stack.backup import _postgres as run_postgres
 from service.stack.backup import backup, restore
 from service.stack.errors import StackError
-from service.store import keeping
+from service.store import collecting, datasets, keeping
 from service.store.audit import Actor
-from service.store.blobs import Blobs
+from service.store.blobs import Blob, Blobs
 from service.store.database import Database
 from service.store.submitting import Submission, submit
 from service.store.tables import Job, StoredBlob
@@ -25,13 +27,15 @@ CONTENT = [b"", b"masks", bytes(range(256)) * 10_000]
 
 @pytest.fixture
 def service(database_url: str, object_store_url: str) -> Settings:
-    """A service with one job and three blobs."""
+    """A service with one job and three data sets."""
     settings = Settings(database_url=database_url, object_store_url=object_store_url)
     blobs = Blobs(object_store_url)
     spec = parse_spec({"kind": "model", "name": "kept"})
     with closing(Database(database_url, pool_size=1)) as database:
         for content in CONTENT:
-            keeping.keep(database, blobs, content)
+            blob = keeping.keep(database, blobs, content)
+            with database.transaction() as session:
+                datasets.add(session, "ada", "mine", blob, {})
         submit(database, Submission(by=Actor("ada"), spec=spec, runs=plan(spec)), settings)
     return settings
 
@@ -57,6 +61,51 @@ def test_a_restored_service_has_the_jobs_and_the_bytes(
         assert session.scalars(select(Job.name)).all() == ["kept"]
         digests = session.scalars(select(StoredBlob.digest)).all()
     assert sorted(blobs.get(digest) for digest in digests) == sorted(CONTENT)
+
+
+def test_a_blob_that_nothing_refers_to_need_not_be_there(
+    service: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    """As while it comes in: it is entered first, and its bytes follow."""
+    with closing(Database(service.database_url)) as database, database.transaction() as session:
+        keeping.enter(session, [Blob.of(b"on its way")])
+    file = tmp_path / "lth.tar"
+    assert backup(service, file).blobs == 3
+    assert restore(elsewhere, file).blobs == 3
+
+
+def test_a_blob_that_is_lost_is_told(service: Settings, tmp_path: Path) -> None:
+    lost = Blob.of(b"masks").digest
+    Blobs(service.object_store_url).delete(lost)
+    with pytest.raises(StackError, match=f"cannot be saved: no blob {lost}"):
+        backup(service, tmp_path / "lth.tar")
+    assert not list(tmp_path.glob("lth.tar*"))
+
+
+def test_a_backup_is_of_one_moment_whatever_is_removed_meanwhile(
+    service: Settings, elsewhere: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything of it is read, data sets are deleted, and those come by who remove blobs."""
+    blobs = Blobs(service.object_store_url)
+    unused = Blob.of(b"unused")
+
+    def change_and_dump(program: str, settings: Settings, *arguments: str) -> None:
+        monkeypatch.setattr("service.stack.backup._postgres", run_postgres)
+        with closing(Database(service.database_url)) as database:
+            with database.transaction() as session:
+                session.execute(text("DELETE FROM datasets"))
+                keeping.enter(session, [unused])
+            with database.transaction() as session:
+                assert collecting.collect(session, blobs, timedelta(0)) == 0
+                assert not collecting.discard(session, blobs, unused.digest)
+        run_postgres(program, settings, *arguments)
+
+    monkeypatch.setattr("service.stack.backup._postgres", change_and_dump)
+    file = tmp_path / "lth.tar"
+    assert backup(service, file).blobs == 3
+    assert restore(elsewhere, file).blobs == 3
+    with closing(Database(service.database_url)) as database, database.transaction() as session:
+        assert collecting.collect(session, blobs, timedelta(0)) == 4, "it was put off until then"
 
 
 def test_only_the_user_may_read_a_backup(service: Settings, tmp_path: Path) -> None:
@@ -120,7 +169,7 @@ def test_what_leads_elsewhere_is_not_followed(elsewhere: Settings, tmp_path: Pat
 
 def test_a_failed_backup_leaves_no_file(service: Settings, tmp_path: Path) -> None:
     broken = service.model_copy(update={"database_url": "postgresql://nobody@127.0.0.1:1/none"})
-    with pytest.raises(StackError, match="pg_dump failed"):
+    with pytest.raises(StackError, match="cannot be used"):
         backup(broken, tmp_path / "lth.tar")
     assert not list(tmp_path.glob("lth.tar*"))
 
@@ -138,10 +187,11 @@ def test_no_password_is_among_the_arguments_of_a_process(
     program.write_text(f'#!/bin/sh\necho "$@" "$PGPASSWORD" >{written}\nexit 1\n')
     program.chmod(0o755)
     monkeypatch.setattr("service.stack.backup.binary", lambda name: program)
-    url = "postgresql+psycopg://lth:hidden%20word@127.0.0.1:1/lth"
+    url = make_url(service.database_url).set(password="hidden word")
+    known = url.render_as_string(hide_password=False)
     with pytest.raises(StackError, match="pg_dump failed"):
-        backup(service.model_copy(update={"database_url": url}), tmp_path / "lth.tar")
+        backup(service.model_copy(update={"database_url": known}), tmp_path / "lth.tar")
     *arguments, first, last = written.read_text().split()
-    assert "--dbname=postgresql://lth@127.0.0.1:1/lth" in arguments
+    assert any(argument.startswith("--dbname=postgresql://lth@") for argument in arguments)
     assert (first, last) == ("hidden", "word")
     assert "hidden" not in "".join(arguments)
