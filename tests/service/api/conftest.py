@@ -57,7 +57,7 @@ def api(address: str) -> Iterator[httpx.Client]:
 
 def client(address: str, key: str) -> httpx.Client:
     headers = {"Authorization": f"Bearer {key}"}
-    return httpx.Client(base_url=address, timeout=20, headers=headers)
+    return httpx.Client(base_url=address, timeout=100, headers=headers)
 
 
 class serving:  # noqa: N801
@@ -80,6 +80,6 @@ class serving:  # noqa: N801
 
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
-        self._thread.join(10)
+        self._thread.join(60)
         self._socket.close()
         assert not self._thread.is_alive(), "the API did not stop"
