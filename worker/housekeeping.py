@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import collecting, retention
+from service.store import collecting, measuring, retention
 from service.store.blobs import Blobs
 from service.store.database import Database
 
@@ -17,7 +17,10 @@ log = logging.getLogger(__name__)
 
 
 def tidy(settings: Settings, database: Database, blobs: Blobs) -> None:
-    """Delete old jobs, forgotten idempotency keys, unused trunks, and then unused blobs."""
+    """Delete old jobs, forgotten idempotency keys, unused trunks, and then unused blobs.
+
+    Tallies of runs are summed up.
+    """
     if settings.retention_days is not None:
         age = timedelta(days=settings.retention_days)
         _repeat(
@@ -27,6 +30,7 @@ def tidy(settings: Settings, database: Database, blobs: Blobs) -> None:
         )
     with database.transaction() as session:
         retention.expire_idempotency(session, timedelta(hours=settings.idempotency_hours))
+        measuring.sum_up(session)
     unused = timedelta(days=settings.trunk_days)
     _repeat(database, "trunks", lambda session: collecting.forget_trunks(session, unused, _BATCH))
     grace = timedelta(seconds=settings.blob_grace_seconds)

@@ -1,18 +1,33 @@
-"""What there is to measure: queues, runs, failures, workers, all of it counted from the rows."""
+"""What there is to measure: queues, runs, failures, workers.
+
+What is under way is counted by indexes of its own; what has ended, by tallies (`RunTally`).
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session
 
 from service.store.states import Reason, RunState
-from service.store.tables import Run, Worker, WorkerState
+from service.store.tables import Run, RunTally, Worker, WorkerState
 
 QUANTILES = (0.5, 0.9, 0.99)
 _LATELY = timedelta(minutes=15)
+_SUM_UP = text(
+    """
+    WITH many AS (
+        DELETE FROM run_tallies RETURNING state, failure_reason, number, seconds
+    )
+    INSERT INTO run_tallies (state, failure_reason, number, seconds)
+    SELECT state, failure_reason, sum(number), sum(seconds) FROM many
+    GROUP BY state, failure_reason
+    """
+)
+"""Whoever reads meanwhile sees the many, or the one, and the same sum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +46,7 @@ class Measurements:
     Attributes:
         runs: how many there are, by state.
         failures: how many failed, by reason.
-        device_seconds: that runs took so far.
+        device_seconds: that runs took so far, those that were deleted or retried too.
         workers: how many there are, by state.
         claim_seconds: from queued to claimed of the runs that started lately, at `QUANTILES`;
             empty when none did.
@@ -46,27 +61,39 @@ class Measurements:
 
 
 def measure(session: Session) -> Measurements:
-    """Count; the runs of all time are read once."""
-    runs: Counter[RunState] = Counter()
+    """Count; no run that has ended is read."""
+    queues = _queues(session)
+    runs: Counter[RunState] = Counter({RunState.QUEUED: sum(queue.depth for queue in queues)})
+    for state in (RunState.BLOCKED, RunState.RUNNING):
+        counted = select(func.count()).select_from(Run).where(Run.state == state)
+        runs[state] = session.scalars(counted).one()
     failures: Counter[Reason] = Counter()
-    device_seconds = 0.0
-    ends = select(Run.state, Run.failure_reason, func.count(), func.sum(Run.seconds))
-    for state, reason, count, seconds in session.execute(
-        ends.group_by(Run.state, Run.failure_reason)
-    ):
-        runs[state] += count
+    device_seconds = Decimal()
+    tallies = select(
+        RunTally.state,
+        RunTally.failure_reason,
+        func.sum(RunTally.number),
+        func.sum(RunTally.seconds),
+    ).group_by(RunTally.state, RunTally.failure_reason)
+    for state, reason, number, seconds in session.execute(tallies):
+        runs[state] += int(number)
         device_seconds += seconds
         if state is RunState.FAILED and reason is not None:
-            failures[reason] += count
+            failures[reason] += int(number)
     workers = session.execute(select(Worker.state, func.count()).group_by(Worker.state))
     return Measurements(
-        queues=_queues(session),
+        queues=queues,
         runs=runs,
         failures=failures,
-        device_seconds=device_seconds,
+        device_seconds=float(device_seconds),
         workers={state: count for state, count in workers},  # noqa: C416
         claim_seconds=_claim_seconds(session),
     )
+
+
+def sum_up(session: Session) -> None:
+    """Put one tally in the place of many, for each state and reason; the sums stay."""
+    session.execute(_SUM_UP)
 
 
 def _queues(session: Session) -> Sequence[Queue]:

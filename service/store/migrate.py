@@ -1,6 +1,7 @@
 """Bringing a database's tables up to date."""
 
 import importlib.util
+import time
 from pathlib import Path
 
 from alembic import command
@@ -13,14 +14,19 @@ from service.store.database import make_engine
 
 _LOCK = 0x4C5448
 """Postgres' advisory lock under which tables change: two servers may start at once."""
+_ASKED_EVERY = 0.2
+"""Seconds. Who waited in one statement would keep an index from being built beside the writers."""
 
 
 def migrate(database_url: str, revision: str = "head") -> None:
-    """Apply every step up to `revision` that the database has not seen."""
+    """Apply every step up to `revision` that the database has not seen, each by itself."""
     engine = make_engine(database_url, pool_size=1)
     try:
-        with engine.begin() as connection:
-            connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        with engine.connect() as connection:
+            while not connection.scalar(select(func.pg_try_advisory_lock(_LOCK))):
+                connection.rollback()
+                time.sleep(_ASKED_EVERY)
+            connection.commit()
             config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, revision)

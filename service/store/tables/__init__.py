@@ -4,6 +4,7 @@ from service.store.tables.access import ApiKey, AuditEntry, IdempotentRequest, O
 from service.store.tables.base import Table
 from service.store.tables.blobs import StoredBlob, StoredDataset
 from service.store.tables.jobs import Artifact, Event, Job, Result, Run, RunNeed, Trunk
+from service.store.tables.tallies import RunTally
 from service.store.tables.webhooks import Webhook
 from service.store.tables.workers import Worker, WorkerState
 
@@ -19,6 +20,7 @@ __all__ = [
     "Role",
     "Run",
     "RunNeed",
+    "RunTally",
     "StoredBlob",
     "StoredDataset",
     "Table",

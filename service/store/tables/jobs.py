@@ -112,6 +112,7 @@ class Run(Table):
         Index("uq_runs_job_id_key", "job_id", "key", unique=True),
         Index("ix_runs_claim", "pool", "owner", "rank", "position", "id",
               postgresql_where=text("state = 'queued'")),
+        Index("ix_runs_blocked", "pool", postgresql_where=text("state = 'blocked'")),
         Index("ix_runs_trained", "trunk", postgresql_where=text("state = 'succeeded'")),
         Index("ix_runs_lease", "lease_expires_at", postgresql_where=text("state = 'running'")),
         Index("ix_runs_finished_at", "finished_at",

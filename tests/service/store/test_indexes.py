@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
-from service.store import owners, speeds
+from service.store import measuring, owners, speeds
 from service.store.database import Database
 from tests.service.store.conftest import Submit
 
@@ -32,6 +32,7 @@ def plans(database: Database, look: Callable[[Session], object]) -> str:
     ("index", "look"),
     [
         ("ix_jobs_unfinished", lambda session: owners.with_holdings(session)),
+        ("ix_runs_blocked", measuring.measure),
         ("ix_runs_trained", lambda session: speeds.trained(session, ["a" * 64, "b" * 64])),
     ],
 )

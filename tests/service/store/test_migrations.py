@@ -1,5 +1,9 @@
 """The tables come from migrations alone, from nothing or from any earlier release with rows."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
@@ -11,7 +15,9 @@ from service.settings import Settings
 from service.store import artifacts, submitting
 from service.store.audit import Actor
 from service.store.database import Database, make_engine
+from service.store.measuring import measure
 from service.store.migrate import _config, migrate, up_to_date
+from service.store.states import Reason, RunState
 from service.store.submitting import Submission
 from service.store.tables import Event, Job, Owner, Run
 
@@ -123,6 +129,71 @@ def test_jobs_of_a_release_with_reports_lose_them_and_keep_their_files(
     engine.dispose()
 
 
+def test_runs_that_ended_before_are_counted_once(empty_database_url: str) -> None:
+    migrate(empty_database_url, "0006")
+    _insert_a_job_by_hand(empty_database_url)
+    engine = make_engine(empty_database_url)
+    failed = "UPDATE runs SET state = 'failed', failure_reason = 'diverged', seconds = 2.5"
+    for ahead, statements in (
+        ("0007", (failed, _ANOTHER_RUN)),
+        ("0008", ("UPDATE runs SET state = 'succeeded', seconds = 4 WHERE key = 'another'",)),
+    ):
+        with engine.begin() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+        migrate(empty_database_url, ahead)
+        if ahead == "0007":
+            with engine.begin() as connection:
+                connection.execute(text("UPDATE runs SET seconds = 3 WHERE key = 'another'"))
+    engine.dispose()
+
+    migrate(empty_database_url)
+
+    database = Database(empty_database_url)
+    with database.transaction() as session:
+        measured = measure(session)
+    assert {state: count for state, count in measured.runs.items() if count} == {
+        RunState.FAILED: 1, RunState.SUCCEEDED: 1
+    }  # fmt: skip
+    assert measured.failures == {Reason.DIVERGED: 1}
+    assert measured.device_seconds == 6.5
+    database.close()
+
+
+def test_an_index_is_built_while_others_write(empty_database_url: str) -> None:
+    migrate(empty_database_url, "0007")
+    _insert_a_job_by_hand(empty_database_url)
+    engine = make_engine(empty_database_url)
+    upgrade = threading.Thread(target=migrate, args=(empty_database_url,))
+    with engine.connect() as before, engine.connect() as beside:
+        before.execute(text("UPDATE runs SET position = 1"))
+        upgrade.start()
+        while not beside.scalar(
+            text(
+                "SELECT true FROM pg_stat_activity WHERE datname = current_database()"
+                " AND query LIKE 'CREATE INDEX%' AND wait_event_type = 'Lock'"
+            )
+        ):
+            assert upgrade.is_alive()
+            beside.rollback()
+            time.sleep(0.02)
+        beside.execute(text("SET LOCAL lock_timeout = '30s'"))
+        beside.execute(text("UPDATE jobs SET priority = 1"))
+        beside.execute(text(_ANOTHER_RUN))
+        beside.commit()
+        before.commit()
+    upgrade.join()
+    assert up_to_date(empty_database_url)
+    engine.dispose()
+
+
+def test_two_servers_may_start_at_once(empty_database_url: str) -> None:
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(migrate, empty_database_url) for _ in range(3)]:
+            done.result()
+    assert up_to_date(empty_database_url)
+
+
 def test_every_step_can_be_taken_back(empty_database_url: str) -> None:
     migrate(empty_database_url)
 
@@ -134,6 +205,14 @@ def test_every_step_can_be_taken_back(empty_database_url: str) -> None:
     assert inspect(engine).get_table_names() == ["alembic_version"]
     engine.dispose()
     migrate(empty_database_url)
+
+
+_ANOTHER_RUN = """
+    INSERT INTO runs (id, job_id, key, position, kind, trial, seed, owner, pool, rank,
+        max_seconds, state, waiting_for, attempt, losses, cancel_requested, seconds, trunk)
+    SELECT gen_random_uuid(), job_id, 'another', 1, kind, 1, 7, owner, pool, rank,
+        60, 'queued', 0, 0, 0, false, 0, trunk FROM runs
+"""
 
 
 def _insert_a_job_by_hand(url: str) -> None:

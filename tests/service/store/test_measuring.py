@@ -1,0 +1,165 @@
+"""What is measured is what the rows say, whatever happens to them."""
+
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import func, select
+
+from service.settings import Settings
+from service.store import commands, finishing, jobs, measuring, retention
+from service.store.database import Database
+from service.store.finishing import Failure, Success
+from service.store.measuring import Measurements
+from service.store.states import Reason, RunState
+from service.store.tables import Run, RunTally
+from tests.service.store.conftest import Claim, Submit
+
+SESSION = {
+    "kind": "session",
+    "experiments": [
+        {"name": "a"},
+        {"name": "b"},
+        {"name": "c", "control": {"kind": "random_weights", "of": "a"}},
+    ],
+}
+
+
+@pytest.fixture
+def measured(database: Database) -> Callable[[], Measurements]:
+    """Measures, and holds what is counted against the rows."""
+
+    def measured() -> Measurements:
+        with database.transaction() as session:
+            found = measuring.measure(session)
+            there = select(Run.state, Run.failure_reason)
+            rows = session.execute(there).all()
+        assert Counter(found.runs) == Counter(state for state, _ in rows)
+        failed = Counter(reason for state, reason in rows if state is RunState.FAILED)
+        assert Counter(found.failures) == failed
+        return found
+
+    return measured
+
+
+@pytest.fixture
+def end(claim: Claim, database: Database, settings: Settings) -> Callable[..., None]:
+    """Claims the next run, and ends it."""
+
+    def end(failure: Reason | None = None) -> None:
+        claimed = claim()
+        assert claimed is not None
+        with database.transaction() as session:
+            if failure is None:
+                finishing.succeed(session, claimed.lease, Success(None, ()), settings)
+            else:
+                finishing.fail(session, claimed.lease, Failure(failure, "so"), settings)
+
+    return end
+
+
+def ended(found: Measurements) -> tuple[int, float]:
+    return found.runs[RunState.SUCCEEDED], found.device_seconds
+
+
+def test_every_way_of_a_run_is_counted(
+    submit: Submit,
+    claim: Claim,
+    end: Callable[..., None],
+    measured: Callable[[], Measurements],
+    database: Database,
+    settings: Settings,
+) -> None:
+    first, second = submit(SESSION), submit(SESSION)
+    assert measured().runs[RunState.BLOCKED] == 6
+    end()
+    end(Reason.DIVERGED)
+    assert measured().runs[RunState.CANCELLED] == 1, "the control of what failed"
+    end()
+    end()
+    end(Reason.INTERNAL)
+    lost = claim()
+    assert lost is not None
+    assert measured().runs[RunState.RUNNING] == 1
+    with database.transaction() as session:
+        finishing.lose(session, lost.lease, settings, "silence")
+    assert measured().runs[RunState.QUEUED] == 1
+    with database.transaction() as session:
+        commands.cancel(session, jobs.get(session, second))
+    assert set(measured().failures) == {Reason.DIVERGED, Reason.INTERNAL}
+    with database.transaction() as session:
+        commands.retry(session, jobs.get(session, first))
+    assert measured().failures[Reason.DIVERGED] == 0
+    with database.transaction() as session:
+        commands.cancel(session, jobs.get(session, first))
+    measured()
+    with database.transaction() as session:
+        commands.delete(session, jobs.get(session, second))
+    measured()
+    with database.transaction() as session:
+        assert retention.expire_jobs(session, Settings().lease * 0, "keep") == 1
+    assert sum(measured().runs.values()) == 0
+
+
+def test_time_on_devices_is_never_less(
+    submit: Submit,
+    end: Callable[..., None],
+    measured: Callable[[], Measurements],
+    database: Database,
+) -> None:
+    job_id = submit()
+    end(Reason.DIVERGED)
+    with database.transaction() as session:
+        first = session.scalars(select(Run.seconds)).one()
+    assert measured().device_seconds == pytest.approx(first)
+
+    with database.transaction() as session:
+        commands.retry(session, jobs.get(session, job_id))
+    assert measured().device_seconds == pytest.approx(first)
+    end()
+    with database.transaction() as session:
+        second = session.scalars(select(Run.seconds)).one()
+        commands.delete(session, jobs.get(session, job_id))
+    assert measured().device_seconds == pytest.approx(first + second)
+
+
+def test_tallies_are_summed_up_while_runs_end(
+    submit: Submit,
+    end: Callable[..., None],
+    measured: Callable[[], Measurements],
+    database: Database,
+) -> None:
+    for _ in range(4):
+        submit()
+    for _ in range(3):
+        end()
+    before = measured()
+
+    with database.transaction() as session:
+        measuring.sum_up(session)
+        assert ended(measured()) == ended(before), "others see the tallies that were"
+        end()
+        assert measured().runs[RunState.SUCCEEDED] == 4
+
+    after = measured()
+    assert after.runs[RunState.SUCCEEDED] == 4
+    assert after.device_seconds > before.device_seconds
+    with database.transaction() as session:
+        measuring.sum_up(session)
+    with database.transaction() as session:
+        (tally,) = session.scalars(select(RunTally)).all()
+        assert (tally.state, tally.number) == (RunState.SUCCEEDED, 4)
+    assert ended(measured()) == ended(after), "to the last digit"
+
+
+def test_sums_do_not_depend_on_their_order(database: Database) -> None:
+    """Prometheus takes a counter that is less by a digit for one that began anew."""
+    with database.transaction() as session:
+        for seconds in ("1e15", "0.1", "0.2", "0.3"):
+            tally = RunTally(state=RunState.SUCCEEDED, number=1, seconds=Decimal(seconds))
+            session.add(tally)
+    with database.transaction() as session:
+        assert session.scalar(select(func.sum(RunTally.seconds))) == Decimal("1e15") + Decimal(
+            "0.6"
+        )
