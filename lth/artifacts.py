@@ -8,24 +8,28 @@ from typing import Any, Literal
 JOB = "report"
 """The first part of the names of a whole job's files, where a run's files have the run's key."""
 
-NPZ, JSON, PNG, SVG = "application/x-npz", "application/json", "image/png", "image/svg+xml"
+NPZ, JSON, CSV = "application/x-npz", "application/json", "text/csv"
+PNG, SVG = "image/png", "image/svg+xml"
 
 MASKS = "masks.npz"
 """Boolean arrays ``level-N/LAYER`` of every pruned level; True = kept."""
 INITIAL_WEIGHTS = "weights/initial.npz"
 REPORT = "report.json"
 SUMMARY = "summary.json"
+LEVELS = "levels.csv"
+"""One row a trial, experiment and level: `lth.records`."""
 
 LEARNING_CURVES = "plots/learning"
 WEIGHTS = "plots/weights"
 MASK_PICTURE = "plots/mask"
 SPARSITY = "plots/sparsity"
 LAYERS = "plots/layers"
+SUPERMASK = "plots/supermask"
 """Names of pictures without their ending."""
 
-RUN_PICTURES = (LEARNING_CURVES, WEIGHTS, MASK_PICTURE, SPARSITY, LAYERS)
+RUN_PICTURES = (LEARNING_CURVES, WEIGHTS, MASK_PICTURE, SPARSITY, LAYERS, SUPERMASK)
 """What there is of each experiment."""
-JOB_PICTURES = (LEARNING_CURVES, SPARSITY)
+JOB_PICTURES = (LEARNING_CURVES, SPARSITY, SUPERMASK)
 """What there is of all experiments and trials together."""
 
 Format = Literal["png", "svg"]

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 
 from lth.artifacts import (
+    CSV,
     INITIAL_WEIGHTS,
     JOB_PICTURES,
     JSON,
+    LEVELS,
     MASKS,
     MEDIA_TYPES,
     NPZ,
@@ -26,11 +28,13 @@ from lth.errors import SpecError
 from lth.npz import encode, named
 from lth.pictures import job_picture, run_picture
 from lth.plots import render
+from lth.records import as_csv, records
 from lth.results import RunResult
 from lth.statistics import summarise
 
 if TYPE_CHECKING:
     from lth.model import LotteryModel
+    from lth.study import Study
 
 
 def experiment_files(
@@ -73,30 +77,35 @@ def save_experiment(
         raise SpecError("there is nothing to save: no level is finished; call train() first")
     files = experiment_files(model, result, {})
     contents = {file.name: file.content for file in files}
-    shape = model.conditions.blueprint.shape
+    shape, classes = model.conditions.blueprint.shape, model.classes
 
     def draw(picture: str) -> Figure:
-        return run_picture(picture, result, lambda name: contents[name](), shape=shape, title=title)
+        return run_picture(
+            picture,
+            result,
+            lambda name: contents[name](),
+            classes=classes,
+            shape=shape,
+            title=title,
+        )
 
-    return _save(chain(files, _pictures(RUN_PICTURES, draw)), directory)
+    return _save(chain(files, [_levels([result])], _pictures(RUN_PICTURES, draw)), directory)
 
 
-def save_comparison(
-    results: Sequence[RunResult], controls: Mapping[str, str], directory: Path
-) -> tuple[Path, ...]:
-    """Write what experiments and trials say together into a folder, which is made if needed.
-
-    Args:
-        results: one for each experiment and trial.
-        controls: the experiment that each control follows.
-        directory: of the files.
-    """
+def save_comparison(study: "Study", directory: Path) -> tuple[Path, ...]:
+    """Write what experiments and trials say together into a folder, which is made if needed."""
+    results, controls = study.results, study.controls
     summary = summarise(results, controls).model_dump(mode="json")
     summed_up = Artifact(SUMMARY, JSON, partial(as_json, summary))
-    pictures = _pictures(
-        JOB_PICTURES, lambda picture: job_picture(picture, results, controls=controls)
-    )
-    return _save(chain([summed_up], pictures), directory)
+
+    def draw(picture: str) -> Figure:
+        return job_picture(picture, results, classes=study.classes, controls=controls)
+
+    return _save(chain([summed_up, _levels(results)], _pictures(JOB_PICTURES, draw)), directory)
+
+
+def _levels(results: Sequence[RunResult]) -> Artifact:
+    return Artifact(LEVELS, CSV, lambda: as_csv(records(results)))
 
 
 def _save(artifacts: Iterable[Artifact], directory: Path) -> tuple[Path, ...]:

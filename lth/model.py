@@ -24,10 +24,11 @@ from lth.results import LevelResult, RunResult
 from lth.running import Observer, Silent
 from lth.spec import Method
 from lth.state import ExperimentState, TrainedLevel
+from lth.study import Study
 from lth.trial import OneTrial
 
 
-class LotteryModel(OneTrial):
+class LotteryModel(OneTrial, Study):
     """One experiment on one network: train, prune, reset, and train again.
 
     The steps can be taken one by one (`train`, `prune`, `reinit`), or all at once (`one_shot`,
@@ -174,8 +175,7 @@ class LotteryModel(OneTrial):
             rewind_point: the ticket's.
             observer: told of progress and offered checkpoints.
         """
-        observer = observer or Silent()
-        self._at_work.follow_control(control, ticket_masks, rewind_point, observer)
+        self._at_work.follow_control(control, ticket_masks, rewind_point, observer or Silent())
         return self.levels
 
     # -- what is known --------------------------------------------------------------------------
@@ -204,6 +204,10 @@ class LotteryModel(OneTrial):
     def ticket(self) -> Weights:
         """What the current level's training starts from, float32 by path; zero where pruned."""
         return dict(self._at_work.state.start)
+
+    @property
+    def results(self) -> tuple[RunResult, ...]:
+        return (self.result(),) if self.levels else ()
 
     def result(self, name: str = "ticket", reused: bool = False) -> RunResult:
         """All that is known, under the name of an experiment.
@@ -292,5 +296,5 @@ class LotteryModel(OneTrial):
         return layer_mask_picture(self.conditions, self.masks, layer, title)
 
     def save_results(self, directory: Path | str) -> tuple[Path, ...]:
-        """Write masks, weights, report and plots into a directory, which is made if needed."""
+        """Write masks, weights, numbers and plots into a directory, which is made if needed."""
         return save_experiment(self, self.result(), Path(directory))

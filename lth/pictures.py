@@ -18,6 +18,7 @@ from lth.artifacts import (
     MASKS,
     RUN_PICTURES,
     SPARSITY,
+    SUPERMASK,
     WEIGHTS,
     level_weights,
 )
@@ -29,6 +30,7 @@ from lth.plots import (
     learning_curves,
     mask_picture,
     sparsity_by_layer,
+    supermask_by_density,
     weights_scatter,
 )
 from lth.results import RunResult
@@ -38,7 +40,13 @@ Read = Callable[[str], bytes]
 
 
 def run_picture(
-    picture: str, result: RunResult, read: Read, *, shape: Sequence[int] = (), title: str = ""
+    picture: str,
+    result: RunResult,
+    read: Read,
+    *,
+    classes: int,
+    shape: Sequence[int] = (),
+    title: str = "",
 ) -> Figure:
     """Draw a picture of one experiment as it stands at its last level.
 
@@ -46,6 +54,7 @@ def run_picture(
         picture: one of `lth.artifacts.RUN_PICTURES`.
         result: the experiment's.
         read: reads its files.
+        classes: of the data.
         shape: of one sample, as it enters the network.
         title: what was run.
 
@@ -58,6 +67,8 @@ def run_picture(
         return accuracy_by_density([result], title=title)
     if picture == LAYERS:
         return sparsity_by_layer(result, title)
+    if picture == SUPERMASK:
+        return supermask_by_density([result], classes=classes, title=title)
     if picture == WEIGHTS:
         last = result.levels[-1].level
         initial = _kernels(result, read, INITIAL_WEIGHTS)
@@ -71,13 +82,19 @@ def run_picture(
 
 
 def job_picture(
-    picture: str, results: Sequence[RunResult], *, controls: Collection[str] = (), title: str = ""
+    picture: str,
+    results: Sequence[RunResult],
+    *,
+    classes: int,
+    controls: Collection[str] = (),
+    title: str = "",
 ) -> Figure:
     """Draw a picture of experiments and trials side by side.
 
     Args:
         picture: one of `lth.artifacts.JOB_PICTURES`.
         results: one for each experiment and trial, those that there are.
+        classes: of the data.
         controls: names of the experiments that are controls.
         title: what was run.
 
@@ -88,6 +105,8 @@ def job_picture(
         return compare_learning(results, title=title)
     if picture == SPARSITY:
         return accuracy_by_density(results, controls=controls, title=title)
+    if picture == SUPERMASK:
+        return supermask_by_density(results, classes=classes, controls=controls, title=title)
     raise SpecError(f"there is no picture '{picture}' of a job; there are {JOB_PICTURES}")
 
 

@@ -4,21 +4,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from lth.errors import SpecError
 from lth.files import save_comparison
-from lth.plots import accuracy_by_density, compare_learning
 from lth.problems import whole
 from lth.results import RunResult, Summary
 from lth.running import Observer
 from lth.session import LotterySession
 from lth.session_state import bundle, unbundle
 from lth.statistics import summarise
+from lth.study import Study
 from lth.training import Training
 
 
-class LotteryRobust:
+class LotteryRobust(Study):
     """A session repeated over trials: every trial draws its own network, split and data order.
 
     Args:
@@ -61,6 +59,11 @@ class LotteryRobust:
     def results(self) -> tuple[RunResult, ...]:
         """What is known of every experiment of every trial."""
         return tuple(result for session in self._sessions for result in session.results)
+
+    @property
+    def classes(self) -> int:
+        """Of the data."""
+        return self._sessions[0].classes
 
     @property
     def controls(self) -> dict[str, str]:
@@ -108,20 +111,12 @@ class LotteryRobust:
         """
         return summarise(self.results, self.controls)
 
-    def plot_learning(self, title: str = "") -> Figure:
-        """Mean learning curves of the experiments at their last level, with 95 % bands."""
-        return compare_learning(self.results, title=title)
-
-    def plot_sparsity(self, title: str = "") -> Figure:
-        """Accuracy and early-stop iteration against density, with bars over the trials."""
-        return accuracy_by_density(self.results, controls=self.controls, title=title)
-
     def save_results(self, directory: Path | str) -> tuple[Path, ...]:
         """Write every trial's files into a folder of its own, and the summary beside them."""
         root, paths = Path(directory), []
         for session in self._sessions:
             paths += session.save_results(root / f"trial-{session.trial}")
-        return (*paths, *save_comparison(self.results, self.controls, root))
+        return (*paths, *save_comparison(self, root))
 
 
 def _named(session: LotterySession) -> str:

@@ -4,8 +4,6 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from lth.conditions import Conditions
 from lth.contradictions import between_experiments
 from lth.durations import START
@@ -14,16 +12,16 @@ from lth.files import save_comparison, save_experiment
 from lth.masks import Mask
 from lth.methods import Grid, Name
 from lth.model import LotteryModel
-from lth.plots import accuracy_by_density, compare_learning
 from lth.problems import valid
 from lth.results import RunResult
 from lth.running import Observer, Silent
 from lth.session_state import SessionState
 from lth.spec import ControlExperiment, Experiment, Ticket
+from lth.study import Study
 from lth.trial import OneTrial
 
 
-class LotterySession(OneTrial):
+class LotterySession(OneTrial, Study):
     """Several experiments on the same initial network, which is trained dense only once.
 
     Example:
@@ -218,21 +216,13 @@ class LotterySession(OneTrial):
         self.trunk, self._models, self._rewind_points = state.trunk, models, points
         self._asked, self._reused = dict(state.asked), set(state.reused)
 
-    def plot_learning(self, title: str = "") -> Figure:
-        """The experiments' learning curves at their last level, beside the dense network's."""
-        return compare_learning(self.results, title=title)
-
-    def plot_sparsity(self, title: str = "") -> Figure:
-        """Accuracy and early-stop iteration of every experiment against density."""
-        return accuracy_by_density(self.results, controls=self.controls, title=title)
-
     def save_results(self, directory: Path | str) -> tuple[Path, ...]:
         """Write every experiment's files into a folder of its name, and what compares them."""
         root, paths = Path(directory), []
         for result in self.results:
             name = result.experiment
             paths += save_experiment(self.experiment(name), result, root / name, title=name)
-        return (*paths, *save_comparison(self.results, self.controls, root))
+        return (*paths, *save_comparison(self, root))
 
     def _share_trunk(self, name: str) -> None:
         """Let an experiment that has not trained go on from the dense training that there is."""

@@ -72,6 +72,11 @@ class OneTrial:
         layers = " - ".join(layer["config"]["name"] for layer in blueprint.layers)
         return f"{type(self).__name__}({layers}; trial {self.trial})"
 
+    @property
+    def classes(self) -> int:
+        """Of the data."""
+        return self.conditions.data.classes
+
     @classmethod
     def under(
         cls, conditions: Conditions, trial: int = 1, rewind_points: Collection[int] = ()

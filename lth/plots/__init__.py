@@ -5,6 +5,7 @@ from lth.plots.density import accuracy_by_density
 from lth.plots.learning import compare_learning, learning_curves
 from lth.plots.masks import mask_picture
 from lth.plots.sparsity import sparsity_by_layer
+from lth.plots.supermask import supermask_by_density
 from lth.plots.text import pruning_summary
 from lth.plots.titles import what_was_run
 from lth.plots.weights import weights_scatter
@@ -19,6 +20,7 @@ __all__ = [
     "pruning_summary",
     "render",
     "sparsity_by_layer",
+    "supermask_by_density",
     "weights_scatter",
     "what_was_run",
 ]

@@ -25,14 +25,14 @@ from lth.plots.style import (
     MUTED,
     SERIES,
     PerCent,
-    density_ticks,
+    density_axis,
     dress,
     fit,
     grid,
     legend_beside,
-    positive,
     wrapped,
 )
+from lth.remarks import remarks
 from lth.results import RunResult
 
 _TICKS = 9
@@ -60,13 +60,13 @@ def accuracy_by_density(
     series, remark = told_apart(by_experiment(results))
     said = mean_of(series, ", bars from lowest to highest")
     headline = "Accuracy and early stop by density"
-    parts = (title, said, remark, said_of_starts(results))
+    parts = (title, said, remark, said_of_starts(results), *remarks(results))
     plot = new_plot(headline, parts, legend_height(series))
     accuracy, stop = _panels(plot)
     densities = [one.density(number) for one in series for number in range(one.levels)]
     dense = max(series, key=lambda one: len(one.results))
     for axes, values_of in ((accuracy, _accuracies), (stop, _stops)):
-        _density_axis(axes, densities)
+        density_axis(axes, densities, _TICKS)
         axes.axhline(values_of(dense)[:, 0].mean(), label="dense network", **_DENSE)
         for one, (colour, line) in zip(series, SERIES, strict=False):
             filling = "white" if one.experiment in controls else colour
@@ -92,13 +92,6 @@ def _panels(plot: Plot) -> tuple[Axes, Axes]:
     grid(accuracy)
     grid(stop)
     return accuracy, stop
-
-
-def _density_axis(axes: Axes, densities: Sequence[float]) -> None:
-    axes.set_xscale("log")
-    shown = positive(densities)
-    axes.set_xlim(max(shown) * 1.12, min(shown) / 1.12)
-    density_ticks(axes.xaxis, densities, _TICKS)
 
 
 def _accuracies(series: Series) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Results, sorted for a plot: experiments with their trials, and the statistics along them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,15 +69,22 @@ def _check_same(series: Series) -> None:
             )
 
 
-def told_apart(series: Sequence[Series]) -> tuple[Sequence[Series], str]:
+def accuracy_at_the_end(series: Series) -> float:
+    """Mean test accuracy at the last level's early stop."""
+    return sum(level.early_stop.test.accuracy for level in series.level(-1)) / len(series.results)
+
+
+def told_apart(
+    series: Sequence[Series], by: Callable[[Series], float] = accuracy_at_the_end
+) -> tuple[Sequence[Series], str]:
     """As many experiments as one plot can tell apart, and a remark when that is not all of them.
 
-    The best by mean test accuracy at the last level's early stop are kept, in their order.
+    The best by what the plot shows are kept, in their order.
     """
     most = len(SERIES)
     if len(series) <= most:
         return series, ""
-    ranked = sorted(series, key=_accuracy, reverse=True)[:most]
+    ranked = sorted(series, key=by, reverse=True)[:most]
     chosen = [one for one in series if one in ranked]
     return chosen, f"the best {most} of {len(series)} experiments"
 
@@ -107,10 +114,6 @@ def mean_of(series: Sequence[Series], shown: str) -> str:
     if most == 1:
         return ""
     return f"mean of {most if least == most else f'{least} to {most}'} trials{shown}"
-
-
-def _accuracy(series: Series) -> float:
-    return sum(level.early_stop.test.accuracy for level in series.level(-1)) / len(series.results)
 
 
 def mean_and_interval(

@@ -76,6 +76,14 @@ class PerCent(Formatter):
         return [f"{share:.{decimals}f} %" for share in shares]
 
 
+def density_axis(axes: Axes, densities: Sequence[float], most: int) -> None:
+    """A logarithmic axis on which density falls to the right, marked at some that are there."""
+    axes.set_xscale("log")
+    shown = positive(densities)
+    axes.set_xlim(max(shown) * 1.12, min(shown) / 1.12)
+    density_ticks(axes.xaxis, densities, most)
+
+
 def density_ticks(axis: Axis, densities: Iterable[float], most: int) -> None:
     """Mark a logarithmic axis at some of the densities that are there; its label says per cent."""
     axis.set_major_locator(FixedLocator(spaced(densities, most)))

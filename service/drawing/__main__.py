@@ -43,17 +43,25 @@ def draw(order: Order, files: Mapping[str, bytes]) -> dict[str, bytes]:
     """The pictures of an order, by format; the figure is made once for all of them."""
     spec = parse_spec(order.spec)
     results = [RunResult.model_validate(result) for result in order.results]
-    title = what_was_run(spec)
+    title, facts = what_was_run(spec), spec.dataset.facts
     if order.of_job:
         controls = {e.name for e in spec.expanded if isinstance(e, ControlExperiment)}
         covered = coverage(spec, results)
         if not covered.complete:
             title += f" · {covered.results} of {covered.results_planned} runs"
-        figure = job_picture(order.picture, results, controls=controls, title=title)
+        figure = job_picture(
+            order.picture, results, classes=facts.classes, controls=controls, title=title
+        )
     else:
         (result,) = results
-        shape = spec.dataset.facts.shape
-        figure = run_picture(order.picture, result, files.__getitem__, shape=shape, title=title)
+        figure = run_picture(
+            order.picture,
+            result,
+            files.__getitem__,
+            classes=facts.classes,
+            shape=facts.shape,
+            title=title,
+        )
     return {ending: render(figure, ending) for ending in order.formats}
 
 

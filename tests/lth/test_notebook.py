@@ -121,7 +121,8 @@ def test_an_experiment_that_has_not_trained_is_in_no_plot_and_no_folder(tmp_path
     assert [result.experiment for result in session.results] == ["trained"]
     session.plot_sparsity()
     session.save_results(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["plots", "summary.json", "trained"]
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["levels.csv", "plots", "summary.json", "trained"]
 
 
 def test_a_checkpoint_of_another_network_is_refused():

@@ -40,7 +40,7 @@ def test_a_picture_is_drawn_from_the_sources_that_it_names(
         asked.append(name)
         return (folder / name).read_bytes()
 
-    figure = run_picture(picture, result, read, shape=(8, 8, 1))
+    figure = run_picture(picture, result, read, classes=10, shape=(8, 8, 1))
     assert set(asked) == set(sources(picture, last=1))
     for ending in FORMATS["png_svg"]:
         assert render(figure, ending) == (folder / f"{picture}.{ending}").read_bytes()
@@ -60,14 +60,15 @@ def test_a_dense_network_has_pictures_too(tmp_path: Path) -> None:
 def test_results_of_one_trial_and_of_several_are_compared() -> None:
     for results in (robust(1), robust(3)):
         for picture in JOB_PICTURES:
-            assert render(job_picture(picture, results, controls=["control"]), "svg")
+            drawn = job_picture(picture, results, classes=10, controls=["control"])
+            assert render(drawn, "svg")
 
 
 def test_an_unknown_picture_is_refused_with_those_that_there_are(model: LotteryModel) -> None:
     with pytest.raises(SpecError, match="no picture 'plots/moon' of a run"):
-        run_picture("plots/moon", model.result(), lambda name: b"")
+        run_picture("plots/moon", model.result(), lambda name: b"", classes=10)
     with pytest.raises(SpecError, match="no picture 'plots/mask' of a job"):
-        job_picture("plots/mask", robust(1))
+        job_picture("plots/mask", robust(1), classes=10)
 
 
 def test_drawing_needs_neither_tensorflow_nor_keras() -> None:

@@ -1,4 +1,4 @@
-"""Makes views: draws pictures and sums up from what is stored, and stores it for the next."""
+"""Makes views: draws pictures and writes reports from what is stored, and stores them too."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -6,10 +6,11 @@ from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 
-from lth.artifacts import as_json
+from lth.artifacts import LEVELS, as_json
+from lth.records import as_csv, records
 from lth.spec import parse_spec
 from lth.statistics import summarise_job
-from service.api.artifacts.views import Picture, View
+from service.api.artifacts.views import Picture, Report, View
 from service.drawing.artist import Artist
 from service.drawing.messages import Order
 from service.store import artifacts, keeping, runs
@@ -51,7 +52,7 @@ class Maker:
             drawn = await self._artist.draw(order, partial(self._gather, digests))
             contents = [drawn[one] for one in view.formats]
         else:
-            contents = [await run_in_threadpool(self._summed_up, job)]
+            contents = [await run_in_threadpool(self._report, job, view)]
         return await run_in_threadpool(self._keep, job, view, contents)
 
     def _order(self, job: Job, picture: Picture) -> tuple[Order, dict[str, str]]:
@@ -74,9 +75,11 @@ class Maker:
     def _gather(self, digests: Mapping[str, str]) -> dict[str, bytes]:
         return {name: self._blobs.get(digest) for name, digest in digests.items()}
 
-    def _summed_up(self, job: Job) -> bytes:
+    def _report(self, job: Job, report: Report) -> bytes:
         with self._database.transaction() as session:
             found = [result for _, result in runs.results(session, job.id)]
+        if report.name == LEVELS:
+            return as_csv(records(found))
         return as_json(summarise_job(parse_spec(job.spec), found).model_dump(mode="json"))
 
     def _keep(self, job: Job, view: View, contents: Sequence[bytes]) -> Files:

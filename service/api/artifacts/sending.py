@@ -7,7 +7,7 @@ from fastapi import Request, Response, status
 from fastapi.responses import RedirectResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
-from lth.artifacts import JSON, NPZ, PNG, SVG
+from lth.artifacts import CSV, JSON, NPZ, PNG, SVG
 from service.api.artifacts.ranges import etag, matches, wanted_range
 from service.api.heads import wants_body
 from service.api.parts import Parts
@@ -16,7 +16,7 @@ from service.store.tables import Artifact
 
 _VALID = timedelta(minutes=10)
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
-_CONTENT = dict.fromkeys((NPZ, JSON, PNG, SVG), _BYTES)
+_CONTENT = dict.fromkeys((NPZ, JSON, CSV, PNG, SVG), _BYTES)
 
 FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file", "content": _CONTENT},

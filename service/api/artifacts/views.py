@@ -9,10 +9,12 @@ from typing import ClassVar
 from sqlalchemy.orm import Session
 
 from lth.artifacts import (
+    CSV,
     FORMATS,
     JOB,
     JOB_PICTURES,
     JSON,
+    LEVELS,
     MEDIA_TYPES,
     RUN_PICTURES,
     SUMMARY,
@@ -49,18 +51,25 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
-    """The summary of a job as a file."""
+class Report:
+    """What all results of a job say, in numbers.
+
+    Attributes:
+        name: `lth.artifacts.SUMMARY` or `lth.artifacts.LEVELS`.
+    """
 
     run_id: ClassVar[None] = None
+    name: str
 
     @property
     def files(self) -> dict[str, str]:
         """Its media type, by its name in the job."""
-        return {f"{JOB}/{SUMMARY}": JSON}
+        return {f"{JOB}/{self.name}": _REPORTS[self.name]}
 
 
-View = Picture | Statistics
+_REPORTS = {SUMMARY: JSON, LEVELS: CSV}
+
+View = Picture | Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +89,10 @@ def views(job: Job, finished: Sequence[Finished], stored: Collection[str]) -> It
         stored: the names of their files.
     """
     formats = FORMATS[job.spec.get("plots", "none")]
+    if finished:
+        yield Report(LEVELS)
     if finished and job.kind != "model":
-        yield Statistics()
+        yield Report(SUMMARY)
         yield from (Picture(None, JOB, name, formats) for name in JOB_PICTURES)
     for run in finished:
         for name in RUN_PICTURES:

@@ -1,0 +1,151 @@
+"""What masks know by themselves: accuracy before any training, against density.
+
+Reference: Zhou et al. 2019, arXiv:1905.01067, section 5 (supermasks).
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from lth.plots.canvas import new_plot
+from lth.plots.series import (
+    Series,
+    by_experiment,
+    legend_height,
+    mean_and_interval,
+    mean_of,
+    told_apart,
+)
+from lth.plots.style import (
+    COLOURS,
+    INK,
+    MUTED,
+    SERIES,
+    PerCent,
+    density_axis,
+    dress,
+    grid,
+    legend_beside,
+    wrapped,
+)
+from lth.results import LevelResult, RunResult
+
+_VARIANTS = {
+    "masked": "kept weights as they are",
+    "signed_constant": "signed constants",
+    "rescaled": "rescaled by density",
+}
+"""The fields of `lth.results.Untrained`, as a person reads them."""
+_LOOKS: dict[str, dict[str, Any]] = {
+    "masked": {"markersize": 8, "linewidth": 3.2},
+    "signed_constant": {},
+    "rescaled": {"markerfacecolor": "white", "markersize": 4.5, "linestyle": (0, (2, 1.2))},
+}
+"""Of the variants in one panel: with biases of zero, as they begin, rescaling changes no answer of
+a network of ReLUs, and one line lies upon the other."""
+_LOOK: dict[str, Any] = {"marker": "o", "markersize": 5, "linewidth": 1.6}
+_TICKS, _TICKS_OF_THREE = 9, 4
+_TRAINED, _CHANCE = "trained, at the early stop", "chance"
+
+
+def supermask_by_density(
+    results: Sequence[RunResult],
+    *,
+    classes: int,
+    controls: Collection[str] = (),
+    title: str = "",
+) -> Figure:
+    """Test accuracy of masked networks at their reset point, before any training.
+
+    The kept weights are as the reset left them, or signed constants, or rescaled: of one
+    experiment one line each, of several one panel each. Above them is what training makes of it,
+    below them what guessing would. Of several trials a line is the mean, a band its 95 %
+    confidence interval. More experiments than there are colours have no bands.
+
+    Args:
+        results: one for each experiment and trial.
+        classes: of the data; one of them is guessed right by chance.
+        controls: names of the experiments that are controls; they are drawn hollow.
+        title: what was run.
+
+    Raises:
+        SpecError: when trials of an experiment have different levels.
+    """
+    series, remark = told_apart(by_experiment(results), by=_best)
+    alone = len(series) == 1
+    bands = len(series) <= COLOURS
+    said = mean_of(series, " with its 95 % interval" if bands else "")
+    name = f"'{series[0].experiment}'" if alone else ""
+    plot = new_plot(
+        "Accuracy before any training", (title, name, said, remark), legend_height(series)
+    )
+    densities = [one.density(number) for one in series for number in range(one.levels)]
+    panels = [plot.subplots()] if alone else list(plot.subplots(1, len(_VARIANTS), sharey=True))
+    heads = ["the masked network, untrained"] if alone else list(_VARIANTS.values())
+    for axes, head in zip(panels, heads, strict=True):
+        label = "test accuracy" if axes is panels[0] else ""
+        dress(axes, head, "weights kept (%, log scale)", label)
+        grid(axes)
+        density_axis(axes, densities, _TICKS if alone else _TICKS_OF_THREE)
+        axes.axhline(1 / classes, label=_CHANCE, color=MUTED, linewidth=1, linestyle=(0, (5, 3)))
+    panels[0].set_ylim(0, 1.02)
+    panels[0].yaxis.set_major_formatter(PerCent())
+    if alone:
+        _trained(panels[0], series[0], {"color": INK, "linewidth": 1.1, "label": _TRAINED})
+        for (variant, label), (colour, _) in zip(_VARIANTS.items(), SERIES, strict=False):
+            look = {"color": colour, "label": label, **_LOOKS[variant]}
+            _draw(panels[0], series[0], variant, look, bands=bands)
+    else:
+        panels[-1].plot([], [], color=MUTED, linewidth=0.8, label=_TRAINED)
+        for axes, variant in zip(panels, _VARIANTS, strict=True):
+            for one, (colour, line) in zip(series, SERIES, strict=False):
+                _trained(axes, one, {"color": colour, "linestyle": line, "linewidth": 0.8})
+                filling = "white" if one.experiment in controls else colour
+                look = {"color": colour, "linestyle": line, "markerfacecolor": filling}
+                look["label"] = wrapped(one.experiment)
+                _draw(axes, one, variant, look, bands=bands)
+    legend_beside(panels[-1])
+    return plot
+
+
+def _levels(series: Series) -> list[tuple[LevelResult, ...]]:
+    """The pruned levels, each in every trial."""
+    every = (series.level(number) for number in range(series.levels))
+    return [level for level in every if all(each.untrained for each in level)]
+
+
+def _accuracies(series: Series, variant: str) -> NDArray[np.float64]:
+    """[trials, pruned levels]."""
+    levels = [
+        [getattr(each.untrained, variant).accuracy for each in level] for level in _levels(series)
+    ]
+    return np.array(levels, np.float64).reshape(len(levels), len(series.results)).T
+
+
+def _best(series: Series) -> float:
+    """The highest mean over trials that any variant reaches at any level."""
+    means = [_accuracies(series, variant).mean(axis=0) for variant in _VARIANTS]
+    return float(np.max(means, initial=0.0))
+
+
+def _trained(axes: Axes, series: Series, look: dict[str, Any]) -> None:
+    levels = [series.level(number) for number in range(series.levels)]
+    accuracies = [[each.early_stop.test.accuracy for each in level] for level in levels]
+    mean = np.mean(accuracies, axis=1)
+    axes.plot([level[0].density for level in levels], mean, marker="o", markersize=2, **look)
+
+
+def _draw(axes: Axes, series: Series, variant: str, look: dict[str, Any], *, bands: bool) -> None:
+    x = [level[0].density for level in _levels(series)]
+    if not x:
+        return
+    mean, interval = mean_and_interval(_accuracies(series, variant))
+    axes.plot(x, mean, **{**_LOOK, **look})
+    if bands and interval is not None:
+        # A single level's band has no width but that of its edge.
+        edge = 0 if len(x) > 1 else _LOOK["markersize"]
+        axes.fill_between(x, *interval, color=look["color"], alpha=0.18, linewidth=edge)
