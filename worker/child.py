@@ -9,11 +9,14 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from types import ModuleType
 from typing import cast
+from uuid import UUID
 
 import psutil
 from billiard.process import current_process
+from sqlalchemy.orm import Session
 
 from service.hints import Hints
 from service.settings import Settings
@@ -112,7 +115,9 @@ def start_child(settings: Settings, pools: tuple[str, ...]) -> Child:
     )
 
     signal.signal(DRAIN_SIGNAL, lambda *_: child.draining.set())
-    _register(child)
+    # A whole group of processes may be told to stop; when it is a child's turn, its parent says.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    report_state(child, WorkerState.IDLE)
     return child
 
 
@@ -120,13 +125,28 @@ def report_state(child: Child, state: WorkerState, why: str | None = None) -> No
     """Tell the registry; it is no reason to stop when the database is away."""
     try:
         with child.database.transaction() as session:
-            workers.report(session, child.id, state, memory_used=child.memory_used(), why=why)
+            report(session, child, state, why=why)
     except AWAY as error:
         log.warning("the registry of workers cannot be reached: %s", error)
 
 
-def _register(child: Child) -> None:
-    facts = WorkerFacts(
+def report(
+    session: Session,
+    child: Child,
+    state: WorkerState,
+    *,
+    run_id: UUID | None = None,
+    why: str | None = None,
+) -> None:
+    """Tell the registry in a transaction; who is not in it (yet, or any more) is entered."""
+    said = partial(workers.report, session, child.id, state, run_id, child.memory_used(), why)
+    if not said():
+        workers.register(session, _facts(child))
+        said()
+
+
+def _facts(child: Child) -> WorkerFacts:
+    return WorkerFacts(
         id=child.id,
         node=node.node(),
         host=socket.gethostname(),
@@ -135,11 +155,6 @@ def _register(child: Child) -> None:
         device=child.gpu.name if child.gpu else "cpu",
         memory_total=child.gpu.memory_total if child.gpu else psutil.virtual_memory().total,
     )
-    try:
-        with child.database.transaction() as session:
-            workers.register(session, facts)
-    except AWAY as error:
-        log.warning("the registry of workers cannot be reached: %s", error)
 
 
 def _nvml() -> tuple[Nvml | None, str | None]:

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 
-from service.store import budgets, finishing, leases, workers
+from service.store import budgets, finishing, leases
 from service.store.database import AWAY
 from service.store.errors import LeaseLost
 from service.store.finishing import Failure
 from service.store.states import Reason
 from service.store.tables import WorkerState
-from worker.child import Child
+from worker.child import Child, report
 from worker.observing import Order, RunObserver
 
 TOO_LONG: dict[Order | None, str] = {
@@ -64,10 +64,15 @@ def _beat(
     while not ended.wait(pause):
         now = time.monotonic()
         pause = every
-        if observer.order is not Order.LEASE_LOST:
-            _renew(child, observer)
-        if job_lasts is not None and observer.order is None:
-            pause = min(every, _look_at_the_budget(child, observer))
+        try:
+            if observer.order is not Order.LEASE_LOST:
+                _renew(child, observer)
+            if job_lasts is not None and observer.order is None:
+                pause = min(every, _look_at_the_budget(child, observer))
+        except AWAY as error:
+            log.warning("the lease on '%s' could not be renewed: %s", observer.lease.key, error)
+        except Exception:
+            log.exception("a heartbeat of '%s' failed; the next one may do", observer.lease.key)
         observer.look_at_the_clock()
         if now - observer.seen > child.settings.stall_seconds:
             _end_the_stalled(child, observer)
@@ -84,22 +89,15 @@ def _renew(child: Child, observer: RunObserver) -> None:
             if leases.renew(session, lease, child.settings.lease):
                 observer.give(Order.CANCEL)
             state = WorkerState.DRAINING if child.draining.is_set() else WorkerState.BUSY
-            used = child.memory_used()
-            workers.report(session, child.id, state, run_id=lease.run_id, memory_used=used)
+            report(session, child, state, run_id=lease.run_id)
     except LeaseLost:
         observer.give(Order.LEASE_LOST)
-    except AWAY as error:
-        log.warning("the lease on %s could not be renewed: %s", lease.key, error)
 
 
 def _look_at_the_budget(child: Child, observer: RunObserver) -> float:
     """Order the run to stop if its job's time is spent; returns when to look again, in seconds."""
-    try:
-        with child.database.transaction() as session:
-            budget = budgets.of_job(session, observer.lease.job_id)
-    except AWAY as error:
-        log.warning("the time of %s could not be looked at: %s", observer.lease.job_id, error)
-        return child.settings.heartbeat_seconds
+    with child.database.transaction() as session:
+        budget = budgets.of_job(session, observer.lease.job_id)
     if budget is not None and budget.left <= 0:
         observer.give(Order.JOB_TIMEOUT)
     return child.settings.heartbeat_seconds if budget is None else budget.lasts + _SOONEST
@@ -118,16 +116,14 @@ def _end_the_stalled(child: Child, observer: RunObserver) -> None:
 
 
 def _end_the_deaf(child: Child, observer: RunObserver) -> None:
-    """Write how the run ended, if it is still ours, and kill this process: nothing else helps."""
-    settings, lease = child.settings, observer.lease
-    log.error("%s does not stop (%s); ending its process", lease.key, observer.order)
+    """Kill this process: nothing else helps. Who finds it dead does the rest but for a timeout."""
+    lease, order = observer.lease, observer.order
+    log.error("'%s' does not stop (%s); ending its process", lease.key, order)
     try:
-        with child.database.transaction() as session:
-            if observer.order is Order.CANCEL:
-                finishing.cancelled(session, lease, settings)
-            elif observer.order in TOO_LONG:
-                told = Failure(Reason.TIMEOUT, TOO_LONG[observer.order])
-                finishing.fail(session, lease, told, settings)
+        if order in TOO_LONG:
+            told = Failure(Reason.TIMEOUT, TOO_LONG[order])
+            with child.database.transaction() as session:
+                finishing.fail(session, lease, told, child.settings)
     except (LeaseLost, *AWAY) as error:
         log.warning("its end could not be written: %s", error)
     finally:

@@ -8,7 +8,7 @@ from service.store.claiming import Claimed
 from service.store.database import AWAY
 from service.store.tables import WorkerState
 from worker.attempt import attempt
-from worker.child import Child, report_state
+from worker.child import Child, report, report_state
 
 _MOST_PROGRAMS = 40
 """TensorFlow never forgets what it compiled: after so many networks a new process goes on."""
@@ -52,7 +52,7 @@ def _claim(child: Child) -> Claimed | None:
             claimed = claiming.claim(session, child.id, child.pools, child.settings)
             if claimed is None:
                 return None
-            workers.report(session, child.id, WorkerState.BUSY, run_id=claimed.lease.run_id)
+            report(session, child, WorkerState.BUSY, run_id=claimed.lease.run_id)
             wake = claiming.waiting(session, claimed.pool) and workers.idle(session, claimed.pool)
     except AWAY as error:
         log.warning("nothing can be claimed while the database is away: %s", error)

@@ -58,15 +58,20 @@ def report(
     run_id: uuid.UUID | None = None,
     memory_used: int | None = None,
     why: str | None = None,
-) -> None:
-    """Say what a worker is doing now; also its sign of life."""
+) -> bool:
+    """Say what a worker is doing now; also its sign of life.
+
+    Returns:
+        Whether the worker is in the registry; if not, nothing was written.
+    """
     values: dict[str, Any] = {"state": state, "run_id": run_id, "seen_at": func.clock_timestamp()}
     if memory_used is not None:
         values["memory_used"] = memory_used
     values["detail"] = Worker.detail.op("-")("why") if why is None else (
         Worker.detail.op("||")(func.jsonb_build_object("why", why))
     )  # fmt: skip
-    session.execute(update(Worker).where(Worker.id == worker_id).values(values))
+    known = update(Worker).where(Worker.id == worker_id).values(values).returning(Worker.id)
+    return session.scalar(known) is not None
 
 
 def drain(session: Session, node: str) -> None:

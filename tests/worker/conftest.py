@@ -1,13 +1,23 @@
-"""A rig on this module's own database; workers are started by the tests that need them."""
+"""A rig on this module's own database; workers are started by the tests that need them.
 
+`child` is no process of its own: what a child does can be looked at step by step.
+"""
+
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 import pytest
 
+from service.hints import Hints
 from service.settings import Settings
+from service.store.blobs import Blobs
+from service.store.database import Database
 from tests.worker.rig import STAND_IN, Rig
+from worker.child import Child
+from worker.execution import Execution
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +34,12 @@ def rig(
         object_store_url=(folder / "blobs").as_uri(),
         execution=STAND_IN,
         worker_processes=2,
-        lease_seconds=2,
+        lease_seconds=6,
         heartbeat_seconds=0.5,
         sweep_seconds=1,
         checkpoint_seconds=0.2,
         drain_seconds=5,
-        deaf_seconds=1,
+        deaf_seconds=5,
     )
     rig = Rig(settings, folder)
     yield rig
@@ -45,3 +55,29 @@ def workers(rig: Rig) -> Iterator[Rig]:
     for process in (worker, beat):
         if process in rig.processes:
             rig.stop(process)
+
+
+@pytest.fixture
+def child(database_url: str, broker_url: str, object_store_url: str) -> Iterator[Child]:
+    """A child of one core that lives in this process; the registry does not know it yet."""
+    settings = Settings(
+        database_url=database_url,
+        broker_url=broker_url,
+        object_store_url=object_store_url,
+        heartbeat_seconds=0.02,
+        commit_patience_seconds=20,
+    )
+    child = Child(
+        settings=settings,
+        pools=("cpu",),
+        gpu=None,
+        nvml=None,
+        database=Database(database_url, pool_size=4),
+        blobs=Blobs(object_store_url),
+        hints=Hints(broker_url),
+        execution=cast(Execution, importlib.import_module(STAND_IN)),
+        id="host/1/2",
+    )
+    yield child
+    child.database.close()
+    child.hints.close()

@@ -1,0 +1,46 @@
+"""What tests do with a child that lives in their own process."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from lth.plan import plan
+from lth.spec import parse_spec
+from service.store import claiming, submitting
+from service.store.audit import Actor
+from service.store.claiming import Claimed
+from service.store.submitting import Submission
+from service.store.tables import Run, Worker
+from worker.child import Child
+from worker.observing import RunObserver
+
+
+def submit(child: Child, kind: str = "model", **document: Any) -> str:
+    """Submit a spec, and hint at it to nobody."""
+    spec = parse_spec({"kind": kind, **document})
+    submission = Submission(Actor("ann"), spec, plan(spec))
+    return submitting.submit(child.database, submission, child.settings).job.id
+
+
+def claim(child: Child) -> Claimed:
+    with child.database.transaction() as session:
+        claimed = claiming.claim(session, child.id, child.pools, child.settings)
+    assert claimed is not None
+    return claimed
+
+
+def observer_of(child: Child, claimed: Claimed) -> RunObserver:
+    return RunObserver(
+        claimed.lease, child.settings, child.database, child.blobs, child.draining, 60.0
+    )
+
+
+def runs(child: Child, job_id: str) -> dict[str, Run]:
+    with child.database.transaction() as session:
+        found = session.scalars(select(Run).where(Run.job_id == job_id).order_by(Run.position))
+        return {run.key: run for run in found}
+
+
+def registered(child: Child) -> Worker | None:
+    with child.database.transaction() as session:
+        return session.get(Worker, child.id)

@@ -1,0 +1,125 @@
+"""What a heartbeat tells, what it brings back, and that nothing ends it before its run."""
+
+import os
+import signal
+import threading
+from datetime import datetime
+
+import pytest
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from service.store import commands, finishing, jobs
+from service.store.states import Reason, RunState
+from service.store.tables import WorkerState
+from tests.worker.steps import claim, observer_of, registered, runs, submit
+from worker import heartbeat as module
+from worker.child import Child
+from worker.heartbeat import heartbeat
+from worker.observing import Order, RunObserver
+
+
+@pytest.fixture
+def observer(child: Child) -> RunObserver:
+    submit(child)
+    return observer_of(child, claim(child))
+
+
+def lease_ends(child: Child, observer: RunObserver) -> datetime:
+    ends = runs(child, observer.lease.job_id)[observer.lease.key].lease_expires_at
+    assert ends is not None
+    return ends
+
+
+@pytest.mark.parametrize("error", [KeyError("defect"), OperationalError("away", None, OSError())])
+def test_a_heartbeat_that_fails_is_logged_and_the_next_one_renews_the_lease(
+    child: Child,
+    observer: RunObserver,
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    errors = [error]
+    renewed = threading.Event()
+    renew = module._renew
+
+    def flaky(child: Child, observer: RunObserver) -> None:
+        if errors:
+            raise errors.pop()
+        renew(child, observer)
+        renewed.set()
+
+    monkeypatch.setattr(module, "_renew", flaky)
+    before = lease_ends(child, observer)
+    with heartbeat(child, observer):
+        assert renewed.wait(60)
+    assert lease_ends(child, observer) > before
+    assert "trial-1/ticket" in caplog.text
+
+
+def test_what_a_heartbeat_logs_names_its_run(
+    child: Child, observer: RunObserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound: list[dict[str, object]] = []
+    beaten = threading.Event()
+
+    def look(*_: object) -> None:
+        bound.append(structlog.contextvars.get_contextvars())
+        beaten.set()
+
+    monkeypatch.setattr(module, "_renew", look)
+    with structlog.contextvars.bound_contextvars(run="trial-1/ticket"), heartbeat(child, observer):
+        assert beaten.wait(60)
+    assert bound[0] == {"run": "trial-1/ticket"}
+
+
+def test_a_worker_that_the_registry_does_not_know_enters_itself(
+    child: Child, observer: RunObserver
+) -> None:
+    """As after an hour's silence, or a start without Postgres."""
+    assert registered(child) is None
+    module._renew(child, observer)
+    there = registered(child)
+    assert there is not None
+    assert (there.state, there.run_id) == (WorkerState.BUSY, observer.lease.run_id)
+
+    child.draining.set()
+    module._renew(child, observer)
+    there = registered(child)
+    assert there is not None
+    assert there.state is WorkerState.DRAINING
+
+
+def test_a_run_that_does_nothing_hears_of_a_cancel_and_of_the_loss_of_its_lease(
+    child: Child, observer: RunObserver
+) -> None:
+    with child.database.transaction() as session:
+        commands.cancel(session, jobs.get(session, observer.lease.job_id))
+    module._renew(child, observer)
+    assert observer.order is Order.CANCEL
+
+    observer.order = None
+    with child.database.transaction() as session:
+        finishing.cancelled(session, observer.lease, child.settings)
+    module._renew(child, observer)
+    assert observer.order is Order.LEASE_LOST
+
+
+def test_who_does_not_stop_is_ended_even_if_nobody_can_be_told(
+    child: Child, observer: RunObserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[tuple[int, int]] = []
+    monkeypatch.setattr(module.os, "kill", lambda *told: ended.append(told))
+    observer.give(Order.TIMEOUT)
+
+    module._end_the_deaf(child, observer)
+    run = runs(child, observer.lease.job_id)[observer.lease.key]
+    assert (run.state, run.failure_reason) == (RunState.FAILED, Reason.TIMEOUT)
+    module._end_the_deaf(child, observer)
+    module._end_the_stalled(child, observer)
+    monkeypatch.setattr(child.database, "transaction", {}.popitem)
+    for end in (module._end_the_deaf, module._end_the_stalled):
+        with pytest.raises(KeyError):
+            end(child, observer)
+
+    assert ended == 5 * [(os.getpid(), signal.SIGKILL)]

@@ -1,0 +1,90 @@
+"""What a child does with a hint, from its claim to its word that it is idle."""
+
+from typing import Any
+
+import pytest
+import redis
+
+from service.hints import queue_of
+from service.store import workers
+from service.store.database import Database
+from service.store.states import RunState
+from service.store.tables import WorkerState
+from service.store.workers import WorkerFacts
+from tests.worker import stand_in
+from tests.worker.steps import registered, runs, submit
+from worker.attempt import attempt
+from worker.child import Child, report_state
+from worker.loop import work
+
+
+def test_a_run_that_comes_while_it_says_that_it_is_idle_is_not_left_lying(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who submitted it saw no idle worker to wake."""
+    submit(child)
+    late: list[str] = []
+
+    def says(child: Child, state: WorkerState, why: str | None = None) -> None:
+        if not late:
+            late.append(submit(child, seed=2))
+        report_state(child, state, why)
+
+    monkeypatch.setattr("worker.loop.report_state", says)
+    assert work(child) == 2
+    assert [run.state for run in runs(child, late[0]).values()] == [RunState.SUCCEEDED]
+
+
+def test_while_it_works_it_says_so_cannot_be_ended_and_has_woken_another(
+    child: Child, broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle = WorkerFacts(id="host/1/3", node="host/1", host="host", pid=3, pools=["cpu"], device="")
+    with child.database.transaction() as session:
+        workers.register(session, idle)
+    submit(child)
+    submit(child, seed=2)
+    seen: list[tuple[Any, ...]] = []
+
+    def look(child: Child, claimed: Any) -> Any:
+        there = registered(child)
+        assert there is not None
+        with redis.Redis.from_url(broker_url) as broker:
+            woken = broker.llen(queue_of("cpu"))
+        seen.append((there.state, there.run_id, child.busy.locked(), woken))
+        return attempt(child, claimed)
+
+    monkeypatch.setattr("worker.loop.attempt", look)
+    began = child.idle_since
+    assert work(child) == 2
+    assert [(state, busy, woken) for state, _, busy, woken in seen] == 2 * [("busy", True, 1)]
+    assert seen[0][1] != seen[1][1]
+    assert child.idle_since > began
+    there = registered(child)
+    assert (there and there.state, child.busy.locked()) == (WorkerState.IDLE, False)
+
+
+def test_a_process_that_has_compiled_many_networks_leaves_the_next_run_to_another(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stand_in, "_programs", 0)
+    first, second = submit(child, labels={"programs": "40"}), submit(child, seed=2)
+
+    assert work(child) == 1
+    assert child.worn.is_set()
+    states = [run.state for job_id in (first, second) for run in runs(child, job_id).values()]
+    assert states == [RunState.SUCCEEDED, RunState.QUEUED]
+
+
+def test_a_child_that_was_told_to_stop_claims_nothing(child: Child) -> None:
+    submit(child)
+    child.draining.set()
+    assert work(child) == 0
+
+
+def test_a_hint_while_the_database_is_away_is_let_go(
+    child: Child, caplog: pytest.LogCaptureFixture
+) -> None:
+    there, child.database = child.database, Database("postgresql://lth@127.0.0.1:1/lth")
+    assert work(child) == 0
+    assert "while the database is away" in caplog.text
+    child.database = there
