@@ -1,6 +1,7 @@
 """A child ends when it has nothing to do and only its end helps; another takes its place.
 
-It gives its GPU's memory back after long idleness, and tries a GPU anew that failed.
+It gives its GPU's memory back after long idleness, tries a GPU anew that failed, and does not wait
+for a parent that was told to stop at once.
 """
 
 import logging
@@ -28,15 +29,20 @@ def _watch(child: Child) -> None:
         if not child.busy.acquire(blocking=worn):
             continue
         try:
-            if worn or recycle_due(child, time.monotonic()):
-                log.info("this process ends, and another one takes its place")
-                time.sleep(_TO_SAY_SO)
-                os._exit(0)
-            refused = child.refusal()
-            state = WorkerState.REFUSING if refused else WorkerState.IDLE
-            report_state(child, state, refused)
+            _look(child)
+        except Exception:
+            log.exception("this idle process could not say that it lives; it tries again")
         finally:
             child.busy.release()
+
+
+def _look(child: Child) -> None:
+    if child.worn.is_set() or child.draining.is_set() or recycle_due(child, time.monotonic()):
+        log.info("this process ends, and another one takes its place")
+        time.sleep(_TO_SAY_SO)
+        os._exit(0)
+    refused = child.refusal()
+    report_state(child, WorkerState.REFUSING if refused else WorkerState.IDLE, refused)
 
 
 def recycle_due(child: Child, now: float) -> bool:

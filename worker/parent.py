@@ -18,6 +18,7 @@ from worker.child import DRAIN_SIGNAL
 from worker.sweeping import release
 
 _LOOK_SECONDS = 0.1
+_AGAIN_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Undertaker(bootsteps.StartStopStep):
         known: set[int] = set()
         dead: set[int] = set()
         while True:
-            last = self._ended.wait(_LOOK_SECONDS)
+            last = self._ended.wait(_AGAIN_SECONDS if dead else _LOOK_SECONDS)
             there = set() if last else _pids(pool)
             dead |= known - there
             known = there
@@ -78,6 +79,9 @@ class Undertaker(bootsteps.StartStopStep):
                     self._hints.wake(pool)
         except AWAY as error:
             log.warning("the runs of a dead child cannot be given back yet: %s", error)
+            return False
+        except Exception:
+            log.exception("the runs of a dead child cannot be given back yet")
             return False
         return True
 

@@ -1,0 +1,108 @@
+"""A child that has nothing to do: it says that it lives, and ends where that helps."""
+
+import threading
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+
+from service.store.tables import WorkerState
+from tests.worker.gpus import TWO
+from tests.worker.steps import registered
+from worker import idle
+from worker.child import Child
+
+
+@pytest.fixture(autouse=True)
+def ended(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set when this process would have ended; the thread ends in its place."""
+    ended = threading.Event()
+
+    def end(code: int) -> None:
+        ended.set()
+        raise SystemExit(code)
+
+    monkeypatch.setattr(idle.os, "_exit", end)
+    monkeypatch.setattr(idle, "_TO_SAY_SO", 0.0)
+    return ended
+
+
+def watch(child: Child) -> threading.Thread:
+    """Watch its idleness until it ends."""
+
+    def watched() -> None:
+        with suppress(SystemExit):
+            idle._watch(child)
+
+    thread = threading.Thread(target=watched)
+    thread.start()
+    return thread
+
+
+def test_an_idle_child_says_that_it_lives(child: Child) -> None:
+    idle._look(child)
+    there = registered(child)
+    assert there is not None
+    assert there.state is WorkerState.IDLE
+
+    child.trouble = "no GPU"
+    idle._look(child)
+    there = registered(child)
+    assert there is not None
+    assert (there.state, there.detail["why"]) == (WorkerState.REFUSING, "no GPU")
+
+
+def test_a_defect_is_logged_and_does_not_end_what_watches_idleness(
+    child: Child,
+    ended: threading.Event,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    looked = threading.Semaphore(0)
+
+    def fail() -> str:
+        looked.release()
+        raise KeyError("defect")
+
+    monkeypatch.setattr(child, "refusal", fail)
+    thread = watch(child)
+    assert all(looked.acquire(timeout=60) for _ in range(3))
+    child.worn.set()
+    thread.join(60)
+    assert ended.is_set()
+    assert "KeyError: 'defect'" in caplog.text
+
+
+def test_a_child_that_works_is_not_ended(child: Child, ended: threading.Event) -> None:
+    with child.busy:
+        child.worn.set()
+        thread = watch(child)
+        assert not ended.wait(0.2)
+    thread.join(60)
+    assert ended.is_set()
+
+
+@pytest.mark.parametrize("why", ["worn", "draining"])
+def test_a_child_that_shall_stop_ends_when_it_is_idle(child: Child, why: str) -> None:
+    getattr(child, why).set()
+    with pytest.raises(SystemExit):
+        idle._look(child)
+
+
+@pytest.mark.parametrize(
+    ("of", "due"),
+    [
+        ({}, False),
+        ({"used_device": True}, False),
+        ({"gpu": TWO[0]}, False),
+        ({"gpu": TWO[0], "used_device": True}, True),
+        ({"gpu": TWO[0], "trouble": "it is lost"}, True),
+    ],
+)
+def test_only_who_holds_a_gpu_or_cannot_use_it_is_recycled(
+    child: Child, of: dict[str, object], due: bool
+) -> None:
+    child = replace(child, **of)
+    seconds = child.settings.idle_recycle_seconds
+    assert not idle.recycle_due(child, child.idle_since + seconds)
+    assert idle.recycle_due(child, child.idle_since + seconds + 1) is due

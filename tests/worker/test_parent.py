@@ -1,0 +1,69 @@
+"""The parent's watch over its children."""
+
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import redis
+from sqlalchemy.exc import OperationalError
+
+from service.hints import queue_of
+from service.store import finishing
+from service.store.states import RunState
+from service.store.tables import WorkerState
+from tests.worker.rig import eventually
+from tests.worker.steps import claim, registered, runs, submit
+from worker import node, parent
+from worker.child import Child, report_state
+from worker.parent import Undertaker
+
+
+class Dying:
+    """Two processes, of which one dies when they were looked at once."""
+
+    def __init__(self) -> None:
+        self.living = [[7, 8], [8]]
+
+    def __iter__(self) -> Iterator[SimpleNamespace]:
+        living = self.living.pop(0) if len(self.living) > 1 else self.living[0]
+        return iter([SimpleNamespace(pid=pid) for pid in living])
+
+
+def test_a_dead_childs_run_is_given_back_as_soon_as_that_can_be_written(
+    child: Child,
+    broker_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("LTH_WORKER_NODE", "host/1")
+    for name in ("database_url", "broker_url"):
+        monkeypatch.setenv(f"LTH_{name.upper()}", getattr(child.settings, name))
+    monkeypatch.setattr(parent, "_AGAIN_SECONDS", 0.01)
+    child.id = node.worker_id(7)
+    report_state(child, WorkerState.IDLE)
+    job_id = submit(child)
+    claim(child)
+
+    errors = [KeyError("defect"), OperationalError("away", None, OSError())]
+    held_by = finishing.held_by
+
+    def flaky(*given: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return held_by(*given)
+
+    monkeypatch.setattr(finishing, "held_by", flaky)
+    pool = SimpleNamespace(_pool=SimpleNamespace(_pool=Dying()))
+    undertaker = Undertaker(SimpleNamespace(app=SimpleNamespace(conf={"lth_pools": ["cpu"]})))
+    watch = threading.Thread(target=undertaker._watch, args=(pool,))
+    undertaker._thread = watch
+    watch.start()
+    eventually(lambda: runs(child, job_id)["trial-1/ticket"].state is RunState.QUEUED)
+    with redis.Redis.from_url(broker_url) as broker:
+        eventually(lambda: broker.llen(queue_of("cpu")) == 1)
+    undertaker._finish()
+
+    assert registered(child) is None
+    assert caplog.text.count("cannot be given back yet") == 2
