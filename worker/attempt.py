@@ -1,23 +1,19 @@
 """One attempt at one claimed run, from its inputs to the commit of its one result."""
 
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 import structlog
-from sqlalchemy.exc import IntegrityError
 
 from lth.artifacts import Artifact
 from lth.errors import Stopped
 from lth.plan import RunKind
-from lth.running import Outcome
-from lth.spec import parse_spec
+from lth.running import Inputs, Outcome
+from lth.spec import Spec, parse_spec
 from service.store import finishing, keeping, trunks
 from service.store.blobs import Blob, StorageFailed
 from service.store.claiming import Claimed
-from service.store.database import AWAY
 from service.store.errors import LeaseLost
 from service.store.finishing import Failure, Kept, Success
 from service.store.leases import Lease
@@ -28,11 +24,9 @@ from worker.failures import failure_of
 from worker.heartbeat import TOO_LONG, heartbeat
 from worker.logs import RunLog, captured
 from worker.observing import Order, RunObserver
-
-_LONGEST_PAUSE = 5.0
+from worker.patience import patiently
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 def attempt(child: Child, claimed: Claimed) -> Sequence[str]:
@@ -89,16 +83,30 @@ def _execute(
     log.info("attempt %d at '%s' of %s", claimed.lease.attempt, claimed.lease.key,
              claimed.lease.job_id)  # fmt: skip
     spec, planned = parse_spec(claimed.spec), claimed.planned
-    data = inputs.load(spec, child.settings.datasets_dir, child.blobs)
-    key = inputs.trunk_key(child, planned, data)
-    if planned.kind is RunKind.TRUNK and _there(child, key):
+    key, given = patiently(child, observer, lambda: _read(child, claimed, observer, spec))
+    if given is None:
         outcome = Outcome(None, ())
     else:
-        given = inputs.gather(child, spec, claimed, data, key)
         outcome = child.execution.execute(spec, planned, given, observer)
-    released = _patiently(child, observer, lambda: _commit(child, observer, outcome, key, output))
+    released = patiently(child, observer, lambda: _commit(child, observer, outcome, key, output))
     observer.needs_no_checkpoint()
     return released
+
+
+def _read(
+    child: Child, claimed: Claimed, observer: RunObserver, spec: Spec
+) -> tuple[str, Inputs | None]:
+    """The key of the run's trunk, and what it starts from; None when it is a trunk that is there.
+
+    Raises:
+        Stopped: when it was told to stop meanwhile.
+    """
+    observer.obey()
+    data = inputs.load(spec, child.settings.datasets_dir, child.blobs)
+    key = inputs.trunk_key(child, claimed.planned, data)
+    if claimed.planned.kind is RunKind.TRUNK and _there(child, key):
+        return key, None
+    return key, inputs.gather(child, spec, claimed, data, key)
 
 
 def _there(child: Child, key: str) -> bool:
@@ -129,6 +137,15 @@ def _keep_one(child: Child, content: bytes) -> Blob:
     return keeping.keep(child.database, child.blobs, content)
 
 
+def _log_of(child: Child, output: RunLog) -> Blob | None:
+    """A run's log, kept; no end of a run waits for it while the object store is away."""
+    try:
+        return _keep_one(child, output.content())
+    except StorageFailed as error:
+        log.warning("a run's log is lost: %s", error)
+        return None
+
+
 def _stopped(child: Child, observer: RunObserver, output: RunLog) -> None:
     """Write why a run stopped before its end."""
     lease, settings = observer.lease, child.settings
@@ -138,16 +155,16 @@ def _stopped(child: Child, observer: RunObserver, output: RunLog) -> None:
     if observer.order in TOO_LONG:
         _fail(child, observer, Failure(Reason.TIMEOUT, TOO_LONG[observer.order]), output)
         return
+    if observer.order is Order.DRAIN:
+        _give_back(child, observer, "its worker was told to stop")
+        return
 
     def write() -> None:
-        kept = _keep_one(child, output.content())
+        kept = _log_of(child, output)
         with child.database.transaction() as session:
-            if observer.order is Order.CANCEL:
-                finishing.cancelled(session, lease, settings, kept)
-            else:
-                finishing.give_back(session, lease, settings, "its worker was told to stop")
+            finishing.cancelled(session, lease, settings, kept)
 
-    _patiently(child, observer, write)
+    patiently(child, observer, write)
 
 
 def _fault_of_the_gpu(child: Child, reason: Reason) -> str | None:
@@ -163,8 +180,8 @@ def _give_back(child: Child, observer: RunObserver, why: str) -> tuple[()]:
         with child.database.transaction() as session:
             finishing.give_back(session, observer.lease, child.settings, why)
 
-    log.error("'%s' of %s is given back: %s", observer.lease.key, observer.lease.job_id, why)
-    _patiently(child, observer, write)
+    log.warning("'%s' of %s is given back: %s", observer.lease.key, observer.lease.job_id, why)
+    patiently(child, observer, write)
     return ()
 
 
@@ -174,39 +191,13 @@ def _lose(child: Child, observer: RunObserver, why: str) -> None:
             finishing.lose(session, observer.lease, child.settings, why)
 
     log.error("'%s' of %s is lost: %s", observer.lease.key, observer.lease.job_id, why)
-    _patiently(child, observer, write)
+    patiently(child, observer, write)
 
 
 def _fail(child: Child, observer: RunObserver, failure: Failure, output: RunLog) -> None:
     def write() -> None:
-        try:
-            kept = _keep_one(child, output.content())
-        except StorageFailed:
-            kept = None
-        told = replace(failure, log=kept, log_tail=output.tail())
+        told = replace(failure, log=_log_of(child, output), log_tail=output.tail())
         with child.database.transaction() as session:
             finishing.fail(session, observer.lease, told, child.settings)
 
-    _patiently(child, observer, write)
-
-
-def _patiently(child: Child, observer: RunObserver, write: Callable[[], T]) -> T:
-    """Try a commit again while the database or the object store is away.
-
-    A blob that was collected between its upload and the commit breaks a foreign key: that is
-    tried again too, from the upload on.
-    """
-    until = time.monotonic() + child.settings.commit_patience_seconds
-    pause = 0.1
-    while True:
-        observer.seen = time.monotonic()
-        try:
-            return write()
-        except (*AWAY, StorageFailed, IntegrityError) as error:
-            if observer.order is Order.LEASE_LOST:
-                raise observer.lease.lost from error
-            if time.monotonic() + pause > until:
-                raise
-            log.warning("the commit of '%s' is tried again: %s", observer.lease.key, error)
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
+    patiently(child, observer, write)

@@ -89,12 +89,12 @@ class RunObserver:
                 self._told_evaluation = now
         self._level = progress.level
         self.look_at_the_clock()
-        self._obey()
+        self.obey()
 
     def checkpoint(self, content: Callable[[], bytes]) -> None:
         """Save a checkpoint if one is due; see `lth.running.Observer`."""
         self.seen = time.monotonic()
-        self._obey()
+        self.obey()
         draining = self._draining.is_set()
         unsaved = time.monotonic() - self._saved
         due = self._settings.checkpoint_seconds
@@ -104,19 +104,12 @@ class RunObserver:
             self._save(content())
         if draining:
             self.give(Order.DRAIN)
-        self._obey()
+        self.obey()
 
     def needs_no_checkpoint(self) -> None:
         """The run has its result: its last checkpoint may go."""
         if self._kept is not None:
-            try:
-                self._discard(self._kept)
-            except (*AWAY, StorageFailed) as error:
-                log.warning("a checkpoint is left to the collector: %s", error)
-
-    def _discard(self, digest: str) -> None:
-        with self._database.transaction() as session:
-            collecting.discard(session, self._blobs, digest)
+            self._discard(self._kept)
 
     def look_at_the_clock(self) -> None:
         """Order the run to stop if it ran for too long, or its grace after a drain is over."""
@@ -133,7 +126,8 @@ class RunObserver:
         """Order the run to stop at its next sign of life; the first order stands."""
         self.order = self.order or order
 
-    def _obey(self) -> None:
+    def obey(self) -> None:
+        """Stop, if an order was given; raises `lth.errors.Stopped`."""
         if self.order is not None:
             raise Stopped(f"the run '{self.lease.key}' was told to stop: {self.order}")
 
@@ -157,14 +151,23 @@ class RunObserver:
             blob = keeping.keep(self._database, self._blobs, content)
             with self._database.transaction() as session:
                 leases.save_checkpoint(session, self.lease, blob.digest)
-            self._saved = time.monotonic()
-            previous, self._kept = self._kept, blob.digest
-            if previous is not None and previous != blob.digest:
-                self._discard(previous)
         except LeaseLost:
             self.give(Order.LEASE_LOST)
+            return
         except (*AWAY, IntegrityError, StorageFailed) as error:
             log.warning("a checkpoint could not be saved: %s", error)
+            return
+        self._saved = time.monotonic()
+        previous, self._kept = self._kept, blob.digest
+        if previous is not None and previous != blob.digest:
+            self._discard(previous)
+
+    def _discard(self, digest: str) -> None:
+        try:
+            with self._database.transaction() as session:
+                collecting.discard(session, self._blobs, digest)
+        except (*AWAY, StorageFailed) as error:
+            log.warning("a checkpoint that is needed no more is left to the collector: %s", error)
 
 
 def _pause(age: float) -> float:

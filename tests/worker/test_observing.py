@@ -1,9 +1,12 @@
-"""What an observer tells of a run, and how often."""
+"""What an observer tells of a run, and how often; when it saves, and when it stops the run."""
 
 import threading
 from collections import Counter
+from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
+from sqlalchemy import update
 
 from lth.errors import Stopped
 from lth.plan import plan
@@ -13,9 +16,10 @@ from lth.spec import parse_spec
 from service.settings import Settings
 from service.store import claiming, commands, events, jobs, submitting
 from service.store.audit import Actor
-from service.store.blobs import Blobs
+from service.store.blobs import Blob, Blobs, StorageFailed
 from service.store.database import Database
 from service.store.submitting import Submission
+from service.store.tables import Run
 from worker.observing import Order, RunObserver, _pause
 
 
@@ -35,7 +39,7 @@ def observer(database: Database, object_store_url: str) -> RunObserver:
         claimed = claiming.claim(session, "w", ["cpu"], settings)
     assert claimed is not None
     blobs = Blobs(object_store_url)
-    return RunObserver(claimed.lease, settings, database, blobs, threading.Event(), 60.0)
+    return RunObserver(claimed.lease, settings, database, blobs, threading.Event(), 600.0)
 
 
 def at(level: int, iteration: int, *, evaluated: bool = False) -> Progress:
@@ -49,7 +53,7 @@ def told(database: Database, observer: RunObserver) -> Counter[str]:
 
 
 def test_quick_progress_is_told_once_but_an_evaluation_all_the_same(
-    database: Database, observer: RunObserver
+    database: Database, clock: SimpleNamespace, observer: RunObserver
 ) -> None:
     for iteration in range(20):
         observer.progress(at(0, iteration))
@@ -83,3 +87,116 @@ def test_cancel_comes_back_with_the_next_progress_that_is_told(
     assert observer.order is Order.CANCEL
     with pytest.raises(Stopped):
         observer.checkpoint(bytes)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The observer's clock, which stands still unless it is set."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr("worker.observing.time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+def refuse(*_: object) -> NoReturn:
+    raise StorageFailed("the object store refuses")
+
+
+def checkpoint_of(database: Database, observer: RunObserver) -> str | None:
+    with database.transaction() as session:
+        return session.get_one(Run, observer.lease.run_id).checkpoint_digest
+
+
+def test_every_call_of_a_run_is_a_sign_of_life(
+    clock: SimpleNamespace, observer: RunObserver
+) -> None:
+    """Without them a run of more than an hour would be taken for one that hangs."""
+    clock.now += 7
+    observer.progress(at(0, 1))
+    assert observer.seen == clock.now
+    clock.now += 7
+    observer.checkpoint(bytes)
+    assert observer.seen == clock.now
+
+
+def test_checkpoints_are_saved_now_and_then_and_at_the_end_of_all_but_short_levels(
+    clock: SimpleNamespace, observer: RunObserver
+) -> None:
+    saved: list[float] = []
+
+    def go_on(seconds: float, iteration: int) -> None:
+        clock.now += seconds
+        observer.progress(at(0, iteration))
+        observer.checkpoint(lambda: saved.append(clock.now) or str(clock.now).encode())
+
+    go_on(4, 100)
+    assert saved == [], "four seconds are soon made up for"
+    go_on(2, 100)
+    go_on(20, 50)
+    go_on(159, 60)
+    assert saved == [106.0], "within a level, three minutes are not over since"
+    go_on(1, 60)
+    assert saved == [106.0, 286.0]
+
+
+def test_a_run_that_is_told_to_drain_saves_a_checkpoint_at_once_and_stops(
+    database: Database, clock: SimpleNamespace, observer: RunObserver
+) -> None:
+    observer.progress(at(0, 1))
+    observer._draining.set()
+    observer.progress(at(0, 2))
+    with pytest.raises(Stopped):
+        observer.checkpoint(lambda: b"half a level")
+    assert observer.order is Order.DRAIN
+    assert checkpoint_of(database, observer) == Blob.of(b"half a level").digest
+
+
+def test_a_run_that_offers_no_checkpoint_stops_when_its_grace_is_over(
+    clock: SimpleNamespace, observer: RunObserver
+) -> None:
+    observer._draining.set()
+    for _ in range(2):
+        observer.progress(at(0, 1))
+        clock.now += Settings().drain_seconds
+    clock.now += 1
+    with pytest.raises(Stopped):
+        observer.progress(at(0, 1))
+    assert observer.order is Order.DRAIN
+
+
+def test_the_first_order_stands(observer: RunObserver) -> None:
+    observer.give(Order.CANCEL)
+    observer.give(Order.TIMEOUT)
+    assert observer.order is Order.CANCEL
+
+
+def test_a_checkpoint_that_cannot_be_saved_costs_the_run_nothing(
+    database: Database,
+    observer: RunObserver,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with monkeypatch.context() as away:
+        away.setattr(observer._blobs, "put", refuse)
+        observer._save(b"one")
+    with monkeypatch.context() as collected:
+        collected.setattr("worker.observing.keeping.keep", lambda *_: Blob.of(b"of no row"))
+        observer._save(b"two")
+    assert caplog.text.count("a checkpoint could not be saved") == 2
+    assert checkpoint_of(database, observer) is None
+
+
+def test_a_checkpoint_that_cannot_be_deleted_is_not_said_to_be_unsaved(
+    database: Database,
+    observer: RunObserver,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(observer._blobs, "delete", refuse)
+    observer._save(b"one")
+    observer._save(b"two")
+    assert checkpoint_of(database, observer) == Blob.of(b"two").digest
+    with database.transaction() as session:
+        session.execute(update(Run).values(checkpoint_digest=None))
+    observer.needs_no_checkpoint()
+    assert "could not be saved" not in caplog.text
+    assert caplog.text.count("left to the collector") == 2

@@ -1,4 +1,4 @@
-"""The end of a run is written even if what it is written to is away for a while."""
+"""A run is read and its end written even if what holds them is away for a while."""
 
 import uuid
 from types import SimpleNamespace
@@ -11,9 +11,9 @@ from service.settings import Settings
 from service.store.blobs import StorageFailed
 from service.store.errors import LeaseLost
 from service.store.leases import Lease
-from worker.attempt import _patiently
 from worker.child import Child
 from worker.observing import Order, RunObserver
+from worker.patience import patiently
 
 LEASE = Lease(uuid.uuid4(), "job_1", "trial-1/ticket", 1)
 COLLECTED = IntegrityError("a blob is gone", None, Exception())
@@ -39,14 +39,14 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What was waited for, on a clock that goes on by nothing else."""
     waited: list[float] = []
     clock = SimpleNamespace(monotonic=lambda: sum(waited), sleep=waited.append)
-    monkeypatch.setattr("worker.attempt.time", clock)
+    monkeypatch.setattr("worker.patience.time", clock)
     return waited
 
 
-def patiently(commit: Commit, seconds: float = 60.0, order: Order | None = None) -> str:
+def tried(commit: Commit, seconds: float = 60.0, order: Order | None = None) -> str:
     child = SimpleNamespace(settings=Settings(commit_patience_seconds=seconds))
     observer = SimpleNamespace(order=order, lease=LEASE)
-    return _patiently(cast(Child, child), cast(RunObserver, observer), commit)
+    return patiently(cast(Child, child), cast(RunObserver, observer), commit)
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,13 @@ def patiently(commit: Commit, seconds: float = 60.0, order: Order | None = None)
 )
 def test_a_commit_is_tried_again_until_it_succeeds(error: Exception) -> None:
     commit = Commit(error, failures=3)
-    assert patiently(commit) == "written"
+    assert tried(commit) == "written"
     assert commit.tried == 4
 
 
 def test_patience_has_an_end_and_pauses_grow_to_some_seconds(pauses: list[float]) -> None:
     with pytest.raises(StorageFailed):
-        patiently(Commit(StorageFailed("away"), failures=1_000), seconds=60.0)
+        tried(Commit(StorageFailed("away"), failures=1_000), seconds=60.0)
     assert pauses[:8] == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0])
     assert 55.0 < sum(pauses) <= 60.0
 
@@ -68,12 +68,21 @@ def test_patience_has_an_end_and_pauses_grow_to_some_seconds(pauses: list[float]
 def test_who_has_lost_the_lease_does_not_go_on_trying() -> None:
     commit = Commit(StorageFailed("away"), failures=1_000)
     with pytest.raises(LeaseLost, match="attempt 1 no longer holds the run 'trial-1/ticket'"):
-        patiently(commit, order=Order.LEASE_LOST)
+        tried(commit, order=Order.LEASE_LOST)
     assert commit.tried == 1
 
 
 def test_what_would_fail_again_is_not_tried_again() -> None:
     commit = Commit(ValueError("a defect"), failures=1_000)
     with pytest.raises(ValueError, match="a defect"):
-        patiently(commit)
+        tried(commit)
     assert commit.tried == 1
+
+
+def test_a_run_that_waits_to_be_written_is_not_taken_for_one_that_hangs(
+    pauses: list[float],
+) -> None:
+    observer = SimpleNamespace(order=None, lease=LEASE, seen=0.0)
+    child = SimpleNamespace(settings=Settings())
+    patiently(cast(Child, child), cast(RunObserver, observer), Commit(StorageFailed("away"), 9))
+    assert observer.seen == sum(pauses) > 10

@@ -1,0 +1,130 @@
+"""The end of a run when a part is away or broken: it is the run's own, and written soon."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from service.store import commands, jobs
+from service.store.blobs import StorageFailed
+from service.store.states import JobState, Reason, RunState
+from service.store.tables import Run, Trunk
+from tests.worker.gpus import TWO
+from tests.worker.steps import claim, runs, submit
+from worker import inputs
+from worker.attempt import attempt
+from worker.child import Child
+from worker.loop import work
+
+
+def refuse(*_: object, **__: object) -> Any:
+    raise StorageFailed("the object store refuses to save")
+
+
+def the_run(child: Child, job_id: str) -> Run:
+    (run,) = runs(child, job_id).values()
+    return run
+
+
+def cancel(child: Child, job_id: str) -> None:
+    with child.database.transaction() as session:
+        commands.cancel(session, jobs.get(session, job_id))
+
+
+def test_a_failure_is_told_without_its_log_while_the_object_store_is_away(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submit(child, labels={"fail": "bug"})
+    monkeypatch.setattr(child.blobs, "put", refuse)
+    attempt(child, claim(child))
+    run = the_run(child, job_id)
+    assert (run.state, run.failure_reason) == (RunState.FAILED, Reason.INTERNAL)
+    assert (run.log_digest, "KeyError" in (run.failure_message or "")) == (None, True)
+
+
+def test_a_cancel_is_obeyed_while_the_object_store_is_away(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submit(child)
+    claimed = claim(child)
+    cancel(child, job_id)
+    monkeypatch.setattr(child.blobs, "put", refuse)
+    attempt(child, claimed)
+    assert the_run(child, job_id).state is RunState.CANCELLED
+
+
+def test_a_run_is_given_back_though_its_checkpoint_cannot_be_saved(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submit(child)
+    claimed = claim(child)
+    child.draining.set()
+    monkeypatch.setattr(child.blobs, "put", refuse)
+    attempt(child, claimed)
+    run = the_run(child, job_id)
+    assert (run.state, run.losses) == (RunState.QUEUED, 0)
+
+
+def test_a_run_whose_inputs_cannot_be_read_for_a_moment_waits_for_them(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submit(child)
+    away = [OperationalError("away", None, OSError()), StorageFailed("away")]
+    gather = inputs.gather
+
+    def flaky(*given: Any) -> Any:
+        if away:
+            raise away.pop()
+        return gather(*given)
+
+    monkeypatch.setattr(inputs, "gather", flaky)
+    attempt(child, claim(child))
+    assert the_run(child, job_id).state is RunState.SUCCEEDED
+
+
+def test_a_run_that_waits_for_its_inputs_can_be_stopped(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submit(child)
+    claimed = claim(child)
+    cancel(child, job_id)
+    monkeypatch.setattr(inputs, "gather", refuse)
+    attempt(child, claimed)
+    assert the_run(child, job_id).state is RunState.CANCELLED
+
+
+def test_a_trunk_of_which_only_the_name_is_left_is_trained_anew(child: Child) -> None:
+    spec = {"experiments": [{"name": "a"}], "seed": 5}
+    submit(child, "session", **spec)
+    assert work(child) == 2
+    with child.database.transaction() as session:
+        digest = session.scalars(select(Trunk.digest)).one()
+    child.blobs.delete(digest)
+
+    job_id = submit(child, "session", **spec, name="again")
+    assert work(child) == 2
+    assert child.blobs.size(digest) is not None
+    with child.database.transaction() as session:
+        assert jobs.get(session, job_id).state is JobState.SUCCEEDED
+
+
+def test_a_gpu_that_broke_in_a_run_gets_another_process_and_one_that_computes_does_not(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str | None] = [None]
+    monkeypatch.setattr(child.execution, "gpu_trouble", lambda *, compute: said[-1])
+    child.gpu, child.used_device = TWO[0], True
+    blamed = submit(child, labels={"fail": "bug"})
+    attempt(child, claim(child))
+    assert the_run(child, blamed).state is RunState.FAILED
+    assert not child.worn.is_set()
+
+    lost = submit(child, labels={"fail": "bug"}, seed=2)
+    claimed = claim(child)
+    said.append("it is lost")
+    attempt(child, claimed)
+    run = the_run(child, lost)
+    assert (run.state, run.losses) == (RunState.QUEUED, 1)
+    assert child.worn.is_set()
+    assert child.refusal() == "it is lost"

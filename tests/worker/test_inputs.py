@@ -1,0 +1,84 @@
+"""What a run starts from: of what the store has, what is whole; of data sets, the last ones."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from lth.artifacts import MASKS
+from lth.datasets import Arrays
+from lth.spec import Spec, parse_spec
+from service.store import artifacts, keeping
+from service.store.blobs import Blobs
+from tests.worker.steps import claim, submit
+from worker import inputs
+from worker.child import Child
+from worker.loop import work
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_bytes(b"another")])
+def test_a_run_whose_checkpoint_is_gone_or_damaged_begins_anew(
+    child: Child, tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    submit(child)
+    claimed, spec = claim(child), parse_spec({"kind": "model"})
+    blob = keeping.keep(child.database, child.blobs, b"a checkpoint")
+    claimed = replace(claimed, checkpoint_digest=blob.digest)
+    data = inputs.load(spec, None, child.blobs)
+    assert inputs.gather(child, spec, claimed, data, "none").checkpoint == b"a checkpoint"
+
+    (file,) = (path for path in tmp_path.rglob("*") if path.name == blob.digest)
+    damage(file)
+    assert inputs.gather(child, spec, claimed, data, "none").checkpoint is None
+
+
+def test_a_control_gets_the_masks_of_its_ticket(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiments = [{"name": "a"}, {"name": "b", "control": {"kind": "random_weights", "of": "a"}}]
+    given: dict[str | None, bytes | None] = {}
+    execute = child.execution.execute
+
+    def look(spec: Any, run: Any, inputs: Any, observer: Any) -> Any:
+        given[run.experiment] = inputs.ticket_masks
+        return execute(spec, run, inputs, observer)
+
+    monkeypatch.setattr(child.execution, "execute", look)
+    job_id = submit(child, "session", experiments=experiments)
+    assert work(child) == 3
+    with child.database.transaction() as session:
+        digest = artifacts.get(session, job_id, f"trial-1/a/{MASKS}").digest
+    assert given == {None: None, "a": None, "b": child.blobs.get(digest)}
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set that is read into so many bytes."""
+
+    name: str
+    nbytes: int
+
+    def load(self, directory: Path | None) -> Arrays:
+        return cast(Arrays, SimpleNamespace(nbytes=self.nbytes, name=self.name))
+
+
+def test_few_data_sets_stay_in_memory_and_fewer_large_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: OrderedDict[Any, Any] = OrderedDict()
+    monkeypatch.setattr(inputs, "_loaded", kept)
+
+    def load(name: str, nbytes: int = 1) -> list[str]:
+        spec = cast(Spec, SimpleNamespace(dataset=Data(name, nbytes)))
+        inputs.load(spec, None, cast(Blobs, None))
+        return [data.name for data, _ in kept]
+
+    assert [load("a"), load("b")] == [["a"], ["a", "b"]]
+    assert load("a") == ["b", "a"]
+    assert load("c") == ["a", "c"]
+    assert load("large", 1 << 30) == ["large"]
+    assert load("a") == ["a"]

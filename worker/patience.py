@@ -1,0 +1,43 @@
+"""Trying again while the database or the object store is away."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.exc import IntegrityError
+
+from service.store.blobs import StorageFailed
+from service.store.database import AWAY
+from worker.child import Child
+from worker.observing import Order, RunObserver
+
+_LONGEST_PAUSE = 5.0
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+def patiently(child: Child, observer: RunObserver, do: Callable[[], T]) -> T:
+    """Read what a run needs, or commit how it ended, again and again for a while.
+
+    A blob that was collected between its upload and the commit breaks a foreign key: that is
+    tried again too, from the upload on.
+
+    Raises:
+        LeaseLost: when the run is not ours any more, and so nothing is worth waiting for.
+    """
+    until = time.monotonic() + child.settings.commit_patience_seconds
+    pause = 0.1
+    while True:
+        observer.seen = time.monotonic()
+        try:
+            return do()
+        except (*AWAY, StorageFailed, IntegrityError) as error:
+            if observer.order is Order.LEASE_LOST:
+                raise observer.lease.lost from error
+            if time.monotonic() + pause > until:
+                raise
+            log.warning("'%s' waits to try again: %s", observer.lease.key, error)
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
