@@ -1,11 +1,21 @@
 """What an exception in a run becomes for the person who submitted it."""
 
+import re
+
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from lth.errors import Diverged
-from service.store.blobs import StorageFailed
+from service.store.blobs import BlobDamaged, BlobMissing, StorageFailed
 from service.store.states import Reason
 from worker.failures import failure_of
+
+
+def unreadable() -> ValidationError:
+    """What an old spec is to a newer version."""
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(int).validate_python("an old spec")
+    return caught.value
 
 
 class InternalError(Exception):
@@ -31,6 +41,22 @@ class ResourceExhaustedError(InternalError):
 )
 def test_a_device_without_memory_is_told_however_it_is_worded(error: Exception) -> None:
     assert failure_of(error).reason is Reason.OUT_OF_MEMORY
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "said"),
+    [
+        (BlobMissing("no blob 00 in the object store"), Reason.INTERNAL, "no blob 00.*retry"),
+        (BlobDamaged("other bytes than those of 00"), Reason.INTERNAL, "other bytes.*retry"),
+        (unreadable(), Reason.USER_ERROR, "submit it anew"),
+        (ValueError("x" * 10_000), Reason.INTERNAL, r"^ValueError: x+ \[\.\.\.\] x+; .* report it"),
+    ],
+)
+def test_what_can_be_done_is_said(error: Exception, reason: Reason, said: str) -> None:
+    failure = failure_of(error)
+    assert failure.reason is reason
+    assert re.search(said, failure.message)
+    assert len(failure.message) < 5_000
 
 
 @pytest.mark.parametrize(

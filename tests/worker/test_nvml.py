@@ -95,9 +95,26 @@ def test_a_gpu_that_is_named_and_not_there_does_not_make_a_worker_of_processors(
         found(Library("GPU-a", "GPU-b"))
 
 
-def test_a_lost_gpu_takes_no_other_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_gpu_takes_no_other_with_it_and_is_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert found(Library("GPU-a", "GPU-b", "GPU-c", lost="GPU-b")) == ["GPU-a", "GPU-c"]
+    assert "the GPU 1 is left out" in caplog.text
+
+
+@pytest.mark.parametrize("question", ["nvmlDeviceGetHandleByUUID", "nvmlDeviceGetCount"])
+def test_a_driver_that_falls_silent_later_is_told_by_what_it_says(
+    question: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
+
+    library = Library("GPU-a")
+    monkeypatch.setattr(library, question, fail)
+    asked = SystemNvml(library)
+    with pytest.raises(DeviceSilent, match="GPU is lost"):
+        asked.gpus() if question.endswith("Count") else asked.memory("GPU-a")
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def make_due(database) -> None:
 def go_round(courier: Courier) -> None:
     courier.round()
     for call in courier._under_way:
-        call.result(20)
+        call.result(60)
 
 
 def hook(database) -> Webhook:
@@ -250,3 +250,30 @@ def test_a_signature_is_of_all_that_matters():
     others = [signed(known, "job_2", b"{}", now=1), signed(known, "job_1", b"[]", now=1)]
     others.append(signed(known, "job_1", b"{}", now=2))
     assert first not in [other["webhook-signature"] for other in others]
+
+
+def test_the_address_that_was_looked_at_is_called_under_its_name(
+    database, courier, job, receiver, monkeypatch
+):
+    """A name could stand for another address by then; TLS wants the name all the same."""
+    sent: list[httpx.Request] = []
+
+    async def look(request: httpx.Request) -> int:
+        sent.append(request)
+        return 204
+
+    monkeypatch.setattr(courier, "_status", look)
+    monkeypatch.setattr("worker.webhooks.resolve", lambda url, **_: "203.0.113.7")
+    courier._post(Call(job, "ada", "https://example.org:8443/hook", 0, {}))
+    (request,) = sent
+    assert (request.url.host, request.url.port) == ("203.0.113.7", 8443)
+    assert request.headers["host"] == "example.org:8443"
+    assert request.extensions["sni_hostname"] == "example.org"
+
+
+def test_no_proxy_of_the_environment_is_between(database, courier, job, receiver, monkeypatch):
+    """It would resolve the name anew, and reach where we may not."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    end(database, job)
+    go_round(courier)
+    assert len(receiver.got) == 1
