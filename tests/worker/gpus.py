@@ -22,10 +22,11 @@ class Machine:
         return TWO
 
     def memory(self, uuid: str) -> GpuMemory:
-        if self._usage.exists() and self._usage.read_text() == SILENT:
+        said = self._usage.read_text() if self._usage.exists() else "{}"
+        if said == SILENT:
             raise DeviceSilent("the GPU is lost")
-        said = json.loads(self._usage.read_text()) if self._usage.exists() else {}
-        by_process = {int(pid): int(gib * GIB) for pid, gib in said.get(uuid, {}).items()}
+        used = json.loads(said).get(uuid, {})
+        by_process = {int(pid): int(gib * GIB) for pid, gib in used.items()}
         return GpuMemory(sum(by_process.values()), by_process)
 
 

@@ -61,7 +61,7 @@ class Rig:
             process = subprocess.Popen(
                 [sys.executable, "-W", "ignore", "-m", "worker", *arguments],
                 cwd=ROOT,
-                env={**os.environ, **environment},
+                env={**os.environ, **environment, "TEST_FOLDER": str(self.folder)},
                 stdout=log,
                 stderr=log,
             )
@@ -109,19 +109,25 @@ class Rig:
         with self.database.transaction() as session:
             return runs.of_job(session, job_id)
 
-    def wait_running(self, job_id: str, level: int = 0) -> Run:
-        """Wait until a run of a job is executed, and has reached a level."""
+    def wait_running(self, job_id: str) -> Run:
+        """Wait until a run of a job is executed, and has told how far it is."""
 
         def found() -> Run | None:
-            for run in self.runs(job_id):
-                there = run.state is RunState.RUNNING and run.progress
-                if there and run.progress and run.progress["level"] >= level:
-                    return run
-            return None
+            there = (run for run in self.runs(job_id) if run.state is RunState.RUNNING)
+            return next((run for run in there if run.progress), None)
 
         run = eventually(found)
         assert run is not None
         return run
+
+    def wait_held(self, job_id: str) -> Run:
+        """Wait until a run that holds (see `stand_in`) is there, and has a checkpoint."""
+        eventually(lambda: self.wait_running(job_id).checkpoint_digest)
+        return self.wait_running(job_id)
+
+    def release(self, name: str) -> None:
+        """Let the runs go on that hold under a name."""
+        (self.folder / f"released-{name}").touch()
 
     def events(self, job_id: str) -> Sequence[Event]:
         with self.database.transaction() as session:

@@ -2,7 +2,8 @@
 
 Labels: ``levels`` (2), ``seconds`` of a level (0), ``fail`` (at the last level: ``diverged``,
 ``memory``, ``gpu`` (once), ``bug``, ``user``, ``noise``), ``kill`` (SIGKILL to itself at the last
-level), ``hang``, ``show`` (a variable of the environment), ``programs`` (it says to have made).
+level), ``hang``, ``hold`` (at the last level, until `Rig.release` is called with that name),
+``show`` (a variable of the environment), ``programs`` (it says to have made).
 
 The file that ``TEST_GPU_TROUBLE`` names says what is wrong with the GPU, if it is there.
 """
@@ -10,6 +11,7 @@ The file that ``TEST_GPU_TROUBLE`` names says what is wrong with the GPU, if it 
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +41,9 @@ def device_kind() -> str:
 
 
 def gpu_trouble(*, compute: bool) -> str | None:
-    said = Path(os.environ.get("TEST_GPU_TROUBLE", "/nowhere"))
-    return said.read_text() if compute and said.exists() else None
+    with suppress(FileNotFoundError):
+        return Path(os.environ["TEST_GPU_TROUBLE"]).read_text() if compute else None
+    return None
 
 
 def programs_made() -> int:
@@ -64,6 +67,7 @@ def execute(spec: Spec, run: Assignment, inputs: Inputs, observer: Observer) -> 
         return Outcome(None, (), trunk=f"trunk {run.seed}".encode())
     for level in range(1 if inputs.trunk and not start else start, levels):
         if level == levels - 1:
+            _hold(spec, observer, level)
             _misbehave(spec)
         _level(spec, observer, level, levels - 1)
         observer.checkpoint(str(level + 1).encode)
@@ -82,6 +86,17 @@ def _level(spec: Spec, observer: Observer, level: int, levels: int) -> None:
         iteration = (part + 1) * _STEPS // parts
         observer.progress(Progress(level, levels, iteration, _STEPS, 1e3))
         time.sleep(seconds / parts)
+
+
+def _hold(spec: Spec, observer: Observer, level: int) -> None:
+    """Come to one evaluation point after another, for as long as a test needs."""
+    if "hold" not in spec.labels:
+        return
+    released = Path(os.environ["TEST_FOLDER"], f"released-{spec.labels['hold']}")
+    while not released.exists():
+        observer.progress(Progress(level, level, 0, _STEPS, 1e3))
+        observer.checkpoint(str(level).encode)
+        time.sleep(_PART)
 
 
 def _misbehave(spec: Spec) -> None:

@@ -69,6 +69,8 @@ def test_failure_says_why_and_what_to_do(
     assert job.failure is not None
     assert job.failure["reason"] == reason
     assert "Traceback" in (run.log_tail or "")
+    assert run.log_digest is not None
+    assert b"Traceback" in workers.blobs.get(run.log_digest)
     if label == "bug":
         assert "something on the way to the defect" in (run.log_tail or "")
 
@@ -113,7 +115,7 @@ def test_job_beyond_its_time_ends_as_timeout_and_keeps_what_is_done(workers: Rig
         "labels": {"levels": "2", "seconds": "2"},
         "experiments": [{"name": "ticket"}],
     }
-    job_id = workers.submit(robust, max_seconds=5)
+    job_id = workers.submit(robust, max_seconds=9)
 
     job = workers.wait(job_id)
 
@@ -125,7 +127,7 @@ def test_job_beyond_its_time_ends_as_timeout_and_keeps_what_is_done(workers: Rig
     assert done
     late = [run for run in runs if run.state is not RunState.SUCCEEDED]
     assert {(run.state, run.failure_reason) for run in late} == {(RunState.FAILED, Reason.TIMEOUT)}
-    assert sum(run.seconds for run in runs) == pytest.approx(5, abs=1)
+    assert 8.5 < sum(run.seconds for run in runs) < 12, "all of it would take twenty"
 
 
 def test_run_that_starts_with_little_of_its_jobs_time_left_gets_the_rest(workers: Rig) -> None:
@@ -158,19 +160,6 @@ def test_run_that_kills_its_worker_each_time_ends_as_worker_lost(workers: Rig) -
     [run] = workers.runs(job.id)
     assert (run.failure_reason, run.attempt, run.losses) == (Reason.WORKER_LOST, 3, 3)
     assert workers.kinds(job.id).count("run_requeued") == 2
-
-
-def test_warm_worker_answers_a_hint_at_once(workers: Rig) -> None:
-    workers.wait(workers.submit())
-    eventually(lambda: workers.runs(workers.submit()))
-
-    waits = []
-    for _ in range(10):
-        job = workers.wait(workers.submit())
-        assert job.started_at is not None
-        waits.append((job.started_at - job.created_at).total_seconds())
-
-    assert sorted(waits)[5] < 0.5, "a sweep every second would be the only thing that wakes it"
 
 
 def test_process_that_has_compiled_many_networks_is_replaced_and_no_run_is_lost(

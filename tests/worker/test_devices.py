@@ -1,6 +1,7 @@
 """GPUs, as a stand-in for NVML tells of them: one child each, pinned, polite, and recycled."""
 
 import json
+import os
 from pathlib import Path
 
 import psutil
@@ -12,7 +13,7 @@ from service.store.states import JobState, Reason, RunState
 from service.store.tables import Run, Worker, WorkerState
 from tests.worker.gpus import GIB, SILENT, TWO
 from tests.worker.rig import Rig, eventually, pid_of
-from worker.devices import GpuMemory, gpu_of, refusal, slots_of
+from worker.devices import GpuMemory, gpu_of, pin, refusal, slots_of
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -33,6 +34,13 @@ def gpus(rig: Rig, usage: Path) -> Rig:
         rig.start("beat")
     eventually(lambda: len(registered(rig)) == 2)
     return rig
+
+
+def say(file: Path, text: str) -> None:
+    """Write a file at once: somebody may read it at any moment."""
+    new = file.with_suffix(".new")
+    new.write_text(text)
+    new.rename(file)
 
 
 def registered(rig: Rig) -> list[Worker]:
@@ -58,6 +66,18 @@ def test_foreign_processes_that_fill_a_gpu_are_a_reason_to_refuse() -> None:
     assert said is not None
     assert "9.0 of 16.0 GiB" in said
     assert "gpu_foreign_share" in said
+
+
+def test_a_child_sees_its_gpu_alone_and_takes_no_more_of_it_than_it_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH"):
+        monkeypatch.setenv(name, "")
+    pin(None)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "-1", "'' would leave it all of them"
+    pin(TWO[1])
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-b"
+    assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
 
 
 def test_each_child_is_listed_with_a_gpu_of_its_own(gpus: Rig) -> None:
@@ -87,21 +107,21 @@ def test_job_on_a_gpu_sees_that_one_alone_and_the_child_is_recycled_when_idle(
 
 
 def test_no_run_is_claimed_while_others_fill_the_gpus(gpus: Rig, usage: Path) -> None:
-    usage.write_text(json.dumps({gpu.uuid: {"1": 15} for gpu in TWO}))
+    say(usage, json.dumps({gpu.uuid: {"1": 15} for gpu in TWO}))
     eventually(lambda: {one.state for one in registered(gpus)} == {WorkerState.REFUSING})
 
     job_id = gpus.submit(pool="gpu")
     eventually(lambda: any("others use" in str(one.detail.get("why")) for one in registered(gpus)))
     assert gpus.runs(job_id)[0].state is RunState.QUEUED
 
-    usage.write_text("{}")
+    say(usage, "{}")
     assert gpus.wait(job_id).state is JobState.SUCCEEDED
 
 
 def test_a_driver_that_falls_silent_costs_no_run_but_starts_none(gpus: Rig, usage: Path) -> None:
     job_id = gpus.submit({"labels": {"levels": "4", "seconds": "1"}}, pool="gpu")
     gpus.wait_running(job_id)
-    usage.write_text(SILENT)
+    say(usage, SILENT)
 
     assert gpus.wait(job_id).state is JobState.SUCCEEDED
     [run] = gpus.runs(job_id)
@@ -112,7 +132,7 @@ def test_a_driver_that_falls_silent_costs_no_run_but_starts_none(gpus: Rig, usag
     eventually(lambda: {one.detail.get("why") for one in registered(gpus)} == refusing)
     assert gpus.runs(waiting)[0].state is RunState.QUEUED
 
-    usage.write_text("{}")
+    say(usage, "{}")
     assert gpus.wait(waiting).state is JobState.SUCCEEDED
 
 
@@ -120,7 +140,7 @@ def test_a_gpu_that_does_not_compute_gives_its_first_run_back_and_is_tried_again
     gpus: Rig, usage: Path
 ) -> None:
     trouble = usage.with_name("trouble")
-    trouble.write_text("CUDNN_STATUS_NOT_INITIALIZED")
+    say(trouble, "CUDNN_STATUS_NOT_INITIALIZED")
     with gpus.database.transaction() as session:
         used = session.scalars(select(Run.worker_id).where(Run.worker_id.is_not(None))).all()
     eventually(lambda: not {one.id for one in registered(gpus)} & set(used))
@@ -140,8 +160,9 @@ def test_a_run_that_fails_with_its_gpu_is_lost_and_the_process_with_it(
 ) -> None:
     trouble = usage.with_name("trouble")
 
-    job_id = gpus.submit({"labels": {"levels": "3", "seconds": "1", "fail": "gpu"}}, pool="gpu")
+    job_id = gpus.submit({"labels": {"hold": "gpu", "fail": "gpu"}}, pool="gpu")
     run = gpus.wait_running(job_id)
+    gpus.release("gpu")
     eventually(lambda: gpus.runs(job_id)[0].losses)
 
     eventually(lambda: not psutil.pid_exists(pid_of(run)))
@@ -154,14 +175,15 @@ def test_a_run_that_fails_with_its_gpu_is_lost_and_the_process_with_it(
 def test_a_run_out_of_memory_on_a_gpu_that_others_fill_is_lost_not_failed(
     gpus: Rig, usage: Path
 ) -> None:
-    job_id = gpus.submit({"labels": {"levels": "3", "seconds": "2", "fail": "memory"}}, pool="gpu")
+    job_id = gpus.submit({"labels": {"hold": "memory", "fail": "memory"}}, pool="gpu")
     own = pid_of(gpus.wait_running(job_id))
-    usage.write_text(json.dumps({gpu.uuid: {"1": 15, str(own): 0.5} for gpu in TWO}))
+    say(usage, json.dumps({gpu.uuid: {"1": 15, str(own): 0.5} for gpu in TWO}))
+    gpus.release("memory")
 
     eventually(lambda: gpus.runs(job_id)[0].losses == 1)
     assert gpus.runs(job_id)[0].state is RunState.QUEUED
 
-    usage.write_text("{}")
+    say(usage, "{}")
     job = gpus.wait(job_id)
     assert job.failure is not None
     assert job.failure["reason"] == Reason.OUT_OF_MEMORY, "now it alone is to blame"

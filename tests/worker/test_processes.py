@@ -8,6 +8,8 @@ import psutil
 import pytest
 
 from service.store import workers
+from service.store.states import JobState
+from service.store.tables import WorkerState
 from tests.worker.rig import ROOT, Rig, eventually
 
 pytestmark = pytest.mark.timeout(600)
@@ -37,3 +39,18 @@ def test_children_are_warm_with_tensorflow_on_one_thread_and_their_parent_is_not
     assert "libtensorflow" in Path(f"/proc/{pid}/maps").read_text()
     assert "libtensorflow" not in Path(f"/proc/{parent.pid}/maps").read_text()
     assert psutil.Process(pid).environ()["OMP_NUM_THREADS"] == "1"
+    rig.stop(parent)
+
+
+def test_warm_worker_is_woken_by_a_hint_alone(rig: Rig) -> None:
+    """There is no sweeper here, which would wake it too."""
+    worker = rig.start(worker_processes=1)
+
+    def busy() -> bool:
+        with rig.database.transaction() as session:
+            return WorkerState.BUSY in {one.state for one in workers.all_of_them(session)}
+
+    for _ in range(5):
+        assert rig.wait(rig.submit()).state is JobState.SUCCEEDED
+        eventually(lambda: not busy())
+    rig.stop(worker)

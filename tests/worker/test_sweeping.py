@@ -1,4 +1,4 @@
-"""The sweeper is never held up by what it does beside."""
+"""The sweeper takes back what is lost, and is never held up by what it does beside."""
 
 from collections.abc import Iterator
 
@@ -6,9 +6,13 @@ import pytest
 from sqlalchemy import text
 
 from service.settings import Settings
+from service.store import finishing
 from service.store.database import Database
+from service.store.tables import WorkerState
 from tests.worker.rig import eventually
-from worker.sweeping import Sweeper
+from tests.worker.steps import claim, registered, runs, submit
+from worker.child import Child, report_state
+from worker.sweeping import Sweeper, release
 
 _WAITING = """
     SELECT count(*) FROM pg_stat_activity
@@ -40,7 +44,6 @@ def count(database: Database, query: str) -> int:
         return session.scalar(text(query)) or 0
 
 
-@pytest.mark.timeout(30)
 def test_sweeps_go_on_while_what_is_old_is_deleted(sweeper: Sweeper, database: Database) -> None:
     with database.transaction() as session:
         session.execute(text("INSERT INTO blobs (digest, size) VALUES ('b', 1)"))
@@ -56,3 +59,34 @@ def test_sweeps_go_on_while_what_is_old_is_deleted(sweeper: Sweeper, database: D
         assert count(database, _WAITING) == 1, "one at a time"
 
     eventually(lambda: count(database, "SELECT count(*) FROM trunks") == 0)
+
+
+def test_a_worker_that_is_silent_longer_than_a_lease_is_lost_and_that_is_said(
+    sweeper: Sweeper, child: Child, caplog: pytest.LogCaptureFixture
+) -> None:
+    report_state(child, WorkerState.IDLE)
+    sweeper.sweep()
+    there = registered(child)
+    assert there is not None
+    assert there.state is WorkerState.IDLE
+
+    with child.database.transaction() as session:
+        session.execute(text("UPDATE workers SET seen_at = now() - interval '31 seconds'"))
+    sweeper.sweep()
+    there = registered(child)
+    assert there is not None
+    assert there.state is WorkerState.LOST
+    assert f"the worker {child.id} fell silent" in caplog.text
+
+
+def test_a_run_that_somebody_else_took_back_does_not_keep_the_others(child: Child) -> None:
+    submit(child)
+    submit(child, seed=2)
+    taken, silent = claim(child), claim(child)
+    with child.database.transaction() as session:
+        finishing.give_back(session, taken.lease, child.settings, "it was told to stop")
+
+    held = [taken.lease, silent.lease]
+    assert release(child.database, child.settings, held, "its worker fell silent") == 1
+    losses = [run.losses for job in held for run in runs(child, job.job_id).values()]
+    assert losses == [0, 1]
