@@ -91,7 +91,9 @@ def copy(tmp_path_factory):
     ignored = shutil.ignore_patterns("__pycache__")
     for part in ("lth", "tests/lth"):
         shutil.copytree(ROOT / part, folder / part, ignore=ignored)
-    (folder / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
+    (folder / "pytest.ini").write_text(
+        "[pytest]\naddopts = --import-mode=importlib --hypothesis-profile=ci\n"
+    )
     for kind in RECIPES:
         follow(kind, folder)
     return folder
