@@ -14,10 +14,8 @@ _WRITTEN = ("job_id", "name", "run_id", "digest", "media_type", "size")
 
 
 def of_job(session: Session, job_id: str) -> Sequence[Artifact]:
-    """All artifacts of a job, by name."""
-    return session.scalars(
-        select(Artifact).where(Artifact.job_id == job_id).order_by(Artifact.name)
-    ).all()
+    """All artifacts of a job."""
+    return session.scalars(select(Artifact).where(Artifact.job_id == job_id)).all()
 
 
 def of_run(session: Session, run_id: uuid.UUID) -> Sequence[Artifact]:

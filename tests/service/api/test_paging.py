@@ -31,6 +31,7 @@ def test_pages_follow_each_other_while_rows_are_added(api, name):
     assert there["cursor"] is None
     assert len(there[items]) >= 4
     first = page(limit=2)
+    assert len(first[items]) == 2
     MAKE[name](api)
     found, cursor = first[items], first["cursor"]
     while cursor is not None:

@@ -1,8 +1,14 @@
 """What owners have, for themselves and for administrators."""
 
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
 from service.store import owners
 from service.store.database import Database
 from service.store.owners import Holdings
+from service.store.tables import Owner
 from tests.service.store.conftest import Claim, Submit, statements
 
 
@@ -25,3 +31,15 @@ def test_what_all_owners_have_is_one_statement(
     with database.transaction() as session:
         ((alone, held),) = owners.with_holdings(session, "ann")
     assert (alone.name, held) == ("ann", found["ann"])
+
+
+def test_what_was_used_counts_half_after_each_half_life(database: Database) -> None:
+    day = timedelta(days=1).total_seconds()
+    with database.transaction() as session:
+        owners.ensure(session, "ann")
+        session.execute(update(Owner).values(usage=1000, usage_at=func.now() - timedelta(days=1)))
+    for _ in range(2):
+        with database.transaction() as session:
+            owners.count_usage(session, "ann", 100, day)
+    with database.transaction() as session:
+        assert session.scalar(select(Owner.usage)) == pytest.approx(1000 / 2 + 100 + 100, rel=0.01)

@@ -10,7 +10,7 @@ from service.settings import Settings
 from service.store import commands, datasets, finishing, jobs, keeping, leases, owners, retention
 from service.store.blobs import Blob, Blobs
 from service.store.database import Database
-from service.store.errors import QuotaExceeded
+from service.store.errors import InUse, QuotaExceeded
 from service.store.finishing import Failure, Kept, Success
 from service.store.leases import Lease
 from service.store.owners import Quota
@@ -114,6 +114,21 @@ def test_jobs_that_expire_give_their_room_back(
     assert store.counted() == 0
 
 
+def test_a_data_set_is_held_by_jobs_that_use_it_and_by_no_others(
+    store: Store, submit: Submit, database: Database
+) -> None:
+    with database.transaction() as session:
+        used, unused = (
+            datasets.add(session, "ann", name, store.keep(size), {})
+            for name, size in (("used", 1), ("unused", 2))
+        )
+    job_id = submit(dataset_id=used.id)
+    with database.transaction() as session:
+        datasets.delete(session, unused)
+        with pytest.raises(InUse, match=job_id):
+            datasets.delete(session, used)
+
+
 def test_data_sets_count_until_they_are_deleted(store: Store, database: Database) -> None:
     blob = store.keep(400)
     with database.transaction() as session:
@@ -127,11 +142,14 @@ def test_data_sets_count_until_they_are_deleted(store: Store, database: Database
 def test_who_stores_too_much_adds_nothing_until_something_is_deleted(
     store: Store, submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
-    job_id = submit()
+    others, waits, job_id, last = submit(owner="bob"), submit(pool="gpu"), submit(), submit()
     files = [Kept("masks.npz", store.keep(900), "x")]
     with database.transaction() as session:
         finishing.succeed(session, lease_of(claim), Success(None, files), settings)
         owners.set_quota(session, "ann", Quota(max_stored_bytes=1000))
+        datasets.add(session, "bob", "others", files[0].blob, {})
+        for ended in (others, last):
+            commands.cancel(session, jobs.get(session, ended))
     small, large = store.keep(100), store.keep(101)
     with pytest.raises(QuotaExceeded, match="101 more"), database.transaction() as session:
         datasets.add(session, "ann", "large", large, {})
@@ -143,6 +161,7 @@ def test_who_stores_too_much_adds_nothing_until_something_is_deleted(
         submit()
     for said in ("stores 1,000 bytes", "100 of them in data sets", "may store 1,000", job_id):
         assert said in str(refused.value)
+    assert waits not in str(refused.value), "it cannot be deleted"
     submit(owner="bob")
     with database.transaction() as session:
         commands.delete(session, jobs.get(session, job_id))

@@ -80,6 +80,16 @@ def test_missing_bucket_is_a_failure_of_the_storage(endpoint: str) -> None:
 
 
 @contextmanager
+def at(handler: type[BaseHTTPRequestHandler]) -> Iterator[Blobs]:
+    """Blobs of an object store that answers as this handler does."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield Blobs("s3://lth", options(f"http://127.0.0.1:{server.server_port}"))
+    server.shutdown()
+    server.server_close()
+
+
+@contextmanager
 def sends(pauses: list[float]) -> Iterator[Blobs]:
     """Blobs of an object store that sends an x after each of these pauses."""
 
@@ -99,16 +109,24 @@ def sends(pauses: list[float]) -> Iterator[Blobs]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield Blobs("s3://lth", options(f"http://127.0.0.1:{server.server_port}"))
-    server.shutdown()
-    server.server_close()
+    with at(Slow) as slow:
+        yield slow
+
+
+def test_a_storage_that_refuses_gives_no_sign_of_life() -> None:
+    class Refusing(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_error(403)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with at(Refusing) as refusing, pytest.raises(StorageFailed):
+        refusing.ping()
 
 
 def test_a_blob_may_come_slowly_but_not_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blobs, "_SILENCE", timedelta(seconds=0.5))
-    with sends(8 * [0.2]) as slow:
-        assert slow.get(Blob.of(8 * b"x").digest) == 8 * b"x"
+    monkeypatch.setattr(blobs, "_SILENCE", timedelta(seconds=1.5))
+    with sends(35 * [0.05]) as slow:
+        assert slow.get(Blob.of(35 * b"x").digest) == 35 * b"x"
     with sends([0, 3]) as stopping, pytest.raises(StorageFailed):
         stopping.get(Blob.of(b"xx").digest)

@@ -1,12 +1,13 @@
 """Submitting: once per idempotency key, within quotas, whole or not at all."""
 
 import hashlib
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -32,6 +33,7 @@ KEY = Idempotency("once", hashlib.sha256(b"body").hexdigest())
 
 
 SESSION = {"kind": "session", "experiments": [{"name": "a"}, {"name": "b"}]}
+CURSOR = b64encode(f"jobs job_{'0' * 32}".encode()).decode().rstrip("=")
 
 
 def rows(session: Session) -> dict[str, int]:
@@ -77,7 +79,10 @@ def test_key_is_forgotten_after_its_time(
             update(IdempotentRequest).values(created_at=IdempotentRequest.created_at - old)
         )
 
-    assert submit(idempotency=KEY) != first
+    another = Idempotency(KEY.key, "0" * 64)
+    second = submit(idempotency=another)
+    assert second != first
+    assert submit(idempotency=another) == second, "its time begins anew"
 
 
 def test_owner_at_the_quota_of_queued_jobs_is_told_so(submit: Submit, database: Database) -> None:
@@ -146,7 +151,7 @@ def test_submit_that_is_refused_leaves_nothing_behind(submit: Submit, database: 
 
 
 def test_pages_stay_right_while_jobs_are_added(submit: Submit, database: Database) -> None:
-    old = [submit() for _ in range(5)]
+    old = [submit() for _ in range(6)]
     with database.transaction() as session:
         first = jobs.page(session, JobFilter(owner="ann"), limit=2)
     submit()
@@ -157,6 +162,7 @@ def test_pages_stay_right_while_jobs_are_added(submit: Submit, database: Databas
     seen = [job.id for page in (first, second, third) for job in page.rows]
     assert seen == old[::-1]
     assert third.cursor is None
+    assert "spec" in inspect(first.rows[0]).unloaded, "nobody reads specs to list jobs"
 
 
 def test_filters_narrow_a_list(submit: Submit, database: Database) -> None:
@@ -173,18 +179,24 @@ def test_filters_narrow_a_list(submit: Submit, database: Database) -> None:
     assert found(text="100% tick") == [mine]
     assert found(text="%") == [mine], "a per cent sign is no pattern"
     assert len(found(owner="ann")) == 2
+    with database.transaction() as session:
+        created_at = jobs.get(session, mine).created_at
+    assert mine in found(created_from=created_at)
+    assert found(created_before=created_at) == []
 
 
-@pytest.mark.parametrize("cursor", ["", "%%%", "am9i", "ÄÖ", "am9iXwA", "am9iXzEK"])
+@pytest.mark.parametrize("cursor", ["", "%%%", "am9i", "ÄÖ", "am9iXwA", "am9iXzEK", f"%{CURSOR}"])
 def test_foreign_cursor_is_refused(database: Database, cursor: str) -> None:
+    with database.transaction() as session:
+        assert jobs.page(session, JobFilter(), CURSOR).rows == []
     with pytest.raises(BadCursor), database.transaction() as session:
         jobs.page(session, JobFilter(), cursor)
 
 
-def test_only_a_succeeded_job_of_the_same_owner_is_reused(
+def test_only_a_succeeded_job_of_the_same_owner_is_reused_and_the_newest(
     submit: Submit, database: Database
 ) -> None:
-    job_id = submit()
+    _, job_id = submit(), submit()
     with database.transaction() as session:
         digest = jobs.get(session, job_id).spec_hash
         assert submitting.reusable(session, "ann", digest) is None
