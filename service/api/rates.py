@@ -16,7 +16,8 @@ from limits.errors import StorageError
 from limits.storage import RedisStorage
 from redis.exceptions import RedisError
 
-_PAUSE_SECONDS = 1.0
+_ANSWER_SECONDS, _PAUSE_SECONDS = 0.5, 1.0
+"""How long Redis may take, and for how long it is left alone when it took longer."""
 _PARTS = 1_000
 """A process counts such a part of the limit at once, or a single request where that is more."""
 _log = structlog.get_logger(__name__)
@@ -70,7 +71,10 @@ class Rates:
     def __init__(self, broker_url: str, limit: str | None) -> None:
         self._limit = parse(limit) if limit else None
         self._storage = RedisStorage(
-            broker_url, socket_connect_timeout=0.5, socket_timeout=0.5, wrap_exceptions=True
+            broker_url,
+            socket_connect_timeout=_ANSWER_SECONDS,
+            socket_timeout=_ANSWER_SECONDS,
+            wrap_exceptions=True,
         )
         self._counted: dict[str, _Counted] = {}
         self._silent_until = 0.0

@@ -52,7 +52,7 @@ def test_nothing_is_read_of_a_file_that_its_owner_has_no_room_for(api, address, 
     with database.transaction() as session:
         session.execute(update(Owner).values(max_stored_bytes=1000))
     server = urlsplit(address)
-    with closing(HTTPConnection(server.hostname or "", server.port, timeout=10)) as connection:
+    with closing(HTTPConnection(server.hostname or "", server.port, timeout=100)) as connection:
         connection.putrequest("POST", "/v1/datasets?name=mine")
         for name, value in {**api.headers, **NPZ, "Content-Length": "1001"}.items():
             connection.putheader(name, value)

@@ -57,4 +57,4 @@ def test_nothing_goes_on_for_the_head_of_a_stream_without_an_end(api, caplog):
     path = f"/v1/jobs/{job}/events"
     head = api.head(path)
     assert head.headers["content-type"].startswith("text/event-stream")
-    eventually(ended, 5)
+    eventually(ended, 60)

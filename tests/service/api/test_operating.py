@@ -36,7 +36,7 @@ def test_workers_say_what_they_do_to_those_who_may_know(api, ada, database):
     (seen,) = api.get("/v1/workers").json()["workers"]
     assert (seen["id"], seen["pools"], seen["state"]) == ("w1", ["cpu", "big"], "busy")
     assert (seen["job_id"], seen["run"]) == (job, "trial-1/ticket")
-    assert 0 <= seen["heartbeat_seconds"] < 5
+    assert 0 <= seen["heartbeat_seconds"] < 60
     (hidden,) = ada.get("/v1/workers").json()["workers"]
     assert (hidden["job_id"], hidden["run"]) == (None, None)
 

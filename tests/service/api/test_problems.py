@@ -72,7 +72,7 @@ def test_no_path_commands_the_terminal_of_whoever_reads_the_log(api, caplog):
         return [line["path"] for line in logged if "path" in line]
 
     problem(api.get("/v1/%1b]0;mine%0a"), 404, "not-found")
-    eventually(said, 5)  # The answer is there before it is logged.
+    eventually(said, 60)  # The answer is there before it is logged.
     assert said() == ["/v1/%1b]0;mine%0a"]
 
 

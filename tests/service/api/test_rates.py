@@ -1,7 +1,6 @@
 """An owner who sends too much is told so, and nobody else is."""
 
 import asyncio
-import time
 
 import pytest
 from pydantic import SecretStr
@@ -11,18 +10,25 @@ from service.settings import Settings
 from tests.service.api.conftest import ADMIN, client, serving
 from tests.service.api.test_submitting import problem
 
+YEAR = 360 * 24 * 3600
+"""Seconds of a window that no test sees the end of."""
+
 
 @pytest.fixture
-def narrow(database_url, broker_url, object_store_url):
+def patient(monkeypatch):
+    """Whatever Redis takes to answer, the request is counted, and once."""
+    monkeypatch.setattr("service.api.rates._ANSWER_SECONDS", 60.0)
+
+
+@pytest.fixture
+def narrow(patient, database_url, broker_url, object_store_url):
     settings = Settings(
         database_url=database_url,
         broker_url=broker_url,
         object_store_url=object_store_url,
         admin_key=SecretStr(ADMIN),
-        rate_limit="5/minute",
+        rate_limit="5/year",
     )
-    if time.time() % 60 > 50:
-        time.sleep(11)
     with serving(settings) as address:
         yield address
 
@@ -34,23 +40,23 @@ def test_too_many_requests_are_refused_with_the_time_to_wait(narrow):
             response = api.get("/v1/jobs")
             assert response.status_code == 200
             assert response.headers["ratelimit"].startswith(f'"owner";r={left};t=')
-            assert response.headers["ratelimit-policy"] == '"owner";q=5;w=60'
+            assert response.headers["ratelimit-policy"] == f'"owner";q=5;w={YEAR}'
         refused = api.get("/v1/jobs")
         problem(refused, 429, "too-many-requests")
-        assert 0 < int(refused.headers["retry-after"]) <= 60
+        assert 0 < int(refused.headers["retry-after"]) <= YEAR
         assert api.get("/healthz").status_code == 200
     with client(narrow, token) as ada:
         assert ada.get("/v1/jobs").status_code == 200
 
 
-def test_what_a_process_counts_ahead_is_told_when_it_is_used(broker_url):
+def test_what_a_process_counts_ahead_is_told_when_it_is_used(patient, broker_url):
     async def remaining(rates: Rates) -> int:
         taken = await rates.take("ada")
         assert taken is not None
         return 4_000 - taken.count
 
     async def both() -> list[int]:
-        one, other = (Rates(broker_url, "4000/hour") for _ in range(2))
+        one, other = (Rates(broker_url, "4000/year") for _ in range(2))
         return [await remaining(rates) for rates in (one, one, other, one, one, one, other)]
 
     # Each counts four at once: the second process begins behind the four of the first.

@@ -1,5 +1,7 @@
 """What a client may submit, and what it is told when it may not."""
 
+import time
+
 import pytest
 from sqlalchemy import func, select
 
@@ -145,7 +147,9 @@ def test_another_type_of_body_is_refused(api, media_type):
 
 def test_a_hundred_thousand_wrong_fields_are_answered_quickly_and_in_short(api):
     network = {"kind": "layers", "layers": [{"kind": "linar"}] * 80_000}
-    response = api.post("/v1/jobs", json={"kind": "model", "network": network}, timeout=5)
+    began = time.process_time()
+    response = api.post("/v1/jobs", json={"kind": "model", "network": network})
+    assert time.process_time() - began < 10, "of the processor, which others may be using"
     document = problem(response, 422, "invalid")
     assert len(document["errors"]) == 100
     assert len(response.content) < 100_000
