@@ -65,7 +65,7 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def left_running(apart_from: int | None, seconds: float = 2.0) -> list[psutil.Process]:
+def left_running(apart_from: int | None, seconds: float = 30.0) -> list[psutil.Process]:
     """Processes below this one, orphans included, that are still there after `seconds`.
 
     Those of the process group `apart_from`, and what they have started, do not count.

@@ -238,7 +238,7 @@ def test_no_process_outlives_a_stack_that_is_killed(stack: LocalStack) -> None:
     processes = stack.processes()
     assert len(processes) >= 7
     stack.stop(signal.SIGKILL)
-    eventually(lambda: not any(alive(process) for process in processes), 10)
+    eventually(lambda: not any(alive(process) for process in processes), SLOW)
 
 
 def _ready(stack: LocalStack) -> bool:

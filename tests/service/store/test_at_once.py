@@ -263,7 +263,7 @@ def test_data_sets_that_come_at_once_do_not_share_the_room_of_one(database: Data
     def upload(_: int) -> bool:
         with suppress(QuotaExceeded), database.transaction() as session:
             session.scalar(text("SELECT 1"))
-            together.wait(20)
+            together.wait(100)
             datasets.add(session, "ann", "one", BLOB, {})
             return True
         return False

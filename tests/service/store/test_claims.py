@@ -94,7 +94,7 @@ def test_each_claim_is_heard_of_and_the_first_starts_the_job(
             claim()
             with database.transaction() as session:
                 started.append(jobs.get(session, job_id).started_at)
-        heard = [one.payload for one in listening.notifies(timeout=5, stop_after=2)]
+        heard = [one.payload for one in listening.notifies(timeout=60, stop_after=2)]
 
     assert heard == [f"{job_id}:2", f"{job_id}:3"]
     assert started[0] == started[1] is not None

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from service.store.database import Database
 
 _CUT = """
-    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
     AND backend_type = 'client backend'
 """
@@ -29,7 +29,7 @@ def at_once(database: Database, number: int) -> list[int]:
 
     def backend(_: int) -> int:
         with database.transaction() as session:
-            together.wait(20)
+            together.wait(100)
             return session.execute(text("SELECT pg_backend_pid()")).scalar_one()
 
     with ThreadPoolExecutor(number) as threads:
