@@ -1,6 +1,6 @@
 """What tests do with a child that lives in their own process."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import select
 
@@ -12,6 +12,7 @@ from service.store.claiming import Claimed
 from service.store.submitting import Submission
 from service.store.tables import Run, Worker
 from worker.child import Child
+from worker.devices import DeviceSilent
 from worker.observing import RunObserver
 
 
@@ -44,3 +45,8 @@ def runs(child: Child, job_id: str) -> dict[str, Run]:
 def registered(child: Child) -> Worker | None:
     with child.database.transaction() as session:
         return session.get(Worker, child.id)
+
+
+def silent_driver() -> NoReturn:
+    """For ``LTH_TEST_NVML``: a driver that fails, as after an upgrade without a restart."""
+    raise DeviceSilent("the driver does not answer")

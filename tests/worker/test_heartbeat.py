@@ -73,6 +73,21 @@ def test_what_a_heartbeat_logs_names_its_run(
     assert bound[0] == {"run": "trial-1/ticket"}
 
 
+def test_a_job_whose_time_is_soon_over_is_looked_at_then(
+    child: Child, observer: RunObserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = threading.Semaphore(0)
+
+    def look(*_: object) -> float:
+        looked.release()
+        return 0.01
+
+    monkeypatch.setattr(module, "_look_at_the_budget", look)
+    child.settings = child.settings.model_copy(update={"heartbeat_seconds": 600.0})
+    with heartbeat(child, observer, job_lasts=0.01):
+        assert all(looked.acquire(timeout=60) for _ in range(2))
+
+
 def test_a_worker_that_the_registry_does_not_know_enters_itself(
     child: Child, observer: RunObserver
 ) -> None:

@@ -1,5 +1,6 @@
 """What a child does with a hint, from its claim to its word that it is idle."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -84,7 +85,7 @@ def test_a_child_that_was_told_to_stop_claims_nothing(child: Child) -> None:
 def test_a_hint_while_the_database_is_away_is_let_go(
     child: Child, caplog: pytest.LogCaptureFixture
 ) -> None:
-    there, child.database = child.database, Database("postgresql://lth@127.0.0.1:1/lth")
-    assert work(child) == 0
+    away = Database("postgresql://lth@127.0.0.1:1/lth")
+    assert work(replace(child, database=away)) == 0
     assert "while the database is away" in caplog.text
-    child.database = there
+    away.close()

@@ -60,10 +60,12 @@ def test_a_dead_childs_run_is_given_back_as_soon_as_that_can_be_written(
     watch = threading.Thread(target=undertaker._watch, args=(pool,))
     undertaker._thread = watch
     watch.start()
-    eventually(lambda: runs(child, job_id)["trial-1/ticket"].state is RunState.QUEUED)
-    with redis.Redis.from_url(broker_url) as broker:
-        eventually(lambda: broker.llen(queue_of("cpu")) == 1)
-    undertaker._finish()
+    try:
+        eventually(lambda: runs(child, job_id)["trial-1/ticket"].state is RunState.QUEUED)
+        with redis.Redis.from_url(broker_url) as broker:
+            eventually(lambda: broker.llen(queue_of("cpu")) == 1)
+    finally:
+        undertaker._finish()
 
     assert registered(child) is None
     assert caplog.text.count("cannot be given back yet") == 2

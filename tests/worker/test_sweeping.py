@@ -34,7 +34,8 @@ def sweeper(database_url: str, broker_url: str, object_store_url: str) -> Iterat
     )
     sweeper = Sweeper(settings)
     yield sweeper
-    sweeper._tidying.join()
+    if sweeper._tidying.is_alive():
+        sweeper._tidying.join()
     sweeper._database.close()
     sweeper._hints.close()
 

@@ -1,0 +1,37 @@
+"""Processes that cannot start say why and end: one that goes on would take hints for nothing."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.worker.rig import ROOT
+from worker import tasks
+
+
+def test_a_child_that_cannot_start_ends(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ImportError("libcudart.so is missing")
+
+    def end(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(tasks, "start_child", fail)
+    monkeypatch.setattr(tasks.os, "_exit", end)
+    with pytest.raises(SystemExit, match="1"):
+        tasks._start()
+    assert "libcudart.so is missing" in caplog.text
+
+
+@pytest.mark.parametrize(("starts", "code"), [("worker", 1), ("beat", 0)])
+def test_a_driver_that_fails_keeps_the_worker_from_its_start_and_not_the_beat(
+    starts: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LTH_TEST_NVML", "tests.worker.steps:silent_driver")
+    arguments = ["beat", "--help"] if starts == "beat" else ["--help"]
+    command = [sys.executable, "-W", "ignore", "-m", "worker", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert (code == 1) == ("cannot start: the driver does not answer" in done.stderr)
