@@ -28,9 +28,7 @@ def remarks(results: Sequence[RunResult]) -> tuple[str, ...]:
 
 def _ends_at_its_best(result: RunResult) -> bool:
     """Whether no level's validation loss has risen again by the end of its training."""
-    return all(
-        level.early_stop.iteration == level.history.iterations[-1] for level in result.levels
-    )
+    return all(level.early_stop.iteration == level.final.iteration for level in result.levels)
 
 
 def _listed(names: Sequence[str]) -> str:
