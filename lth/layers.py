@@ -35,6 +35,10 @@ class Prunable:
         self.mask = add(name="mask", shape=shape, initializer="ones", dtype="bool", trainable=False)
         if self.freezes:
             self.frozen = add(name="frozen", shape=shape, initializer="zeros", trainable=False)
+        penalty: Any = self._kernel.regularizer
+        if penalty is not None:
+            # Some have a gradient where a weight is zero, such as an orthogonal one.
+            self._kernel.regularizer = lambda _: penalty(self._survivors())
 
     def prune(self, mask: Any) -> None:
         """Set the mask, bool of the kernel's shape, and the weights that it prunes to zero."""
@@ -51,10 +55,14 @@ class Prunable:
 
     def pruned_kernel(self) -> Any:
         """The kernel as the forward pass sees it: survivors, and what pruned weights became."""
-        kernel = _gradient_of_survivors(
+        kernel = self._survivors()
+        return kernel if self.frozen is None else ops.add(kernel, self.frozen)
+
+    def _survivors(self) -> Any:
+        """The kernel, of which only survivors get a gradient."""
+        return _gradient_of_survivors(
             tf.convert_to_tensor(self._kernel.value), tf.convert_to_tensor(self.mask.value)
         )
-        return kernel if self.frozen is None else ops.add(kernel, self.frozen)
 
 
 @tf.custom_gradient
