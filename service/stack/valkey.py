@@ -3,6 +3,7 @@
 import secrets
 import signal
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from service.stack.group import Child, Group
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
+_PORTS = range(10_000, 32_768)
+"""Below those that a system hands out by itself: what is free stays so until it is used, and while
+a part is restarted."""
 
 _CONFIGURATION = """\
 bind 127.0.0.1
@@ -71,14 +75,16 @@ class Valkey:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody uses."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _answers(client: redis.Redis) -> bool:
     try:
         return bool(client.ping())
-    except redis.ConnectionError:
+    except (redis.ConnectionError, redis.TimeoutError):
         return False

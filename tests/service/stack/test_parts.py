@@ -18,7 +18,7 @@ from redis.retry import Retry
 from service.stack.errors import StartFailed
 from service.stack.group import Group
 from service.stack.postgres import Postgres
-from service.stack.valkey import Valkey
+from service.stack.valkey import Valkey, _answers, free_port
 from tests.parts import alive
 
 _PARENT = """
@@ -90,6 +90,19 @@ def test_valkey_wants_its_password_and_keeps_what_it_holds(tmp_path: Path) -> No
         server.start(group, log)
         with redis.Redis.from_url(server.url) as client:
             assert client.get("hint") == b"work"
+
+
+def test_valkey_is_waited_for_while_it_is_slow_to_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with redis.Redis(port=port, socket_timeout=0.05, retry=Retry(NoBackoff(), 0)) as client:
+            assert not _answers(client)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is not told in a file")
+def test_a_free_port_is_none_that_the_system_gives_to_others_meanwhile() -> None:
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert all(free_port() < max(first, 32_768) for _ in range(100))
 
 
 def test_a_killed_parent_leaves_no_orphan(tmp_path: Path) -> None:
