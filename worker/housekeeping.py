@@ -34,7 +34,7 @@ def tidy(settings: Settings, database: Database, blobs: Blobs) -> None:
     unused = timedelta(days=settings.trunk_days)
     _repeat(database, "trunks", lambda session: collecting.forget_trunks(session, unused, _BATCH))
     grace = timedelta(seconds=settings.blob_grace_seconds)
-    _repeat(database, "blobs", lambda session: collecting.collect(session, blobs, grace, _BATCH))
+    _told("blobs", collecting.collect(database, blobs, grace))
 
 
 def _repeat(database: Database, what: str, delete: Callable[[Session], int]) -> None:
@@ -46,5 +46,9 @@ def _repeat(database: Database, what: str, delete: Callable[[Session], int]) -> 
         total += deleted
         if deleted < _BATCH:
             break
-    if total:
-        log.info("deleted %d %s", total, what)
+    _told(what, total)
+
+
+def _told(what: str, deleted: int) -> None:
+    if deleted:
+        log.info("deleted %d %s", deleted, what)

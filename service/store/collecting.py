@@ -5,16 +5,19 @@ Meanwhile a writer that wants to refer to it waits at the same row, either to to
 finds it gone, enters it anew and uploads it again) or with its foreign key (and then fails and
 starts again from the upload). A crash in between leaves a row without an object and without a
 reference, which the next upload or the next collection mends.
+
+Only blobs of which somebody doubts that they are used are looked at (`BlobDoubt`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from sqlalchemy import delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from service.store.blobs import Blobs
-from service.store.tables import Artifact, Run, StoredBlob, StoredDataset, Trunk
+from service.store.database import Database
+from service.store.tables import Artifact, BlobDoubt, Run, StoredBlob, StoredDataset, Trunk
 
 _REFERENCES = (
     Artifact.digest,
@@ -24,6 +27,8 @@ _REFERENCES = (
     Trunk.digest,
 )
 """Every column that refers to a blob; a test holds this against the foreign keys."""
+_UNUSED = tuple(~exists().where(column == StoredBlob.digest) for column in _REFERENCES)
+_BATCH = 100
 _REMOVAL = 0x4C5442
 """The advisory lock that is shared by all who remove blobs, and kept from them by `hold_off`."""
 
@@ -39,29 +44,28 @@ def used(session: Session) -> Sequence[StoredBlob]:
     return session.scalars(select(StoredBlob).where(refers).order_by(StoredBlob.digest)).all()
 
 
-def collect(session: Session, blobs: Blobs, grace: timedelta, limit: int = 100) -> int:
-    """Remove up to `limit` blobs that nothing refers to and nobody touched for `grace`.
+def collect(database: Database, blobs: Blobs, grace: timedelta) -> int:
+    """Remove the blobs that nothing has referred to and nobody has touched for `grace`.
+
+    Each goes in a transaction of its own: however slow the object store is, whoever saves a blob
+    waits for no other one.
 
     Returns:
-        How many were removed; fewer than `limit` when there are no more, or none may be now.
+        How many were removed.
     """
-    if not _may_remove(session):
-        return 0
-    unused = [~exists().where(column == StoredBlob.digest) for column in _REFERENCES]
-    digests = session.scalars(
-        select(StoredBlob.digest)
-        .where(StoredBlob.touched_at < func.now() - grace, *unused)
-        .order_by(StoredBlob.touched_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
-    still = session.scalars(
-        select(StoredBlob.digest).where(StoredBlob.digest.in_(digests), *unused)
-    ).all()
-    for digest in still:
-        blobs.delete(digest)
-    session.execute(delete(StoredBlob).where(StoredBlob.digest.in_(still)))
-    return len(still)
+    removed = last = 0
+    while True:
+        with database.transaction() as session:
+            doubts = _doubts(session, grace, last)
+            unused = _dispelled(session, grace, doubts)
+        for number, digest in unused.items():
+            with database.transaction() as session:
+                if _remove(session, blobs, digest, _old(grace)):
+                    session.execute(delete(BlobDoubt).where(BlobDoubt.id == number))
+                    removed += 1
+        if len(doubts) < _BATCH:
+            return removed
+        last = max(doubts)
 
 
 def discard(session: Session, blobs: Blobs, digest: str) -> bool:
@@ -71,10 +75,43 @@ def discard(session: Session, blobs: Blobs, digest: str) -> bool:
         Whether it was removed; not if somebody else refers to it, or is busy with it, or none
         may be removed now.
     """
+    return _remove(session, blobs, digest)
+
+
+def _doubts(session: Session, grace: timedelta, after: int) -> dict[int, str]:
+    """The next doubts that are older than `grace`: the digests, by the number of the doubt."""
+    found = session.execute(
+        select(BlobDoubt.id, BlobDoubt.digest)
+        .where(BlobDoubt.id > after, BlobDoubt.at < func.now() - grace)
+        .order_by(BlobDoubt.id)
+        .limit(_BATCH)
+    )
+    return {number: digest for number, digest in found}  # noqa: C416
+
+
+def _dispelled(session: Session, grace: timedelta, doubts: Mapping[int, str]) -> dict[int, str]:
+    """The doubts that were right; the others are forgotten.
+
+    A reference that is there goes with a doubt of its own, and so does whoever touches a blob. One
+    that another transaction is about to write is not seen here, but when the blob is locked.
+    """
+    right = select(StoredBlob.digest).where(
+        StoredBlob.digest.in_(doubts.values()), _old(grace), *_UNUSED
+    )
+    unused = set(session.scalars(right))
+    wrong = [number for number, digest in doubts.items() if digest not in unused]
+    session.execute(delete(BlobDoubt).where(BlobDoubt.id.in_(wrong)))
+    return {number: digest for number, digest in doubts.items() if digest in unused}
+
+
+def _old(grace: timedelta) -> ColumnElement[bool]:
+    return StoredBlob.touched_at < func.now() - grace
+
+
+def _remove(session: Session, blobs: Blobs, digest: str, *conditions: ColumnElement[bool]) -> bool:
     if not _may_remove(session):
         return False
-    unused = [~exists().where(column == StoredBlob.digest) for column in _REFERENCES]
-    mine = (StoredBlob.digest == digest, *unused)
+    mine = (StoredBlob.digest == digest, *conditions, *_UNUSED)
     locked = session.scalar(
         select(StoredBlob.digest).where(*mine).with_for_update(skip_locked=True)
     )

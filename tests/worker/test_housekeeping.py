@@ -14,7 +14,7 @@ from service.store.audit import Actor
 from service.store.blobs import Blob, Blobs
 from service.store.database import Database
 from service.store.submitting import Idempotency, Submission
-from service.store.tables import IdempotentRequest, Job, StoredBlob, Trunk
+from service.store.tables import BlobDoubt, IdempotentRequest, Job, StoredBlob, Trunk
 from worker.housekeeping import tidy
 
 
@@ -42,6 +42,11 @@ def submit(
     again = Idempotency(key, "") if key else None
     submission = Submission(Actor("ann"), spec, plan(spec), idempotency=again)
     return submitting.submit(database, submission, settings).job.id
+
+
+def age_doubts(database: Database, seconds: float) -> None:
+    with database.transaction() as session:
+        session.execute(update(BlobDoubt).values(at=BlobDoubt.at - timedelta(seconds=seconds)))
 
 
 def names(database: Database) -> list[str]:
@@ -103,6 +108,8 @@ def test_a_dense_training_goes_with_its_bytes_when_nobody_has_asked_for_it(
         assert trunks.find(session, "found") is not None
 
     tidy(settings, database, blobs)
+    age_doubts(database, settings.blob_grace_seconds + 60)
+    tidy(settings, database, blobs)
     with database.transaction() as session:
         assert session.scalars(select(Trunk.key).order_by(Trunk.key)).all() == ["found", "young"]
         left = session.scalars(select(StoredBlob.digest)).all()
@@ -118,11 +125,13 @@ def test_more_than_fits_into_one_batch_is_deleted_and_what_is_young_stays(
     with database.transaction() as session:
         session.execute(text(many))
         session.execute(update(StoredBlob).values(touched_at=func.now() - old))
+    age_doubts(database, old.total_seconds())
     young = keeping.keep(database, blobs, b"young")
     with database.transaction() as session:
         just = func.now() - timedelta(seconds=settings.blob_grace_seconds - 60)
         touched = update(StoredBlob).where(StoredBlob.digest == young.digest)
         session.execute(touched.values(touched_at=just))
+        session.execute(update(BlobDoubt).where(BlobDoubt.digest == young.digest).values(at=just))
 
     tidy(settings, database, blobs)
     with database.transaction() as session:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.store.tables.base import Now, Sorted, Table
@@ -15,8 +15,23 @@ class StoredBlob(Table):
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     size: Mapped[int] = mapped_column(BigInteger)
-    touched_at: Mapped[Now] = mapped_column(index=True)
+    touched_at: Mapped[Now]
     """When somebody last said that they would refer to it."""
+
+
+class BlobDoubt(Table):
+    """A blob that nothing may refer to, since then.
+
+    Triggers, which the migration 0009 made, add a row for each blob that is entered or touched, as
+    the reference may never come, and for each reference that goes. Whoever finds the blob in use
+    removes the row.
+    """
+
+    __tablename__ = "blob_doubts"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    at: Mapped[Now]
 
 
 class StoredDataset(Table):

@@ -169,8 +169,7 @@ def test_a_drawn_picture_is_collected_with_its_job_and_not_before(api, database,
 
 
 def collect(database, blobs: Blobs) -> None:
-    with database.transaction() as session:
-        collecting.collect(session, blobs, timedelta(0))
+    collecting.collect(database, blobs, timedelta(0))
 
 
 def test_drawing_keeps_nobody_else_waiting(api, job):

@@ -95,8 +95,8 @@ def test_a_backup_is_of_one_moment_whatever_is_removed_meanwhile(
             with database.transaction() as session:
                 session.execute(text("DELETE FROM datasets"))
                 keeping.enter(session, [unused])
+            assert collecting.collect(database, blobs, timedelta(0)) == 0
             with database.transaction() as session:
-                assert collecting.collect(session, blobs, timedelta(0)) == 0
                 assert not collecting.discard(session, blobs, unused.digest)
         run_postgres(program, settings, *arguments)
 
@@ -104,8 +104,8 @@ def test_a_backup_is_of_one_moment_whatever_is_removed_meanwhile(
     file = tmp_path / "lth.tar"
     assert backup(service, file).blobs == 3
     assert restore(elsewhere, file).blobs == 3
-    with closing(Database(service.database_url)) as database, database.transaction() as session:
-        assert collecting.collect(session, blobs, timedelta(0)) == 4, "it was put off until then"
+    with closing(Database(service.database_url)) as database:
+        assert collecting.collect(database, blobs, timedelta(0)) == 4, "it was put off until then"
 
 
 def test_only_the_user_may_read_a_backup(service: Settings, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from service.store.measuring import measure
 from service.store.migrate import _config, migrate, up_to_date
 from service.store.states import Reason, RunState
 from service.store.submitting import Submission
-from service.store.tables import Event, Job, Owner, Run
+from service.store.tables import BlobDoubt, Event, Job, Owner, Run, StoredBlob
 
 REVISIONS = [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()][
     ::-1
@@ -157,6 +157,27 @@ def test_runs_that_ended_before_are_counted_once(empty_database_url: str) -> Non
     }  # fmt: skip
     assert measured.failures == {Reason.DIVERGED: 1}
     assert measured.device_seconds == 6.5
+    database.close()
+
+
+def test_blobs_that_were_unused_before_are_looked_at(empty_database_url: str) -> None:
+    migrate(empty_database_url, "0008")
+    _insert_a_job_by_hand(empty_database_url)
+    engine = make_engine(empty_database_url)
+    with engine.begin() as connection:
+        connection.execute(text(
+            "INSERT INTO blobs (digest, size, touched_at)"
+            " VALUES ('unused', 1, now() - interval '1 year')"
+        ))  # fmt: skip
+    engine.dispose()
+
+    migrate(empty_database_url)
+
+    database = Database(empty_database_url)
+    with database.transaction() as session:
+        (doubt,) = session.scalars(select(BlobDoubt)).all()
+        blob = session.get_one(StoredBlob, "unused")
+        assert (doubt.digest, doubt.at) == ("unused", blob.touched_at)
     database.close()
 
 
