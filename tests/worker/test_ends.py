@@ -8,7 +8,7 @@ from sqlalchemy.exc import OperationalError
 
 from service.store import commands, jobs
 from service.store.blobs import StorageFailed
-from service.store.states import JobState, Reason, RunState
+from service.store.states import Reason, RunState
 from service.store.tables import Run, Trunk
 from tests.worker.gpus import TWO
 from tests.worker.steps import claim, runs, submit
@@ -94,19 +94,30 @@ def test_a_run_that_waits_for_its_inputs_can_be_stopped(
     assert the_run(child, job_id).state is RunState.CANCELLED
 
 
-def test_a_trunk_of_which_only_the_name_is_left_is_trained_anew(child: Child) -> None:
+def test_a_trunk_of_which_only_the_name_is_left_is_trained_anew(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its own run, and not by each that needs it."""
+    executed: list[tuple[str, bool]] = []
+    execute = child.execution.execute
+
+    def look(spec: Any, run: Any, given: Any, observer: Any) -> Any:
+        executed.append((run.key, given.trunk is not None))
+        return execute(spec, run, given, observer)
+
+    monkeypatch.setattr(child.execution, "execute", look)
     spec = {"experiments": [{"name": "a"}], "seed": 5}
-    submit(child, "session", **spec)
-    assert work(child) == 2
+    for name in ("first", "second"):
+        submit(child, "session", **spec, name=name)
+        assert work(child) == 2
+    assert executed == [("trial-1/trunk", False), ("trial-1/a", True), ("trial-1/a", True)]
+
     with child.database.transaction() as session:
         digest = session.scalars(select(Trunk.digest)).one()
     child.blobs.delete(digest)
-
-    job_id = submit(child, "session", **spec, name="again")
+    submit(child, "session", **spec, name="third")
     assert work(child) == 2
-    assert child.blobs.size(digest) is not None
-    with child.database.transaction() as session:
-        assert jobs.get(session, job_id).state is JobState.SUCCEEDED
+    assert executed[3:] == [("trial-1/trunk", False), ("trial-1/a", True)]
 
 
 def test_a_gpu_that_broke_in_a_run_gets_another_process_and_one_that_computes_does_not(
