@@ -9,6 +9,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.text import Text
 
+from lth.artifacts import JOB
 from lth.remarks import remarks
 from lth.results import Summary
 from service.cli.connection import JobId, Json, open_client
@@ -145,12 +146,20 @@ def fetch(
         list[str] | None,
         typer.Option(help="Only files whose name ends so, such as masks.npz; may be given again."),
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also each run's pictures, of a job that compares runs.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Fetch a job's files: masks, weights, plots, reports."""
+    """Fetch a job's files: masks, weights, plots, tables, reports."""
     with open_client(context) as client:
         found = client.artifacts(job_id)
-        wanted = _ending(found, only) if only else found
+        if only:
+            wanted = _ending(found, only)
+        else:
+            wanted = found if everything else _quickly_made(found)
+            if left := len(found) - len(wanted):
+                say(f"{left} pictures of single runs are left out; --all fetches them too")
         # What must be drawn comes last: with many runs that takes a while.
         wanted = sorted(wanted, key=lambda one: one.size is None)
         columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
@@ -214,6 +223,14 @@ def _ending(found: Sequence[Artifact], endings: Sequence[str]) -> list[Artifact]
             there = ", ".join(last) or "none yet"
             raise typer.BadParameter(f"no file's name ends with '{ending}'; there are: {there}")
     return [one for one in found if one.name.endswith(tuple(endings))]
+
+
+def _quickly_made(found: Sequence[Artifact]) -> list[Artifact]:
+    """All files but each run's pictures, where some compare the runs: a grid has hundreds."""
+    whole = f"{JOB}/"
+    if not any(one.name.startswith(f"{whole}plots/") for one in found):
+        return list(found)
+    return [one for one in found if one.name.startswith(whole) or "/plots/" not in one.name]
 
 
 def _tell_submitted(job: Job) -> None:

@@ -83,7 +83,7 @@ def artifact_table(artifacts: Sequence[Artifact]) -> Table:
     """One line a file."""
     made = table("file", ">bytes", "type")
     for artifact in artifacts:
-        size = "not drawn yet" if artifact.size is None else f"{artifact.size:,}"
+        size = "not made yet" if artifact.size is None else f"{artifact.size:,}"
         made.add_row(artifact.name, size, artifact.media_type)
     return made
 

@@ -6,19 +6,9 @@ from lth.plots import accuracy_by_density, learning_curves
 from lth.remarks import remarks
 from lth.results import RunResult
 from lth.statistics import summarise
-from tests.lth.plots.made_up import run
+from tests.lth.plots.made_up import run, stopping
 
 SHORT = "is at the last evaluation of every level: the training is too short for the early stop"
-
-
-def stopping(result: RunResult, *at_the_end: bool) -> RunResult:
-    """The run with its early stops at the last evaluations of these levels, or before them."""
-    levels = []
-    for level, last in zip(result.levels, at_the_end, strict=True):
-        iteration = level.history.iterations[-1 if last else -2]
-        stop = level.early_stop.model_copy(update={"iteration": iteration})
-        levels.append(level.model_copy(update={"early_stop": stop}))
-    return result.model_copy(update={"levels": tuple(levels)})
 
 
 def test_a_training_whose_every_level_ends_at_its_best_is_too_short() -> None:

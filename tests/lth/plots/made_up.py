@@ -114,6 +114,16 @@ def untrained(accuracy: float, *, special: bool) -> Untrained:
     )
 
 
+def stopping(result: RunResult, *at_the_end: bool) -> RunResult:
+    """The run with its early stops at the last evaluations of these levels, or before them."""
+    levels = []
+    for level, last in zip(result.levels, at_the_end, strict=True):
+        iteration = level.history.iterations[-1 if last else -2]
+        stop = level.early_stop.model_copy(update={"iteration": iteration})
+        levels.append(level.model_copy(update={"early_stop": stop}))
+    return result.model_copy(update={"levels": tuple(levels)})
+
+
 def robust(trials: int, densities: Sequence[float] = (1.0, 0.2)) -> list[RunResult]:
     """A ticket and a control over trials."""
     return [

@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 
 from lth.plots import supermask_by_density
-from tests.lth.plots.made_up import robust, run
+from tests.lth.plots.made_up import robust, run, untrained
 
 DENSITIES = (1.0, 0.5, 0.2)
 
@@ -87,7 +87,11 @@ def test_of_several_trials_a_line_is_the_mean_and_a_band_its_interval() -> None:
 
 
 def test_where_not_all_can_be_told_apart_those_that_know_most_untrained_are_shown() -> None:
-    many = [run(experiment=f"e{number}", special=number > 3) for number in range(25)]
+    many = [run(experiment=f"e{number}") for number in range(25)]
+    level = many[0].levels[1]
+    nothing = untrained(0.1, special=False)
+    ignorant = level.model_copy(update={"untrained": nothing})
+    many[:4] = [one.model_copy(update={"levels": (one.levels[0], ignorant)}) for one in many[:4]]
     plot = supermask_by_density(many, classes=10)
     assert "the best 21 of 25 experiments" in plot.texts[1].get_text()
     assert not {"e0", "e1", "e2", "e3"} & set(shown(plot.axes[-1]))

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from lth.remarks import remarks
 from lth.statistics import summarise
 from service.cli import main as entry
-from tests.lth.plots.made_up import robust
-from tests.service.client.scripted import Answer, Script, document, problem, scripted
+from tests.lth.plots.made_up import robust, run, stopping
+from tests.service.client.scripted import Answer, Script, Seen, document, problem, scripted
 from tests.service.client.test_clients import JOB
 
 SPEC = "kind: model\ntraining: {duration: 2ep}\nlabels: {team: vision}\n"
@@ -205,6 +206,48 @@ def test_what_is_still_to_be_drawn_is_fetched_last(
     assert [seen.path for seen in script.seen[1:3]] == ["/x", "/picture"]
 
 
+PICTURE = {"media_type": "image/png", "size": None, "digest": None, "href": "/picture"}
+
+
+@pytest.mark.parametrize(
+    ("words", "fetched"),
+    [
+        ((), {"report/plots/sparsity.png", "trial-1/a/masks.npz"}),
+        (("--all",), {"report/plots/sparsity.png", "trial-1/a/masks.npz", "trial-1/a/plots/x.png"}),
+        (("--only", "x.png"), {"trial-1/a/plots/x.png"}),
+    ],
+)
+def test_pictures_of_single_runs_are_fetched_where_they_are_asked_for(
+    words: tuple[str, ...],
+    fetched: set[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pictures = ["report/plots/sparsity.png", "trial-1/a/plots/x.png"]
+    files = [{"name": name, **PICTURE} for name in pictures]
+    listed = document({"artifacts": [*files, {"name": "trial-1/a/masks.npz", **FILE}]})
+    drawn = Answer(200, b"", {"ETag": f'"{sha256().hexdigest()}"'})
+
+    def answer(seen: Seen) -> Answer:
+        return drawn if seen.path == PICTURE["href"] else listed
+
+    with scripted(answer) as script:
+        assert _lth(script, "fetch", "job_1", "-o", tmp_path, *words, monkeypatch=monkeypatch) == 0
+    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
+    assert found == fetched
+    assert ("1 pictures of single runs are left out" in capsys.readouterr().err) == (not words)
+
+
+def test_a_single_run_is_fetched_with_its_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = document({"artifacts": [{"name": "trial-1/ticket/plots/x.png", **FILE}]})
+    with scripted(listed) as script:
+        assert _lth(script, "fetch", "job_1", "-o", tmp_path, monkeypatch=monkeypatch) == 0
+    assert (tmp_path / "trial-1/ticket/plots/x.png").exists()
+
+
 @pytest.mark.parametrize("trials", [1, 2])
 def test_of_several_trials_the_summary_is_shown_and_of_one_its_experiments(
     trials: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -223,6 +266,17 @@ def test_of_several_trials_the_summary_is_shown_and_of_one_its_experiments(
     shown = capsys.readouterr().out
     assert ("means over trials" in shown) == (trials > 1)
     assert ("trial-1/control" in shown) == (trials == 1)
+
+
+def test_what_is_remarkable_about_a_single_trial_is_said_below_its_levels(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = stopping(run(), True, True)
+    results = [{"run": "trial-1/ticket", "result": found.model_dump(mode="json")}]
+    whole = {"job_id": "job_1", "state": "succeeded", "results": results}
+    with scripted(document(JOB), document({"runs": []}), document(whole)) as script:
+        assert _lth(script, "show", "job_1", monkeypatch=monkeypatch) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == remarks([found])[0]
 
 
 def test_a_folder_that_cannot_be_written_is_named(
