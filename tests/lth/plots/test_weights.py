@@ -1,4 +1,4 @@
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pytest
@@ -47,9 +47,9 @@ def test_many_weights_are_counted_in_cells_none_is_lost() -> None:
 def test_four_million_weights_are_drawn_within_seconds() -> None:
     rng = np.random.default_rng(0)
     kernel = {"linear": rng.standard_normal((16_384, 256), np.float32)}
-    started = perf_counter()
+    started = process_time()
     content = render(weights_scatter(kernel, kernel), "png")
-    assert perf_counter() - started < 10
+    assert process_time() - started < 10
     assert len(content) < 200_000
 
 
