@@ -73,7 +73,6 @@ class LotterySession(OneTrial, Study):
             )
         del self._models[name]
         self._asked.pop(name, None)
-        self._reused.discard(name)
         return self.new_experiment(name)
 
     def experiment(self, name: str) -> LotteryModel:
@@ -165,10 +164,6 @@ class LotterySession(OneTrial, Study):
             model.restore(checkpoint)
         self._share_trunk(name)
         observer = observer or Silent()
-        if not model.levels:
-            model.train(observer)
-        if self.trunk is None:
-            self.trunk = model.trunk()
         if isinstance(experiment, ControlExperiment):
             of = experiment.control.of
             followed = ticket or self._asked.get(of)
@@ -177,6 +172,8 @@ class LotterySession(OneTrial, Study):
             model.follow_control(experiment.control, masks, point, observer)
         else:
             model.follow(experiment, observer)
+        if self.trunk is None:
+            self.trunk = model.trunk()
         return self.result(name)
 
     def result(self, name: str) -> RunResult:

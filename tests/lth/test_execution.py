@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from lth import LotteryLinear, LotterySession
 from lth.execution import execute, trunk_key
 from lth.npz import decode, encode
 from lth.plan import plan
 from lth.running import Inputs, Outcome, Silent
-from lth.spec import parse_spec
-from tests.lth.small import Recorder
+from lth.spec import parse_spec, spec_hash
+from lth.state import ExperimentState
+from tests.lth.small import Recorder, same
 
 MODEL = parse_spec(
     {
@@ -82,7 +84,37 @@ def test_a_single_experiment_leaves_arrays_and_a_report_and_draws_nothing(data):
     assert told["result"]["levels"][1]["level"] == 1
     assert told["result"]["environment"]["device"].startswith("cpu: ")
     assert told["spec"]["kind"] == "model"
+    assert (told["spec_hash"], told["run"]) == (spec_hash(MODEL), run.key)
     assert outcome.trunk is not None
+
+
+def test_every_trial_is_carried_out_under_its_own_seed(data):
+    said = {"kind": "robust", "trials": 2, "experiments": [{"name": "ticket"}]}
+    spec = parse_spec({**MODEL.model_dump(mode="json", include={"network", "training"}), **said})
+    run = next(each for each in plan(spec) if (each.trial, each.experiment) == (2, "ticket"))
+    result = execute(spec, run, Inputs(data), Silent()).result
+    here = LotterySession(keras.Sequential([keras.layers.Flatten(), LotteryLinear(10)]), trial=2)
+    assert (result.trial, result.seed) == (2, run.seed) == (2, here.conditions.seed)
+
+
+def test_a_run_knows_its_last_level_from_the_first_step_on(data):
+    """The dense training of a single job was told to be the last level."""
+    (run,) = plan(MODEL)
+    recorder = Recorder()
+    execute(MODEL, run, Inputs(data), recorder)
+    assert {(seen.level, seen.levels) for seen in recorder.progress_seen} == {(0, 1), (1, 1)}
+
+
+def test_a_trunk_goes_on_from_its_checkpoint_and_is_given_back_by_who_trained_it(data, carried_out):
+    trunk, late, *_ = plan(SESSION)
+    dense, whole, rest = carried_out[trunk.key].trunk, Recorder(), Recorder()
+    execute(SESSION, trunk, Inputs(data), whole)
+    assert carried_out[late.key].trunk is None
+    outcome = execute(SESSION, trunk, Inputs(data, checkpoint=whole.checkpoints[0]), rest)
+    assert len(rest.checkpoints) == len(whole.checkpoints) - 1
+    resumed, undisturbed = (ExperimentState.from_bytes(each) for each in (outcome.trunk, dense))
+    assert same(resumed.finished[0].weights, undisturbed.finished[0].weights)
+    assert all(same(resumed.rewinds[step], undisturbed.rewinds[step]) for step in (0, 20))
 
 
 def test_equal_runs_give_equal_bytes_of_every_array(data):
@@ -123,16 +155,18 @@ def test_a_run_goes_on_from_any_checkpoint_to_the_same_bytes(data, carried_out):
     recorder = Recorder()
     execute(SESSION, run, Inputs(data), recorder)
     undisturbed = carried_out["trial-1/late"]
-    for checkpoint in recorder.checkpoints:
-        outcome = execute(SESSION, run, Inputs(data, checkpoint=checkpoint), Silent())
+    for done, checkpoint in enumerate(recorder.checkpoints, 1):
+        rest = Recorder()
+        outcome = execute(SESSION, run, Inputs(data, checkpoint=checkpoint), rest)
+        assert len(rest.checkpoints) == len(recorder.checkpoints) - done
         for artifact in outcome.artifacts:
             if artifact.name.endswith(".npz"):
                 assert artifact.content() == content(undisturbed, artifact.name)
 
 
 def test_a_trunk_of_other_data_or_another_device_has_another_key():
-    keys = {trunk_key("a", "d", "cpu"), trunk_key("a", "e", "cpu"), trunk_key("a", "d", "gpu")}
-    assert len(keys) == 3
+    said = [("a", "d", "cpu"), ("b", "d", "cpu"), ("a", "e", "cpu"), ("a", "d", "gpu")]
+    assert len({trunk_key(*each) for each in said}) == len(said)
 
 
 @pytest.mark.parametrize("library", [tf, keras])
