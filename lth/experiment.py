@@ -233,8 +233,6 @@ class ExperimentAtWork:
     ) -> None:
         training, step = self.conditions.training, self._step_of(reinit)
         training.check_point(reinit.rewind_point, len(self.conditions.data.train))
-        if self.state.finished:
-            self._check_kept(step)
         self._last_level = rounds
         self.rewind_points |= {step}
         while True:

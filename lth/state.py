@@ -81,8 +81,7 @@ class ExperimentState:
         """
         if not self.finished:
             raise SpecError("the dense network is not trained yet; call train() first")
-        first = self.finished[0]
-        start = self.start if self.level == 0 else self.rewinds[0]
+        first, start = self.finished[0], self.rewinds[0]
         return ExperimentState(
             0, first.masks, start, rewinds=self.rewinds, finished=[first], origin=self.origin
         )

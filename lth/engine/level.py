@@ -182,9 +182,7 @@ class LevelTraining:
         if best.iteration == last.iteration:
             return final, final
         self._program.swap(best.weights)
-        early = self._at(best.iteration, best.validation)
-        self._program.swap(self.state.weights)
-        return early, final
+        return self._at(best.iteration, best.validation), final
 
     def _call(self, evaluation: int) -> None:
         """Train as many steps as one call may, at most to the evaluation point."""

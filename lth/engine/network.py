@@ -116,7 +116,7 @@ class Blueprint:
                 layer["config"]["freezes"] = True
         return Blueprint(layers, self.shape)
 
-    def build(self, seed: int = 0, *path: int) -> keras.Sequential:
+    def build(self, seed: int = 0) -> keras.Sequential:
         """A built network whose initial weights come from `seed` alone.
 
         Every random initializer gets a seed of its own, spawned from the trial's; one that a user
@@ -124,7 +124,7 @@ class Blueprint:
         """
         layers = copy.deepcopy(self.layers)
         for number, layer in enumerate(layers):
-            rng = generator(seed, Purpose.INITIAL_WEIGHTS, number, *path)
+            rng = generator(seed, Purpose.INITIAL_WEIGHTS, number)
             settings = [value for value in layer["config"].values() if isinstance(value, dict)]
             for config in (layer["config"], *(value.get("config", {}) for value in settings)):
                 _seed(config, rng)
@@ -132,9 +132,9 @@ class Blueprint:
         model.build((None, *self.shape))
         return model
 
-    def initial_weights(self, seed: int, *path: int) -> Weights:
-        """The weights that a trial starts from; `path` names further, independent draws."""
-        return read(weight_variables(self.build(seed, *path)))
+    def initial_weights(self, seed: int) -> Weights:
+        """The weights that a trial starts from."""
+        return read(weight_variables(self.build(seed)))
 
     def fresh_kernel(self, place: "PrunablePlace", seed: int, level: int) -> np.ndarray:
         """A new draw of a layer's kernel from its own initializer, float32."""
