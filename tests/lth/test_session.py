@@ -93,6 +93,18 @@ def test_a_grid_is_every_criterion_with_every_reset_beside_what_is_written_out()
         session.run(grid={**grid, "criteria": ["larg_final"]})
 
 
+def test_every_trial_has_all_experiments_and_the_grid():
+    robust = LotteryRobust(network(), "digits", TRAINING, trials=2)
+    grid = {"criteria": ["random"], "reinit": ["rewind"], "pruning": TICKET["pruning"]}
+    robust.run((each for each in [TICKET]), grid=grid)
+    done = [(result.trial, result.experiment) for result in robust.results]
+    names = ("ticket", "random.rewind")
+    assert done == [(trial, name) for trial in (1, 2) for name in names]
+    assert {session.conditions.seed for session in robust.sessions} == {
+        result.seed for result in robust.results
+    }
+
+
 def test_experiments_are_begun_once_and_found_by_name():
     session = LotterySession(network(), "digits", TRAINING)
     first = session.new_experiment("one")
@@ -121,11 +133,26 @@ def test_a_network_that_was_reset_is_run_again_and_one_begun_by_hand_goes_on():
     session.run([TICKET])
     assert session.experiment("ticket") is begun
     assert session.result("ticket").trunk_reused
-    with pytest.raises(SpecError, match=r"already; reset_network\('ticket'\) begins it anew"):
-        session.run([{**TICKET, "reinit": "random"}])
+    other = {**TICKET, "reinit": "random"}
+    for carry_out, experiment in (
+        (session.run, [other]),
+        (session.carry_out, _as_experiment(other)),
+    ):
+        with pytest.raises(SpecError, match=r"already; reset_network\('ticket'\) begins it anew"):
+            carry_out(experiment)
     session.reset_network("ticket")
     session.run([TICKET])
     assert same(session.experiment("ticket").ticket, begun.ticket)
+
+
+def test_what_was_pruned_by_hand_is_not_run_as_something_else():
+    session = LotterySession(network(), "digits", TRAINING)
+    model = session.new_experiment("ticket")
+    model.train()
+    model.prune()
+    with pytest.raises(SpecError, match="there is an experiment 'ticket' already"):
+        session.run([TICKET])
+    assert session.trunk is None
 
 
 def test_a_ticket_is_not_reset_under_its_controls():
