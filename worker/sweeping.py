@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from service.hints import Hints
 from service.settings import Settings
-from service.store import claiming, finishing, workers
+from service.store import finishing, pools, workers
 from service.store.blobs import Blobs
 from service.store.database import Database
 from service.store.errors import LeaseLost
@@ -47,8 +47,7 @@ class Sweeper:
             for worker in workers.mark_lost(session, silence, _FORGET_WORKERS):
                 log.warning("the worker %s fell silent", worker)
         with self._database.transaction() as session:
-            pools = claiming.pools_with_work(session)
-            wanted = {pool: 1 + workers.idle(session, pool) for pool in pools}
+            wanted = {pool: 1 + workers.idle(session, pool) for pool in pools.with_work(session)}
         for pool, count in wanted.items():
             self._hints.wake(pool, count)
 

@@ -147,17 +147,6 @@ def waiting(session: Session, pool: str) -> bool:
     return session.scalar(found) is not None
 
 
-def pools_with_work(session: Session) -> list[str]:
-    """The pools in which a run is queued, found by hopping along the index of the queue."""
-    pools: list[str] = []
-    while True:
-        query = select(Run.pool).where(Run.state == "queued").order_by(Run.pool).limit(1)
-        pool = session.scalar(query.where(Run.pool > pools[-1]) if pools else query)
-        if pool is None:
-            return pools
-        pools.append(pool)
-
-
 def _parameters(pool: str, worker_id: str, settings: Settings) -> dict[str, object]:
     return {
         "pool": pool,

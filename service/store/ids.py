@@ -3,6 +3,7 @@
 import secrets
 import time
 import uuid
+from datetime import datetime
 
 
 def uuid7() -> uuid.UUID:
@@ -17,3 +18,8 @@ def uuid7() -> uuid.UUID:
 def job_id() -> str:
     """A fresh name for a job; later ones sort after earlier ones."""
     return f"job_{uuid7().hex}"
+
+
+def job_ids_from(moment: datetime, seconds: float = 0.0) -> str:
+    """What sorts before the jobs made `seconds` after a moment, or later, and after all others."""
+    return f"job_{max(int((moment.timestamp() + seconds) * 1000), 0):012x}"

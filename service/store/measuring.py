@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.orm import Session
 
+from service.store import pools
 from service.store.states import Reason, RunState
 from service.store.tables import Run, RunTally, Worker, WorkerState
 
@@ -108,10 +109,11 @@ def _queues(session: Session) -> Sequence[Queue]:
 
 
 def _claim_seconds(session: Session) -> Sequence[float]:
+    lately = and_(Run.pool.in_(pools.with_ends(session)), Run.finished_at > func.now() - _LATELY)
     waited = func.extract("epoch", Run.started_at - Run.queued_at)
     quantiles = session.scalar(
         select(func.percentile_cont(list(QUANTILES)).within_group(waited)).where(
-            or_(Run.state == RunState.RUNNING, Run.finished_at > func.now() - _LATELY),
+            or_(Run.state == RunState.RUNNING, lately),
             Run.started_at > func.now() - _LATELY,
         )
     )

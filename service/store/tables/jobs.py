@@ -47,11 +47,10 @@ class Job(Table):
     __table_args__ = (
         Index("ix_jobs_owner_id", "owner", "id"),
         Index("ix_jobs_state_id", "state", "id"),
+        Index("ix_jobs_owner_state_id", "owner", "state", "id"),
         Index("ix_jobs_labels", "labels", postgresql_using="gin",
               postgresql_ops={"labels": "jsonb_path_ops"}),
         Index("ix_jobs_owner_spec_hash", "owner", "spec_hash"),
-        Index("ix_jobs_unfinished", "owner",
-              postgresql_where=text("state IN ('queued', 'running')")),
         Index("ix_jobs_finished_at", "finished_at",
               postgresql_where=text("finished_at IS NOT NULL")),
         {"postgresql_with": {"fillfactor": "80"}},
@@ -115,7 +114,7 @@ class Run(Table):
         Index("ix_runs_blocked", "pool", postgresql_where=text("state = 'blocked'")),
         Index("ix_runs_trained", "trunk", postgresql_where=text("state = 'succeeded'")),
         Index("ix_runs_lease", "lease_expires_at", postgresql_where=text("state = 'running'")),
-        Index("ix_runs_finished_at", "finished_at",
+        Index("ix_runs_pool_finished_at", "pool", "finished_at",
               postgresql_where=text("finished_at IS NOT NULL")),
         {"postgresql_with": {"fillfactor": "80"}},
     )  # fmt: skip

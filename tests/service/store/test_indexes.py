@@ -1,14 +1,17 @@
 """What is looked up among all jobs of all time goes by an index made for it."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
-from service.store import measuring, owners, speeds
+from service.store import jobs, measuring, owners, speeds
 from service.store.database import Database
+from service.store.jobs import JobFilter
+from service.store.states import JobState
 from tests.service.store.conftest import Submit
 
 
@@ -28,10 +31,18 @@ def plans(database: Database, look: Callable[[Session], object]) -> str:
     return "\n".join(found)
 
 
+FAILED = JobFilter(owner="ann", states=[JobState.FAILED])
+FIRST_DAY = datetime(2025, 1, 1, tzinfo=UTC)
+OF_A_DAY = JobFilter(created_from=FIRST_DAY, created_before=FIRST_DAY + timedelta(days=1))
+
+
 @pytest.mark.parametrize(
     ("index", "look"),
     [
-        ("ix_jobs_unfinished", lambda session: owners.with_holdings(session)),
+        ("ix_jobs_owner_state_id", lambda session: owners.with_holdings(session)),
+        ("ix_jobs_owner_state_id", lambda session: jobs.page(session, FAILED)),
+        ("ix_runs_pool_finished_at", lambda session: speeds.recent(session, "cpu")),
+        ("ix_runs_pool_finished_at", measuring.measure),
         ("ix_runs_blocked", measuring.measure),
         ("ix_runs_trained", lambda session: speeds.trained(session, ["a" * 64, "b" * 64])),
     ],
@@ -41,3 +52,12 @@ def test_index_is_used(
 ) -> None:
     submit()
     assert f" {index}" in plans(database, look)
+
+
+def test_jobs_of_a_time_are_found_by_their_ids(submit: Submit, database: Database) -> None:
+    submit()
+    plan = plans(database, lambda session: jobs.page(session, OF_A_DAY))
+    (condition,) = (line for line in plan.splitlines() if "Index Cond" in line)
+    # A minute before the first day of 2025, and a minute after it.
+    assert ">= 'job_01941f2891a0'" in condition, condition
+    assert "< 'job_01942450c260'" in condition, condition
