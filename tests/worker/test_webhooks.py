@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import threading
 import time
 from concurrent.futures import wait
@@ -31,6 +32,15 @@ from service.store.webhooks import Call
 from worker.webhooks import Courier, NotCalled, is_public, resolve, signed
 
 SECRET = "a secret of some length"
+
+
+class LocalServer(HTTPServer):
+    """Listens where this machine's name for itself leads: to IPv4 or to IPv6."""
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        family, *_, (address, *_) = socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)[0]
+        self.address_family = family
+        super().__init__((address, 0), handler)
 
 
 class Receiver:
@@ -64,7 +74,7 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.server = LocalServer(Handler)
         self.url = f"http://localhost:{self.server.server_port}/hook?a=1"
 
 
