@@ -48,7 +48,7 @@ class PlannedRun(Assignment):
     """A unit of work in its place in the plan.
 
     Attributes:
-        needs: keys of the runs that must have succeeded before.
+        needs: keys of all runs that must have succeeded before, those that these need among them.
     """
 
     needs: tuple[str, ...]

@@ -8,7 +8,7 @@ waits at the run that ends, before it comes to those that need it.
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import ColumnElement, case, func, select, update
 from sqlalchemy.orm import Session
 
 from service.store.states import Reason, RunState
@@ -17,11 +17,10 @@ from service.store.tables import Run, RunNeed
 
 def release(session: Session, run_id: uuid.UUID) -> Sequence[Run]:
     """Note that a run has succeeded; returns the runs that may start now."""
-    waiting = select(RunNeed.run_id).where(RunNeed.needs_id == run_id)
     last = Run.waiting_for == 1
     updated = session.scalars(
         update(Run)
-        .where(Run.id.in_(waiting), Run.state == RunState.BLOCKED)
+        .where(*_waiting_for(run_id))
         .values(
             waiting_for=Run.waiting_for - 1,
             state=case((last, RunState.QUEUED.value), else_=RunState.BLOCKED.value),
@@ -34,13 +33,10 @@ def release(session: Session, run_id: uuid.UUID) -> Sequence[Run]:
 
 
 def cancel(session: Session, run_id: uuid.UUID, why: str) -> Sequence[str]:
-    """Cancel all that needs a run, directly or not, and has not started; returns their keys."""
-    needed = select(RunNeed.run_id).where(RunNeed.needs_id == run_id).cte(recursive=True)
-    beyond = select(RunNeed.run_id).join(needed, RunNeed.needs_id == needed.c.run_id)
-    waiting = select(needed.union(beyond).c.run_id)
+    """Cancel all that needs a run and has not started; returns their keys."""
     return session.scalars(
         update(Run)
-        .where(Run.id.in_(waiting), Run.state == RunState.BLOCKED)
+        .where(*_waiting_for(run_id))
         .values(
             state=RunState.CANCELLED,
             finished_at=func.clock_timestamp(),
@@ -50,3 +46,9 @@ def cancel(session: Session, run_id: uuid.UUID, why: str) -> Sequence[str]:
         .returning(Run.key)
         .execution_options(synchronize_session=False)
     ).all()
+
+
+def _waiting_for(run_id: uuid.UUID) -> tuple[ColumnElement[bool], ...]:
+    """The condition under which a run waits for this one."""
+    needing = select(RunNeed.run_id).where(RunNeed.needs_id == run_id)
+    return Run.id.in_(needing), Run.state == RunState.BLOCKED

@@ -60,12 +60,13 @@ def test_a_robust_job_has_a_trunk_and_a_seed_for_each_trial():
         assert len({run.seed for run in of_trial}) == len({run.trunk for run in of_trial}) == 1
 
 
-def test_what_a_run_needs_comes_before_it():
-    done = set()
+def test_what_a_run_needs_comes_before_it_and_is_all_of_it():
+    done: dict[str, set[str]] = {}
     runs = plan(session(kind="robust", trials=2, grid={"criteria": ["mi"], "reinit": ["random"]}))
     for run in runs:
-        assert set(run.needs) <= done
-        done.add(run.key)
+        assert set(run.needs) <= set(done)
+        assert set(run.needs).issuperset(each for needed in run.needs for each in done[needed])
+        done[run.key] = set(run.needs)
     assert len(done) == len(runs)
 
 

@@ -109,8 +109,12 @@ def _check_end(file: BinaryIO) -> None:
         raise BadArchive("the file is no npz file as 'numpy.savez' writes it")
     if tail[: -_END.size][-_END64_SIZE:].startswith(_END64_MAGIC):
         raise BadArchive("the file is a zip64 archive; smaller files are taken")
-    if entries > MOST_MEMBERS or length > _MOST_DIRECTORY:
+    if entries > MOST_MEMBERS:
         raise BadArchive(f"the file has {entries} members; at most {MOST_MEMBERS} are taken")
+    if length > _MOST_DIRECTORY:
+        raise BadArchive(
+            f"the directory of the file has {length} bytes; at most {_MOST_DIRECTORY} are taken"
+        )
 
 
 def _check_names(found: list[str], known: Sequence[frozenset[str]]) -> None:

@@ -4,6 +4,7 @@ from contextlib import closing
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
+import pytest
 from sqlalchemy import update
 
 from service.settings import Settings
@@ -47,14 +48,19 @@ def test_an_owner_who_stores_too_much_is_told_how_much_and_what_to_do(api, datab
     assert (owner["stored_bytes"], owner["quota"]["max_stored_bytes"]) == (1000, 1000)
 
 
-def test_nothing_is_read_of_a_file_that_its_owner_has_no_room_for(api, address, database):
+@pytest.mark.parametrize(
+    ("stored", "said"), [(0, {"Content-Length": "1001"}), (1000, {"Transfer-Encoding": "chunked"})]
+)
+def test_nothing_is_read_of_a_file_that_its_owner_has_no_room_for(
+    api, address, database, stored, said
+):
     api.post("/v1/jobs", json=SPEC)
     with database.transaction() as session:
-        session.execute(update(Owner).values(max_stored_bytes=1000))
+        session.execute(update(Owner).values(stored_bytes=stored, max_stored_bytes=1000))
     server = urlsplit(address)
     with closing(HTTPConnection(server.hostname or "", server.port, timeout=100)) as connection:
         connection.putrequest("POST", "/v1/datasets?name=mine")
-        for name, value in {**api.headers, **NPZ, "Content-Length": "1001"}.items():
+        for name, value in {**api.headers, **NPZ, **said}.items():
             connection.putheader(name, value)
         connection.endheaders()  # and not a byte of the file
         assert connection.getresponse().status == 429

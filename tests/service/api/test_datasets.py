@@ -12,7 +12,6 @@ import pytest
 
 from lth.datasets import Uploaded
 from lth.spec import parse_spec
-from service.settings import Settings
 from service.store.blobs import Blobs
 from tests.service.api.conftest import ADMIN, client, serving
 from tests.service.api.test_submitting import pointers, problem
@@ -77,7 +76,7 @@ class TestUse:
 
     def test_a_file_of_four_arrays_is_taken_as_it_is_split(self, api):
         x, y = rng.normal(size=(30, 7)).astype(np.float32), np.arange(30, dtype=np.uint8) % 3
-        arrays = {"x_train": x[:20], "y_train": y[:20], "x_test": x[20:], "y_test": y[20:]}
+        arrays = {"x_train": x[:20], "y_train": y[:20], "x_test": x[20:], "y_test": y[20:, None]}
         document = upload(api, npz(**arrays)).json()
         assert (document["shape"], document["classes"]) == ([7], 3)
         assert (document["train"], document["test"]) == (20, 10)
@@ -147,13 +146,24 @@ class Bomb:
         return (open, ("/tmp/owned", "w"))
 
 
-def million_members() -> bytes:
-    """A small file whose directory has a million entries, all for the same bytes."""
+def four(**other) -> bytes:
+    x, y = np.zeros((20, 3), np.uint8), np.arange(20) % 3
+    return npz(**{"x_train": x, "y_train": y, "x_test": x, "y_test": y, **other})
+
+
+def encrypted() -> bytes:
+    content = bytearray(npz(**good()))
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(content)
+
+
+def many_members(number: int, called: int) -> bytes:
+    """A small file whose directory has so many entries, all for the same bytes."""
     local = b"PK\x03\x04" + bytes(26)
     entry = b"PK\x01\x02" + bytes(24) + struct.pack("<H", 1) + bytes(16) + b"x"
-    directory = entry * 1_000_000
+    directory = entry * number
     end = struct.pack(
-        "<4s4H2IH", b"PK\x05\x06", 0, 0, 16_960, 16_960, len(directory), len(local), 0
+        "<4s4H2IH", b"PK\x05\x06", 0, 0, called, called, len(directory), len(local), 0
     )
     return local + directory + end
 
@@ -183,7 +193,26 @@ HOSTILE = {
         zipped({"x.npy": bytes(3 * 10**8), "y.npy": Y}, zipfile.ZIP_DEFLATED),
         "200 times as many",
     ),
-    "million members": (million_members(), "at most 8"),
+    "million members": (many_members(1_000_000, called=16_960), "at most 8"),
+    "members, called two": (many_members(10_000, called=2), "directory of the file has 470000"),
+    "the same twice": (npz(**good(z=np.arange(50))).replace(b"z.npy", b"y.npy"), "right would be"),
+    "without an ending": (zipped({"x": X, "y": Y}), "right would be"),
+    "a comment that is not there": (npz(**good())[:-2] + b"\5\0", "no npz file"),
+    "encrypted": (encrypted(), "encrypted"),
+    "compressed otherwise": (zipped({"x.npy": X, "y.npy": Y}, zipfile.ZIP_BZIP2), "NumPy does not"),
+    "another magic": (zipped({"x.npy": X.replace(b"NUMPY", b"NUMPX"), "y.npy": Y}), "no array"),
+    "another version": (zipped({"x.npy": X.replace(b"Y\1", b"Y\3"), "y.npy": Y}), "no array"),
+    "more than it says": (zipped({"x.npy": X + b"x", "y.npy": Y}), "speaks of"),
+    "tests of another shape": (four(x_test=np.zeros((20, 4), np.uint8)), "differ"),
+    "tests of another kind": (four(x_test=np.zeros((20, 3), np.float32)), "differ"),
+    "tests without labels": (four(y_test=np.arange(19)), "20 whole numbers"),
+    "negative labels of tests": (four(y_test=np.arange(20) - 1), "labels from -1"),
+    "not a number in tests": (
+        four(x_train=np.zeros((20, 3), np.float32), x_test=np.full((20, 3), np.nan, np.float32)),
+        "NaN or infinity",
+    ),
+    "a class too many": (npz(**good(y=np.arange(50) + 9_951)), "labels from"),
+    "five dimensions": (npz(**good(x=np.zeros((50, 2, 2, 2, 2), np.uint8))), "shape"),
     "hidden members": (hidden_million(), "zip64"),
     "header too long": (zipped({"x.npy": header(length=65_000), "y.npy": Y}), "65000 bytes"),
     "header too short": (zipped({"x.npy": header(length=20) + bytes(3_200), "y.npy": Y}), "header"),
@@ -238,24 +267,17 @@ def test_hostile_files_are_refused_at_once_in_little_memory_and_leave_nothing(ap
     assert api.get("/v1/datasets").json() == {"datasets": [], "cursor": None}
 
 
-def test_what_is_longer_than_allowed_is_not_kept(
-    database_url, broker_url, object_store_url, tmp_path
-):
-    settings = Settings(
-        database_url=database_url,
-        broker_url=broker_url,
-        object_store_url=object_store_url,
-        admin_key=ADMIN,  # pyright: ignore[reportArgumentType]
-        max_upload_bytes=10_000,
-        max_dataset_bytes=4_000,
-    )
-    with serving(settings) as address, client(address, ADMIN) as api:
-        problem(upload(api, bytes(10_001)), 413, "body-too-large")
+def test_what_is_longer_than_allowed_is_not_kept(settings):
+    taken, decoded = npz(**good()), len(X) + len(Y)
+    most = {"max_upload_bytes": len(taken), "max_dataset_bytes": decoded}
+    with serving(settings.model_copy(update=most)) as address, client(address, ADMIN) as api:
+        problem(upload(api, bytes(len(taken) + 1)), 413, "body-too-large")
         pieces = (bytes(1_000) for _ in range(100))
         problem(upload(api, pieces), 413, "body-too-large")  # pyright: ignore[reportArgumentType]
-        larger = npz(**good(x=np.zeros((50, 9, 9), np.uint8)))
-        assert "at most 4000" in problem(upload(api, larger), 422, "invalid-dataset")["detail"]
-        response = upload(api, npz(**good()))
+        zeros = npy(np.zeros((50, 99, 99), np.uint8))
+        larger = upload(api, zipped({"x.npy": zeros, "y.npy": Y}, zipfile.ZIP_DEFLATED))
+        assert f"at most {decoded}" in problem(larger, 422, "invalid-dataset")["detail"]
+        response = upload(api, taken)
         assert response.status_code == 201, response.text
 
 
