@@ -1,0 +1,86 @@
+"""A blob is entered before it is saved, and entered again when it is there already."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from io import BytesIO
+from typing import IO
+
+import pytest
+from sqlalchemy import func, select, update
+
+from service.store import keeping
+from service.store.blobs import Blob, Blobs
+from service.store.database import Database
+from service.store.tables import StoredBlob
+from tests.service.store.conftest import statements
+from tests.service.store.test_at_once import until_it_waits
+
+
+class Watched(Blobs):
+    """An object store that takes in nothing but what the database knows of."""
+
+    def __init__(self, url: str, database: Database) -> None:
+        super().__init__(url)
+        self._database = database
+
+    def put(self, content: bytes) -> Blob:
+        self._look(Blob.of(content))
+        return super().put(content)
+
+    def put_file(self, blob: Blob, file: IO[bytes]) -> None:
+        self._look(blob)
+        super().put_file(blob, file)
+
+    def _look(self, blob: Blob) -> None:
+        with self._database.transaction() as session:
+            assert session.get(StoredBlob, blob.digest) is not None
+
+
+@pytest.fixture
+def watched(object_store_url: str, database: Database) -> Watched:
+    return Watched(object_store_url, database)
+
+
+def test_many_blobs_are_entered_some_at_a_time_and_equal_ones_once(
+    database: Database, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "_TOGETHER", 10)
+    contents = [b"first", b"first", b"other", b"third", b"fifth"]
+    with statements(database) as seen:
+        kept = list(keeping.keep_all(database, watched, contents))
+    assert sum("INSERT" in statement for statement in seen) == 3
+    assert [watched.get(blob.digest) for blob in kept] == contents
+
+
+def test_a_file_is_entered_before_it_is_saved(database: Database, watched: Watched) -> None:
+    blob = keeping.keep_file(database, watched, BytesIO(b"a file"))
+    assert watched.get(blob.digest) == b"a file"
+
+
+def test_a_blob_that_is_kept_again_is_as_young_as_a_new_one(
+    database: Database, watched: Watched
+) -> None:
+    keeping.keep(database, watched, b"old")
+    with database.transaction() as session:
+        session.execute(update(StoredBlob).values(touched_at=func.now() - timedelta(days=9)))
+    keeping.keep(database, watched, b"old")
+    with database.transaction() as session:
+        age = session.execute(select(func.now() - StoredBlob.touched_at)).scalar_one()
+    assert age < timedelta(days=1)
+
+
+def test_who_enters_the_same_blobs_does_not_wait_in_a_circle(database: Database) -> None:
+    """The second waits for the first blob of all, and holds none of the others."""
+    first, *others = (Blob(f"{number:064d}", 1) for number in range(9))
+
+    def enter_all() -> None:
+        with database.transaction() as session:
+            keeping.enter(session, [*others, first])
+
+    with ThreadPoolExecutor(1) as threads:
+        with database.transaction() as session:
+            keeping.enter(session, [first])
+            entering = threads.submit(enter_all)
+            until_it_waits(database)
+            keeping.enter(session, others)
+        entering.result()
