@@ -14,7 +14,7 @@ from lth.results import Scores
 from lth.running import Progress
 from lth.spec import parse_spec
 from service.settings import Settings
-from service.store import claiming, commands, events, jobs, submitting
+from service.store import claiming, commands, events, finishing, jobs, submitting
 from service.store.audit import Actor
 from service.store.blobs import Blob, Blobs, StorageFailed
 from service.store.database import Database
@@ -200,3 +200,25 @@ def test_a_checkpoint_that_cannot_be_deleted_is_not_said_to_be_unsaved(
     observer.needs_no_checkpoint()
     assert "could not be saved" not in caplog.text
     assert caplog.text.count("left to the collector") == 2
+
+
+def test_progress_that_cannot_be_written_costs_the_run_nothing(
+    observer: RunObserver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = Database("postgresql://lth@127.0.0.1:1/lth")
+    monkeypatch.setattr(observer, "_database", away)
+    observer.progress(at(0, 1))
+    away.close()
+    assert "progress could not be written" in caplog.text
+
+
+@pytest.mark.parametrize("write", ["progress", "checkpoint"])
+def test_whatever_is_written_tells_that_the_run_was_given_to_another(
+    database: Database, observer: RunObserver, write: str
+) -> None:
+    with database.transaction() as session:
+        finishing.give_back(session, observer.lease, Settings(), "its worker fell silent")
+    observer._draining.set()
+    with pytest.raises(Stopped):
+        observer.progress(at(0, 1)) if write == "progress" else observer.checkpoint(lambda: b"it")
+    assert observer.order is Order.LEASE_LOST
