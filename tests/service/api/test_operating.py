@@ -59,6 +59,17 @@ def test_owners_see_themselves_and_administrators_set_quotas(api, ada):
     assert pointers(document) == {"/weight", "/max_running", "/x"}
 
 
+def test_a_quota_is_replaced_as_a_whole(api, ada):
+    path = "/v1/owners/ada/quota"
+    api.put(path, json={"weight": 2.5, "max_queued": 1, "max_stored_bytes": 10})
+    changed = api.put(path, json={"max_running": 3}).json()["quota"]
+    assert changed == {
+        "weight": 1.0, "max_queued": None, "max_running": 3, "max_stored_bytes": None
+    }  # fmt: skip
+    (mine,) = ada.get("/v1/owners").json()["owners"]
+    assert mine["quota"] == changed
+
+
 def metric(text: str, name: str) -> float:
     return float(next(line for line in text.splitlines() if line.startswith(name)).split()[-1])
 
