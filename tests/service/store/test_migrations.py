@@ -208,6 +208,34 @@ def test_an_index_is_built_while_others_write(empty_database_url: str) -> None:
     engine.dispose()
 
 
+@pytest.mark.parametrize(("before", "step"), [("0007", "0008"), ("0009", "0010"), ("0010", "0011")])
+def test_a_step_that_was_cut_off_is_taken_again(
+    empty_database_url: str, before: str, step: str
+) -> None:
+    """As it can be when others write meanwhile: it is no transaction."""
+    migrate(empty_database_url, "0006")
+    _insert_a_job_by_hand(empty_database_url)
+    engine = make_engine(empty_database_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE runs SET state = 'succeeded', seconds = 2"))
+    migrate(empty_database_url, step)
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE alembic_version SET version_num = '{before}'"))
+
+    migrate(empty_database_url)
+
+    database = Database(empty_database_url)
+    with database.transaction() as session:
+        measured = measure(session)
+    assert (measured.runs[RunState.SUCCEEDED], measured.device_seconds) == (1, 2.0)
+    database.close()
+    with engine.connect() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.check(config)
+    engine.dispose()
+
+
 def test_two_servers_may_start_at_once(empty_database_url: str) -> None:
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(migrate, empty_database_url) for _ in range(3)]:
