@@ -65,7 +65,7 @@ def child(database_url: str, broker_url: str, object_store_url: str) -> Iterator
         broker_url=broker_url,
         object_store_url=object_store_url,
         heartbeat_seconds=0.02,
-        commit_patience_seconds=20,
+        commit_patience_seconds=60,
     )
     child = Child(
         settings=settings,

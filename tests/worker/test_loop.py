@@ -4,9 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import redis
 
-from service.hints import queue_of
 from service.store import workers
 from service.store.database import Database
 from service.store.states import RunState
@@ -37,7 +35,7 @@ def test_a_run_that_comes_while_it_says_that_it_is_idle_is_not_left_lying(
 
 
 def test_while_it_works_it_says_so_cannot_be_ended_and_has_woken_another(
-    child: Child, broker_url: str, monkeypatch: pytest.MonkeyPatch
+    child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     idle = WorkerFacts(id="host/1/3", node="host/1", host="host", pid=3, pools=["cpu"], device="")
     with child.database.transaction() as session:
@@ -45,19 +43,19 @@ def test_while_it_works_it_says_so_cannot_be_ended_and_has_woken_another(
     submit(child)
     submit(child, seed=2)
     seen: list[tuple[Any, ...]] = []
+    woken: list[str] = []
+    monkeypatch.setattr(child.hints, "wake", woken.append)
 
     def look(child: Child, claimed: Any) -> Any:
         there = registered(child)
         assert there is not None
-        with redis.Redis.from_url(broker_url) as broker:
-            woken = broker.llen(queue_of("cpu"))
-        seen.append((there.state, there.run_id, child.busy.locked(), woken))
+        seen.append((there.state, there.run_id, child.busy.locked(), [*woken]))
         return attempt(child, claimed)
 
     monkeypatch.setattr("worker.loop.attempt", look)
     began = child.idle_since
     assert work(child) == 2
-    assert [(state, busy, woken) for state, _, busy, woken in seen] == 2 * [("busy", True, 1)]
+    assert [(state, busy, woken) for state, _, busy, woken in seen] == 2 * [("busy", True, ["cpu"])]
     assert seen[0][1] != seen[1][1]
     assert child.idle_since > began
     there = registered(child)
