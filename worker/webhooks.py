@@ -57,8 +57,6 @@ class Courier:
                 log.error("what came of a webhook could not be noted", exc_info=error)
         self._under_way = [call for call in self._under_way if not call.done()]
         room = _AT_ONCE - len(self._under_way)
-        if room == 0:
-            return
         with self.database.transaction() as session:
             calls = webhooks.claim_due(session, room)
         self._under_way += [self._threads.submit(self.deliver, call) for call in calls]

@@ -76,6 +76,21 @@ def test_events_arrive_while_they_happen(api, database, job, monkeypatch):
         assert [event.event for event in stream] == ["job_finished"]
 
 
+@pytest.mark.parametrize("news", [0, 1])
+def test_who_comes_later_and_has_less_is_told_all(api, database, job, news):
+    path = f"/v1/jobs/{job}/events"
+    there = happen(database, job, *[EventKind.PROGRESS] * 4)
+    with connect_sse(api, "GET", path, headers={"Last-Event-ID": str(there)}) as first:
+        stream = first.iter_sse()
+        for _ in range(news):
+            happen(database, job, EventKind.PROGRESS)
+            next(stream)
+        with connect_sse(api, "GET", path) as second:
+            later = second.iter_sse()
+            found = [next(later) for _ in range(there + news)]
+    assert numbers(found) == list(range(1, there + news + 1))
+
+
 def test_a_retried_job_is_followed_to_its_last_end(api, database, job):
     finish(database, job)
     with database.transaction() as session:

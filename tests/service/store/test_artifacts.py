@@ -1,0 +1,74 @@
+"""Files are found by their job, their run and their name, and by nothing less."""
+
+import pytest
+
+from service.settings import Settings
+from service.store import artifacts, finishing, keeping
+from service.store.blobs import Blobs
+from service.store.database import Database
+from service.store.errors import NotThere
+from service.store.finishing import Kept, Success
+from service.store.leases import Lease
+from service.store.tables import Artifact
+from tests.service.store.conftest import Claim, Submit
+
+SESSION = {"kind": "session", "experiments": [{"name": "a"}, {"name": "b"}]}
+
+
+@pytest.fixture
+def ended(
+    submit: Submit, claim: Claim, database: Database, blobs: Blobs, settings: Settings
+) -> list[Lease]:
+    """The runs of two jobs: each trunk has left a log, each ticket its masks and a log."""
+    found = []
+    for _ in range(2):
+        submit(SESSION)
+        for names in (["log"], ["log", "masks"], ["log", "masks"]):
+            claimed = claim()
+            assert claimed is not None
+            found.append(claimed.lease)
+            blob = keeping.keep(database, blobs, b"content")
+            files = [Kept(name, blob, "x") for name in names]
+            with database.transaction() as session:
+                finishing.succeed(session, claimed.lease, Success(None, files), settings)
+    return found
+
+
+def test_a_file_is_the_jobs_own_and_of_its_first_run_that_has_it(
+    ended: list[Lease], database: Database
+) -> None:
+    for trunk, first, second in (ended[:3], ended[3:]):
+        with database.transaction() as session:
+            found = artifacts.first(session, first.job_id, "masks")
+            assert (found.run_id, found.name) == (first.run_id, f"{first.key}/masks")
+            assert artifacts.first(session, first.job_id, "log").run_id == trunk.run_id
+            named = artifacts.first(session, first.job_id, "masks", second.key)
+            assert named.run_id == second.run_id
+            with pytest.raises(NotThere, match=r"'trial-1/trunk' .* has no 'masks'"):
+                artifacts.first(session, first.job_id, "masks", trunk.key)
+
+
+def test_the_files_of_a_run_are_its_own(ended: list[Lease], database: Database) -> None:
+    for lease in ended:
+        with database.transaction() as session:
+            found = artifacts.of_run(session, lease.run_id)
+        assert {file.run_id for file in found} == {lease.run_id}
+        assert len(found) == (1 if lease.key.endswith("trunk") else 2)
+
+
+def test_a_file_that_somebody_else_has_entered_stays(
+    ended: list[Lease], database: Database
+) -> None:
+    with database.transaction() as session:
+        (there,) = artifacts.of_run(session, ended[0].run_id)
+        again = Artifact(
+            job_id=there.job_id,
+            name=there.name,
+            run_id=there.run_id,
+            digest=there.digest,
+            media_type="another",
+            size=there.size,
+        )
+        artifacts.add(session, [again])
+    with database.transaction() as session:
+        assert artifacts.get(session, there.job_id, there.name).media_type == "x"
