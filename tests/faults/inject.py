@@ -78,14 +78,19 @@ def hint_a_hundred_times(scene: Scene, chance: random.Random) -> bool:
 
 
 def lose_the_object_store(scene: Scene, chance: random.Random) -> bool:
-    """A file in the folder's place: everything about it fails."""
+    """A file in the folder's place: everything about it fails.
+
+    Nobody may write just then: the folder would be made anew, and be in the way.
+    """
     folder = scene.blob_folder
     aside = folder.with_name("blobs-aside")
-    folder.rename(aside)
-    folder.write_text("no folder")
+    with scene.held_still():
+        folder.rename(aside)
+        folder.write_text("no folder")
     time.sleep(3)
-    folder.unlink()
-    aside.rename(folder)
+    with scene.held_still():
+        folder.unlink()
+        aside.rename(folder)
     return True
 
 

@@ -79,6 +79,21 @@ class Scene:
         for left in psutil.wait_procs(family, timeout=10)[1]:
             left.kill()
 
+    @contextmanager
+    def held_still(self) -> Iterator[None]:
+        """API, worker and beat are suspended within the block, with all they have started."""
+        held = [
+            process
+            for name in ("api", "worker", "beat")
+            for process in _suspended(psutil.Process(self.children[name].pid))
+        ]
+        try:
+            yield
+        finally:
+            for process in held:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
+
     def pool_children(self) -> list[psutil.Process]:
         """The worker's children that execute runs; it has one more, which counts semaphores."""
         parent = psutil.Process(self.children["worker"].pid)
@@ -145,6 +160,16 @@ class Scene:
 
     def _log(self, name: str) -> Path:
         return self.parts.directory / f"{name}.log"
+
+
+def _suspended(process: psutil.Process) -> Iterator[psutil.Process]:
+    """Suspend a process, and after it what it has started: it can start nothing more."""
+    with suppress(psutil.NoSuchProcess):
+        process.suspend()
+        eventually(lambda: process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE))
+        yield process
+        for child in process.children():
+            yield from _suspended(child)
 
 
 @contextmanager

@@ -122,5 +122,5 @@ def judge(there: Scene, job_ids: list[str], undisturbed: dict[int, dict[str, str
 def peace(there: Scene) -> dict[int, dict[str, str]]:
     """The digests of each spec's arrays when nothing goes wrong."""
     job_ids = [there.submit(document(number)) for number in range(SEEDS)]
-    finish(there, job_ids, 300)
+    finish(there, job_ids, 1200)
     return {number: arrays(there, job_id) for number, job_id in enumerate(job_ids)}

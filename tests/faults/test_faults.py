@@ -59,15 +59,15 @@ def test_a_run_killed_at_a_random_evaluation_point_ends_with_the_bytes_of_an_und
     chance = random.Random()
     level, later = chance.randint(1, 2), chance.uniform(0, 1)
     undisturbed = there.submit(ITERATIVE)
-    finish(there, [undisturbed], 300)
+    finish(there, [undisturbed], 1200)
     killed = there.submit(ITERATIVE)
-    eventually(lambda: trains(there, killed, level), 300, every=0.01)
+    eventually(lambda: trains(there, killed, level), 1200, every=0.01)
     time.sleep(later)
     with there.database.transaction() as session:
         run = session.scalars(select(Run).where(Run.job_id == killed)).one()
         assert run.state == "running"
     psutil.Process(pid_of(run)).kill()
-    finish(there, [killed], 300)
+    finish(there, [killed], 1200)
     with there.database.transaction() as session:
         run = session.scalars(select(Run).where(Run.job_id == killed)).one()
         assert session.get_one(Job, killed).state == JobState.SUCCEEDED
@@ -94,7 +94,7 @@ def test_jobs_survive_a_death_of_each_part(there: Scene) -> None:
     }
     undisturbed = peace(there)
     job_ids, tally = storm(there, 12, wanted, seed=1)
-    finish(there, job_ids, 300)
+    finish(there, job_ids, 1200)
     judge(there, job_ids, undisturbed)
     assert sum(tally.injected.values()) == sum(wanted.values())
 
