@@ -71,6 +71,8 @@ def test_the_early_stop_has_the_scores_of_its_own_weights_and_pruning_those_of_t
     overfitted = LotteryModel(small(), ArrayDataset(X, labels), training(**fields, duration="20ep"))
     level = overfitted.train()
     there = level.early_stop.iteration
+    losses = level.history.validation_loss
+    assert there == level.history.iterations[losses.index(min(losses))]
     assert there < level.final.iteration
     stopped = LotteryModel(
         small(), ArrayDataset(X, labels), training(**fields, duration=f"{there}it")
