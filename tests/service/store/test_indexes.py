@@ -41,6 +41,7 @@ OF_A_DAY = JobFilter(created_from=FIRST_DAY, created_before=FIRST_DAY + timedelt
     [
         ("ix_jobs_owner_state_id", lambda session: owners.with_holdings(session)),
         ("ix_jobs_owner_state_id", lambda session: jobs.page(session, FAILED)),
+        ("ix_jobs_labels", lambda session: jobs.page(session, JobFilter(labels={"a": "b"}))),
         ("ix_runs_pool_finished_at", lambda session: speeds.recent(session, "cpu")),
         ("ix_runs_pool_finished_at", measuring.measure),
         ("ix_runs_blocked", measuring.measure),
