@@ -185,7 +185,9 @@ def test_filters_narrow_a_list(submit: Submit, database: Database) -> None:
     assert found(created_before=created_at) == []
 
 
-@pytest.mark.parametrize("cursor", ["", "%%%", "am9i", "ÄÖ", "am9iXwA", "am9iXzEK", f"%%%%{CURSOR}"])
+@pytest.mark.parametrize(
+    "cursor", ["", "%%%", "am9i", "ÄÖ", "am9iXwA", "am9iXzEK", f"%%%%{CURSOR}"]
+)
 def test_foreign_cursor_is_refused(database: Database, cursor: str) -> None:
     with database.transaction() as session:
         assert jobs.page(session, JobFilter(), CURSOR).rows == []
