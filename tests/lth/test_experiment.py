@@ -75,6 +75,7 @@ def test_a_late_rewind_returns_to_the_weights_of_that_step_and_trains_the_rest()
     assert (dense.start, ticket.start) == (0, 20)
     assert ticket.history.iterations[0] == 26
     assert ticket.history.iterations[-1] == whole
+    assert ticket.samples_per_second * ticket.seconds == pytest.approx((whole - 20) * 60)
 
     short = Training.model_validate({**TRAINING.model_dump(), "duration": "20it"})
     stopped = LotteryModel(network(), "digits", short)
