@@ -9,7 +9,8 @@ from lth.tables import summary_table
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What a later version adds, an earlier command line passes over.
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Scores(_Record):

@@ -269,3 +269,12 @@ def test_a_control_is_compared_with_its_ticket_only_when_both_have_results():
     control = run(2, level(), level(1, 20), experiment="control")
     against = {part.against for part in summarise_job(SPEC, [*tickets, control]).comparisons}
     assert against == {"dense", "control"}
+
+
+def test_what_a_later_version_adds_to_a_result_or_a_summary_is_passed_over():
+    result = run(1)
+    said = result.model_dump()
+    said["levels"][0]["history"]["later"] = said["levels"][0]["later"] = said["later"] = 1
+    assert RunResult.model_validate(said) == result
+    summary = summarise([result])
+    assert Summary.model_validate(summary.model_dump() | {"later": 1}) == summary

@@ -75,7 +75,10 @@ EXAMPLES: dict[str, Any] = {
             "kind": "model",
             "name": "quickstart",
             "dataset": "digits",
-            "training": {"duration": "20ep"},
+            "training": {
+                "duration": "40ep",
+                "optimizer": {"kind": "adam", "learning_rate": 3e-3},
+            },
             "pruning": {"schedule": {"kind": "one_shot", "sparsity": 0.8}},
             "seed": 1,
         },
