@@ -127,7 +127,8 @@ class TestUse:
             problem(bob.get(f"/v1/datasets/{dataset['id']}"), 404, "not-found")
             problem(bob.delete(f"/v1/datasets/{dataset['id']}"), 404, "not-found")
             spec = {"kind": "model", "dataset": {"kind": "uploaded", "id": dataset["id"]}}
-            problem(bob.post("/v1/jobs", json=spec), 422, "invalid")
+            document = problem(bob.post("/v1/jobs", json=spec), 422, "invalid")
+            assert "/dataset/id" in pointers(document)
 
 
 Y = npy(np.arange(50) % 5)
