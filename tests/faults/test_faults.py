@@ -57,9 +57,9 @@ def test_a_run_killed_at_a_random_evaluation_point_ends_with_the_bytes_of_an_und
     there: Scene,
 ):
     chance = random.Random()
-    level, later = chance.randint(1, 2), chance.uniform(0, 1)
     undisturbed = there.submit(ITERATIVE)
     finish(there, [undisturbed], 1200)
+    level, later = chance.randint(1, 2), chance.uniform(0, seconds_of(there, undisturbed) / 4)
     killed = there.submit(ITERATIVE)
     eventually(lambda: trains(there, killed, level), 1200, every=0.01)
     time.sleep(later)
@@ -75,6 +75,12 @@ def test_a_run_killed_at_a_random_evaluation_point_ends_with_the_bytes_of_an_und
     told = f"killed {later} s into level {level}"
     assert arrays(there, killed) == arrays(there, undisturbed), told
     assert len(arrays(there, killed)) == 6
+
+
+def seconds_of(there: Scene, job_id: str) -> float:
+    """How long a job of one run trained."""
+    with there.database.transaction() as session:
+        return session.scalars(select(Run.seconds).where(Run.job_id == job_id)).one()
 
 
 def trains(there: Scene, job_id: str, level: int) -> bool:
