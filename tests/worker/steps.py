@@ -1,5 +1,6 @@
 """What tests do with a child that lives in their own process."""
 
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from sqlalchemy import select
@@ -45,6 +46,17 @@ def runs(child: Child, job_id: str) -> dict[str, Run]:
 def registered(child: Child) -> Worker | None:
     with child.database.transaction() as session:
         return session.get(Worker, child.id)
+
+
+def failing_first(errors: list[Exception], do: Callable[..., Any]) -> Callable[..., Any]:
+    """Raises these errors, the last of them first, and does then what it stands for."""
+
+    def do_then(*given: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return do(*given)
+
+    return do_then
 
 
 def silent_driver() -> NoReturn:

@@ -11,7 +11,7 @@ from service.store.blobs import StorageFailed
 from service.store.states import Reason, RunState
 from service.store.tables import Run, Trunk
 from tests.worker.gpus import TWO
-from tests.worker.steps import claim, runs, submit
+from tests.worker.steps import claim, failing_first, runs, submit
 from worker import inputs
 from worker.attempt import attempt
 from worker.child import Child
@@ -71,14 +71,7 @@ def test_a_run_whose_inputs_cannot_be_read_for_a_moment_waits_for_them(
 ) -> None:
     job_id = submit(child)
     away = [OperationalError("away", None, OSError()), StorageFailed("away")]
-    gather = inputs.gather
-
-    def flaky(*given: Any) -> Any:
-        if away:
-            raise away.pop()
-        return gather(*given)
-
-    monkeypatch.setattr(inputs, "gather", flaky)
+    monkeypatch.setattr(inputs, "gather", failing_first(away, inputs.gather))
     attempt(child, claim(child))
     assert the_run(child, job_id).state is RunState.SUCCEEDED
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from service.store import commands, finishing, jobs
 from service.store.states import Reason, RunState
 from service.store.tables import WorkerState
-from tests.worker.steps import claim, observer_of, registered, runs, submit
+from tests.worker.steps import claim, failing_first, observer_of, registered, runs, submit
 from worker import heartbeat as module
 from worker.child import Child
 from worker.heartbeat import heartbeat
@@ -46,17 +46,14 @@ def test_a_heartbeat_that_fails_is_logged_and_the_next_one_renews_the_lease(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    errors = [error]
     renewed = threading.Event()
     renew = module._renew
 
-    def flaky(child: Child, observer: RunObserver) -> None:
-        if errors:
-            raise errors.pop()
+    def renew_and_tell(child: Child, observer: RunObserver) -> None:
         renew(child, observer)
         renewed.set()
 
-    monkeypatch.setattr(module, "_renew", flaky)
+    monkeypatch.setattr(module, "_renew", failing_first([error], renew_and_tell))
     before = lease_ends(child, observer)
     with heartbeat(child, observer):
         assert renewed.wait(60)

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -12,7 +11,7 @@ from service.store import finishing
 from service.store.states import RunState
 from service.store.tables import WorkerState
 from tests.worker.rig import eventually
-from tests.worker.steps import claim, registered, runs, submit
+from tests.worker.steps import claim, failing_first, registered, runs, submit
 from worker import node, parent
 from worker.child import Child, report_state
 from worker.parent import Undertaker
@@ -42,14 +41,7 @@ def test_a_dead_childs_run_is_given_back_as_soon_as_that_can_be_written(
     claim(child)
 
     errors = [KeyError("defect"), OperationalError("away", None, OSError())]
-    held_by = finishing.held_by
-
-    def flaky(*given: Any) -> Any:
-        if errors:
-            raise errors.pop()
-        return held_by(*given)
-
-    monkeypatch.setattr(finishing, "held_by", flaky)
+    monkeypatch.setattr(finishing, "held_by", failing_first(errors, finishing.held_by))
     pool = SimpleNamespace(_pool=SimpleNamespace(_pool=Dying()))
     undertaker = Undertaker(SimpleNamespace(app=SimpleNamespace(conf={"lth_pools": ["cpu"]})))
     woken: list[str] = []

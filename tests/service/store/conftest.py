@@ -20,6 +20,16 @@ from service.store.submitting import Submission
 Submit = Callable[..., str]
 Claim = Callable[..., Claimed | None]
 
+SESSION: dict[str, Any] = {
+    "kind": "session",
+    "experiments": [
+        {"name": "a"},
+        {"name": "b"},
+        {"name": "c", "control": {"kind": "random_weights", "of": "a"}},
+    ],
+}
+"""A trunk, on which two tickets wait, and a control that waits for one of them."""
+
 
 @pytest.fixture
 def settings(database_url: str, object_store_url: str) -> Settings:

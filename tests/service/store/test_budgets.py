@@ -14,18 +14,10 @@ from service.store.finishing import Success
 from service.store.standing import standing
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Event, Job, Run
-from tests.service.store.conftest import Claim, Submit
+from tests.service.store.conftest import SESSION, Claim, Submit
 from tests.service.store.test_at_once import meet, until_it_waits
 
 TRIALS = {"kind": "robust", "trials": 3, "experiments": [{"name": "a"}]}
-CONTROLLED = {
-    "kind": "session",
-    "experiments": [
-        {"name": "a"},
-        {"name": "b"},
-        {"name": "c", "control": {"kind": "random_weights", "of": "a"}},
-    ],
-}
 DONE = Success(None, ())
 
 
@@ -175,7 +167,7 @@ def test_the_end_of_the_time_and_a_cancel_do_not_wait_for_each_other_in_a_circle
 def test_what_has_failed_because_the_time_is_spent_is_not_released(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
-    job_id = submit(CONTROLLED, max_seconds=100)
+    job_id = submit(SESSION, max_seconds=100)
     with database.transaction() as session:
         finishing.succeed(session, claimed(claim).lease, DONE, settings)
     needed, other = claimed(claim), claimed(claim)

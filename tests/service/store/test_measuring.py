@@ -14,16 +14,7 @@ from service.store.finishing import Failure, Success
 from service.store.measuring import Measurements
 from service.store.states import Reason, RunState
 from service.store.tables import Run, RunTally
-from tests.service.store.conftest import Claim, Submit
-
-SESSION = {
-    "kind": "session",
-    "experiments": [
-        {"name": "a"},
-        {"name": "b"},
-        {"name": "c", "control": {"kind": "random_weights", "of": "a"}},
-    ],
-}
+from tests.service.store.conftest import SESSION, Claim, Submit
 
 
 @pytest.fixture

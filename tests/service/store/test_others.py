@@ -31,16 +31,8 @@ from service.store.tables import (
     Webhook,
 )
 from service.store.webhooks import Call
-from tests.service.store.conftest import Claim, Submit
+from tests.service.store.conftest import SESSION, Claim, Submit
 
-SESSION = {
-    "kind": "session",
-    "experiments": [
-        {"name": "a"},
-        {"name": "b"},
-        {"name": "c", "control": {"kind": "random_weights", "of": "a"}},
-    ],
-}
 BLOB = Blob.of(b"masks")
 FILES = Success(None, [Kept("masks.npz", BLOB, "x")])
 DAY = timedelta(days=1)

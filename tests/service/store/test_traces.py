@@ -14,16 +14,8 @@ from service.store.keeping import enter
 from service.store.leases import Lease
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Job, Run
-from tests.service.store.conftest import Claim, Submit
+from tests.service.store.conftest import SESSION, Claim, Submit
 
-SESSION = {
-    "kind": "session",
-    "experiments": [
-        {"name": "a"},
-        {"name": "b"},
-        {"name": "c", "control": {"kind": "random_weights", "of": "a"}},
-    ],
-}
 LOG = Blob.of(b"log")
 DONE = Success(None, ())
 DIVERGED = Failure(Reason.DIVERGED, "NaN")
