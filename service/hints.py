@@ -9,6 +9,7 @@ import time
 
 import redis
 from celery import Celery
+from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 WORK = "lth.work"
@@ -22,6 +23,8 @@ WEBHOOKS = "lth.webhooks"
 """The task that calls the webhooks that are due."""
 
 _ENOUGH = 16
+_QUEUE_SECONDS = 600
+"""A queue that got no hint for so long is deleted; the sweeper sends new hints to one with work."""
 _PAUSE_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
@@ -45,7 +48,11 @@ class Hints:
             task_ignore_result=True,
             task_publish_retry=False,
             broker_connection_timeout=0.5,
-            broker_transport_options={"socket_connect_timeout": 0.5, "socket_timeout": 0.5},
+            broker_transport_options={
+                "socket_connect_timeout": 0.5,
+                "socket_timeout": 0.5,
+                "priority_steps": [0],  # Hints are equal: one list a queue is enough.
+            },
         )
         self._silent_until = 0.0
 
@@ -61,7 +68,7 @@ class Hints:
         try:
             there = self._redis.llen(queue)
             for _ in range(min(count, _ENOUGH - int(there))):  # pyright: ignore[reportArgumentType]
-                self._app.send_task(WORK, queue=queue, ignore_result=True, retry=False)
+                self._app.send_task(WORK, queue=_expiring(queue), ignore_result=True, retry=False)
         except (redis.RedisError, OperationalError, OSError) as error:
             self._silent_until = time.monotonic() + _PAUSE_SECONDS
             log.warning("no hint to '%s', the sweeper will send one: %s", queue, error)
@@ -80,3 +87,11 @@ class Hints:
         """Give the connections back."""
         self._app.close()
         self._redis.close()
+
+
+def _expiring(queue: str) -> Queue:
+    """The queue as one Redis list that expires.
+
+    Without an exchange of its own, the queue leaves no binding in the broker.
+    """
+    return Queue(queue, Exchange(""), routing_key=queue, expires=_QUEUE_SECONDS)

@@ -25,7 +25,8 @@ requirepass {password}
 dir "{directory}"
 appendonly {appendonly}
 save ""
-maxmemory-policy noeviction
+maxmemory 128mb
+maxmemory-policy allkeys-lru
 daemonize no
 """
 
