@@ -15,6 +15,8 @@ HEADER = "X-Request-Id"
 ANSWER_HEADERS = "lth.answer_headers"
 """Where in the scope of a request others put headers that its answer is to have."""
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_MOST_LOGGED = 500
+"""Bytes of a path that are logged."""
 _log = structlog.get_logger(__name__)
 
 
@@ -57,7 +59,7 @@ class Tracing:
                 _log.info(
                     "request",
                     method=scope["method"],
-                    path=scope["raw_path"].decode("ascii", "backslashreplace"),
+                    path=scope["raw_path"][:_MOST_LOGGED].decode("ascii", "backslashreplace"),
                     status=status,
                     ms=round(seconds * 1_000, 1),
                     client=(scope.get("client") or ("",))[0],
