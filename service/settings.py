@@ -18,6 +18,7 @@ EXAMPLE_SECRETS = frozenset({"change-me", "changeme", "secret", "password", "exa
 """Secrets that stand in examples; nobody may run with them outside development."""
 POOL = "^[a-z0-9-]{1,32}$"
 """What the name of a pool of workers looks like."""
+Pools = Annotated[tuple[Annotated[str, Field(pattern=POOL)], ...], NoDecode]
 _SHORTEST_SECRET = 16
 
 
@@ -135,7 +136,12 @@ class Settings(BaseSettings):
     default_pool: str = Field(
         default="cpu", pattern=POOL, description="pool of workers for jobs that name none"
     )
-    worker_pools: Annotated[tuple[Annotated[str, Field(pattern=POOL)], ...], NoDecode] = Field(
+    pools: Pools = Field(
+        default=("cpu", "gpu"),
+        description="pools that jobs may name before a worker has served them, comma-separated; "
+        "default_pool and worker_pools are always among them",
+    )
+    worker_pools: Pools = Field(
         default=(), description="pools that this worker serves, comma-separated; none: by device"
     )
     worker_processes: int | None = Field(
@@ -194,7 +200,7 @@ class Settings(BaseSettings):
         """How long a claim holds without a heartbeat."""
         return timedelta(seconds=self.lease_seconds)
 
-    @field_validator("worker_pools", mode="before")
+    @field_validator("pools", "worker_pools", mode="before")
     @classmethod
     def _split(cls, pools: object) -> object:
         if not isinstance(pools, str):

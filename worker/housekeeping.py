@@ -7,11 +7,12 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import collecting, measuring, retention
+from service.store import collecting, measuring, pools, retention
 from service.store.blobs import Blobs
 from service.store.database import Database
 
 _BATCH = 100
+_FORGET_POOLS = timedelta(days=90)
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 def tidy(settings: Settings, database: Database, blobs: Blobs) -> None:
     """Delete old jobs, forgotten idempotency keys, unused trunks, and then unused blobs.
 
-    Tallies of runs are summed up.
+    Tallies of runs are summed up. Pools that no worker has served for long are forgotten.
     """
     if settings.retention_days is not None:
         age = timedelta(days=settings.retention_days)
@@ -31,6 +32,8 @@ def tidy(settings: Settings, database: Database, blobs: Blobs) -> None:
     with database.transaction() as session:
         retention.expire_idempotency(session, timedelta(hours=settings.idempotency_hours))
         measuring.sum_up(session)
+    with database.transaction() as session:
+        pools.forget(session, _FORGET_POOLS)
     unused = timedelta(days=settings.trunk_days)
     _repeat(database, "trunks", lambda session: collecting.forget_trunks(session, unused, _BATCH))
     grace = timedelta(seconds=settings.blob_grace_seconds)

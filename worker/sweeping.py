@@ -6,7 +6,7 @@ away. Several may run at once: each of its steps is a guarded write.
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
 
@@ -36,6 +36,7 @@ class Sweeper:
         self._blobs = Blobs(settings.object_store_url, settings.object_store_options)
         self._courier = Courier(settings, self._database)
         self._tidying = threading.Thread()
+        self._waking = threading.Thread()
 
     def sweep(self) -> None:
         """One round: lost runs, lost workers, lost hints."""
@@ -46,8 +47,21 @@ class Sweeper:
             silence = self._settings.lease
             for worker in workers.mark_lost(session, silence, _FORGET_WORKERS):
                 log.warning("the worker %s fell silent", worker)
+        self._wake_workers()
+
+    def _wake_workers(self) -> None:
+        """Send hints from a thread: a slow broker must not delay the recovery of lost runs."""
+        if self._waking.is_alive():
+            return
         with self._database.transaction() as session:
-            wanted = {pool: 1 + workers.idle(session, pool) for pool in pools.with_work(session)}
+            wanted = pools.to_wake(session)
+        if wanted:
+            self._waking = threading.Thread(
+                target=self._send_hints, args=(wanted,), name="hints", daemon=True
+            )
+            self._waking.start()
+
+    def _send_hints(self, wanted: Mapping[str, int]) -> None:
         for pool, count in wanted.items():
             self._hints.wake(pool, count)
 

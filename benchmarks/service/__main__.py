@@ -79,6 +79,7 @@ class Report:
 def main() -> None:
     """Measure everything on a stack of its own."""
     report = Report()
+    os.environ["LTH_POOLS"] = "cpu,nobody"
     with tempfile.TemporaryDirectory(prefix="lth-bench-") as folder:
         place = Place(Path(folder))
         with stack(Options(place, port=0, workers=1), Quiet()) as (_, running):

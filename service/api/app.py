@@ -34,6 +34,7 @@ from service.api.keyring import Keyring
 from service.api.listening import Listener
 from service.api.metrics import router as metrics
 from service.api.parts import Parts
+from service.api.pools import Pools
 from service.api.problems import (
     InternalError,
     NotFound,
@@ -137,6 +138,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         keyring=keyring,
         rates=Rates(settings.broker_url, settings.rate_limit),
         feed=feed,
+        pools=Pools(settings, database),
         maker=Maker(database, blobs, artist),
     )
     try:

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from service.api.artifacts.making import Maker
 from service.api.events.feed import Feed
 from service.api.keyring import Keyring
+from service.api.pools import Pools
 from service.api.rates import Rates
 from service.hints import Hints
 from service.settings import Settings
@@ -26,6 +27,7 @@ class Parts:
     keyring: Keyring
     rates: Rates
     feed: Feed
+    pools: Pools
     maker: Maker
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from sqlalchemy import and_, func, or_, select, text
+from sqlalchemy import String, and_, any_, func, or_, select, text
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session
 
 from service.store import pools
@@ -17,6 +18,10 @@ from service.store.states import Reason, RunState
 from service.store.tables import Run, RunTally, Worker, WorkerState
 
 QUANTILES = (0.5, 0.9, 0.99)
+MOST_QUEUES = 100
+"""Pools that are measured by name: those with the longest queues."""
+OTHER_POOLS = "(other)"
+"""Stands for all further pools together; the name of a pool has no parentheses."""
 _LATELY = timedelta(minutes=15)
 _SUM_UP = text(
     """
@@ -105,11 +110,23 @@ def _queues(session: Session) -> Sequence[Queue]:
         .group_by(Run.pool)
         .order_by(Run.pool)
     )
-    return [Queue(pool, count, float(seconds or 0)) for pool, count, seconds in rows]
+    return _bounded([Queue(pool, count, float(seconds or 0)) for pool, count, seconds in rows])
+
+
+def _bounded(queues: Sequence[Queue]) -> Sequence[Queue]:
+    """The longest queues, and all others as one."""
+    if len(queues) <= MOST_QUEUES:
+        return queues
+    by_depth = sorted(queues, key=lambda queue: queue.depth, reverse=True)
+    named, others = by_depth[:MOST_QUEUES], by_depth[MOST_QUEUES:]
+    depth = sum(queue.depth for queue in others)
+    oldest = max(queue.oldest_seconds for queue in others)
+    return [*sorted(named, key=lambda queue: queue.pool), Queue(OTHER_POOLS, depth, oldest)]
 
 
 def _claim_seconds(session: Session) -> Sequence[float]:
-    lately = and_(Run.pool.in_(pools.with_ends(session)), Run.finished_at > func.now() - _LATELY)
+    ended = array(pools.with_ends(session), type_=String)
+    lately = and_(Run.pool == any_(ended), Run.finished_at > func.now() - _LATELY)
     waited = func.extract("epoch", Run.started_at - Run.queued_at)
     quantiles = session.scalar(
         select(func.percentile_cont(list(QUANTILES)).within_group(waited)).where(

@@ -118,6 +118,12 @@ def _write_at_once(connection: Connection, job: Row, rows: Rows, asked: Idempote
     return write(connection, rows, _IF_KEY_IS_FREE, {**names, **asdict(asked)})
 
 
+def repeated(session: Session, owner: str, asked: Idempotency) -> bool:
+    """Whether the same request, by idempotency key and body, was accepted before."""
+    record = session.get(IdempotentRequest, (owner, asked.key))
+    return record is not None and record.body_hash == asked.body_hash
+
+
 def reusable(session: Session, owner: str, digest: str) -> Job | None:
     """The owner's newest succeeded job with this spec hash, if there is one."""
     return session.scalar(

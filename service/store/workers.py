@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from service.store import pools
 from service.store.tables import Run, Worker, WorkerState
 
 
@@ -33,7 +34,8 @@ class WorkerFacts:
 
 
 def register(session: Session, facts: WorkerFacts) -> None:
-    """Enter a worker that has just started."""
+    """Enter a worker that has just started, and remember the pools that it serves."""
+    pools.remember(session, facts.pools)
     session.execute(
         insert(Worker)
         .values(

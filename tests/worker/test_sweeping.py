@@ -34,8 +34,9 @@ def sweeper(database_url: str, broker_url: str, object_store_url: str) -> Iterat
     )
     sweeper = Sweeper(settings)
     yield sweeper
-    if sweeper._tidying.is_alive():
-        sweeper._tidying.join()
+    for thread in (sweeper._tidying, sweeper._waking):
+        if thread.is_alive():
+            thread.join()
     sweeper._database.close()
     sweeper._hints.close()
 

@@ -55,7 +55,8 @@ def retry_job(
         commands.retry(session, job, afresh=afresh)
         webhooks.reset(session, job.id)
         audit.record(session, principal.actor, "job.retry", job.id, afresh=afresh)
-    parts.hints.wake(job.pool, job.runs_total - job.runs_finished)
+    if parts.pools.knows(job.pool):
+        parts.hints.wake(job.pool, job.runs_total - job.runs_finished)
     return job_view(job)
 
 

@@ -32,7 +32,8 @@ class Options(BaseModel):
     pool: str | None = Field(
         default=None,
         pattern=POOL,
-        description="the workers to run on, such as 'cpu' or 'gpu'; default: the service's",
+        description="the pool of workers to run on, such as 'cpu' or 'gpu': one that the operator "
+        "configured or that a worker has served; default: the service's",
     )
     max_seconds: int | None = Field(
         default=None,
@@ -110,7 +111,10 @@ SUBMISSION_SCHEMA = _submission_schema()
 
 
 def read_submission(
-    body: bytes, settings: Settings, find: Callable[[str], StoredDataset | None]
+    body: bytes,
+    settings: Settings,
+    find: Callable[[str], StoredDataset | None],
+    wrong_pool: Callable[[str], WrongField | None],
 ) -> tuple[Spec, Options]:
     """Read and validate what was submitted.
 
@@ -118,6 +122,7 @@ def read_submission(
         body: of the request.
         settings: bounds on the spec.
         find: looks an uploaded data set up, if the submitter may use it.
+        wrong_pool: says what is wrong with the name of a pool, if a job may not name it.
 
     Raises:
         MalformedBody: when it is no JSON.
@@ -143,6 +148,10 @@ def read_submission(
         wrong.append(
             WrongField("/webhook", "webhooks are not set up here: LTH_SIGNING_SECRET", None)
         )
+    pool = beside.get("pool")
+    if isinstance(pool, str) and all(field.pointer != "/pool" for field in wrong):
+        unknown = wrong_pool(pool)
+        wrong += [unknown] if unknown else []
     if wrong or spec is None or options is None:
         raise invalid(wrong)
     return spec, options

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Query, Response, status
 
 from lth.datasets import Uploaded
 from lth.plan import plan
+from lth.problems import WrongField
 from lth.spec import spec_hash
 from service.api.access import MemberDep, Principal
 from service.api.documents import JsonBytes, answer
@@ -30,7 +31,14 @@ from service.api.problems import (
 )
 from service.store import datasets
 from service.store.errors import NotThere
-from service.store.submitting import Idempotency, Submission, Submitted, reusable, submit
+from service.store.submitting import (
+    Idempotency,
+    Submission,
+    Submitted,
+    repeated,
+    reusable,
+    submit,
+)
 from service.store.tables import StoredDataset
 
 router = APIRouter(tags=["jobs"])
@@ -103,7 +111,15 @@ def submit_job(
     Once this has answered 202, the job is in the database and cannot be lost. A spec that is
     wrong is answered with every wrong field at once, and leaves nothing behind.
     """
-    spec, options = read_submission(body, parts.settings, _finder(parts, principal))
+    idempotency = _idempotency(idempotency_key, body)
+
+    def wrong_pool(pool: str) -> WrongField | None:
+        # A repeated request gets its job, also if the pool has been forgotten since.
+        if parts.pools.knows(pool) or _repeated(parts, principal, idempotency):
+            return None
+        return parts.pools.unknown(pool)
+
+    spec, options = read_submission(body, parts.settings, _finder(parts, principal), wrong_pool)
     if validate_only:
         with parts.database.transaction() as session:
             return answer(planned(session, spec, options.pool or parts.settings.default_pool))
@@ -117,7 +133,7 @@ def submit_job(
         max_run_seconds=options.max_run_seconds,
         dataset_id=spec.dataset.id if isinstance(spec.dataset, Uploaded) else None,
         webhook=str(options.webhook) if options.webhook else None,
-        idempotency=_idempotency(idempotency_key, body),
+        idempotency=idempotency,
     )
     finished = _finished_before(parts, submission, options)
     submitted = finished or submit(parts.database, submission, parts.settings)
@@ -138,6 +154,13 @@ def _finder(parts: Parts, principal: Principal) -> Callable[[str], StoredDataset
         return None
 
     return find
+
+
+def _repeated(parts: Parts, principal: Principal, asked: Idempotency | None) -> bool:
+    if asked is None:
+        return False
+    with parts.database.transaction() as session:
+        return repeated(session, principal.owner, asked)
 
 
 def _finished_before(parts: Parts, submission: Submission, options: Options) -> Submitted | None:

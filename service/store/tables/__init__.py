@@ -6,7 +6,7 @@ from service.store.tables.blobs import BlobDoubt, StoredBlob, StoredDataset
 from service.store.tables.jobs import Artifact, Event, Job, Result, Run, RunNeed, Trunk
 from service.store.tables.tallies import RunTally
 from service.store.tables.webhooks import Webhook
-from service.store.tables.workers import Worker, WorkerState
+from service.store.tables.workers import ServedPool, Worker, WorkerState
 
 __all__ = [
     "ApiKey",
@@ -22,6 +22,7 @@ __all__ = [
     "Run",
     "RunNeed",
     "RunTally",
+    "ServedPool",
     "StoredBlob",
     "StoredDataset",
     "Table",

@@ -24,6 +24,16 @@ class WorkerState(enum.StrEnum):
     """It was silent for longer than a lease."""
 
 
+class ServedPool(Table):
+    """A pool that a worker has served. Jobs may name it, also after the worker has gone."""
+
+    __tablename__ = "pools"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    served_at: Mapped[Now]
+    """When a worker of this pool was last known to exist; updated by housekeeping."""
+
+
 class Worker(Table):
     """One process that executes one run at a time."""
 

@@ -81,7 +81,7 @@ def test_whoever_may_reach_a_quota_may_reach_the_rate_as_well(document):
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_examples_are_accepted(name):
     spec, options = read_submission(
-        json.dumps(EXAMPLES[name]["value"]).encode(), Settings(), lambda _: None
+        json.dumps(EXAMPLES[name]["value"]).encode(), Settings(), lambda _: None, lambda _: None
     )
     assert parse_spec(spec.model_dump(mode="json")) == spec
     assert options.reuse == "never"

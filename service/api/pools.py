@@ -1,0 +1,44 @@
+"""The pools that a job may name. Clients cannot make up names that the service would remember."""
+
+from lth.corrections import nearest
+from lth.problems import WrongField
+from service.settings import Settings
+from service.store import pools
+from service.store.database import Database
+
+_MOST_TOLD = 20
+
+
+class Pools:
+    """Knows the pools that the operator configured and those that a worker has served.
+
+    The names that a worker has served are cached. The database is asked again only about a name
+    that is not among them. Safe to share between threads.
+    """
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._database = database
+        self._configured = frozenset(
+            {settings.default_pool, *settings.pools, *settings.worker_pools}
+        )
+        self._served: frozenset[str] = frozenset()
+
+    def knows(self, name: str) -> bool:
+        """Whether a job may name this pool."""
+        if name in self._configured or name in self._served:
+            return True
+        with self._database.transaction() as session:
+            self._served = frozenset(pools.served(session))
+        return name in self._served
+
+    def unknown(self, name: str) -> WrongField:
+        """Says that there is no such pool, which pools there are, and who can add one."""
+        known = sorted(self._configured | self._served)
+        more = f", and {len(known) - _MOST_TOLD} more" if len(known) > _MOST_TOLD else ""
+        return WrongField(
+            "/pool",
+            f"no pool '{name}' is configured, and no worker has served it; start a worker with "
+            f"LTH_WORKER_POOLS={name}, or add the name to LTH_POOLS of the API",
+            name,
+            nearest(name, known[:_MOST_TOLD]) + more,
+        )
