@@ -81,8 +81,32 @@ class Settings(BaseSettings):
         default="30000/minute",
         description="requests of an owner, such as '100/second'; none: no bound",
     )
+    max_connections: int | None = Field(
+        default=None,
+        ge=8,
+        description="open connections of an API process; none: as many as half of its file "
+        "descriptors, at most 10000; never more than that half",
+    )
+    max_address_connections: int | None = Field(
+        default=None,
+        ge=1,
+        description="those of one client address without a valid key, except trusted proxies; "
+        "none: a quarter of max_connections",
+    )
+    head_seconds: float = Field(
+        default=10, gt=0, description="the longest that a client may take to send a request's head"
+    )
+    stalled_seconds: float = Field(
+        default=60,
+        gt=0,
+        description="a connection is closed whose client sends or reads nothing of a request for "
+        "so long",
+    )
     event_streams: int = Field(
-        default=500, ge=1, description="streams of events that an owner follows at once, a process"
+        default=500,
+        ge=1,
+        description="streams of events that an owner follows at once, a process; at most a quarter "
+        "of max_connections",
     )
     max_body_bytes: int = Field(default=2_000_000, ge=1, description="of a JSON request")
     max_upload_bytes: int = Field(default=2_000_000_000, ge=1, description="of a data set's file")

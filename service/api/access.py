@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from service.api.connections import CONNECTION, Connection
 from service.api.parts import parts_of
 from service.api.problems import Forbidden, TooManyRequests, Unauthenticated
 from service.api.tracing import ANSWER_HEADERS, request_id_of
@@ -63,6 +64,13 @@ async def authenticate(
                 f"'{key.owner}' may send {taken.limit}; try again in {taken.reset} s",
                 headers={"Retry-After": str(taken.reset)},
             )
+    connection: Connection | None = request.scope.get(CONNECTION)
+    if connection is not None and not parts.connections.admit(connection, key.owner):
+        raise TooManyRequests(
+            f"'{key.owner}' has {parts.connections.bounds.of_owner} requests under way here, the "
+            "most at once; try again",
+            headers={"Retry-After": "1"},
+        )
     actor = Actor(key.owner, key.key_id, request_id_of(request))
     request.state.principal = Principal(key.owner, key.role, actor)
 

@@ -1,5 +1,6 @@
-"""Puts the API together: ``uvicorn --factory service.api.app:create``."""
+"""Puts the API together; ``python -m service.api`` serves it."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from fastapi.routing import APIRoute
 
-from service import logs
+from service import descriptors, logs
 from service.api import (
     audit,
     catalogue,
@@ -24,6 +25,8 @@ from service.api import (
 from service.api.access import authenticate
 from service.api.artifacts import router as artifacts
 from service.api.artifacts.making import Maker
+from service.api.bounds import Bounds
+from service.api.connections import Admission, Connections
 from service.api.datasets import router as datasets
 from service.api.events import router as events
 from service.api.events.feed import Feed
@@ -94,6 +97,7 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.settings = settings
+    app.state.connections = Connections(Bounds.of(settings, descriptors.limit()))
     v1 = APIRouter(
         prefix="/v1",
         dependencies=[Depends(authenticate), Depends(_names_something)],
@@ -104,6 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(v1)
     for feature in _AT_THE_ROOT:
         app.include_router(feature.router)
+    app.add_middleware(Admission, connections=app.state.connections)
     app.add_middleware(Heads)
     app.add_middleware(Tracing)
     handlers.install(app)
@@ -138,9 +143,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         keyring=keyring,
         rates=Rates(settings.broker_url, settings.rate_limit),
         feed=feed,
+        connections=app.state.connections,
         pools=Pools(settings, database),
         maker=Maker(database, blobs, artist),
     )
+    watching = asyncio.create_task(app.state.connections.watch())
     try:
         if settings.admin_key is not None:
             with database.transaction() as session:
@@ -148,6 +155,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with _listener(settings, feed, keyring).running():
             yield
     finally:
+        watching.cancel()
         artist.close()
         hints.close()
         database.close()

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from service.api.artifacts.making import Maker
+from service.api.connections import Connections
 from service.api.events.feed import Feed
 from service.api.keyring import Keyring
 from service.api.pools import Pools
@@ -27,6 +28,7 @@ class Parts:
     keyring: Keyring
     rates: Rates
     feed: Feed
+    connections: Connections
     pools: Pools
     maker: Maker
 

@@ -7,6 +7,7 @@ ApiError
 ├── Forbidden              403  the key's role does not allow this
 ├── NotFound               404  there is no such thing, or none that the key may see
 ├── MethodNotAllowed       405  the thing is there, but cannot be asked that
+├── TooSlow                408  the head of the request did not come in time
 ├── Conflict               409  not in the state that the thing is in
 ├── BodyTooLarge           413  the body is longer than is allowed here
 ├── UnsupportedMediaType   415  the body is of a type that is not read here
@@ -14,6 +15,7 @@ ApiError
 ├── InvalidRequest         422  fields of the document or parameters are wrong
 ├── InvalidDataset         422  the uploaded file is not a data set
 ├── IdempotencyMismatch    422  the idempotency key was used with another body
+├── HeadTooLarge           431  the head of the request is longer than is allowed here
 ├── TooManyRequests        429  the rate is used up
 ├── QuotaExceeded          429  the owner's quota is used up
 ├── InternalError          500  our mistake
@@ -141,6 +143,12 @@ class MethodNotAllowed(ApiError):
     status, slug, title = 405, "method-not-allowed", "The method is not allowed here"
 
 
+class TooSlow(ApiError):
+    """The head of the request did not come in time."""
+
+    status, slug, title = 408, "too-slow", "The request did not come in time"
+
+
 class Conflict(ApiError):
     """Not in the state that the thing is in."""
 
@@ -181,6 +189,12 @@ class IdempotencyMismatch(ApiError):
     """The idempotency key was used with another body."""
 
     status, slug, title = 422, "idempotency-mismatch", "The idempotency key was used before"
+
+
+class HeadTooLarge(ApiError):
+    """The head of the request is longer than is allowed here."""
+
+    status, slug, title = 431, "head-too-large", "The head of the request is too large"
 
 
 class TooManyRequests(ApiError):

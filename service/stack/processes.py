@@ -2,17 +2,10 @@
 
 import sys
 
-_GRACEFUL_SECONDS = 5
-"""Time for open requests; event streams never end by themselves."""
-
 
 def api_command(host: str, port: int) -> list[str]:
     """The HTTP API."""
-    return [
-        *(sys.executable, "-m", "uvicorn", "--factory", "service.api.app:create"),
-        *("--host", host, "--port", str(port), "--no-access-log"),
-        *("--timeout-graceful-shutdown", str(_GRACEFUL_SECONDS)),
-    ]
+    return [sys.executable, "-m", "service.api", "--host", host, "--port", str(port)]
 
 
 def beat_command() -> list[str]:

@@ -20,7 +20,7 @@ LTH = [sys.executable, "-m", "service.cli"]
 READY_SECONDS = 240.0
 
 _WORDS = {
-    "api": r"uvicorn",
+    "api": r"-m service.api ",
     "beat": r"-m worker beat$",
     "worker": r"-m worker$",
     "postgres": r"bin/postgres -D",

@@ -2,9 +2,10 @@
 
 import random
 import signal
+import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 
 import psutil
 from sqlalchemy import select
@@ -107,6 +108,21 @@ def fill_the_disk(scene: Scene, chance: random.Random) -> bool:
     return True
 
 
+def exhaust_descriptors(scene: Scene, chance: random.Random) -> bool:
+    """The API may open only a few more files, and idle connections take all of them for 3 s."""
+    api = psutil.Process(scene.children["api"].pid)
+    soft, hard = api.rlimit(psutil.RLIMIT_NOFILE)
+    with ExitStack() as stack:
+        api.rlimit(psutil.RLIMIT_NOFILE, (api.num_fds() + 20, hard))
+        for _ in range(100):
+            with suppress(OSError):
+                connection = socket.create_connection(("127.0.0.1", scene.port), 1)
+                stack.enter_context(closing(connection))
+        time.sleep(3)
+    api.rlimit(psutil.RLIMIT_NOFILE, (soft, hard))
+    return True
+
+
 def _busy_child(scene: Scene, chance: random.Random) -> psutil.Process:
     """A child that executes a run; any, when none has had anything to do for a while."""
 
@@ -133,4 +149,5 @@ FAULTS: dict[str, Fault] = {
     "a hundred hints too many": hint_a_hundred_times,
     "object store gone for 3 s": lose_the_object_store,
     "blob folder's disk full for 3 s": fill_the_disk,
+    "file descriptors of the API exhausted for 3 s": exhaust_descriptors,
 }

@@ -18,8 +18,9 @@ import structlog
 from fastapi.sse import ServerSentEvent
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.api.bounds import Bounds
 from service.api.events.shapes import EventView
-from service.api.problems import TooManyRequests
+from service.api.problems import TooManyRequests, Unavailable
 from service.store import events
 from service.store.database import Database
 from service.store.events import EventKind
@@ -29,6 +30,7 @@ from service.store.tables import Event, Job
 PAGE = 500
 _REMEMBERED = 2 * PAGE
 _POLL_SECONDS = 10.0
+_RETRY_LATER = {"Retry-After": "5"}
 _log = structlog.get_logger(__name__)
 
 
@@ -106,22 +108,36 @@ class Feed:
         self._places: Counter[str] = Counter()
 
     @contextmanager
-    def place(self, owner: str, most: int) -> Iterator[None]:
-        """One of the streams that an owner may follow at once in this process.
+    def place(self, owner: str, bounds: Bounds) -> Iterator[None]:
+        """One of the streams of events that this process sends at once.
 
         Raises:
-            TooManyRequests: when they follow as many.
+            TooManyRequests: when the owner follows as many as one owner may.
+            Unavailable: when all owners together follow as many as there can be.
         """
-        if self._places[owner] >= most:
+        if self._places[owner] >= bounds.streams_of_owner:
             raise TooManyRequests(
-                f"'{owner}' follows {most} streams of events here, the most at once; end some",
-                headers={"Retry-After": "5"},
+                f"'{owner}' follows {bounds.streams_of_owner} streams of events here, the most at "
+                "once; end some",
+                headers=_RETRY_LATER,
+            )
+        if self.streams >= bounds.streams:
+            raise Unavailable(
+                f"{bounds.streams} streams of events are sent here, the most at once; try again",
+                headers=_RETRY_LATER,
             )
         self._places[owner] += 1
         try:
             yield
         finally:
             self._places[owner] -= 1
+            if not self._places[owner]:
+                del self._places[owner]
+
+    @property
+    def streams(self) -> int:
+        """How many streams of events are sent."""
+        return self._places.total()
 
     def heard(self, payload: str) -> None:
         """Something happened to a job: its id, and the number of its last event."""

@@ -15,7 +15,7 @@ router = APIRouter(tags=["jobs"])
 
 
 async def _place(principal: ReaderDep, parts: PartsDep) -> AsyncIterator[None]:
-    with parts.feed.place(principal.owner, parts.settings.event_streams):
+    with parts.feed.place(principal.owner, parts.connections.bounds):
         yield
 
 

@@ -1,9 +1,10 @@
 """How long requests take, by route: what this process measures of itself."""
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
 from starlette.types import Scope
 
 REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)  # process_open_fds, process_max_fds and others
 
 _SECONDS = Histogram(
     "lth_http_request_seconds",

@@ -10,8 +10,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from service.api.access import ReaderDep, authenticate
+from service.api.connections import End
 from service.api.metrics.http import REGISTRY
-from service.api.parts import PartsDep
+from service.api.parts import Parts, PartsDep
 from service.api.problems import (
     InternalError,
     TooManyRequests,
@@ -41,6 +42,7 @@ def get_metrics(_: ReaderDep, parts: PartsDep) -> PlainTextResponse:
         measured = measure(session)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Rows(measured))
+    registry.register(_Bounded(parts))
     content = generate_latest(registry) + generate_latest(REGISTRY)
     return PlainTextResponse(content, media_type=CONTENT_TYPE_LATEST)
 
@@ -91,3 +93,25 @@ class _Rows(Collector):
         seconds = CounterMetricFamily("lth_worker_seconds", "Time that runs took on devices.")
         seconds.add_metric([], measured.device_seconds)
         yield seconds
+
+
+class _Bounded(Collector):
+    """What is bounded in this process: connections, and streams of events."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def collect(self) -> Iterator[Metric]:
+        connections, bounds = self._parts.connections, self._parts.connections.bounds
+        for name, text, now, most in (
+            ("lth_connections", "Open connections", connections.open, bounds.connections),
+            ("lth_event_streams", "Streams of events", self._parts.feed.streams, bounds.streams),
+        ):
+            yield GaugeMetricFamily(name, f"{text} of this process.", value=now)
+            yield GaugeMetricFamily(f"{name}_bound", f"{text}: the most at once.", value=most)
+        ended = CounterMetricFamily(
+            "lth_connections_ended", "Connections that this process ended.", labels=["reason"]
+        )
+        for reason in End:
+            ended.add_metric([reason], connections.ended[reason])
+        yield ended

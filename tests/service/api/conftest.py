@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from service import logs
 from service.api.app import create_app
+from service.api.serving import server_config
 from service.settings import Settings
 from service.store.database import Database
 
@@ -65,7 +66,7 @@ class serving:  # noqa: N801
 
     def __init__(self, settings: Settings) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
-        config = uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=2)
+        config = server_config(create_app(settings), graceful_seconds=2)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
