@@ -185,6 +185,11 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         default=20, ge=0, description="grace after SIGTERM to reach a checkpoint"
     )
+    poll_seconds: float = Field(
+        default=15,
+        gt=0,
+        description="how often an idle worker asks Postgres for runs, in case no hint reaches it",
+    )
     idle_recycle_seconds: float = Field(
         default=300, gt=0, description="an idle child gives its GPU's memory back after this long"
     )

@@ -41,6 +41,7 @@ def make_app(settings: Settings) -> Celery:
         broker_connection_max_retries=None,
         broker_transport_options={
             "socket_connect_timeout": 5,
+            "socket_timeout": 30,
             "socket_keepalive": True,
             "health_check_interval": 10,
         },

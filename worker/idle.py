@@ -1,16 +1,20 @@
-"""A child ends when it has nothing to do and only its end helps; another takes its place.
+"""What an idle child does: it reports that it lives, asks for work, and ends when it should.
 
-It gives its GPU's memory back after long idleness, tries a GPU anew that failed, and does not wait
-for a parent that was told to stop at once.
+A child ends, and another takes its place, to give its GPU's memory back after a long idle time, to
+try a failed GPU again, and when its parent stops. It asks Postgres for work because hints may not
+reach it: the broker may be unavailable, or may hang.
 """
 
 import logging
 import os
+import random
 import threading
 import time
 
+from service.store import claiming
 from service.store.tables import WorkerState
 from worker.child import Child, report_state
+from worker.loop import work
 
 _TO_SAY_SO = 0.2
 """In which Celery tells its parent that the last hint was dealt with."""
@@ -19,13 +23,17 @@ log = logging.getLogger(__name__)
 
 
 def watch_idleness(child: Child) -> None:
-    """Start the thread that says that this child lives, and ends it after long idleness."""
+    """Start the thread that cares for this child while it is idle."""
     threading.Thread(target=_watch, args=(child,), name="idleness", daemon=True).start()
 
 
 def _watch(child: Child) -> None:
+    poll_at = _next_poll(child)
     while True:
-        worn = child.worn.wait(child.settings.heartbeat_seconds)
+        worn = child.worn.wait(min(child.settings.heartbeat_seconds, child.settings.poll_seconds))
+        if time.monotonic() >= poll_at:
+            _poll(child)
+            poll_at = _next_poll(child)
         if not child.busy.acquire(blocking=worn):
             continue
         try:
@@ -34,6 +42,24 @@ def _watch(child: Child) -> None:
             log.exception("this idle process could not say that it lives; it tries again")
         finally:
             child.busy.release()
+
+
+def _poll(child: Child) -> None:
+    """Execute runs in this thread if any wait; a hint that comes meanwhile waits for its end."""
+    if child.busy.locked():
+        return
+    try:
+        with child.database.transaction() as session:
+            waiting = any(claiming.waiting(session, pool) for pool in child.pools)
+        if waiting:
+            work(child)
+    except Exception:
+        log.exception("this idle process could not ask for work; it asks again later")
+
+
+def _next_poll(child: Child) -> float:
+    """When to ask next; the workers of a machine do not ask all at once."""
+    return time.monotonic() + child.settings.poll_seconds * random.uniform(0.75, 1.25)  # noqa: S311
 
 
 def _look(child: Child) -> None:

@@ -4,7 +4,12 @@ import logging
 import os
 from typing import Any
 
-from celery.signals import celeryd_init, setup_logging, worker_process_init
+from celery.signals import (
+    celeryd_init,
+    setup_logging,
+    worker_process_init,
+    worker_process_shutdown,
+)
 
 from service import logs
 from service.hints import HOUSEKEEPING, SWEEP, WEBHOOKS, WORK
@@ -18,6 +23,9 @@ from worker.inputs import warm
 from worker.loop import work as execute_what_waits
 
 log = logging.getLogger(__name__)
+
+_TO_GIVE_BACK = 10.0
+"""Seconds in which a run is given back after it stopped."""
 
 _children: list[Child] = []
 """In a child process, itself; in the parent, nothing."""
@@ -78,6 +86,14 @@ def _start(**_: Any) -> None:
     warm(settings.datasets_dir, child.blobs)
     for pool in child.pools:
         child.hints.wake(pool)
+
+
+@worker_process_shutdown.connect
+def _finish(**_: Any) -> None:
+    """Let a run reach a checkpoint that this child took up without a hint: Celery ignores it."""
+    for child in _children:
+        child.draining.set()
+        child.busy.acquire(timeout=child.settings.drain_seconds + _TO_GIVE_BACK)
 
 
 @setup_logging.connect
