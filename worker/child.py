@@ -22,7 +22,7 @@ from service.hints import Hints
 from service.settings import Settings
 from service.store import workers
 from service.store.blobs import Blobs
-from service.store.database import AWAY, Database
+from service.store.database import AWAY, WORKER, Database
 from service.store.tables import WorkerState
 from service.store.workers import WorkerFacts
 from worker import devices, node
@@ -106,7 +106,7 @@ def start_child(settings: Settings, pools: tuple[str, ...]) -> Child:
         pools=pools,
         gpu=gpu,
         nvml=nvml,
-        database=Database(settings.database_url, pool_size=2),
+        database=Database(settings.database_url, 2, WORKER),
         blobs=Blobs(settings.object_store_url, settings.object_store_options),
         hints=Hints(settings.broker_url),
         execution=execution,

@@ -12,7 +12,7 @@ from celery.signals import worker_shutting_down
 from service.hints import Hints
 from service.settings import Settings
 from service.store import finishing, workers
-from service.store.database import AWAY, Database
+from service.store.database import AWAY, SWEEPER, Database
 from worker import node
 from worker.child import DRAIN_SIGNAL
 from worker.sweeping import release
@@ -32,7 +32,7 @@ class Undertaker(bootsteps.StartStopStep):
         super().__init__(worker, **options)
         settings = Settings()
         self._settings = settings
-        self._database = Database(settings.database_url, pool_size=1)
+        self._database = Database(settings.database_url, 1, SWEEPER)
         self._hints = Hints(settings.broker_url)
         self._pools: list[str] = worker.app.conf["lth_pools"]
         self._ended = threading.Event()

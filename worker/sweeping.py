@@ -14,7 +14,7 @@ from service.hints import Hints
 from service.settings import Settings
 from service.store import finishing, pools, workers
 from service.store.blobs import Blobs
-from service.store.database import Database
+from service.store.database import AWAY, HOUSEKEEPING, SWEEPER, Database, timed_out
 from service.store.errors import LeaseLost
 from service.store.leases import Lease
 from service.store.states import RunState
@@ -31,7 +31,8 @@ class Sweeper:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._database = Database(settings.database_url, pool_size=10)
+        self._database = Database(settings.database_url, 10, SWEEPER)
+        self._housekeeping = Database(settings.database_url, 1, HOUSEKEEPING)
         self._hints = Hints(settings.broker_url)
         self._blobs = Blobs(settings.object_store_url, settings.object_store_options)
         self._courier = Courier(settings, self._database)
@@ -77,19 +78,28 @@ class Sweeper:
 
     def _tidy(self) -> None:
         try:
-            tidy(self._settings, self._database, self._blobs)
+            tidy(self._settings, self._housekeeping, self._blobs)
         except Exception:
             log.exception("what is old or unused could not be deleted; it is tried again later")
 
 
 def release(database: Database, settings: Settings, leases: Sequence[Lease], why: str) -> int:
-    """Take runs from workers that are gone; returns how many went back into the queue."""
+    """Take runs from workers that are gone; returns how many went back into the queue.
+
+    A run that cannot be written within the lock timeout is left for the next call: a paused process
+    may hold its job or its owner, until Postgres ends that process's session.
+    """
     requeued = 0
     for lease in leases:
         try:
             with database.transaction() as session:
                 state = finishing.lose(session, lease, settings, why)
         except LeaseLost:
+            continue
+        except AWAY as error:
+            if not timed_out(error):
+                raise
+            log.warning("%s of %s is locked; the next sweep tries again", lease.key, lease.job_id)
             continue
         log.warning("%s of %s is %s again: %s", lease.key, lease.job_id, state, why)
         requeued += state is RunState.QUEUED

@@ -9,6 +9,8 @@ is done again.
 import sqlalchemy as sa
 from alembic import op
 
+from service.store.migrate import unlimited_lock_wait
+
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
@@ -32,7 +34,7 @@ _COUNT = """
 
 def upgrade() -> None:
     """Apply the step."""
-    with op.get_context().autocommit_block():
+    with op.get_context().autocommit_block(), unlimited_lock_wait(op.get_bind()):
         op.execute(_COUNT)
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_runs_blocked")
         op.create_index(

@@ -7,6 +7,8 @@ All are looked at once, which takes a minute for some millions; nobody who write
 
 from alembic import op
 
+from service.store.migrate import unlimited_lock_wait
+
 revision = "0010"
 down_revision = "0009"
 branch_labels = None
@@ -25,7 +27,7 @@ _NOTE = """
 
 def upgrade() -> None:
     """Apply the step. To note a blob twice does no harm."""
-    with op.get_context().autocommit_block():
+    with op.get_context().autocommit_block(), unlimited_lock_wait(op.get_bind()):
         op.execute(_NOTE)
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_blobs_touched_at")
 

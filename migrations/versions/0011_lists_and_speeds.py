@@ -8,6 +8,8 @@ Each takes the place of another, which it is as good as, so that writing costs w
 import sqlalchemy as sa
 from alembic import op
 
+from service.store.migrate import unlimited_lock_wait
+
 revision = "0011"
 down_revision = "0010"
 branch_labels = None
@@ -16,7 +18,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply the step. It takes half a minute a million jobs, and nobody who writes waits for it."""
-    with op.get_context().autocommit_block():
+    with op.get_context().autocommit_block(), unlimited_lock_wait(op.get_bind()):
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_jobs_owner_state_id")
         op.create_index(
             "ix_jobs_owner_state_id",

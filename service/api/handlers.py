@@ -24,7 +24,7 @@ from service.api.problems import (
 from service.api.tracing import request_id_of
 from service.drawing.artist import NotDrawnNow
 from service.store.blobs import BlobDamaged, BlobMissing, StorageFailed
-from service.store.database import AWAY
+from service.store.database import AWAY, timed_out
 from service.store.errors import (
     BadCursor,
     IdempotencyMismatch,
@@ -138,11 +138,14 @@ async def _storage(request: Request, error: Exception) -> Response:
 
 
 async def _database(request: Request, error: Exception) -> Response:
-    """The database is away, or too busy to give us a connection: worth another try."""
+    """The database is unavailable, or a row is locked for too long: worth another try."""
     _log.warning("database_unavailable", error=_short(error))
-    problem = Unavailable(
-        "the database cannot be reached right now; try again", headers=_RETRY_AFTER
+    said = (
+        "another process holds what the request needs"
+        if timed_out(error)
+        else ("the database cannot be reached right now")
     )
+    problem = Unavailable(f"{said}; try again", headers=_RETRY_AFTER)
     return problem.response(request_id_of(request))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psycopg
 import structlog
 
-from service.store.database import CONNECTING
+from service.store.database import API, CONNECTING, session_settings
 
 _RECONNECT_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
@@ -53,6 +53,7 @@ class Listener:
             self.url, autocommit=True, application_name="lth listener", **CONNECTING
         )
         async with connection:
+            await connection.execute(session_settings(API))
             for channel in self.heard:
                 await connection.execute(f"LISTEN {channel}".encode())
             self.connected()

@@ -25,7 +25,7 @@ from service.stack.postgres import binary
 from service.stack.surroundings import using_database
 from service.store import collecting
 from service.store.blobs import Blob, BlobDamaged, BlobMissing, Blobs, StorageFailed
-from service.store.database import Database, make_engine
+from service.store.database import BACKUP, Database, make_engine
 from service.store.migrate import migrate
 from service.store.tables import Job, StoredBlob
 
@@ -108,7 +108,7 @@ def restore(settings: Settings, file: Path) -> Saved:
         raise StackError(f"{file} is no whole backup: it has no {_DUMP}")
     migrate(settings.database_url)
     with (
-        closing(Database(settings.database_url, pool_size=1)) as database,
+        closing(Database(settings.database_url, 1, BACKUP)) as database,
         database.transaction() as session,
     ):
         return _saved(session, collecting.used(session))
@@ -119,7 +119,7 @@ def _no_blob_removed(settings: Settings) -> Iterator[Database]:
     """The database, and no blob is removed while this context lasts."""
     with (
         using_database(settings.database_url),
-        closing(Database(settings.database_url, pool_size=2)) as database,
+        closing(Database(settings.database_url, 2, BACKUP)) as database,
         database.transaction() as session,
     ):
         collecting.hold_off(session)

@@ -1,16 +1,26 @@
-"""The connection to Postgres: an engine, and transactions on it."""
+"""The connection to Postgres: an engine, and transactions on it.
+
+Every connection has timeouts, which Postgres itself enforces (`Timeouts`). A process that is paused
+or unreachable inside a transaction therefore holds its locks for seconds, not forever.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from select import POLLIN, poll
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import InterfaceError, InvalidatePoolError, OperationalError
+from psycopg.errors import IdleInTransactionSessionTimeout, LockNotAvailable, QueryCanceled
+from psycopg.rows import scalar_row
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from service.store import ids
 
 AWAY = (OperationalError, InterfaceError, PoolTimeout)
 """What says that Postgres cannot be reached, or has no connection for us: worth another try."""
@@ -22,10 +32,58 @@ CONNECTING: dict[str, Any] = {
     "tcp_user_timeout": 25_000,
 }
 """For libpq: a network that carries nothing any more breaks a connection within 25 seconds."""
+_KEEPALIVES = {
+    "tcp_keepalives_idle": "10s",
+    "tcp_keepalives_interval": "5s",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "25s",
+}
+"""For the server's side of a connection: it ends a session whose client is unreachable."""
 _USED = "lth.used"
 
 
-def make_engine(url: str, pool_size: int = 10) -> Engine:
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long Postgres lets the transactions of a process wait, in seconds; 0 means no limit.
+
+    Attributes:
+        lock: the longest wait for a lock that another transaction holds.
+        statement: the longest time for one statement.
+        idle: how long a transaction may do nothing. Then Postgres ends the session, which gives its
+            locks back: its process is paused, or its host is unreachable.
+        connection: the longest wait for a connection of the pool.
+    """
+
+    lock: float
+    statement: float
+    idle: float
+    connection: float = 10
+
+    def settings(self) -> dict[str, str]:
+        """The same as settings of a Postgres session, with keepalives of the server's side."""
+        return {
+            "lock_timeout": _milliseconds(self.lock),
+            "statement_timeout": _milliseconds(self.statement),
+            "idle_in_transaction_session_timeout": _milliseconds(self.idle),
+            **_KEEPALIVES,
+        }
+
+
+API = Timeouts(lock=2, statement=15, idle=5, connection=5)
+"""A request fails within seconds instead of keeping a connection of the pool."""
+WORKER = Timeouts(lock=8, statement=30, idle=5)
+"""The wait for a lock outlasts the idle time: a claim gets its turn after a paused process."""
+SWEEPER = Timeouts(lock=1, statement=30, idle=5)
+"""A sweep skips what is locked and comes back to it a few seconds later."""
+HOUSEKEEPING = Timeouts(lock=5, statement=600, idle=60)
+"""Large deletions take long, and a blob is deleted inside a transaction."""
+MIGRATION = Timeouts(lock=3, statement=0, idle=0)
+"""A change of a table that waits for its lock makes all readers wait behind it: it tries again."""
+BACKUP = Timeouts(lock=60, statement=0, idle=0)
+"""A backup keeps one transaction open while it copies all blobs."""
+
+
+def make_engine(url: str, pool_size: int = 10, timeouts: Timeouts = API) -> Engine:
     """An engine for a ``postgresql://`` address, through psycopg 3.
 
     A broken connection (Postgres restarted) is noticed before it is used.
@@ -34,10 +92,55 @@ def make_engine(url: str, pool_size: int = 10) -> Engine:
         make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=0,
+        pool_timeout=timeouts.connection,
         connect_args={**CONNECTING, "application_name": "lth"},
     )
+
+    def configure(connection: psycopg.Connection[object], _: ConnectionPoolEntry) -> None:
+        connection.autocommit = True
+        connection.execute(session_settings(timeouts))
+        with connection.cursor(row_factory=scalar_row) as cursor:
+            now = cursor.execute("SELECT clock_timestamp()").fetchone()
+        assert isinstance(now, datetime), "this statement returns a moment"
+        ids.heard(now)
+        connection.autocommit = False
+
+    event.listen(engine, "connect", configure)
     event.listen(engine, "checkout", _refuse_broken)
+    event.listen(engine, "handle_error", _as_unavailable)
     return engine
+
+
+def session_settings(timeouts: Timeouts) -> bytes:
+    """The SQL that gives a session its timeouts.
+
+    Statements, and not options of the connection: poolers such as PgBouncer refuse those.
+    """
+    return "; ".join(
+        f"SET {name} = '{value}'" for name, value in timeouts.settings().items()
+    ).encode()
+
+
+def timed_out(error: Exception) -> bool:
+    """Whether Postgres ended a statement or a session because of one of its timeouts."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(cause, LockNotAvailable | QueryCanceled | IdleInTransactionSessionTimeout)
+
+
+def _as_unavailable(context: ExceptionContext) -> None:
+    """Raise a session's end by its idle timeout as what it is: a connection that is lost.
+
+    psycopg derives it from another class of errors than those of other lost connections.
+    """
+    original = context.original_exception
+    if isinstance(original, IdleInTransactionSessionTimeout):
+        raise OperationalError(
+            context.statement, context.parameters, original, connection_invalidated=True
+        ) from original
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{round(1000 * seconds)}ms"
 
 
 def _refuse_broken(
@@ -62,9 +165,9 @@ def _readable(connection: psycopg.Connection[object]) -> bool:
 class Database:
     """Transactions on one Postgres database. Safe to share between threads."""
 
-    def __init__(self, url: str, pool_size: int = 10) -> None:
+    def __init__(self, url: str, pool_size: int = 10, timeouts: Timeouts = API) -> None:
         self.url = url
-        self._engine = make_engine(url, pool_size)
+        self._engine = make_engine(url, pool_size, timeouts)
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
         self._autocommitting = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 

@@ -131,10 +131,12 @@ def lose(session: Session, lease: Lease, settings: Settings, why: str) -> RunSta
     """A run's worker is gone: queue the run again, unless that has happened too often.
 
     Raises:
-        LeaseLost: when the run is not this attempt's any more; somebody else dealt with it.
+        LeaseLost: when the run is not this attempt's any more, or another transaction holds it.
     """
     row = session.execute(
-        select(Run.losses, Run.cancel_requested).where(*held(lease)).with_for_update(key_share=True)
+        select(Run.losses, Run.cancel_requested)
+        .where(*held(lease))
+        .with_for_update(key_share=True, skip_locked=True)
     ).one_or_none()
     if row is None:
         raise lease.lost

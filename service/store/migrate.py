@@ -1,26 +1,41 @@
 """Bringing a database's tables up to date."""
 
 import importlib.util
+import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.exc import OperationalError
 
-from service.store.database import make_engine
+from service.store.database import MIGRATION, make_engine, timed_out
 
 _LOCK = 0x4C5448
 """Postgres' advisory lock under which tables change: two servers may start at once."""
 _ASKED_EVERY = 0.2
 """Seconds. Who waited in one statement would keep an index from being built beside the writers."""
+_LOCKED_SECONDS = 600
+"""How long a step tries again to get its locks."""
+
+log = logging.getLogger(__name__)
 
 
 def migrate(database_url: str, revision: str = "head") -> None:
-    """Apply every step up to `revision` that the database has not seen, each by itself."""
-    engine = make_engine(database_url, pool_size=1)
+    """Apply every step up to `revision` that the database has not seen, each by itself.
+
+    A step that waits for a table's lock makes all other statements on that table wait behind it. It
+    therefore gives up after `MIGRATION.lock` seconds, lets them pass, and tries again.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: when a table stays locked for ten minutes.
+    """
+    engine = make_engine(database_url, 1, MIGRATION)
     try:
         with engine.connect() as connection:
             while not connection.scalar(select(func.pg_try_advisory_lock(_LOCK))):
@@ -29,14 +44,43 @@ def migrate(database_url: str, revision: str = "head") -> None:
             connection.commit()
             config = _config()
             config.attributes["connection"] = connection
-            command.upgrade(config, revision)
+            _upgrade(config, connection, revision)
     finally:
         engine.dispose()
 
 
+@contextmanager
+def unlimited_lock_wait(connection: Connection) -> Iterator[None]:
+    """No lock timeout in this block, for an index that is built ``CONCURRENTLY``.
+
+    Such a build waits for old transactions, but nobody waits for the build.
+    """
+    before = connection.scalar(text("SHOW lock_timeout"))
+    connection.execute(text("SET lock_timeout = 0"))
+    try:
+        yield
+    finally:
+        connection.execute(text(f"SET lock_timeout = '{before}'"))
+
+
+def _upgrade(config: Config, connection: Connection, revision: str) -> None:
+    until = time.monotonic() + _LOCKED_SECONDS
+    while True:
+        try:
+            command.upgrade(config, revision)
+        except OperationalError as error:
+            if not timed_out(error) or time.monotonic() > until:
+                raise
+            log.warning("a table is in use; the step is tried again")
+            connection.rollback()
+            time.sleep(_ASKED_EVERY)
+        else:
+            return
+
+
 def up_to_date(database_url: str) -> bool:
     """Whether the database has seen every step."""
-    engine = make_engine(database_url, pool_size=1)
+    engine = make_engine(database_url, 1)
     try:
         with engine.connect() as connection:
             seen = MigrationContext.configure(connection).get_current_heads()

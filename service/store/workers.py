@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -89,16 +89,18 @@ def leave(session: Session, worker_ids: Sequence[str]) -> None:
 def mark_lost(session: Session, silence: timedelta, forget_after: timedelta) -> Sequence[str]:
     """Mark workers that were silent for too long, and forget those lost long ago.
 
+    Rows that another transaction holds are left for the next call.
+
     Returns:
         The workers that were marked.
     """
     now = func.now()
-    session.execute(
-        delete(Worker).where(Worker.state == WorkerState.LOST, Worker.seen_at < now - forget_after)
-    )
+    forgotten = _unlocked(Worker.state == WorkerState.LOST, Worker.seen_at < now - forget_after)
+    session.execute(delete(Worker).where(Worker.id.in_(forgotten)))
+    silent = _unlocked(Worker.state != WorkerState.LOST, Worker.seen_at < now - silence)
     return session.scalars(
         update(Worker)
-        .where(Worker.seen_at < now - silence, Worker.state != WorkerState.LOST)
+        .where(Worker.id.in_(silent))
         .values(state=WorkerState.LOST, run_id=None)
         .returning(Worker.id)
     ).all()
@@ -122,6 +124,12 @@ def with_runs(session: Session) -> Sequence[tuple[Worker, Run | None]]:
     """Every worker that is known, by name, with the run that it executes."""
     query = select(Worker, Run).outerjoin(Run, Run.id == Worker.run_id).order_by(Worker.id)
     return [(worker, run) for worker, run in session.execute(query)]
+
+
+def _unlocked(*conditions: ColumnElement[bool]) -> Select[str]:
+    """The ids of the workers that meet the conditions and that no other transaction holds."""
+    found = select(Worker.id).where(*conditions).order_by(Worker.id)
+    return found.with_for_update(skip_locked=True)
 
 
 def clock(session: Session) -> datetime:

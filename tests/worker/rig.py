@@ -53,7 +53,11 @@ class Rig:
         self.hints = Hints(self.settings.broker_url)
 
     def start(self, *arguments: str, **settings: Any) -> subprocess.Popen[bytes]:
-        """Start ``python -m worker``, with these settings changed."""
+        """Start ``python -m worker``, with these settings changed.
+
+        ``test_folder`` is the folder in which it looks for what tests ask of it.
+        """
+        folder = settings.pop("test_folder", str(self.folder))
         values = self.settings.model_dump(mode="json", exclude_unset=True, exclude={"limits"})
         environment = {f"LTH_{k.upper()}": str(v) for k, v in {**values, **settings}.items()}
         name = f"{'beat' if 'beat' in arguments else 'worker'}-{len(self.processes)}"
@@ -61,7 +65,7 @@ class Rig:
             process = subprocess.Popen(
                 [sys.executable, "-W", "ignore", "-m", "worker", *arguments],
                 cwd=ROOT,
-                env={**os.environ, **environment, "TEST_FOLDER": str(self.folder)},
+                env={**os.environ, **environment, "TEST_FOLDER": folder},
                 stdout=log,
                 stderr=log,
             )

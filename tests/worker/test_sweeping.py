@@ -38,6 +38,7 @@ def sweeper(database_url: str, broker_url: str, object_store_url: str) -> Iterat
         if thread.is_alive():
             thread.join()
     sweeper._database.close()
+    sweeper._housekeeping.close()
     sweeper._hints.close()
 
 

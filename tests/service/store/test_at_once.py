@@ -28,7 +28,7 @@ from service.store import (
 )
 from service.store.blobs import Blob
 from service.store.database import Database
-from service.store.errors import NotInThatState, NotThere, QuotaExceeded
+from service.store.errors import LeaseLost, NotInThatState, NotThere, QuotaExceeded
 from service.store.events import EventKind, New
 from service.store.finishing import Success
 from service.store.leases import Lease
@@ -209,12 +209,12 @@ def test_a_run_that_is_cancelled_the_moment_its_worker_is_lost_does_not_go_back(
     database: Database, running: tuple[Lease, Lease], settings: Settings
 ) -> None:
     lost, _ = running
-    state = meet(
-        database,
-        lambda session: commands.cancel(session, jobs.get(session, lost.job_id)),
-        lambda session: finishing.lose(session, lost, settings, "silence"),
-    )
-    assert state is RunState.CANCELLED
+    with database.transaction() as cancelling:
+        commands.cancel(cancelling, jobs.get(cancelling, lost.job_id))
+        with pytest.raises(LeaseLost), database.transaction() as session:
+            finishing.lose(session, lost, settings, "silence")
+    with database.transaction() as session:
+        assert finishing.lose(session, lost, settings, "silence") is RunState.CANCELLED
 
 
 @pytest.mark.parametrize("times", range(3))
