@@ -6,7 +6,7 @@ owner's bound or of an earlier request, it writes nothing, and the same is done 
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, case, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from lth.plan import PlannedRun
 from lth.spec import Spec, spec_hash
 from service.settings import Settings
-from service.store import audit, jobs, owners
+from service.store import audit, ids, jobs, owners
 from service.store.audit import Actor
 from service.store.database import Database
 from service.store.errors import IdempotencyMismatch
@@ -32,7 +32,7 @@ from service.store.tables import (
     RunNeed,
     Webhook,
 )
-from service.store.writing import Row, Rows, write
+from service.store.writing import Moments, Row, Rows, write
 
 _UNBOUNDED = """
     FROM owners WHERE name = :owner AND max_queued IS NULL AND max_stored_bytes IS NULL
@@ -44,6 +44,12 @@ _IF_KEY_IS_FREE = f"""
     ON CONFLICT DO NOTHING
     RETURNING true
 """
+_MOMENTS: Moments = (
+    (Job, "created_at", "now()"),
+    (Run, "rank", "now() - CAST(:head_start AS interval)"),
+    (Run, "queued_at", "CASE WHEN state = 'queued' THEN now() END"),
+)
+"""What depends on the time of submission, by Postgres' clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +104,30 @@ def submit(database: Database, submission: Submission, settings: Settings) -> Su
     """
     job = _job(submission, settings)
     rows = _rows(job, submission, settings)
+    head_start = {"head_start": rank_delay(submission.priority, settings.ageing_seconds)}
     with database.statement() as connection:
-        written = _write_at_once(connection, job, rows, submission.idempotency)
-    if not written:
+        now = _write_at_once(connection, job, rows, submission.idempotency, head_start)
+    if now is None:
         with database.transaction() as session:
             owners.ensure(session, submission.by.owner)
             earlier = _earlier(session, job, submission.idempotency, settings)
             if earlier is not None:
                 return Submitted(jobs.get(session, earlier), created=False)
             owners.check_room_for_a_job(session, submission.by.owner)
-            write(session.connection(), rows)
-    return Submitted(Job(**job), created=True)
+            now = write(session.connection(), rows, parameters=head_start, moments=_MOMENTS)
+            assert now is not None, "this statement has no gate"
+    ids.heard(now)
+    return Submitted(Job(**job, created_at=now), created=True)
 
 
-def _write_at_once(connection: Connection, job: Row, rows: Rows, asked: Idempotency | None) -> bool:
+def _write_at_once(
+    connection: Connection, job: Row, rows: Rows, asked: Idempotency | None, head_start: Row
+) -> datetime | None:
+    named: Row = {"owner": job["owner"], **head_start}
     if asked is None:
-        return write(connection, rows, _IF_UNBOUNDED, {"owner": job["owner"]})
-    names = {"owner": job["owner"], "job_id": job["id"]}
-    return write(connection, rows, _IF_KEY_IS_FREE, {**names, **asdict(asked)})
+        return write(connection, rows, _IF_UNBOUNDED, named, _MOMENTS)
+    named |= {"job_id": job["id"], **asdict(asked)}
+    return write(connection, rows, _IF_KEY_IS_FREE, named, _MOMENTS)
 
 
 def repeated(session: Session, owner: str, asked: Idempotency) -> bool:
@@ -179,7 +191,6 @@ def _job(submission: Submission, settings: Settings) -> Row:
         "runs_total": len(submission.runs),
         "runs_finished": 0,
         "events": 1,
-        "created_at": datetime.now(UTC),
     }
 
 
@@ -197,8 +208,6 @@ def _rows(job: Row, submission: Submission, settings: Settings) -> Rows:
 
 
 def _runs(job: Row, submission: Submission, settings: Settings) -> list[Row]:
-    created_at: datetime = job["created_at"]
-    rank = created_at - rank_delay(submission.priority, settings.ageing_seconds)
     most = min(submission.max_run_seconds or settings.max_run_seconds, settings.max_run_seconds)
     return [
         {
@@ -213,7 +222,6 @@ def _runs(job: Row, submission: Submission, settings: Settings) -> list[Row]:
             "trunk": run.trunk,
             "owner": job["owner"],
             "pool": job["pool"],
-            "rank": rank,
             "max_seconds": most,
             "state": RunState.BLOCKED if run.needs else RunState.QUEUED,
             "waiting_for": len(run.needs),
@@ -221,7 +229,6 @@ def _runs(job: Row, submission: Submission, settings: Settings) -> list[Row]:
             "losses": 0,
             "cancel_requested": False,
             "seconds": 0.0,
-            "queued_at": None if run.needs else created_at,
         }
         for position, run in enumerate(submission.runs)
     ]

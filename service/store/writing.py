@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,8 @@ from service.store.tables import Table
 Row = dict[str, Any]
 """Columns and their values, as plain data, dates or ids."""
 Rows = Mapping[type[Table], Sequence[Row]]
+Moments = tuple[tuple[type[Table], str, str], ...]
+"""Columns whose values Postgres works out, by its clock: table, column, and SQL expression."""
 
 
 def write(
@@ -19,31 +22,39 @@ def write(
     rows: Rows,
     gate: str = "SELECT",
     parameters: Mapping[str, object] | None = None,
-) -> bool:
+    moments: Moments = (),
+) -> datetime | None:
     """Insert new rows, in any order: foreign keys are looked at when all of them are there.
 
     Args:
         connection: in a transaction, or none: the statement is one by itself.
         rows: those of a table have the same columns; the others get Postgres' defaults.
         gate: a statement; the rows are written only if it finds or returns one of its own.
-        parameters: of the gate.
+        parameters: of the gate and of `moments`.
+        moments: columns that are not in `rows`; an expression may name other columns of its row.
 
     Returns:
-        Whether the rows were written.
+        Postgres' time of the transaction, or None if the gate did not let the rows be written.
     """
     there = {kind.__tablename__: of_kind for kind, of_kind in rows.items() if of_kind}
     columns = tuple((table, ", ".join(of_kind[0])) for table, of_kind in there.items())
     values = {table: json.dumps(of_kind, default=str) for table, of_kind in there.items()}
-    written = connection.execute(_insert(columns, gate), {**values, **(parameters or {})})
-    return written.first() is not None
+    worked_out = tuple((kind.__tablename__, column, sql) for kind, column, sql in moments)
+    insert = _insert(columns, gate, worked_out)
+    return connection.scalar(insert, {**values, **(parameters or {})})
 
 
 @cache
-def _insert(columns_of: tuple[tuple[str, str], ...], gate: str) -> TextClause:
+def _insert(
+    columns_of: tuple[tuple[str, str], ...], gate: str, moments: tuple[tuple[str, str, str], ...]
+) -> TextClause:
     """The statement that inserts into some columns of some tables."""
     parts = [f"gate AS ({gate})"]
     for table, columns in columns_of:
         rows = f"jsonb_populate_recordset(CAST(NULL AS {table}), CAST(:{table} AS jsonb))"
-        insert = f"INSERT INTO {table} ({columns}) SELECT {columns} FROM gate CROSS JOIN {rows}"  # noqa: S608
+        own = [(column, sql) for of_table, column, sql in moments if of_table == table]
+        into = ", ".join([columns, *(column for column, _ in own)])
+        values = ", ".join([columns, *(sql for _, sql in own)])
+        insert = f"INSERT INTO {table} ({into}) SELECT {values} FROM gate CROSS JOIN {rows}"  # noqa: S608
         parts.append(f"into_{table} AS ({insert})")
-    return text(f"WITH {', '.join(parts)} SELECT true FROM gate")  # noqa: S608
+    return text(f"WITH {', '.join(parts)} SELECT now() FROM gate LIMIT 1")  # noqa: S608
