@@ -20,8 +20,8 @@ from sqlalchemy import func, inspect, make_url, select
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
+from service.stack.cluster import binary
 from service.stack.errors import PartsMissing, StackError
-from service.stack.postgres import binary
 from service.stack.surroundings import using_database
 from service.store import collecting
 from service.store.blobs import Blob, BlobDamaged, BlobMissing, Blobs, StorageFailed

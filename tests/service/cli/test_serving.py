@@ -128,7 +128,7 @@ def test_a_directory_that_cannot_be_made_is_named(
     file = tmp_path / "file"
     file.touch()
     said = told("up", "--data-dir", file)
-    assert f"{file} cannot be the data directory" in said
+    assert f"{file} cannot be used" in said
     assert "--data-dir" in said
 
 

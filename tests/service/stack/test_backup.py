@@ -192,6 +192,6 @@ def test_no_password_is_among_the_arguments_of_a_process(
     with pytest.raises(StackError, match="pg_dump failed"):
         backup(service.model_copy(update={"database_url": known}), tmp_path / "lth.tar")
     *arguments, first, last = written.read_text().split()
-    assert any(argument.startswith("--dbname=postgresql://lth@") for argument in arguments)
+    assert any(argument.startswith("--dbname=postgresql://lth_service@") for argument in arguments)
     assert (first, last) == ("hidden", "word")
     assert "hidden" not in "".join(arguments)

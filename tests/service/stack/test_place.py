@@ -10,7 +10,7 @@ import pytest
 
 from service.client.errors import Unreachable
 from service.client.locating import Address, locate
-from service.stack.errors import AlreadyRunning
+from service.stack.errors import AlreadyRunning, StartFailed
 from service.stack.place import Place, Running
 
 _HOLD = """
@@ -56,6 +56,39 @@ def test_only_the_user_may_read_what_is_secret(place: Place) -> None:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     for file in (place.directory / "stack.json", place.admin_key):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_folders_that_are_open_to_other_users_are_closed(place: Place) -> None:
+    """As an earlier version left them, or an operator made them."""
+    place.make_admin_key()
+    folders = [
+        place.directory,
+        *(place.directory / name for name in ("blobs", "datasets", "logs", "postgres", "valkey")),
+    ]
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
+    place.make()
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+
+
+def test_a_shared_folder_is_not_taken_and_stays_as_it_is(tmp_path: Path) -> None:
+    """Such as /tmp or a home directory: it would be closed to its other users."""
+    (tmp_path / "somebody's file").touch()
+    tmp_path.chmod(0o755)
+    with pytest.raises(StartFailed, match=r"holds other files than a stack's; choose an empty"):
+        Place(tmp_path).make()
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+    assert [file.name for file in tmp_path.iterdir()] == ["somebody's file"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("name", [".", "blobs", "logs"])
+def test_a_folder_of_another_user_is_refused(place: Place, name: str) -> None:
+    folder = place.directory / name
+    os.chown(folder, 12345, 12345)
+    with pytest.raises(StartFailed, match=r"belongs to another user \(number 12345\)"):
+        place.make()
 
 
 def test_the_key_is_made_once(place: Place) -> None:
