@@ -63,6 +63,11 @@ class Settings(BaseSettings):
         description="an administrator's API key that the API lets in from its start; "
         "'lth up' makes its own",
     )
+    stack_secret: SecretStr | None = Field(
+        default=None,
+        description="made by 'lth up' at each start: its API proves with it who answers at its "
+        "port, before a client sends a key",
+    )
     signing_secret: SecretStr | None = Field(
         default=None, description="signs webhooks; at least 16 characters outside development"
     )

@@ -1,12 +1,13 @@
 """``/healthz`` and ``/readyz``: for whoever restarts us, and whoever sends us requests."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from service.api.parts import PartsDep
-from service.api.problems import Unavailable, answers
+from service.api.problems import InvalidRequest, Unavailable, answers
+from service.proofs import proof
 
 router = APIRouter(tags=["health"])
 
@@ -17,10 +18,34 @@ class Health(BaseModel):
     status: Literal["ok"] = Field(default="ok", description="alive, and able to answer")
 
 
-@router.get("/healthz", summary="Whether the process is alive")
-async def healthz() -> Health:
+class Alive(Health):
+    """The process is alive, and which one it is."""
+
+    proof: str | None = Field(
+        default=None,
+        description="HMAC-SHA256 of the challenge, as hexadecimal digits, under the secret of the "
+        "local stack; absent without a challenge, and outside of a local stack",
+    )
+
+
+@router.get(
+    "/healthz",
+    summary="Whether the process is alive",
+    response_model_exclude_none=True,
+    responses=answers(InvalidRequest),
+)
+async def healthz(
+    request: Request,
+    challenge: Annotated[
+        str | None,
+        Query(max_length=100, description="text for which the local stack proves that it answers"),
+    ] = None,
+) -> Alive:
     """Answers as long as the process can; asks nobody else. Needs no key."""
-    return Health()
+    secret = request.app.state.settings.stack_secret
+    if challenge is None or secret is None:
+        return Alive()
+    return Alive(proof=proof(secret.get_secret_value(), challenge))
 
 
 @router.get("/readyz", summary="Whether requests can be served", responses=answers(Unavailable))

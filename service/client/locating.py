@@ -1,7 +1,7 @@
 """Where the service is, when a person does not say."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 import httpx
@@ -14,10 +14,16 @@ TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A server, and the key to it."""
+    """A server, and the key to it.
+
+    Attributes:
+        secret: of the stack on this machine, if it is that: the server must prove that it knows
+            the secret before the key is sent.
+    """
 
     server: str
     key: str | None = None
+    secret: str | None = field(default=None, repr=False)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -53,6 +59,6 @@ def locate(server: str | None = None, key: str | None = None) -> Address:
             f"LTH_SERVER (no stack is running on {place.directory})"
         )
     if running is not None and server in (None, running.server):
-        return Address(running.server, key or place.read_admin_key())
+        return Address(running.server, key or place.read_admin_key(), running.secret)
     assert server is not None
     return Address(server, key)

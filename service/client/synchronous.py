@@ -17,6 +17,7 @@ from service.client.following import TIMEOUT as EVENTS_TIMEOUT
 from service.client.following import Following
 from service.client.locating import TIMEOUT, locate
 from service.client.models import Artifact, Event, Job, Plan, Results, Run, how_it_ended
+from service.client.proving import ProvingTransport
 from service.client.requests import LARGEST_PAGE, Filters, Request
 from service.client.retries import Retries, worth_repeating
 from service.client.uploading import pieces
@@ -49,7 +50,7 @@ class Client:
             headers=self.address.headers,
             timeout=TIMEOUT,
             follow_redirects=True,
-            transport=transport,
+            transport=transport or self._proving(),
         )
 
     def __enter__(self) -> Self:
@@ -246,6 +247,10 @@ class Client:
             for piece in answer.iter_bytes():
                 download.take(piece)
             return answer
+
+    def _proving(self) -> httpx.BaseTransport | None:
+        secret = self.address.secret
+        return ProvingTransport(secret) if secret else None
 
     def _unreachable(self, error: Exception | str) -> Unreachable:
         if isinstance(error, Unreachable):

@@ -29,6 +29,7 @@ class Running:
         pid: of the process that runs the stack.
         server: address of the API.
         database_url, broker_url, object_store_url: where its parts are.
+        secret: by which the API proves that it is the one of this stack.
     """
 
     pid: int
@@ -36,6 +37,7 @@ class Running:
     database_url: str
     broker_url: str
     object_store_url: str
+    secret: str
 
 
 @dataclass(frozen=True)

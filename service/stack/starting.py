@@ -1,6 +1,8 @@
 """Starts the parts of a local stack in their order, each once those it needs are ready."""
 
+import json
 import os
+import secrets
 import signal
 import socket
 import time
@@ -12,6 +14,7 @@ from http import HTTPStatus
 from typing import Protocol
 from urllib.request import urlopen
 
+from service.proofs import new_challenge, proves
 from service.stack.errors import StartFailed
 from service.stack.group import Child, Group
 from service.stack.place import Place, Running
@@ -135,10 +138,11 @@ class _Starting:
             self._process("worker", worker_command(), settings.drain_seconds + _STOP_SECONDS)
         )
         self._start(self._process("beat", beat_command()), "looks after lost runs and messages")
+        secret = secrets.token_urlsafe(24)
         self._start(
-            self._process("api", api_command(_HOST, port)),
+            self._process("api", api_command(_HOST, port), LTH_STACK_SECRET=secret),
             server,
-            lambda api: _wait(api, lambda: _answers(server)),
+            lambda api: _wait(api, lambda: _answers(server, secret)),
         )
         with closing(Database(settings.database_url, pool_size=1)) as database:
             _wait(worker, lambda: bool(_devices(database, worker.pid)))
@@ -151,6 +155,7 @@ class _Starting:
             settings.database_url,
             settings.broker_url,
             settings.object_store_url,
+            secret,
         )
 
     def _start(self, part: Part, what: str, wait: Callable[[Child], None] | None = None) -> None:
@@ -160,12 +165,16 @@ class _Starting:
             wait(child)
         self.narrator.started(part.name, what, time.monotonic() - began)
 
-    def _process(self, name: str, command: list[str], patience: float = _STOP_SECONDS) -> Part:
+    def _process(
+        self, name: str, command: list[str], patience: float = _STOP_SECONDS, **own: str
+    ) -> Part:
         def stop(child: Child) -> None:
             child.stop(signal.SIGTERM, patience)
 
         log = self.place.log(name)
-        return Part(name, lambda: self.group.spawn(name, command, log, env=self.env), stop)
+        return Part(
+            name, lambda: self.group.spawn(name, command, log, env={**self.env, **own}), stop
+        )
 
 
 def _wait(child: Child, ready: Callable[[], bool]) -> None:
@@ -187,11 +196,15 @@ def _free(port: int) -> int:
     return port
 
 
-def _answers(server: str) -> bool:
+def _answers(server: str, secret: str) -> bool:
+    """Whether the API is ready, and no other program has its port."""
+    challenge = new_challenge()
     try:
         with urlopen(f"{server}/readyz", timeout=5) as answer:  # noqa: S310 our own address
-            return answer.status == HTTPStatus.OK
-    except OSError:
+            ready = answer.status == HTTPStatus.OK
+        with urlopen(f"{server}/healthz?challenge={challenge}", timeout=5) as answer:  # noqa: S310
+            return ready and proves(secret, challenge, json.load(answer))
+    except (OSError, ValueError):
         return False
 
 

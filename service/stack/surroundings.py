@@ -14,7 +14,14 @@ from service.settings import Settings
 from service.stack.errors import StackError
 
 _PRIVATE = frozenset(
-    {"database_url", "broker_url", "object_store_options", "admin_key", "signing_secret"}
+    {
+        "database_url",
+        "broker_url",
+        "object_store_options",
+        "admin_key",
+        "signing_secret",
+        "stack_secret",
+    }
 )
 """Settings whose values hold secrets, and are not shown."""
 _PREFIX = "LTH_"

@@ -45,16 +45,16 @@ JOB = {
     "added_later": "by a newer service",
 }
 
-Use = Callable[[str, Callable[[Any], Any]], Any]
+Use = Callable[[str | None, Callable[[Any], Any]], Any]
 
 
-def _plain(server: str, do: Callable[[Any], Any]) -> Any:
+def _plain(server: str | None, do: Callable[[Any], Any]) -> Any:
     with Client(server, retries=FAST) as client:
         result = do(client)
         return list(result) if isinstance(result, Iterator) else result
 
 
-def _coroutine(server: str, do: Callable[[Any], Any]) -> Any:
+def _coroutine(server: str | None, do: Callable[[Any], Any]) -> Any:
     async def run() -> Any:
         async with AsyncClient(server, retries=FAST) as client:
             result = do(client)

@@ -23,7 +23,7 @@ with Place(pathlib.Path(sys.argv[1])).locked():
 
 
 def _running(server: str = "http://127.0.0.1:8000", pid: int | None = None) -> Running:
-    return Running(pid or os.getpid(), server, "postgresql:///", "redis://", "file:///")
+    return Running(pid or os.getpid(), server, "postgresql:///", "redis://", "file:///", "secret")
 
 
 @pytest.fixture
@@ -109,8 +109,8 @@ def test_the_client_finds_the_stack_on_this_machine_and_its_key(place: Place) ->
         locate()
     place.announce(_running())
     key = place.make_admin_key()
-    assert locate() == Address("http://127.0.0.1:8000", key)
-    assert locate("http://127.0.0.1:8000/") == Address("http://127.0.0.1:8000", key)
+    assert locate() == Address("http://127.0.0.1:8000", key, "secret")
+    assert locate("http://127.0.0.1:8000/") == Address("http://127.0.0.1:8000", key, "secret")
 
 
 def test_the_local_key_is_not_sent_to_another_server(place: Place) -> None:

@@ -1,0 +1,47 @@
+"""The API of a local stack proves which one it is."""
+
+import os
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from service.client import Client
+from service.proofs import proof
+from service.settings import Settings
+from service.stack.place import Place, Running
+from tests.service.api.conftest import ADMIN, serving
+
+SECRET = "of-this-stack"
+
+
+def test_a_challenge_is_answered_without_a_key(settings: Settings) -> None:
+    local = settings.model_copy(update={"stack_secret": SecretStr(SECRET)})
+    with serving(local) as address:
+        asked = httpx.get(f"{address}/healthz", params={"challenge": "new"})
+        assert asked.json() == {"status": "ok", "proof": proof(SECRET, "new")}
+        assert httpx.get(f"{address}/healthz").json() == {"status": "ok"}
+        long = httpx.get(f"{address}/healthz", params={"challenge": "x" * 101})
+        assert long.status_code == 422
+        assert SECRET not in asked.text + long.text
+
+
+def test_an_api_outside_of_a_local_stack_proves_nothing(address: str) -> None:
+    assert httpx.get(f"{address}/healthz?challenge=new").json() == {"status": "ok"}
+
+
+def test_a_client_talks_to_the_stack_on_this_machine(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LTH_DATA_DIR", str(tmp_path / "data"))
+    place = Place.default()
+    place.make()
+    place.admin_key.write_text(ADMIN)
+    local = settings.model_copy(update={"stack_secret": SecretStr(SECRET)})
+    with serving(local) as address:
+        place.announce(Running(os.getpid(), address, "", "", "", SECRET))
+        with Client() as client:
+            assert list(client.jobs()) == []
+            job = client.submit({"kind": "model"})
+            assert client.job(job.id).id == job.id
