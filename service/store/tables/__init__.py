@@ -2,7 +2,7 @@
 
 from service.store.tables.access import ApiKey, AuditEntry, IdempotentRequest, Owner, Role
 from service.store.tables.base import Table
-from service.store.tables.blobs import BlobDoubt, StoredBlob, StoredDataset
+from service.store.tables.blobs import BlobDoubt, ServiceIdentity, StoredBlob, StoredDataset
 from service.store.tables.jobs import Artifact, Event, Job, Result, Run, RunNeed, Trunk
 from service.store.tables.tallies import RunTally
 from service.store.tables.webhooks import Webhook
@@ -23,6 +23,7 @@ __all__ = [
     "RunNeed",
     "RunTally",
     "ServedPool",
+    "ServiceIdentity",
     "StoredBlob",
     "StoredDataset",
     "Table",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.store.tables.base import Now, Sorted, Table
@@ -17,6 +17,17 @@ class StoredBlob(Table):
     size: Mapped[int] = mapped_column(BigInteger)
     touched_at: Mapped[Now]
     """When somebody last said that they would refer to it."""
+
+
+class ServiceIdentity(Table):
+    """The one identity of this service, which its object store holds too."""
+
+    __tablename__ = "service_identity"
+
+    one: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    id: Mapped[str] = mapped_column(String(32))
+
+    __table_args__ = (CheckConstraint("one", name="one"),)
 
 
 class BlobDoubt(Table):
