@@ -99,7 +99,7 @@ class Settings(BaseSettings):
         "none: a quarter of max_connections",
     )
     head_seconds: float = Field(
-        default=30, gt=0, description="the longest that a client may take to send a request's head"
+        default=10, gt=0, description="the longest that a client may take to send a request's head"
     )
     stalled_seconds: float = Field(
         default=60,

@@ -112,7 +112,7 @@ def _read(
 def _there(child: Child, key: str) -> bool:
     with child.database.transaction() as session:
         digest = trunks.find(session, key)
-    return digest is not None and child.blobs.size(digest) is not None
+    return digest is not None and child.blobs.has(digest)
 
 
 def _commit(

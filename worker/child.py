@@ -20,9 +20,10 @@ from sqlalchemy.orm import Session
 
 from service.hints import Hints
 from service.settings import Settings
-from service.store import workers
-from service.store.blobs import Blobs
+from service.store import identity, workers
+from service.store.blobs import Blobs, StorageFailed
 from service.store.database import AWAY, WORKER, Database
+from service.store.identity import WrongStore
 from service.store.tables import WorkerState
 from service.store.workers import WorkerFacts
 from worker import devices, node
@@ -45,6 +46,7 @@ class Child:
         idle_since: on the monotonic clock.
         used_device: whether a run has filled the device's memory.
         trouble: why nothing can be trained on its GPU, until another process has tried it anew.
+        knows_store: whether the object store is known to be that of the service.
         worn: set when another process shall take its place, as soon as it has nothing to do.
     """
 
@@ -62,10 +64,13 @@ class Child:
     idle_since: float = field(default_factory=time.monotonic)
     used_device: bool = False
     trouble: str | None = None
+    knows_store: bool = False
     worn: threading.Event = field(default_factory=threading.Event)
 
     def refusal(self) -> str | None:
         """Why this child should not start a run now; None when it may."""
+        if not self.knows_store and (refused := self._store_refusal()):
+            return refused
         if self.trouble or self.gpu is None or self.nvml is None:
             return self.trouble
         try:
@@ -74,6 +79,16 @@ class Child:
             return f"the memory of {self.gpu.name} cannot be read: {error}"
         share = self.settings.gpu_foreign_share
         return devices.refusal(self.gpu, memory, os.getpid(), share, holds=self.used_device)
+
+    def _store_refusal(self) -> str | None:
+        """Compare the object store with the service's, until that succeeded once."""
+        try:
+            self.knows_store = identity.compare(self.database, self.blobs)
+        except WrongStore as error:
+            return str(error)
+        except (StorageFailed, *AWAY) as error:
+            log.warning("the object store could not be compared with the service's: %s", error)
+        return None
 
     def try_gpu(self) -> str | None:
         """Compute something small, if this child has a GPU; why that failed, or None."""

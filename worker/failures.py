@@ -47,8 +47,15 @@ def _failure_of(error: BaseException) -> Failure:
         )
     if isinstance(error, StorageFailed | BlobMissing | BlobDamaged):
         # What the object store says names its place, which is for the worker's log alone.
-        said = "the object store failed" if isinstance(error, StorageFailed) else error
-        return Failure(Reason.INTERNAL, f"{said}; retry the job when the object store is well")
+        if isinstance(error, StorageFailed):
+            return Failure(
+                Reason.INTERNAL, "the object store failed; retry the job when it is available again"
+            )
+        advice = (
+            "a data set must be uploaded again; for other files ask the operator to run "
+            "'lth verify --requeue', then retry the job"
+        )
+        return Failure(Reason.INTERNAL, f"{error}; {advice}")
     return Failure(
         Reason.INTERNAL,
         f"{type(error).__name__}: {error}; this is a defect of the service: please report it with "

@@ -7,11 +7,13 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import collecting, measuring, pools, retention
+from service.store import collecting, identity, measuring, pools, retention
 from service.store.blobs import Blobs
 from service.store.database import Database
 
 _BATCH = 100
+_PARTIAL = timedelta(days=1)
+"""Older files that are still incomplete belong to a process that has ended."""
 _FORGET_POOLS = timedelta(days=90)
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,8 @@ def tidy(settings: Settings, database: Database, blobs: Blobs) -> None:
         pools.forget(session, _FORGET_POOLS)
     unused = timedelta(days=settings.trunk_days)
     _repeat(database, "trunks", lambda session: collecting.forget_trunks(session, unused, _BATCH))
+    identity.compare(database, blobs)
+    _told("files that were never finished", blobs.remove_partial(_PARTIAL))
     grace = timedelta(seconds=settings.blob_grace_seconds)
     _told("blobs", collecting.collect(database, blobs, grace))
 

@@ -120,10 +120,9 @@ def _submits(server: str, key: str, client: Client, report: Report) -> None:
 
 
 async def _watched(server: str, key: str, job: str) -> Measured:
-    watchers: list[Connection] = []
-    for _ in range(WATCHERS):  # The API closes connections that send no request for long.
-        watchers.append(await Connection.open(server, key))
-        await watchers[-1].send("GET", f"/v1/jobs/{job}/events")
+    watchers = [await Connection.open(server, key) for _ in range(WATCHERS)]
+    for watcher in watchers:
+        await watcher.send("GET", f"/v1/jobs/{job}/events")
     listening = [asyncio.create_task(watcher.listen()) for watcher in watchers]
     await asyncio.sleep(SETTLED_SECONDS)  # Whoever comes is told the past first; that is over then.
     measured = await many(server, key, CLIENTS, SUBMITS, _submit)

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+import structlog
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 
 from service import descriptors, logs
@@ -51,11 +53,14 @@ from service.api.tracing import Tracing
 from service.drawing.artist import Artist
 from service.hints import Hints
 from service.settings import Settings
-from service.store.blobs import Blobs
-from service.store.database import Database
+from service.store import identity
+from service.store.blobs import Blobs, StorageFailed
+from service.store.database import AWAY, Database
 from service.store.events import CHANNEL as EVENTS
 from service.store.keys import CHANNEL as REVOKED
 from service.store.keys import ensure_operators
+
+_log = structlog.get_logger(__name__)
 
 _FEATURES = (
     submitting,
@@ -147,6 +152,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         pools=Pools(settings, database),
         maker=Maker(database, blobs, artist),
     )
+    await run_in_threadpool(_compare_stores, database, blobs)
     watching = asyncio.create_task(app.state.connections.watch())
     try:
         if settings.admin_key is not None:
@@ -159,6 +165,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         artist.close()
         hints.close()
         database.close()
+
+
+def _compare_stores(database: Database, blobs: Blobs) -> None:
+    """Refuse to start with another object store than that of the service.
+
+    Raises:
+        WrongStore: when it is another one.
+    """
+    try:
+        identity.establish(database, blobs)
+    except (StorageFailed, *AWAY) as error:
+        _log.warning("object_store_not_compared", error=str(error))
 
 
 def _listener(settings: Settings, feed: Feed, keyring: Keyring) -> Listener:

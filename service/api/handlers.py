@@ -13,6 +13,7 @@ from service.api.documents import shown
 from service.api.problems import (
     ApiError,
     Conflict,
+    Damaged,
     InternalError,
     InvalidRequest,
     MalformedRequest,
@@ -54,8 +55,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _parameters)
     for refusal in _REFUSALS:
         app.add_exception_handler(refusal, _refused)
-    for error in (BlobMissing, BlobDamaged, StorageFailed):
-        app.add_exception_handler(error, _storage)
+    app.add_exception_handler(StorageFailed, _storage)
+    for error in (BlobMissing, BlobDamaged):
+        app.add_exception_handler(error, _damaged)
     app.add_exception_handler(NotDrawnNow, _undrawn)
     app.add_exception_handler(IntegrityError, _integrity)
     app.add_exception_handler(ClientDisconnect, _gone)
@@ -130,10 +132,16 @@ async def _gone(request: Request, _: Exception) -> Response:
 async def _storage(request: Request, error: Exception) -> Response:
     """What the object store says names its place, which is for the log alone."""
     _log.warning("storage_unavailable", error=_short(error))
-    said = (
-        "the object store cannot be used right now" if isinstance(error, StorageFailed) else error
+    problem = Unavailable(
+        "the object store cannot be used right now; try again", headers=_RETRY_AFTER
     )
-    problem = Unavailable(f"{said}; try again", headers=_RETRY_AFTER)
+    return problem.response(request_id_of(request))
+
+
+async def _damaged(request: Request, error: Exception) -> Response:
+    """To try again does not help; 'lth verify' finds what else is affected."""
+    _log.error("blob_damaged", error=_short(error))
+    problem = Damaged(f"{error}; ask the operator to run 'lth verify --requeue'")
     return problem.response(request_id_of(request))
 
 

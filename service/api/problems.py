@@ -215,6 +215,12 @@ class InternalError(ApiError):
     status, slug, title = 500, "internal", "The service made a mistake"
 
 
+class Damaged(ApiError):
+    """The object store lost the file, or holds other bytes."""
+
+    status, slug, title = 500, "damaged", "The stored file is missing or damaged"
+
+
 class Unavailable(ApiError):
     """A part of the service cannot be reached right now."""
 

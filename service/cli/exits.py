@@ -19,11 +19,14 @@ class Exit(IntEnum):
     """There is no service, or it cannot answer now."""
     STACK = 6
     """The local stack, or a process of a server, cannot start as it is set up, or had to stop."""
+    DAMAGED = 10
+    """Stored files are missing or damaged."""
     INTERRUPTED = 130
     """Ctrl-C."""
 
 
 EPILOG = (
     "Exit codes: 0 done, 1 the job failed or was cancelled, 2 wrong command line, 3 wrong spec, "
-    "4 refused by the service, 5 no service, 6 the service cannot run here, 130 interrupted."
+    "4 refused by the service, 5 no service, 6 the service cannot run here, 10 stored files are "
+    "missing or damaged, 130 interrupted."
 )

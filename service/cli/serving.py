@@ -3,16 +3,19 @@
 They take everything from the environment (``LTH_DATABASE_URL``, ...); `lth up` starts the same.
 """
 
+import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from service.cli.connection import Json
+from service.cli.exits import Exit
 from service.cli.extras import require
 from service.cli.screen import put_json, say
 from service.stack.errors import StackError
@@ -21,6 +24,8 @@ from service.stack.processes import api_command, beat_command, worker_command
 
 if TYPE_CHECKING:
     from service.settings import Settings
+    from service.stack.backup import Saved
+    from service.stack.verify import Finding, Verified
 
 _PANEL = "For servers"
 DataDir = Annotated[
@@ -30,7 +35,7 @@ DataDir = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    for command in (migrate, api, beat, worker, backup, restore):
+    for command in (migrate, api, beat, worker, backup, restore, verify):
         app.command(rich_help_panel=_PANEL)(command)
 
 
@@ -79,9 +84,10 @@ def backup(
     with _service(data_dir, may_run=True) as settings:
         saved = save(settings, file)
     if as_json:
-        put_json(vars(saved))
+        put_json(_plain(saved))
     else:
         say(f"{saved.jobs} jobs and {saved.blobs} blobs ({saved.bytes:,} bytes) in {file}")
+    _report(saved.findings, "left out of the backup")
 
 
 def restore(
@@ -96,9 +102,51 @@ def restore(
     with _service(data_dir, may_run=False) as settings:
         saved = put_back(settings, file)
     if as_json:
-        put_json(vars(saved))
+        put_json(_plain(saved))
     else:
         say(f"{saved.jobs} jobs and {saved.blobs} blobs are back")
+    _report(saved.findings, "not in the backup")
+
+
+def verify(
+    requeue: Annotated[
+        bool,
+        typer.Option(help="Queue the affected runs again; they leave the same files once more."),
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Read every stored file and report those that are missing or damaged.
+
+    The service may run meanwhile. The exit code is 10 if a file is missing or damaged.
+    """
+    require("service")
+    from service.stack.verify import verify as read_all
+
+    with _service(data_dir, may_run=True) as settings:
+        verified = read_all(settings, requeue=requeue)
+    if as_json:
+        put_json(_plain(verified))
+    else:
+        say(f"{verified.blobs} blobs ({verified.bytes:,} bytes) were read")
+        for job_id in verified.queued:
+            say(f"runs of {job_id} are queued again")
+    _report(verified.findings, "missing or damaged")
+
+
+def _report(findings: "Sequence[Finding]", what: str) -> None:
+    """Say which blobs have a problem, and exit accordingly if any has."""
+    if not findings:
+        return
+    for finding in findings:
+        say(str(finding))
+    say(f"{len(findings)} blobs are {what}")
+    raise typer.Exit(Exit.DAMAGED)
+
+
+def _plain(result: "Saved | Verified") -> dict[str, Any]:
+    """A result as plain data for JSON."""
+    return json.loads(json.dumps(asdict(result), default=str))
 
 
 def _become(command: list[str]) -> None:

@@ -11,10 +11,10 @@ import subprocess
 import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import SpooledTemporaryFile, TemporaryDirectory
-from typing import IO
+from typing import IO, cast
 
 from sqlalchemy import func, inspect, make_url, select
 from sqlalchemy.orm import Session
@@ -23,7 +23,8 @@ from service.settings import Settings
 from service.stack.cluster import binary
 from service.stack.errors import PartsMissing, StackError
 from service.stack.surroundings import using_database
-from service.store import collecting
+from service.stack.verify import Finding, Problem, findings_of
+from service.store import collecting, identity
 from service.store.blobs import Blob, BlobDamaged, BlobMissing, Blobs, StorageFailed
 from service.store.database import BACKUP, Database, make_engine
 from service.store.migrate import migrate
@@ -36,21 +37,27 @@ _IN_MEMORY = 16 << 20
 
 @dataclass(frozen=True)
 class Saved:
-    """What a backup holds."""
+    """What a backup holds.
+
+    Attributes:
+        findings: blobs that are missing or damaged, and so are not in it.
+    """
 
     jobs: int
     blobs: int
     bytes: int
+    findings: tuple[Finding, ...] = ()
 
 
 def backup(settings: Settings, file: Path) -> Saved:
     """Write a backup; the service may run meanwhile. A half-written file does not stay.
 
-    Only the user may read it: it holds what all owners have.
+    Only the user may read it: it holds what all owners have. Blobs that are missing or damaged are
+    left out and reported.
 
     Raises:
-        StackError: when the file cannot be written, the database does not answer, or a blob is
-            not there or damaged.
+        StackError: when the file cannot be written, or the database or the object store does not
+            answer.
     """
     part = file.with_name(f"{file.name}.part")
     try:
@@ -67,17 +74,22 @@ def backup(settings: Settings, file: Path) -> Saved:
             dump = Path(folder) / _DUMP
             saved, digests = _dumped(settings, database, dump)
             blobs = Blobs(settings.object_store_url, settings.object_store_options)
-            for digest in digests:
-                _add(archive, blobs, digest)
+            problems: dict[str, Problem] = {
+                digest: problem for digest in digests if (problem := _add(archive, blobs, digest))
+            }
             archive.add(dump, _DUMP)
+            with database.transaction() as session:
+                findings = findings_of(session, problems)
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
-    return saved
+    return replace(saved, blobs=saved.blobs - len(problems), findings=tuple(findings))
 
 
 def restore(settings: Settings, file: Path) -> Saved:
     """Fill an empty service from a backup, then bring its tables up to date.
+
+    Blobs that the backup refers to and lacks are reported.
 
     Raises:
         StackError: when the service holds jobs already, or the file is no backup.
@@ -89,14 +101,16 @@ def restore(settings: Settings, file: Path) -> Saved:
             f"the database holds {there} jobs already; a backup is restored into an empty one"
         )
     blobs = Blobs(settings.object_store_url, settings.object_store_options)
-    restored = False
+    restored, there_now = False, set[str]()
     with TemporaryDirectory() as folder, _opened(file) as archive:
         for member in archive:
             content = archive.extractfile(member) if member.isreg() else None
             if content is None:
                 continue
             if member.name.startswith(_BLOBS):
-                _put_back(blobs, member.name.removeprefix(_BLOBS), content)
+                digest = member.name.removeprefix(_BLOBS)
+                _put_back(blobs, digest, content)
+                there_now.add(digest)
             elif member.name == _DUMP:
                 dump = Path(folder) / _DUMP
                 with dump.open("wb") as copy:
@@ -108,10 +122,15 @@ def restore(settings: Settings, file: Path) -> Saved:
         raise StackError(f"{file} is no whole backup: it has no {_DUMP}")
     migrate(settings.database_url)
     with (
-        closing(Database(settings.database_url, 1, BACKUP)) as database,
+        closing(Database(settings.database_url, 2, BACKUP)) as database,
         database.transaction() as session,
     ):
-        return _saved(session, collecting.used(session))
+        identity.renew(database, blobs)
+        used = collecting.used(session)
+        lacking = {b.digest: "missing" for b in used if b.digest not in there_now}
+        findings = tuple(findings_of(session, cast(dict[str, Problem], lacking)))
+        saved = _saved(session, used)
+        return replace(saved, blobs=saved.blobs - len(lacking), findings=findings)
 
 
 @contextmanager
@@ -137,17 +156,23 @@ def _dumped(settings: Settings, database: Database, dump: Path) -> tuple[Saved, 
         return _saved(session, blobs), [blob.digest for blob in blobs]
 
 
-def _add(archive: tarfile.TarFile, blobs: Blobs, digest: str) -> None:
+def _add(archive: tarfile.TarFile, blobs: Blobs, digest: str) -> Problem | None:
+    """Add a blob to the archive, unless it is missing or damaged."""
     with SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
         try:
             for piece in blobs.stream(digest):
                 spool.write(piece)
-        except (BlobMissing, BlobDamaged, StorageFailed) as error:
+        except BlobMissing:
+            return "missing"
+        except BlobDamaged:
+            return "damaged"
+        except StorageFailed as error:
             raise StackError(f"the blobs cannot be saved: {error}") from None
         member = tarfile.TarInfo(f"{_BLOBS}{digest}")
         member.size = spool.tell()
         spool.seek(0)
         archive.addfile(member, spool)
+    return None
 
 
 def _put_back(blobs: Blobs, digest: str, content: IO[bytes]) -> None:

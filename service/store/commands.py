@@ -1,9 +1,10 @@
 """What a client may ask of a job that exists: cancel, retry, delete."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, ScalarSelect, func, select, update
+from sqlalchemy import delete as drop
 from sqlalchemy.orm import Session, aliased
 
 from service.store import owners
@@ -11,7 +12,7 @@ from service.store.errors import NotInThatState, NotThere
 from service.store.events import EventKind, New
 from service.store.settling import settle
 from service.store.states import FINISHED_JOB, FINISHED_RUN, JobState, Reason, RunState
-from service.store.tables import Job, Run, RunNeed
+from service.store.tables import Artifact, Job, Result, Run, RunNeed
 
 
 def cancel(session: Session, job: Job) -> Job:
@@ -85,6 +86,32 @@ def retry(session: Session, job: Job, *, afresh: bool = False) -> Job:
     settle(session, job.id, [New(EventKind.JOB_RETRIED, data={"afresh": afresh})])
     session.refresh(job)
     return job
+
+
+def rerun(session: Session, job: Job, run_ids: Collection[uuid.UUID]) -> None:
+    """Queue succeeded runs again whose files are damaged; they leave the same bytes once more.
+
+    Runs that needed them keep their results.
+
+    Raises:
+        NotThere: when the job was deleted meanwhile.
+    """
+    _hold(session, job)
+    runs = _lock(session, job, Run.id.in_(run_ids) & (Run.state == RunState.SUCCEEDED))
+    found = [run.id for run in runs]
+    session.execute(drop(Result).where(Result.run_id.in_(found)))
+    session.execute(drop(Artifact).where(Artifact.run_id.in_(found)))
+    session.execute(drop(Artifact).where(Artifact.job_id == job.id, Artifact.run_id.is_(None)))
+    for run in runs:
+        run.state = RunState.QUEUED
+        run.queued_at = func.clock_timestamp()  # pyright: ignore[reportAttributeAccessIssue]
+        run.losses, run.cancel_requested, run.seconds = 0, False, 0.0
+        run.finished_at = run.worker_id = run.progress = run.log_digest = None
+    session.flush()
+    happened = [
+        New(EventKind.RUN_QUEUED, run.key, {"why": "its files are damaged"}) for run in runs
+    ]
+    settle(session, job.id, happened)
 
 
 def delete(session: Session, job: Job) -> None:

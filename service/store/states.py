@@ -47,13 +47,13 @@ TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
     _R.BLOCKED: frozenset({_R.QUEUED, _R.CANCELLED, _R.FAILED}),
     _R.QUEUED: frozenset({_R.RUNNING, _R.CANCELLED, _R.FAILED}),
     _R.RUNNING: frozenset({_R.SUCCEEDED, _R.FAILED, _R.CANCELLED, _R.QUEUED}),
-    _R.SUCCEEDED: frozenset(),
+    _R.SUCCEEDED: frozenset({_R.QUEUED}),
     _R.FAILED: frozenset({_R.QUEUED, _R.BLOCKED}),
     _R.CANCELLED: frozenset({_R.QUEUED, _R.BLOCKED}),
 }
 """What may follow a state. A run that waits fails when its job's time is spent; a running one goes
 back to the queue when its worker is lost or drains; a failed or cancelled one only when a person
-retries its job."""
+retries its job; a succeeded one only when an operator has its damaged files made again."""
 
 
 def job_state(counts: Mapping[RunState, int]) -> JobState:

@@ -56,9 +56,9 @@ def send(artifact: Artifact, parts: Parts, conditions: Conditions, request: Requ
         headers["Content-Length"] = str(artifact.size)
         if not wants_body(request):
             return Response(None, 200, headers, artifact.media_type)
-        pieces = parts.blobs.stream(artifact.digest)
+        pieces = parts.blobs.stream(artifact.digest, artifact.size)
         return StreamingResponse(pieces, 200, headers, artifact.media_type)
     headers["Content-Length"] = str(len(wanted))
     headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{artifact.size}"
-    pieces = parts.blobs.stream(artifact.digest, wanted.start, wanted.stop)
+    pieces = parts.blobs.part(artifact.digest, wanted.start, wanted.stop)
     return StreamingResponse(pieces, 206, headers, artifact.media_type)

@@ -29,7 +29,7 @@ from service.api.problems import (
     UnsupportedMediaType,
     answers,
 )
-from service.store import datasets
+from service.store import artifacts, datasets
 from service.store.errors import NotThere
 from service.store.submitting import (
     Idempotency,
@@ -164,12 +164,15 @@ def _repeated(parts: Parts, principal: Principal, asked: Idempotency | None) -> 
 
 
 def _finished_before(parts: Parts, submission: Submission, options: Options) -> Submitted | None:
-    """A finished job that is as good as a new one, if that is wanted and there is one."""
+    """A finished job whose files are all whole, if that is wanted and there is one."""
     if options.reuse == "never":
         return None
     with parts.database.transaction() as session:
         job = reusable(session, submission.by.owner, spec_hash(submission.spec))
-    return None if job is None else Submitted(job, created=False)
+        files = artifacts.of_job(session, job.id) if job else ()
+    if job is None or not all(parts.blobs.has(file.digest) for file in files):
+        return None
+    return Submitted(job, created=False)
 
 
 def _idempotency(key: str | None, body: bytes) -> Idempotency | None:

@@ -51,7 +51,7 @@ def clock() -> Clock:
 @pytest.fixture
 def connections(clock: Clock) -> Connections:
     """Eight places, six of one address; ten seconds for a head, sixty for the rest."""
-    settings = Settings(max_connections=8, max_address_connections=6, head_seconds=10)
+    settings = Settings(max_connections=8, max_address_connections=6)
     return Connections(Bounds.of(settings, 1024), clock)
 
 

@@ -74,12 +74,27 @@ def test_a_blob_that_nothing_refers_to_need_not_be_there(
     assert restore(elsewhere, file).blobs == 3
 
 
-def test_a_blob_that_is_lost_is_told(service: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("problem", ["missing", "damaged"])
+def test_a_backup_reports_a_blob_with_a_problem_and_saves_the_others(
+    service: Settings, elsewhere: Settings, tmp_path: Path, problem: str
+) -> None:
     lost = Blob.of(b"masks").digest
-    Blobs(service.object_store_url).delete(lost)
-    with pytest.raises(StackError, match=f"cannot be saved: no blob {lost}"):
-        backup(service, tmp_path / "lth.tar")
-    assert not list(tmp_path.glob("lth.tar*"))
+    path = Path(service.object_store_url.removeprefix("file://"), lost[:2], lost)
+    if problem == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(b"MASKS")
+    file = tmp_path / "lth.tar"
+    saved = backup(service, file)
+    [finding] = saved.findings
+    [use] = finding.uses
+    assert (finding.digest, finding.problem, use.kind) == (lost, problem, "dataset")
+    assert saved.blobs == 2
+
+    restored = restore(elsewhere, file)
+    [finding] = restored.findings
+    assert (finding.digest, finding.problem) == (lost, "missing")
+    assert (restored.jobs, restored.blobs) == (1, 2)
 
 
 def test_a_backup_is_of_one_moment_whatever_is_removed_meanwhile(

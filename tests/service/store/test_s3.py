@@ -13,7 +13,7 @@ import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
-from service.store import blobs
+from service.store import bucket
 from service.store.blobs import Blob, BlobMissing, Blobs, StorageFailed
 
 CONTENT = bytes(range(256)) * 100_000
@@ -57,7 +57,7 @@ def test_blobs_come_back_whole_in_parts_and_by_address(s3: Blobs) -> None:
 
     assert blob == Blob.of(CONTENT) == s3.put(CONTENT)
     assert s3.get(blob.digest) == CONTENT
-    assert b"".join(s3.stream(blob.digest, 10, 300)) == CONTENT[10:300]
+    assert b"".join(s3.part(blob.digest, 10, 300)) == CONTENT[10:300]
     assert b"".join(s3.stream(blob.digest)) == CONTENT
     assert s3.can_presign
     answer = httpx.get(s3.presign(blob.digest, timedelta(minutes=1)))
@@ -125,7 +125,7 @@ def test_a_storage_that_refuses_gives_no_sign_of_life() -> None:
 
 
 def test_a_blob_may_come_slowly_but_not_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blobs, "_SILENCE", timedelta(seconds=1.5))
+    monkeypatch.setattr(bucket, "_SILENCE", timedelta(seconds=1.5))
     with sends(35 * [0.05]) as slow:
         assert slow.get(Blob.of(35 * b"x").digest) == 35 * b"x"
     with sends([0, 3]) as stopping, pytest.raises(StorageFailed):

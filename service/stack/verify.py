@@ -1,0 +1,115 @@
+"""`lth verify`: reads every blob that a service refers to, and says which are damaged."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from sqlalchemy.orm import Session
+
+from service.settings import Settings
+from service.stack.errors import StackError
+from service.stack.surroundings import using_database
+from service.store import collecting, damage
+from service.store.blobs import BlobDamaged, BlobMissing, Blobs, StorageFailed
+from service.store.damage import Use
+from service.store.database import BACKUP, Database
+
+_BATCH = 100
+Problem: TypeAlias = Literal["missing", "damaged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A blob that is not as it was saved, and what uses it."""
+
+    digest: str
+    problem: Problem
+    uses: tuple[Use, ...]
+
+    def __str__(self) -> str:
+        """One line a use."""
+        return "\n".join(f"{self.problem} {self.digest}: {use}" for use in self.uses)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a verification found.
+
+    Attributes:
+        blobs: how many were read.
+        bytes: how many those have.
+        findings: the blobs that are missing or damaged.
+        queued: the jobs of which runs were queued again.
+    """
+
+    blobs: int
+    bytes: int
+    findings: tuple[Finding, ...]
+    queued: tuple[str, ...] = ()
+
+
+def verify(settings: Settings, *, requeue: bool = False) -> Verified:
+    """Read all blobs in use and compare each with its SHA-256. The service may run meanwhile.
+
+    Args:
+        settings: name the database and the object store.
+        requeue: queue the runs again whose files are affected, and forget damaged logs,
+            checkpoints and trunks. Uploaded data sets cannot be made again.
+
+    Raises:
+        StackError: when the database or the object store does not answer.
+    """
+    blobs = Blobs(settings.object_store_url, settings.object_store_options)
+    with (
+        using_database(settings.database_url),
+        closing(Database(settings.database_url, 1, BACKUP)) as database,
+    ):
+        with database.transaction() as session:
+            in_use = [(blob.digest, blob.size) for blob in collecting.used(session)]
+        problems: dict[str, Problem] = dict(_problems(blobs, (digest for digest, _ in in_use)))
+        queued: list[str] = []
+        findings: list[Finding] = []
+        digests = sorted(problems)
+        for start in range(0, len(digests), _BATCH):
+            batch: dict[str, Problem] = {
+                digest: problems[digest] for digest in digests[start : start + _BATCH]
+            }
+            with database.transaction() as session:
+                found = findings_of(session, batch)
+                findings += found
+                if requeue:
+                    queued += damage.repair(session, [use for one in found for use in one.uses])
+    size = sum(size for _, size in in_use)
+    return Verified(len(in_use), size, tuple(findings), tuple(dict.fromkeys(queued)))
+
+
+def problem_of(blobs: Blobs, digest: str) -> Problem | None:
+    """What is wrong with a blob, after reading all of it.
+
+    Raises:
+        StackError: when the object store does not answer.
+    """
+    try:
+        blobs.read_all(digest)
+    except BlobMissing:
+        return "missing"
+    except BlobDamaged:
+        return "damaged"
+    except StorageFailed as error:
+        raise StackError(str(error)) from None
+    return None
+
+
+def findings_of(session: Session, problems: Mapping[str, Problem]) -> list[Finding]:
+    """The blobs with a problem that something still uses."""
+    by_digest: dict[str, list[Use]] = {}
+    for use in damage.uses(session, list(problems)):
+        by_digest.setdefault(use.digest, []).append(use)
+    return [Finding(d, problems[d], tuple(uses)) for d, uses in sorted(by_digest.items())]
+
+
+def _problems(blobs: Blobs, digests: Iterable[str]) -> Iterator[tuple[str, Problem]]:
+    for digest in digests:
+        if problem := problem_of(blobs, digest):
+            yield digest, problem

@@ -1,0 +1,86 @@
+"""Objects in an S3 bucket."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.exceptions import NotFoundError
+from obstore.store import S3Store
+
+from service.store.objects import PIECE, ObjectMissing
+
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig
+
+_RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
+"""Few: a worker tries again by itself, and a request should not hang."""
+_SILENCE, _LONGEST = timedelta(seconds=30), timedelta(days=1)
+"""How long nothing may come of an answer, and an answer may take: a large blob to a slow client."""
+
+
+class Bucket:
+    """Objects by name below a prefix of a bucket. Safe to share between threads.
+
+    What the store has acknowledged is durable. Errors are raised as obstore raises them.
+    """
+
+    local = False
+
+    def __init__(self, url: str, options: dict[str, str]) -> None:
+        plain = options.get("endpoint", "").startswith("http://")
+        self._store = S3Store.from_url(
+            url,
+            config=options,  # pyright: ignore[reportArgumentType]
+            client_options={"allow_http": plain, "read_timeout": _SILENCE, "timeout": _LONGEST},
+            retry_config=_RETRIES,
+        )
+
+    def put(self, name: str, pieces: Iterator[bytes]) -> None:
+        """Write an object; one of that name is replaced."""
+        obstore.put(self._store, name, pieces)
+
+    def secure(self, name: str) -> None:
+        """Nothing to do: what is there is durable."""
+
+    def read(self, name: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The bytes [start, end) of an object, in pieces.
+
+        Raises:
+            ObjectMissing: before the first piece.
+        """
+        try:
+            found = obstore.get(self._store, name, options=_options(start, end))
+        except (NotFoundError, FileNotFoundError):
+            raise ObjectMissing(name) from None
+        for piece in found.stream(min_chunk_size=PIECE):
+            yield bytes(piece)
+
+    def version(self, name: str) -> tuple[int, str] | None:
+        """The size of an object and its entity tag; None if it is missing."""
+        try:
+            found = obstore.head(self._store, name)
+        except (NotFoundError, FileNotFoundError):
+            return None
+        return found["size"], f"{found['e_tag']}-{found['last_modified']}"
+
+    def delete(self, name: str) -> None:
+        """Remove an object; one that is missing is no error."""
+        try:
+            obstore.delete(self._store, name)
+        except (NotFoundError, FileNotFoundError):
+            return
+
+    def remove_partial(self, older_than: timedelta) -> int:
+        """Nothing to do: the store removes uploads that were broken off."""
+        return 0
+
+    def presign(self, name: str, valid: timedelta) -> str:
+        """An address from which anybody can read the object for a while."""
+        return obstore.sign(self._store, "GET", name, valid)
+
+
+def _options(start: int, end: int | None) -> "obstore.GetOptions":
+    if end is not None:
+        return {"range": (start, end)}
+    return {"range": {"offset": start}} if start else {}

@@ -1,0 +1,109 @@
+"""Blobs that are missing or damaged: what uses them, and what can be done about it."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from service.store import commands, jobs
+from service.store.tables import Artifact, Run, StoredDataset, Trunk
+
+
+class Kind(StrEnum):
+    """What a blob is to the thing that uses it."""
+
+    ARTIFACT = "artifact"
+    LOG = "log"
+    CHECKPOINT = "checkpoint"
+    TRUNK = "trunk"
+    DATASET = "dataset"
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One reference to a blob.
+
+    Attributes:
+        name: of the file, the run, the trunk's key, or the data set's id.
+        job_id: the job whose run it belongs to; None for trunks and data sets.
+        run_id: the run that it belongs to.
+    """
+
+    kind: Kind
+    digest: str
+    name: str
+    job_id: str | None = None
+    run_id: uuid.UUID | None = None
+
+    def __str__(self) -> str:
+        """For a list that an operator reads."""
+        return f"{self.kind} {self.name}" + (f" of {self.job_id}" if self.job_id else "")
+
+
+def uses(session: Session, digests: Sequence[str]) -> list[Use]:
+    """Everything that refers to some blobs."""
+    artifacts = select(Artifact.digest, Artifact.name, Artifact.job_id, Artifact.run_id)
+    trunks = select(Trunk.digest, Trunk.key).where(Trunk.digest.in_(digests))
+    datasets = select(StoredDataset.digest, StoredDataset.id)
+    found = [
+        *(
+            Use(Kind.ARTIFACT, *row)
+            for row in session.execute(artifacts.where(Artifact.digest.in_(digests)))
+        ),
+        *(Use(Kind.TRUNK, *row) for row in session.execute(trunks)),
+        *(
+            Use(Kind.DATASET, *row)
+            for row in session.execute(datasets.where(StoredDataset.digest.in_(digests)))
+        ),
+    ]
+    for kind, column in ((Kind.LOG, Run.log_digest), (Kind.CHECKPOINT, Run.checkpoint_digest)):
+        runs = select(column, Run.key, Run.job_id, Run.id).where(column.in_(digests))
+        for digest, key, job_id, run_id in session.execute(runs):
+            assert digest is not None
+            found.append(Use(kind, digest, key, job_id, run_id))
+    return found
+
+
+def repair(session: Session, found: Iterable[Use]) -> list[str]:
+    """Have everything made again that can be; nothing is done about data sets.
+
+    A run with a damaged artifact is queued again, and saves the same bytes. Damaged logs,
+    checkpoints and trunks are forgotten.
+
+    Returns:
+        The jobs of which runs were queued again.
+    """
+    queued: dict[str, set[uuid.UUID]] = {}
+    for use in found:
+        match use.kind:
+            case Kind.ARTIFACT:
+                assert use.job_id is not None
+                if use.run_id is None:
+                    _forget_view(session, use)
+                else:
+                    queued.setdefault(use.job_id, set()).add(use.run_id)
+            case Kind.LOG:
+                _forget(session, use, log_digest=None)
+            case Kind.CHECKPOINT:
+                _forget(session, use, checkpoint_digest=None)
+            case Kind.TRUNK:
+                session.execute(delete(Trunk).where(Trunk.key == use.name))
+            case Kind.DATASET:
+                pass
+    for job_id, run_ids in sorted(queued.items()):
+        commands.rerun(session, jobs.get(session, job_id), run_ids)
+    return sorted(queued)
+
+
+def _forget(session: Session, use: Use, **values: None) -> None:
+    session.execute(update(Run).where(Run.id == use.run_id).values(values))
+
+
+def _forget_view(session: Session, use: Use) -> None:
+    """A picture or a report is made again when somebody fetches it."""
+    session.execute(
+        delete(Artifact).where(Artifact.job_id == use.job_id, Artifact.name == use.name)
+    )
