@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
+from io import BytesIO
 
 from benchmarks.watch import WATCH
 from lth.datasets import Arrays
@@ -87,5 +88,6 @@ def _execute(run: Assignment, trunk: bytes | None = None) -> tuple[bytes | None,
 
     spec, arrays = _kept[0]
     before = WATCH.seconds
-    trunk = execute(spec, run, Inputs(arrays, trunk=trunk), Silent()).trunk
-    return trunk, WATCH.seconds - before
+    given = None if trunk is None else BytesIO(trunk)
+    made = execute(spec, run, Inputs(arrays, trunk=given), Silent()).trunk
+    return None if made is None else made.read(), WATCH.seconds - before

@@ -1,6 +1,6 @@
 """What the fields of a spec cannot know of each other, each told at its own place."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,10 @@ from lth.errors import SpecError
 from lth.methods import Experiment, Grid, Ticket
 from lth.reinit import Reinit
 from lth.training import Training
+
+Place = tuple[int | str, ...]
+"""Where something is, below the part that is validated."""
+_BYTES_OF_A_WEIGHT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class Contradiction:
         value: what is there.
     """
 
-    place: tuple[int | str, ...]
+    place: Place
     message: str
     value: Any
 
@@ -89,6 +93,34 @@ def rewind_past_end(reinit: Reinit, training: Training, samples: int) -> Iterato
         training.check_point(reinit.rewind_point, samples)
     except SpecError as error:
         yield Contradiction((reinit.kind, "to"), str(error), str(reinit.rewind_point))
+
+
+def too_many_snapshots(
+    reinits: Mapping[Place, Reinit], parameters: int, steps_per_epoch: int, most: int
+) -> Iterator[Contradiction]:
+    """Rewinds to so many points that the weights at all of them are more than may be kept.
+
+    Args:
+        reinits: by their place.
+        parameters: of the network.
+        steps_per_epoch: of the training.
+        most: bound on the bytes of all snapshots together.
+    """
+    points: set[int] = set()
+    for place, reinit in reinits.items():
+        point = reinit.rewind_point.iterations(steps_per_epoch)
+        points |= {point} - {0}
+        size = _BYTES_OF_A_WEIGHT * parameters * len(points)
+        if point and size > most:
+            yield Contradiction(
+                (*place, reinit.kind, "to"),
+                f"distinct rewind points after step 0 up to here: {len(points)}; the "
+                f"weights at each take {_BYTES_OF_A_WEIGHT * parameters:,} bytes, together "
+                f"{size:,}, and at most {most:,} are kept; rewind to fewer points, or train a "
+                "smaller network",
+                str(reinit.rewind_point),
+            )
+            return
 
 
 def _twice(place: tuple[int | str, ...], name: str) -> Contradiction:

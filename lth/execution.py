@@ -4,6 +4,7 @@ import hashlib
 import logging
 import re
 from collections import defaultdict
+from typing import BinaryIO
 
 import keras
 import tensorflow as tf
@@ -15,11 +16,17 @@ from lth.errors import CheckpointUnreadable
 from lth.files import experiment_files
 from lth.masks import Mask
 from lth.npz import decode
-from lth.plan import Assignment, RunKind, experiment_named, rewind_points
+from lth.plan import (
+    Assignment,
+    RunKind,
+    experiment_named,
+    rewind_points,
+    rewind_points_of,
+)
 from lth.running import Inputs, Observer, Outcome
 from lth.session import LotterySession
-from lth.spec import ControlExperiment, Spec, spec_hash
-from lth.state import FORMAT, check_readable
+from lth.spec import ControlExperiment, Experiment, Spec, spec_hash
+from lth.state import FORMAT, ExperimentState, check_readable
 
 __all__ = ["device_kind", "execute", "gpu_trouble", "programs_made", "trunk_key"]
 
@@ -56,12 +63,14 @@ def execute(spec: Spec, run: Assignment, inputs: Inputs, observer: Observer) -> 
     """
     conditions = Conditions.of_spec(spec, run.seed, inputs.data)
     session = LotterySession.under(conditions, run.trial, rewind_points(spec))
-    session.trunk = trunk = _if_readable(inputs.trunk, "trunk")
+    trunk = _if_readable(inputs.trunk, "trunk")
     checkpoint = _if_readable(inputs.checkpoint, "checkpoint")
     if run.kind is RunKind.TRUNK:
-        return Outcome(None, (), session.train_dense(observer, checkpoint))
+        return Outcome(None, (), session.dense_training(observer, checkpoint))
     assert run.experiment is not None
     experiment = experiment_named(spec, run.experiment)
+    if trunk is not None:
+        session.share(_with_points_of(experiment, spec, trunk))
     ticket, masks = None, None
     if isinstance(experiment, ControlExperiment):
         assert inputs.ticket_masks is not None, "a control needs the masks of its ticket"
@@ -73,10 +82,23 @@ def execute(spec: Spec, run: Assignment, inputs: Inputs, observer: Observer) -> 
     about = {"spec": spec.model_dump(mode="json"), "spec_hash": spec_hash(spec), "run": run.key}
     model = session.experiment(experiment.name)
     files = experiment_files(model, result, about)
-    return Outcome(result, files, session.trunk if trunk is None else None)
+    return Outcome(result, files, session.dense_training() if trunk is None else None)
 
 
-def _if_readable(content: bytes | None, what: str) -> bytes | None:
+def _with_points_of(experiment: Experiment, spec: Spec, trunk: BinaryIO) -> BinaryIO:
+    """A trunk with the weights that one experiment returns to, without those of the others.
+
+    Its checkpoints would contain them all.
+    """
+    needed = rewind_points_of(spec, experiment)
+    if needed == rewind_points(spec):
+        return trunk
+    state = ExperimentState.from_file(trunk)
+    state.rewinds = {step: kept for step, kept in state.rewinds.items() if step in needed}
+    return state.to_file()
+
+
+def _if_readable(content: BinaryIO | None, what: str) -> BinaryIO | None:
     """A trunk or a checkpoint, unless another version wrote it: then that work is done anew."""
     if content is None:
         return None

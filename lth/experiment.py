@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from copy import copy
+from typing import BinaryIO
 
 import numpy as np
 
@@ -69,9 +70,9 @@ class ExperimentAtWork:
         program = self.conditions.program(freezing=state.frozen is not None)
         training = LevelTraining(level, current, program, data, state.masks, state.frozen)
 
-        def snapshot() -> bytes:
+        def snapshot() -> BinaryIO:
             training.capture()
-            return state.to_bytes()
+            return state.to_file()
 
         try:
             training.run(observer.progress, lambda: observer.checkpoint(snapshot))
@@ -83,7 +84,7 @@ class ExperimentAtWork:
         state.rewinds |= current.kept
         state.finished.append(TrainedLevel(result, state.masks, current.weights))
         state.current = None
-        observer.checkpoint(state.to_bytes)
+        observer.checkpoint(state.to_file)
         return result
 
     def pruned(

@@ -7,7 +7,7 @@ wrong field, with its own pointer.
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo
 
-_UNBOUNDED = 10**9
+_UNBOUNDED, _UNBOUNDED_BYTES = 10**9, 10**18
 
 
 class Limits(BaseModel):
@@ -26,6 +26,12 @@ class Limits(BaseModel):
     max_experiments: int = Field(default=_UNBOUNDED, ge=1, description="experiments of a session")
     max_trials: int = Field(default=_UNBOUNDED, ge=1, description="trials of a robust job")
     max_evaluations: int = Field(default=_UNBOUNDED, ge=1, description="evaluations of a level")
+    max_snapshot_bytes: int = Field(
+        default=_UNBOUNDED_BYTES,
+        ge=1,
+        description="weights that a dense training keeps on disk for late rewinds: 4 bytes a "
+        "parameter and distinct rewind point after step 0",
+    )
 
 
 SERVER_LIMITS = Limits(
@@ -38,6 +44,7 @@ SERVER_LIMITS = Limits(
     max_experiments=200,
     max_trials=100,
     max_evaluations=20_000,
+    max_snapshot_bytes=2_000_000_000,
 )
 """What the service allows unless its settings say otherwise."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import keras
 from matplotlib.figure import Figure
@@ -23,7 +23,8 @@ from lth.reinit import Reinit
 from lth.results import LevelResult, RunResult
 from lth.running import Observer, Silent
 from lth.spec import Method
-from lth.state import ExperimentState, TrainedLevel
+from lth.spill import as_file, content_of
+from lth.state import ExperimentState, Rewinds, TrainedLevel
 from lth.study import Study
 from lth.trial import OneTrial
 
@@ -228,18 +229,26 @@ class LotteryModel(OneTrial, Study):
             seconds=sum(level.seconds for level in self.levels),
         )
 
-    def state(self) -> bytes:
-        """All that the experiment has come to; `restore` goes on from it."""
-        return self._at_work.state.to_bytes()
+    def state(self, elsewhere: Rewinds | None = None) -> bytes:
+        """All that the experiment has come to; `restore` goes on from it.
 
-    def restore(self, content: bytes) -> None:
+        Args:
+            elsewhere: weights at rewind points that are saved beside the state, and left out.
+        """
+        return content_of(self._at_work.state.to_file(elsewhere))
+
+    def restore(self, content: bytes | BinaryIO, elsewhere: Rewinds | None = None) -> None:
         """Go on from a checkpoint, or from the trunk that another experiment trained.
+
+        Args:
+            content: the bytes, or a file, which must stay open and as it is.
+            elsewhere: the weights that were given to `state`.
 
         Raises:
             CheckpointUnreadable: when another version of the library wrote it.
             SpecError: when it is of another network, seed, training or data.
         """
-        self._at_work.resume(ExperimentState.from_bytes(content))
+        self._at_work.resume(ExperimentState.from_file(as_file(content), elsewhere))
 
     def trunk(self) -> bytes:
         """The dense training alone: what another experiment of the trial restores to share it.
@@ -247,7 +256,15 @@ class LotteryModel(OneTrial, Study):
         Raises:
             SpecError: when level 0 is not trained yet.
         """
-        return self._at_work.state.dense().to_bytes()
+        return content_of(self.trunk_file())
+
+    def trunk_file(self) -> BinaryIO:
+        """`trunk` as a temporary file: the weights at rewind points may be more than fits memory.
+
+        Raises:
+            SpecError: when level 0 is not trained yet.
+        """
+        return self._at_work.state.dense().to_file()
 
     def pruning_summary(self) -> str:
         """A table of the prunable layers: what is kept of each."""

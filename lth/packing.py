@@ -3,9 +3,12 @@
 Bools become bits. Of floats only those that are not zero are kept, beside the bits of their places.
 What is equal is kept once: a mask and the places of the weights that it keeps are the same bits,
 and what a level started from may be there already.
+
+The parts of a packed array may lie on disk: `Stored` arrays are read when they are asked for, and
+are written to another file without being packed again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import prod
@@ -25,13 +28,71 @@ class Packed:
     """Arrays without their zeros, and without repetitions.
 
     Attributes:
-        parts: 1-dimensional arrays by the digest of their bytes.
+        parts: 1-dimensional arrays by the digest of their bytes, in memory or on disk.
         index: of each array its name, dtype, shape, and the parts that it is made of, as plain
             data; in the order of the arrays, since that of weights decides the bytes of their file.
     """
 
-    parts: dict[str, np.ndarray]
+    parts: Mapping[str, np.ndarray]
     index: list[dict[str, Any]]
+
+
+class Stored(Mapping[str, np.ndarray]):
+    """Packed arrays by name, each of which is unpacked whenever it is asked for.
+
+    Args:
+        parts: by digest, such as those of an npz file that is open; read one at a time.
+        index: as that of `Packed`.
+    """
+
+    def __init__(self, parts: Mapping[str, np.ndarray], index: list[dict[str, Any]]) -> None:
+        self.packed = Packed(parts, index)
+        self._said = {said["name"]: said for said in index}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return _unpacked(self.packed.parts, self._said[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._said)
+
+    def __len__(self) -> int:
+        return len(self._said)
+
+
+def packed(arrays: Mapping[str, np.ndarray]) -> Packed:
+    """The arrays packed; those that are `Stored` are so already, and are not read."""
+    return arrays.packed if isinstance(arrays, Stored) else pack(arrays)
+
+
+def joined(sections: Mapping[str, Packed]) -> tuple[Iterator[tuple[str, np.ndarray]], list[Any]]:
+    """Several packed sections as one.
+
+    Args:
+        sections: by the prefix of the names of their arrays.
+
+    Returns:
+        All parts by their digest, each once; one is read when it is its turn. And the index.
+    """
+    sources: dict[str, Mapping[str, np.ndarray]] = {}
+    index = []
+    for prefix, section in sections.items():
+        for said in section.index:
+            index.append({**said, "name": f"{prefix}/{said['name']}"})
+            for what in _WHAT:
+                if what in said:
+                    sources.setdefault(said[what], section.parts)
+    return ((digest, parts[digest]) for digest, parts in sources.items()), index
+
+
+def section_of(packed: Packed, prefix: str) -> Stored:
+    """The arrays of one section of a joined index; none is read."""
+    start = f"{prefix}/"
+    index = [
+        {**said, "name": said["name"].removeprefix(start)}
+        for said in packed.index
+        if said["name"].startswith(start)
+    ]
+    return Stored(packed.parts, index)
 
 
 def pack(arrays: Mapping[str, np.ndarray]) -> Packed:
@@ -52,16 +113,16 @@ def unpack(packed: Packed) -> dict[str, np.ndarray]:
     Raises:
         KeyError: when a part is missing.
     """
-    arrays = {}
-    for said in packed.index:
-        shape = said["shape"]
-        parts = {what: packed.parts[said[what]] for what in _WHAT if what in said}
-        flat = _whole(parts, prod(shape))
-        arrays[said["name"]] = flat.astype(said["dtype"], copy=False).reshape(shape)
-    return arrays
+    return {said["name"]: _unpacked(packed.parts, said) for said in packed.index}
 
 
 _WHAT = ("all", "bits", "places", "values", "negative")
+
+
+def _unpacked(parts: Mapping[str, np.ndarray], said: Mapping[str, Any]) -> np.ndarray:
+    shape = said["shape"]
+    flat = _whole({what: parts[said[what]] for what in _WHAT if what in said}, prod(shape))
+    return flat.astype(said["dtype"], copy=False).reshape(shape)
 
 
 def _parts(flat: NDArray[Any]) -> dict[str, np.ndarray]:

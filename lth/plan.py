@@ -89,6 +89,15 @@ def rewind_points(spec: Spec) -> tuple[int, ...]:
     return tuple(sorted({0, *(t.reinit.rewind_point.iterations(steps) for t in tickets)}))
 
 
+def rewind_points_of(spec: Spec, experiment: Experiment) -> tuple[int, ...]:
+    """Those of `rewind_points` that one experiment returns to; a control, those of its ticket."""
+    if isinstance(experiment, ControlExperiment):
+        experiment = experiment_named(spec, experiment.control.of)
+    assert isinstance(experiment, Ticket)
+    steps = spec.training.steps_per_epoch(spec.samples)
+    return tuple(sorted({0, experiment.reinit.rewind_point.iterations(steps)}))
+
+
 def trunk_identity(spec: Spec, seed: int) -> str:
     """SHA-256 (hex) of all that a spec says about its dense training with `seed`.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from lth.artifacts import Artifact
 from lth.datasets import Arrays
@@ -35,11 +35,12 @@ class Observer(Protocol):
         """Called at every evaluation point, and about once a second between them."""
         ...
 
-    def checkpoint(self, content: Callable[[], bytes]) -> None:
-        """Offered after every level and at evaluation points; `content()` makes the bytes.
+    def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
+        """Offered after every level and at evaluation points; `content()` writes it.
 
-        The observer decides when a checkpoint is due. A run that is given the bytes back as
-        `Inputs.checkpoint` goes on from there and ends with the bytes of an undisturbed one.
+        The observer decides when a checkpoint is due. `content()` returns a temporary file, to be
+        read from its beginning. A run that is given the same bytes as `Inputs.checkpoint` goes on
+        from there and ends with the bytes of an undisturbed one.
         """
         ...
 
@@ -50,7 +51,7 @@ class Silent:
     def progress(self, progress: Progress) -> None:
         """Ignore the progress."""
 
-    def checkpoint(self, content: Callable[[], bytes]) -> None:
+    def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
         """Keep nothing."""
 
 
@@ -80,7 +81,7 @@ class Printing:
         ended = progress.iteration >= progress.iterations
         print(said.ljust(_LINE), end="\n" if ended else "\r", flush=True)
 
-    def checkpoint(self, content: Callable[[], bytes]) -> None:
+    def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
         """Keep nothing."""
 
 
@@ -93,12 +94,14 @@ class Inputs:
         trunk: the dense training, if it is there already (`Outcome.trunk` of another run).
         ticket_masks: for a control, the ``masks.npz`` of the ticket that it follows.
         checkpoint: where an interrupted attempt at this run had come to.
+
+    Trunk and checkpoint are files that can be read at any place, as long as the run lasts.
     """
 
     data: Arrays
-    trunk: bytes | None = None
+    trunk: BinaryIO | None = None
     ticket_masks: bytes | None = None
-    checkpoint: bytes | None = None
+    checkpoint: BinaryIO | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +111,9 @@ class Outcome:
     Attributes:
         result: the levels; None for a trunk.
         artifacts: the files, with names from `lth.artifacts`.
-        trunk: the dense training, when this run was the one to do it.
+        trunk: the dense training as a temporary file, when this run was the one to do it.
     """
 
     result: RunResult | None
     artifacts: tuple[Artifact, ...]
-    trunk: bytes | None = None
+    trunk: BinaryIO | None = None

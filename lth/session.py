@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lth.conditions import Conditions
 from lth.contradictions import between_experiments
@@ -17,6 +17,8 @@ from lth.results import RunResult
 from lth.running import Observer, Silent
 from lth.session_state import SessionState
 from lth.spec import ControlExperiment, Experiment, Ticket
+from lth.spill import as_file, content_of
+from lth.state import ExperimentState
 from lth.study import Study
 from lth.trial import OneTrial
 
@@ -35,10 +37,15 @@ class LotterySession(OneTrial, Study):
 
     def _begin(self, conditions: Conditions, trial: int, rewind_points: Collection[int]) -> None:
         super()._begin(conditions, trial, rewind_points)
-        self.trunk: bytes | None = None
+        self._trunk: BinaryIO | None = None
         self._models: dict[str, LotteryModel] = {}
         self._reused: set[str] = set()
         self._asked: dict[str, Experiment] = {}
+
+    @property
+    def trunk(self) -> bytes | None:
+        """The dense training that all experiments share; None before it."""
+        return None if self._trunk is None else content_of(self._trunk)
 
     @property
     def controls(self) -> dict[str, str]:
@@ -87,21 +94,34 @@ class LotterySession(OneTrial, Study):
         return self._models[name]
 
     def train_dense(
-        self, observer: Observer | None = None, checkpoint: bytes | None = None
+        self, observer: Observer | None = None, checkpoint: bytes | BinaryIO | None = None
     ) -> bytes:
         """Train the dense network that all experiments share, unless that is done.
 
         Returns:
             The trunk, from which experiments of this or another session go on.
         """
-        if self.trunk is None:
+        return content_of(self.dense_training(observer, checkpoint))
+
+    def dense_training(
+        self, observer: Observer | None = None, checkpoint: bytes | BinaryIO | None = None
+    ) -> BinaryIO:
+        """`train_dense`, but the trunk stays in a temporary file, which must not be changed.
+
+        The weights at many rewind points may be more than fits into memory.
+        """
+        if self._trunk is None:
             model = LotteryModel.under(self.conditions, self.trial, self._rewind_points)
             if checkpoint is not None:
                 model.restore(checkpoint)
             if not model.levels:
                 model.train(observer)
-            self.trunk = model.trunk()
-        return self.trunk
+            self._trunk = model.trunk_file()
+        return self._trunk
+
+    def share(self, trunk: BinaryIO) -> None:
+        """Let all experiments go on from this dense training, which stays open and as it is."""
+        self._trunk = trunk
 
     def run(
         self, experiments: Iterable[Any] = (), observer: Observer | None = None, *, grid: Any = None
@@ -128,13 +148,13 @@ class LotterySession(OneTrial, Study):
         steps = self.conditions.steps_per_epoch
         points = {e.reinit.rewind_point.iterations(steps) for e in asked if isinstance(e, Ticket)}
         missing = points - {0, *self._rewind_points}
-        if self.trunk is not None and missing:
+        if self._trunk is not None and missing:
             raise SpecError(
                 f"the dense network was trained without keeping iterations {sorted(missing)}; "
                 "give all experiments to one call, or begin a new session"
             )
         self._rewind_points |= points
-        self.train_dense(observer)
+        self.dense_training(observer)
         for experiment in sorted(asked, key=lambda e: isinstance(e, ControlExperiment)):
             self.carry_out(experiment, observer)
 
@@ -143,7 +163,7 @@ class LotterySession(OneTrial, Study):
         experiment: Experiment,
         observer: Observer | None = None,
         *,
-        checkpoint: bytes | None = None,
+        checkpoint: bytes | BinaryIO | None = None,
         ticket: Experiment | None = None,
         ticket_masks: Mapping[int, dict[str, Mask]] | None = None,
     ) -> RunResult:
@@ -172,8 +192,8 @@ class LotterySession(OneTrial, Study):
             model.follow_control(experiment.control, masks, point, observer)
         else:
             model.follow(experiment, observer)
-        if self.trunk is None:
-            self.trunk = model.trunk()
+        if self._trunk is None:
+            self._trunk = model.trunk_file()
         return self.result(name)
 
     def result(self, name: str) -> RunResult:
@@ -187,7 +207,9 @@ class LotterySession(OneTrial, Study):
 
     def state(self) -> bytes:
         """All that the session has come to; `restore` goes on from it."""
-        models = {name: model.state() for name, model in self._models.items()}
+        trunk = self._trunk
+        kept = {} if trunk is None else ExperimentState.from_file(trunk).rewinds
+        models = {name: model.state(kept) for name, model in self._models.items()}
         reused, points = frozenset(self._reused), self._rewind_points
         return SessionState(self.trunk, models, self._asked, reused, points).to_bytes()
 
@@ -201,16 +223,18 @@ class LotterySession(OneTrial, Study):
         """
         state = SessionState.from_bytes(content)
         points = self._rewind_points | state.rewind_points
+        trunk = None if state.trunk is None else as_file(state.trunk)
+        kept = {} if trunk is None else ExperimentState.from_file(trunk).rewinds
 
-        def restored(checkpoint: bytes) -> LotteryModel:
+        def restored(checkpoint: bytes | BinaryIO) -> LotteryModel:
             model = LotteryModel.under(self.conditions, self.trial, points)
-            model.restore(checkpoint)
+            model.restore(checkpoint, kept)
             return model
 
         models = {name: restored(checkpoint) for name, checkpoint in state.models.items()}
-        if state.trunk is not None:
-            restored(state.trunk)
-        self.trunk, self._models, self._rewind_points = state.trunk, models, points
+        if trunk is not None:
+            restored(trunk)
+        self._trunk, self._models, self._rewind_points = trunk, models, points
         self._asked, self._reused = dict(state.asked), set(state.reused)
 
     def save_results(self, directory: Path | str) -> tuple[Path, ...]:
@@ -223,8 +247,8 @@ class LotterySession(OneTrial, Study):
 
     def _share_trunk(self, name: str) -> None:
         """Let an experiment that has not trained go on from the dense training that there is."""
-        if self.trunk is not None and not self._models[name].levels:
-            self._models[name].restore(self.trunk)
+        if self._trunk is not None and not self._models[name].levels:
+            self._models[name].restore(self._trunk)
             self._reused.add(name)
 
     def _check_new(self, experiment: Experiment) -> None:

@@ -6,6 +6,7 @@ validated here and nowhere else; it can name neither a path, nor an address, nor
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -18,7 +19,13 @@ from pydantic import (
     model_validator,
 )
 
-from lth.contradictions import between_experiments, refuse, rewind_past_end
+from lth.contradictions import (
+    Place,
+    between_experiments,
+    refuse,
+    rewind_past_end,
+    too_many_snapshots,
+)
 from lth.datasets import Dataset, Digits
 from lth.limits import Limits, bounded, limits_of
 from lth.methods import (
@@ -94,6 +101,12 @@ class _Spec(Document):
         """The trials, from 1; a single one unless the job is robust."""
         return range(1, 2)
 
+    def _check_snapshots(self, reinits: Mapping[Place, Reinit], info: ValidationInfo) -> None:
+        most = limits_of(info).max_snapshot_bytes
+        parameters = sum(layer.parameters for layer in self.layers)
+        steps = self.training.steps_per_epoch(self.samples)
+        refuse(too_many_snapshots(reinits, parameters, steps, most))
+
     @field_validator("network")
     @classmethod
     def _network_fits(cls, network: Network, info: ValidationInfo) -> Network:
@@ -145,6 +158,11 @@ class ModelSpec(_Spec):
             refuse(rewind_past_end(reinit, info.data["training"], samples))
         return reinit
 
+    @model_validator(mode="after")
+    def _snapshots_fit(self, info: ValidationInfo) -> Self:
+        self._check_snapshots({("reinit",): self.reinit}, info)
+        return self
+
     @property
     def expanded(self) -> tuple[Experiment, ...]:
         """The experiments of a trial; here the one ticket."""
@@ -195,7 +213,21 @@ class _Several(_Spec):
             raise ValueError("there is nothing to do: give 'experiments' or a 'grid'")
         bounded(len(experiments), limits_of(info).max_experiments, "experiments")
         refuse(between_experiments(self.experiments, self.grid, self.training, self.samples))
+        self._check_snapshots(self._reinits, info)
         return self
+
+    @property
+    def _reinits(self) -> dict[Place, Reinit]:
+        """The reset of each ticket, by its place."""
+        written = enumerate(self.experiments)
+        reinits: dict[Place, Reinit] = {
+            ("experiments", number, "reinit"): each.reinit
+            for number, each in written
+            if isinstance(each, Ticket)
+        }
+        for number, reinit in enumerate(self.grid.reinit if self.grid else ()):
+            reinits["grid", "reinit", number] = reinit
+        return reinits
 
 
 class SessionSpec(_Several):

@@ -2,25 +2,32 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from io import SEEK_END
+from typing import Any, BinaryIO
 from zipfile import BadZipFile
 
 import numpy as np
 
-from lth.engine.level import Best, Level, LevelState, Point
+from lth.engine.level import Level, LevelState
 from lth.engine.network import Weights
-from lth.engine.program import Totals
 from lth.errors import CheckpointUnreadable, SpecError
+from lth.interrupted import described, restored
 from lth.masks import Mask, density, layer_table
-from lth.npz import decode, encode, header_of, named, section
-from lth.packing import Packed, pack, unpack
+from lth.npz import opened, write
+from lth.packing import Packed, joined, packed, section_of
 from lth.plan import ENGINE_VERSION
 from lth.problems import valid
 from lth.reinit import Reinit, ReinitContract, Rewind
-from lth.results import At, LevelResult, Scores, Untrained
+from lth.results import At, LevelResult, Untrained
+from lth.spill import TemporaryFile, as_file, content_of
 
 FORMAT = 3
 """Counts changes of what a checkpoint is written as; one of another format is not read."""
+_PART_OF_A_SESSION = f"{FORMAT}, part of a session's state"
+"""The format of a state whose weights at rewind points are, in part, saved beside it."""
+
+Rewinds = Mapping[int, Mapping[str, np.ndarray]]
+"""Weights of level 0 by step."""
 
 
 @dataclass
@@ -48,7 +55,8 @@ class ExperimentState:
         masks: of this level, bool by layer name.
         frozen: constant values of pruned weights by layer name, or None where they are zero.
         start: the weights that this level's training starts from.
-        rewinds: the weights of level 0 after the steps that some reset returns to.
+        rewinds: the weights of level 0 after the steps that some reset returns to; on disk, but
+            for those of step 0 before the training.
         finished: the levels that are done, from 0.
         current: the training under way, or None between levels.
         reset: what the survivors went through before this level; it decides on the rates of its
@@ -61,7 +69,7 @@ class ExperimentState:
     masks: dict[str, Mask]
     start: Weights
     frozen: dict[str, np.ndarray] | None = None
-    rewinds: dict[int, Weights] = field(default_factory=dict)
+    rewinds: dict[int, Mapping[str, np.ndarray]] = field(default_factory=dict)
     finished: list[TrainedLevel] = field(default_factory=list)
     current: LevelState | None = None
     reset: ReinitContract = field(default_factory=lambda: Rewind(kind="rewind"))
@@ -81,9 +89,9 @@ class ExperimentState:
         """
         if not self.finished:
             raise SpecError("the dense network is not trained yet; call train() first")
-        first, start = self.finished[0], self.rewinds[0]
+        first, start, rewinds = self.finished[0], dict(self.rewinds[0]), dict(self.rewinds)
         return ExperimentState(
-            0, first.masks, start, rewinds=self.rewinds, finished=[first], origin=self.origin
+            0, first.masks, start, rewinds=rewinds, finished=[first], origin=self.origin
         )
 
     def check_began_as(self, other: "ExperimentState") -> None:
@@ -107,16 +115,29 @@ class ExperimentState:
             raise SpecError(f"this checkpoint began otherwise: {'; '.join(changed)}")
 
     def to_bytes(self) -> bytes:
-        """The state as an npz: without pruned weights, and with what is equal only once."""
-        arrays = {**named("masks", self.masks), **named("start", self.start)}
-        arrays |= named("frozen", self.frozen or {})
+        """The bytes of `to_file`."""
+        return content_of(self.to_file())
+
+    def to_file(self, elsewhere: Rewinds | None = None) -> BinaryIO:
+        """The state as an npz in a temporary file.
+
+        Pruned weights are left out, and what is equal is written only once. What lies on disk
+        already, the weights at rewind points, is copied an array at a time.
+
+        Args:
+            elsewhere: weights at rewind points that are saved beside the state, and left out.
+        """
+        left_out = _equal(self.rewinds, elsewhere or {})
+        sections: dict[str, Mapping[str, np.ndarray]]
+        sections = {"masks": self.masks, "start": self.start, "frozen": self.frozen or {}}
         for step, weights in self.rewinds.items():
-            arrays |= named(f"rewind-{step}", weights)
+            if step not in left_out:
+                sections[f"rewind-{step}"] = weights
         for number, level in enumerate(self.finished):
-            arrays |= named(f"level-{number}/masks", level.masks)
-            arrays |= named(f"level-{number}/weights", level.weights)
+            sections[f"level-{number}/masks"] = level.masks
+            sections[f"level-{number}/weights"] = level.weights
         header: dict[str, Any] = {
-            "format": FORMAT,
+            "format": _PART_OF_A_SESSION if left_out else FORMAT,
             "engine": ENGINE_VERSION,
             "level": self.level,
             "reset": valid(Reinit, self.reset, "reset").model_dump(mode="json"),
@@ -126,42 +147,67 @@ class ExperimentState:
             "rewinds": list(self.rewinds),
             "finished": [level.result.model_dump(mode="json") for level in self.finished],
         }
+        if left_out:
+            header["elsewhere"] = sorted(left_out)
         if self.current is not None:
-            header["current"], more = _described(self.current)
-            arrays |= named("current", more)
-        packed = pack(arrays)
-        return encode(packed.parts, {**header, "index": packed.index})
+            header["current"], more = described(self.current)
+            sections |= {f"current/{name}": arrays for name, arrays in more.items()}
+        parts, index = joined({prefix: packed(arrays) for prefix, arrays in sections.items()})
+        file = TemporaryFile()
+        write(file, parts, {**header, "index": index})
+        file.seek(0)
+        return file
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "ExperimentState":
-        """The state that `to_bytes` wrote.
+        """The state that `to_bytes` wrote; see `from_file`."""
+        return cls.from_file(as_file(content))
+
+    @classmethod
+    def from_file(cls, file: BinaryIO, elsewhere: Rewinds | None = None) -> "ExperimentState":
+        """The state that `to_file` wrote.
+
+        The weights at rewind points stay in the file, which must not be closed or changed.
+
+        Args:
+            file: an npz.
+            elsewhere: the weights that were given to `to_file`.
 
         Raises:
             CheckpointUnreadable: when it is of another format or engine.
         """
-        check_readable(content)
-        parts, header = decode(content)
-        arrays = unpack(Packed(parts, header["index"]))
+        check_readable(file, alone=not elsewhere)
+        parts, header = opened(file)
+        whole = Packed(parts, header["index"])
+
+        def stored(prefix: str) -> Mapping[str, np.ndarray]:
+            return section_of(whole, prefix)
+
         finished = [
             TrainedLevel(
                 LevelResult.model_validate(result),
-                section(arrays, f"level-{number}/masks"),
-                section(arrays, f"level-{number}/weights"),
+                dict(stored(f"level-{number}/masks")),
+                dict(stored(f"level-{number}/weights")),
             )
             for number, result in enumerate(header["finished"])
         ]
-        current = header.get("current")
+        current, left_out = header.get("current"), header.get("elsewhere", ())
         return cls(
             level=header["level"],
             reset=valid(Reinit, header["reset"], "reset"),
             origin=header["origin"],
             method=header["method"],
-            masks=section(arrays, "masks"),
-            start=section(arrays, "start"),
-            frozen=section(arrays, "frozen") if header["frozen"] else None,
-            rewinds={step: section(arrays, f"rewind-{step}") for step in header["rewinds"]},
+            masks=dict(stored("masks")),
+            start=dict(stored("start")),
+            frozen=dict(stored("frozen")) if header["frozen"] else None,
+            rewinds={
+                step: elsewhere[step]
+                if elsewhere and step in left_out
+                else stored(f"rewind-{step}")
+                for step in header["rewinds"]
+            },
             finished=finished,
-            current=current and _restored(current, section(arrays, "current")),
+            current=current and restored(current, stored),
         )
 
 
@@ -199,58 +245,36 @@ def level_result(
     )
 
 
-def check_readable(content: bytes) -> None:
-    """See whether bytes are a checkpoint that can be gone on from here.
+def check_readable(file: BinaryIO, *, alone: bool = True) -> None:
+    """See whether a file is a checkpoint that can be gone on from here.
+
+    Args:
+        file: an npz.
+        alone: whether nothing was saved beside it.
 
     Raises:
-        CheckpointUnreadable: when they are none, or were written by another version.
+        CheckpointUnreadable: when it is none, or was written by another version.
     """
     try:
-        header = header_of(content)
+        header = opened(file)[1]
         found = header["format"], header["engine"]
     except (KeyError, TypeError, ValueError, EOFError, BadZipFile) as error:
         raise CheckpointUnreadable(
-            f"these {len(content):,} bytes are no checkpoint of format {FORMAT}; begin the "
-            "experiment anew"
+            f"these {file.seek(0, SEEK_END):,} bytes are no checkpoint of format {FORMAT}; begin "
+            "the experiment anew"
         ) from error
-    if found != (FORMAT, ENGINE_VERSION):
+    formats = (FORMAT,) if alone else (FORMAT, _PART_OF_A_SESSION)
+    if found[0] not in formats or found[1] != ENGINE_VERSION:
         raise CheckpointUnreadable(
             f"this checkpoint is of format {found[0]} and engine {found[1]}; here experiments go "
             f"on from format {FORMAT} and engine {ENGINE_VERSION} only; begin it anew"
         )
 
 
-def _described(state: LevelState) -> tuple[dict[str, Any], Weights]:
-    """A training under way as a header and arrays."""
-    arrays = {**named("weights", state.weights), **named("slots", state.slots or {})}
-    for step, weights in state.kept.items():
-        arrays |= named(f"kept-{step}", weights)
-    header: dict[str, Any] = {
-        "iteration": state.iteration,
-        "slots": state.slots is not None,
-        "totals": [state.totals.loss, state.totals.correct, state.totals.steps],
-        "points": [
-            [p.iteration, p.train_loss, p.train_accuracy, p.validation.model_dump()]
-            for p in state.points
-        ],
-        "kept": list(state.kept),
-        "seconds": state.seconds,
+def _equal(ours: Rewinds, theirs: Rewinds) -> set[int]:
+    """The steps at which both have the same weights."""
+    return {
+        step
+        for step, weights in ours.items()
+        if step in theirs and packed(weights).index == packed(theirs[step]).index
     }
-    if state.best is not None:
-        header["best"] = [state.best.iteration, state.best.validation.model_dump()]
-        arrays |= named("best", state.best.weights)
-    return header, arrays
-
-
-def _restored(header: dict[str, Any], arrays: Weights) -> LevelState:
-    best = header.get("best")
-    return LevelState(
-        iteration=header["iteration"],
-        weights=section(arrays, "weights"),
-        slots=section(arrays, "slots") if header["slots"] else None,
-        totals=Totals(*header["totals"]),
-        points=[Point(i, loss, acc, Scores(**val)) for i, loss, acc, val in header["points"]],
-        best=best and Best(best[0], Scores(**best[1]), section(arrays, "best")),
-        kept={step: section(arrays, f"kept-{step}") for step in header["kept"]},
-        seconds=header["seconds"],
-    )

@@ -120,7 +120,9 @@ def _commit(
 ) -> Sequence[str]:
     """Blobs first, rows after."""
     kept = _keep(child, outcome.artifacts)
-    trunk = _keep_one(child, outcome.trunk) if outcome.trunk is not None else None
+    trunk = None
+    if outcome.trunk is not None:
+        trunk = keeping.keep_file(child.database, child.blobs, outcome.trunk)
     log.info("finished '%s' of %s", observer.lease.key, observer.lease.job_id)
     success = Success(outcome.result, kept, key, trunk, _keep_one(child, output.content()))
     with child.database.transaction() as session:

@@ -3,13 +3,14 @@
 from collections import OrderedDict
 from collections.abc import Hashable
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 from lth.artifacts import MASKS
 from lth.datasets import Arrays, DatasetContract, Uploaded
 from lth.plan import Assignment, experiment_named, run_key
 from lth.running import Inputs
 from lth.spec import ControlExperiment, Spec, parse_spec
+from lth.spill import TemporaryFile
 from service.store import artifacts, trunks
 from service.store.blobs import BlobDamaged, BlobMissing, Blobs
 from service.store.claiming import Claimed
@@ -80,10 +81,15 @@ def _followed(spec: Spec, planned: Assignment) -> str | None:
     return run_key(planned.trial, experiment.control.of)
 
 
-def _optional(child: Child, digest: str | None) -> bytes | None:
+def _optional(child: Child, digest: str | None) -> BinaryIO | None:
+    """A blob as a temporary file; it may be larger than fits into memory."""
     if digest is None:
         return None
+    file = TemporaryFile()
     try:
-        return child.blobs.get(digest)
+        for piece in child.blobs.stream(digest):
+            file.write(piece)
     except (BlobMissing, BlobDamaged):
         return None
+    file.seek(0)
+    return file

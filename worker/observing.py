@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Any
+from typing import Any, BinaryIO
 
 from sqlalchemy.exc import IntegrityError
 
@@ -91,7 +91,7 @@ class RunObserver:
         self.look_at_the_clock()
         self.obey()
 
-    def checkpoint(self, content: Callable[[], bytes]) -> None:
+    def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
         """Save a checkpoint if one is due; see `lth.running.Observer`."""
         self.seen = time.monotonic()
         self.obey()
@@ -146,9 +146,9 @@ class RunObserver:
         except AWAY as error:
             log.warning("progress could not be written: %s", error)
 
-    def _save(self, content: bytes) -> None:
+    def _save(self, content: BinaryIO) -> None:
         try:
-            blob = keeping.keep(self._database, self._blobs, content)
+            blob = keeping.keep_file(self._database, self._blobs, content)
             with self._database.transaction() as session:
                 leases.save_checkpoint(session, self.lease, blob.digest)
         except LeaseLost:

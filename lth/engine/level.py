@@ -19,6 +19,7 @@ from lth.errors import Diverged
 from lth.results import At, History, Scores
 from lth.running import Progress
 from lth.seeds import Purpose, generator
+from lth.spill import Spill
 from lth.training import Training
 
 _SECONDS_IN_A_CALL = 0.4
@@ -60,7 +61,7 @@ class LevelState:
         totals: training loss and accuracy since the last evaluation point.
         points: the history so far, one entry per evaluation point.
         best: scores at the minimum of the validation loss, and the weights that had them.
-        kept: the snapshots, by step.
+        kept: the snapshots, by step, on disk.
         seconds: spent so far, in this process or in others.
     """
 
@@ -70,7 +71,7 @@ class LevelState:
     totals: Totals = field(default_factory=Totals)
     points: list["Point"] = field(default_factory=list)
     best: "Best | None" = None
-    kept: dict[int, Weights] = field(default_factory=dict)
+    kept: dict[int, Mapping[str, np.ndarray]] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -135,6 +136,7 @@ class LevelTraining:
         self._batch = level.training.batch_size
         self._per_epoch = level.training.steps_per_epoch(len(data.train))
         self._epoch: _Epoch | None = None
+        self._spill = Spill() if level.snapshots else None
         program.load(state.weights, masks, frozen, state.slots)
 
     def capture(self) -> LevelState:
@@ -232,8 +234,8 @@ class LevelTraining:
             )
 
     def _keep_snapshot(self) -> None:
-        if self.state.iteration in self.level.snapshots:
-            self.state.kept[self.state.iteration] = self._program.weights
+        if self._spill is not None and self.state.iteration in self.level.snapshots:
+            self.state.kept[self.state.iteration] = self._spill.keep(self._program.weights)
 
     def _at(self, iteration: int, validation: Scores) -> At:
         test = self._program.evaluate(self._data, self._data.test)

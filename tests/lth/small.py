@@ -51,4 +51,4 @@ class Recorder:
         self.progress_seen.append(progress)
 
     def checkpoint(self, content) -> None:
-        self.checkpoints.append(content())
+        self.checkpoints.append(content().read())

@@ -1,7 +1,7 @@
 """The seam to a worker: planned runs, what they take in and what they give back."""
 
-import io
 import json
+from io import BytesIO
 
 import keras
 import numpy as np
@@ -110,9 +110,9 @@ def test_a_trunk_goes_on_from_its_checkpoint_and_is_given_back_by_who_trained_it
     dense, whole, rest = carried_out[trunk.key].trunk, Recorder(), Recorder()
     execute(SESSION, trunk, Inputs(data), whole)
     assert carried_out[late.key].trunk is None
-    outcome = execute(SESSION, trunk, Inputs(data, checkpoint=whole.checkpoints[0]), rest)
+    outcome = execute(SESSION, trunk, Inputs(data, checkpoint=BytesIO(whole.checkpoints[0])), rest)
     assert len(rest.checkpoints) == len(whole.checkpoints) - 1
-    resumed, undisturbed = (ExperimentState.from_bytes(each) for each in (outcome.trunk, dense))
+    resumed, undisturbed = (ExperimentState.from_file(each) for each in (outcome.trunk, dense))
     assert same(resumed.finished[0].weights, undisturbed.finished[0].weights)
     assert all(same(resumed.rewinds[step], undisturbed.rewinds[step]) for step in (0, 20))
 
@@ -139,7 +139,7 @@ def test_a_trunk_is_the_same_dense_training_for_every_experiment(data, carried_o
 
 
 def test_masks_are_boolean_and_named_by_level_and_layer(carried_out):
-    with np.load(io.BytesIO(content(carried_out["trial-1/late"], "masks.npz"))) as masks:
+    with np.load(BytesIO(content(carried_out["trial-1/late"], "masks.npz"))) as masks:
         assert masks.files == ["level-1/linear_1", "level-1/linear_2"]
         assert all(masks[name].dtype == np.bool_ for name in masks.files)
 
@@ -157,7 +157,7 @@ def test_a_run_goes_on_from_any_checkpoint_to_the_same_bytes(data, carried_out):
     undisturbed = carried_out["trial-1/late"]
     for done, checkpoint in enumerate(recorder.checkpoints, 1):
         rest = Recorder()
-        outcome = execute(SESSION, run, Inputs(data, checkpoint=checkpoint), rest)
+        outcome = execute(SESSION, run, Inputs(data, checkpoint=BytesIO(checkpoint)), rest)
         assert len(rest.checkpoints) == len(recorder.checkpoints) - done
         for artifact in outcome.artifacts:
             if artifact.name.endswith(".npz"):
@@ -176,9 +176,9 @@ def test_a_trunk_that_another_version_would_train_has_another_key(library, monke
     assert trunk_key("a", "d", "cpu") != before
 
 
-def _of_another_version(checkpoint: bytes, **changed) -> bytes:
+def _of_another_version(checkpoint: bytes, **changed) -> BytesIO:
     arrays, header = decode(checkpoint)
-    return encode(arrays, {**header, **changed})
+    return BytesIO(encode(arrays, {**header, **changed}))
 
 
 @pytest.mark.parametrize("changed", [{"format": 1}, {"engine": 0}])
@@ -189,7 +189,7 @@ def test_a_checkpoint_or_trunk_of_another_version_is_trained_anew(data, changed,
     assert undisturbed.trunk is not None
     old = [
         _of_another_version(each, **changed)
-        for each in (recorder.checkpoints[-1], undisturbed.trunk)
+        for each in (recorder.checkpoints[-1], undisturbed.trunk.read())
     ]
     again = execute(MODEL, run, Inputs(data, checkpoint=old[0], trunk=old[1]), Silent())
     assert again.trunk is not None
@@ -203,7 +203,7 @@ def test_a_checkpoint_or_trunk_of_another_version_is_trained_anew(data, changed,
 def test_bytes_that_are_no_checkpoint_are_trained_anew(data):
     (run,) = plan(MODEL)
     for damaged in (b"", b"PK", encode({"a": np.zeros(1)}), encode({}, [])):
-        assert execute(MODEL, run, Inputs(data, checkpoint=damaged), Silent()).result is not None
+        assert execute(MODEL, run, Inputs(data, checkpoint=BytesIO(damaged)), Silent()).result
 
 
 def test_a_control_returns_to_the_point_of_the_ticket_that_another_run_carried_out(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import permutations
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ class _Counting(Silent):
 
     checkpoints = 0
 
-    def checkpoint(self, content: Callable[[], bytes]) -> None:
+    def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
         self.checkpoints += 1
 
 

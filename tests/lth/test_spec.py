@@ -8,6 +8,7 @@ from lth.problems import wrong_fields
 from lth.scopes import GlobalScope
 from lth.spec import SPEC, ControlExperiment, Ticket, parse_spec
 
+LATE = {"kind": "rewind", "to": "5it"}
 GEOMETRIC = {"kind": "geometric", "fraction": 0.2, "rounds": 3}
 
 
@@ -282,6 +283,7 @@ def test_a_robust_job_has_trials():
         ({"training": {"evaluate_every": "1it"}}, {"max_evaluations": 99}, "400 evaluations"),
         ({"network": "conv-2"}, {"max_parameters": 1_000}, "parameters are more .* at most 1000"),
         ({"pruning": {"schedule": GEOMETRIC}}, {"max_rounds": 2}, "3 rounds are more"),
+        ({"reinit": LATE}, {"max_snapshot_bytes": 99}, "bytes, together 202,440, and at most 99"),
         (
             {"pruning": {"schedule": {"kind": "geometric", "fraction": 1e-6, "sparsity": 0.99}}},
             {"max_rounds": 50},
@@ -294,6 +296,28 @@ def test_limits_protect_a_server(fields, limits, complaint):
     parse_spec(document)
     with pytest.raises(ValidationError, match=complaint):
         parse_spec(document, Limits(**limits))
+
+
+def test_rewind_points_are_bounded_by_the_weights_that_are_kept_for_them():
+    """200 of them filled the memory of three workers, one after the other."""
+    tickets = [
+        {"name": f"t{n}", "reinit": {"kind": "rewind", "to": f"{n // 2}it"}} for n in range(8)
+    ]
+    twice = Limits(max_snapshot_bytes=2 * 4 * 50_610)
+    parse_spec({"kind": "session", "experiments": tickets[:6]}, twice)
+    every = [each["reinit"] for each in tickets[::2]]
+    grid = {"criteria": ["random", "movement"], "reinit": every}
+    for given, place in (
+        ({"experiments": tickets}, "/experiments/6/reinit/to"),
+        ({"grid": grid}, "/grid/reinit/3/to"),
+        ({"experiments": tickets[:6], "grid": grid}, "/grid/reinit/3/to"),
+    ):
+        with pytest.raises(ValidationError) as refused:
+            parse_spec({"kind": "session", **given}, twice)
+        document = {"kind": "session", **given}
+        (wrong,) = wrong_fields(refused.value, document, SPEC.json_schema())
+        assert wrong.pointer == place
+        assert "distinct rewind points after step 0 up to here: 3;" in wrong.message
 
 
 def test_experiments_are_counted_before_any_is_read():

@@ -12,6 +12,7 @@ import os
 import signal
 import time
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -58,24 +59,24 @@ def execute(spec: Spec, run: Assignment, inputs: Inputs, observer: Observer) -> 
     global _programs
     _programs += int(spec.labels.get("programs", 0))
     levels = int(spec.labels.get("levels", 2))
-    start = int(inputs.checkpoint or b"0")
+    start = int(inputs.checkpoint.read() if inputs.checkpoint else b"0")
     print(f"starting at level {start}")
     if shown := spec.labels.get("show"):
         print(f"{shown}={os.environ.get(shown)}")
     if run.kind is RunKind.TRUNK:
         _level(spec, observer, 0, 0)
-        return Outcome(None, (), trunk=f"trunk {run.seed}".encode())
+        return Outcome(None, (), trunk=BytesIO(f"trunk {run.seed}".encode()))
     for level in range(1 if inputs.trunk and not start else start, levels):
         if level == levels - 1:
             _hold(spec, observer, level)
             _misbehave(spec)
         _level(spec, observer, level, levels - 1)
-        observer.checkpoint(str(level + 1).encode)
+        _save(observer, level + 1)
     content = np.random.default_rng(run.seed).bytes(1000) + (run.experiment or "").encode()
     return Outcome(
         _result(run, levels, inputs.trunk is not None),
         (Artifact(MASKS, NPZ, lambda: content),),
-        trunk=None if inputs.trunk else f"trunk {run.seed}".encode(),
+        trunk=None if inputs.trunk else BytesIO(f"trunk {run.seed}".encode()),
     )
 
 
@@ -88,6 +89,10 @@ def _level(spec: Spec, observer: Observer, level: int, levels: int) -> None:
         time.sleep(seconds / parts)
 
 
+def _save(observer: Observer, level: int) -> None:
+    observer.checkpoint(lambda: BytesIO(str(level).encode()))
+
+
 def _hold(spec: Spec, observer: Observer, level: int) -> None:
     """Come to one evaluation point after another, for as long as a test needs."""
     if "hold" not in spec.labels:
@@ -95,7 +100,7 @@ def _hold(spec: Spec, observer: Observer, level: int) -> None:
     released = Path(os.environ["TEST_FOLDER"], f"released-{spec.labels['hold']}")
     while not released.exists():
         observer.progress(Progress(level, level, 0, _STEPS, 1e3))
-        observer.checkpoint(str(level).encode)
+        _save(observer, level)
         time.sleep(_PART)
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from io import BytesIO
 from types import SimpleNamespace
 from typing import NoReturn
 
@@ -86,7 +87,7 @@ def test_cancel_comes_back_with_the_next_progress_that_is_told(
         observer.progress(at(1, 1))
     assert observer.order is Order.CANCEL
     with pytest.raises(Stopped):
-        observer.checkpoint(bytes)
+        observer.checkpoint(BytesIO)
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_every_call_of_a_run_is_a_sign_of_life(
     observer.progress(at(0, 1))
     assert observer.seen == clock.now
     clock.now += 7
-    observer.checkpoint(bytes)
+    observer.checkpoint(BytesIO)
     assert observer.seen == clock.now
 
 
@@ -126,7 +127,7 @@ def test_checkpoints_are_saved_now_and_then_and_at_the_end_of_all_but_short_leve
     def go_on(seconds: float, iteration: int) -> None:
         clock.now += seconds
         observer.progress(at(0, iteration))
-        observer.checkpoint(lambda: saved.append(clock.now) or str(clock.now).encode())
+        observer.checkpoint(lambda: saved.append(clock.now) or BytesIO(str(clock.now).encode()))
 
     go_on(4, 100)
     assert saved == [], "four seconds are soon made up for"
@@ -145,7 +146,7 @@ def test_a_run_that_is_told_to_drain_saves_a_checkpoint_at_once_and_stops(
     observer._draining.set()
     observer.progress(at(0, 2))
     with pytest.raises(Stopped):
-        observer.checkpoint(lambda: b"half a level")
+        observer.checkpoint(lambda: BytesIO(b"half a level"))
     assert observer.order is Order.DRAIN
     assert checkpoint_of(database, observer) == Blob.of(b"half a level").digest
 
@@ -177,10 +178,10 @@ def test_a_checkpoint_that_cannot_be_saved_costs_the_run_nothing(
 ) -> None:
     with monkeypatch.context() as away:
         away.setattr(observer._blobs, "put", refuse)
-        observer._save(b"one")
+        observer._save(BytesIO(b"one"))
     with monkeypatch.context() as collected:
         collected.setattr("worker.observing.keeping.keep", lambda *_: Blob.of(b"of no row"))
-        observer._save(b"two")
+        observer._save(BytesIO(b"two"))
     assert caplog.text.count("a checkpoint could not be saved") == 2
     assert checkpoint_of(database, observer) is None
 
@@ -192,8 +193,8 @@ def test_a_checkpoint_that_cannot_be_deleted_is_not_said_to_be_unsaved(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(observer._blobs, "delete", refuse)
-    observer._save(b"one")
-    observer._save(b"two")
+    observer._save(BytesIO(b"one"))
+    observer._save(BytesIO(b"two"))
     assert checkpoint_of(database, observer) == Blob.of(b"two").digest
     with database.transaction() as session:
         session.execute(update(Run).values(checkpoint_digest=None))
@@ -220,5 +221,5 @@ def test_whatever_is_written_tells_that_the_run_was_given_to_another(
         finishing.give_back(session, observer.lease, Settings(), "its worker fell silent")
     observer._draining.set()
     with pytest.raises(Stopped):
-        observer.progress(at(0, 1)) if write == "progress" else observer.checkpoint(lambda: b"it")
+        observer.progress(at(0, 1)) if write == "progress" else observer.checkpoint(BytesIO)
     assert observer.order is Order.LEASE_LOST
