@@ -257,7 +257,8 @@ class StoredDataset(_Answer):
     id: str
     owner: str
     name: str
-    size: int
+    size: int = Field(description="of the file, in bytes")
+    decoded_size: int = Field(default=0, description="of its arrays, in bytes")
     digest: str
     shape: tuple[int, ...] = Field(description="of one sample")
     classes: int

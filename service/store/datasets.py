@@ -14,27 +14,44 @@ from service.store.tables import Job, StoredDataset
 
 
 def add(
-    session: Session, owner: str, name: str, blob: Blob, facts: dict[str, Any]
+    session: Session, owner: str, name: str, blob: Blob, facts: dict[str, Any], decoded_size: int
 ) -> StoredDataset:
     """Enter a data set whose blob was kept before (`service.store.keeping`).
+
+    Args:
+        session: of the transaction.
+        owner: whose data set it is.
+        name: shown in lists.
+        blob: the file.
+        facts: `lth.datasets.Facts`, as plain data.
+        decoded_size: of its arrays, in bytes.
 
     Raises:
         QuotaExceeded: when the owner has no room for it.
     """
     owners.ensure(session, owner)
-    owners.check_room(session, owner, blob.size)
+    owners.check_room(session, owner, counted(blob.size, decoded_size))
     dataset = StoredDataset(
         id=f"ds_{uuid7().hex}",
         owner=owner,
         name=name,
         digest=blob.digest,
         size=blob.size,
+        decoded_size=decoded_size,
         facts=facts,
     )
     session.add(dataset)
     session.flush()
     session.refresh(dataset)
     return dataset
+
+
+def counted(size: int, decoded_size: int) -> int:
+    """How many stored bytes a data set counts as: those of its file or, if more, of its arrays.
+
+    Every worker that trains on the data set decodes the file.
+    """
+    return max(size, decoded_size)
 
 
 def get(session: Session, dataset_id: str, owner: str | None = None) -> StoredDataset:

@@ -27,7 +27,8 @@ class Holdings:
     """What an owner has now.
 
     Attributes:
-        stored_bytes: of files and data sets; a file counts for each job that has it.
+        stored_bytes: of files and data sets; a file counts for each job that has it, a data set
+            as its file or its decoded arrays, whichever is larger.
     """
 
     running_runs: int
@@ -117,7 +118,8 @@ def check_room(session: Session, name: str, more: int = 1) -> None:
 
 
 def _full(session: Session, name: str, used: int, most: int, more: int) -> QuotaExceeded:
-    in_datasets = select(func.coalesce(func.sum(StoredDataset.size), 0))
+    counted = func.greatest(StoredDataset.size, StoredDataset.decoded_size)
+    in_datasets = select(func.coalesce(func.sum(counted), 0))
     datasets = session.scalar(in_datasets.where(StoredDataset.owner == name)) or 0
     finished = select(Job.id).where(Job.owner == name, Job.state.in_(FINISHED_JOB))
     oldest = session.scalar(finished.order_by(Job.id).limit(1))

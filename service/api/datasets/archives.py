@@ -43,6 +43,11 @@ class ArrayHeader:
     size: int
     """Of the header itself, in bytes."""
 
+    @property
+    def nbytes(self) -> int:
+        """Of the array, decoded."""
+        return prod(self.shape) * self.dtype.itemsize
+
 
 def members(file: BinaryIO, names: Sequence[frozenset[str]], most_bytes: int) -> list[ArrayHeader]:
     """The headers of the arrays in an npz file.
@@ -75,7 +80,7 @@ def pieces(file: BinaryIO, header: ArrayHeader) -> Iterator[np.ndarray]:
     """
     with _opened(file) as archive, archive.open(f"{header.name}.npy") as member:
         member.read(header.size)
-        left = prod(header.shape) * header.dtype.itemsize
+        left = header.nbytes
         step = _PIECE - _PIECE % header.dtype.itemsize
         while left:
             content = member.read(min(step, left))

@@ -16,8 +16,11 @@ _MOST_VALUES = 4_000_000
 _LEAST_SAMPLES = 10
 
 
-def check(file: BinaryIO, most_bytes: int) -> Facts:
+def check(file: BinaryIO, most_bytes: int) -> tuple[Facts, int]:
     """Look at every value of an uploaded file, a piece at a time, and say what it is.
+
+    Returns:
+        The facts, and how many bytes the arrays have.
 
     Raises:
         BadArchive: says what is wrong, and what would be right.
@@ -36,7 +39,8 @@ def check(file: BinaryIO, most_bytes: int) -> Facts:
     if parts == ("",):
         test = counts[""] // TEST_SHARE
         counts = {"_train": counts[""] - test, "_test": test}
-    return Facts(shapes.pop(), classes, counts["_train"], counts["_test"])
+    facts = Facts(shapes.pop(), classes, counts["_train"], counts["_test"])
+    return facts, sum(header.nbytes for header in headers.values())
 
 
 def _sample_shape(header: ArrayHeader) -> tuple[int, ...]:

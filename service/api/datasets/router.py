@@ -68,6 +68,9 @@ class DatasetView(BaseModel):
     name: str
     owner: str
     size: int = Field(description="of the file, in bytes")
+    decoded_size: int = Field(
+        description="of its arrays, in bytes; the larger of both sizes counts as stored"
+    )
     digest: str = Field(description="SHA-256 of the file, hexadecimal")
     shape: tuple[int, ...] = Field(description="of one sample")
     classes: int
@@ -109,14 +112,14 @@ def upload_dataset(
     No pickle is ever read: arrays of objects are refused.
     """
     try:
-        facts = check(file, parts.settings.max_dataset_bytes)
+        facts, decoded = check(file, parts.settings.max_dataset_bytes)
     except BadArchive as error:
         raise InvalidDataset(str(error)) from None
     with parts.database.transaction() as session:
-        owners.check_room(session, principal.owner, _size(file))
+        owners.check_room(session, principal.owner, datasets.counted(_size(file), decoded))
     blob = keeping.keep_file(parts.database, parts.blobs, file)
     with parts.database.transaction() as session:
-        dataset = datasets.add(session, principal.owner, name, blob, asdict(facts))
+        dataset = datasets.add(session, principal.owner, name, blob, asdict(facts), decoded)
         audit.record(session, principal.actor, "dataset.upload", dataset.id, name=name)
     response.headers["Location"] = f"/v1/datasets/{dataset.id}"
     return _view(dataset)
@@ -167,6 +170,7 @@ def _view(dataset: StoredDataset) -> DatasetView:
         name=dataset.name,
         owner=dataset.owner,
         size=dataset.size,
+        decoded_size=dataset.decoded_size,
         digest=dataset.digest,
         created_at=dataset.created_at,
         **dataset.facts,

@@ -55,6 +55,9 @@ class StoredDataset(Table):
     name: Mapped[str]
     digest: Mapped[str] = mapped_column(ForeignKey("blobs.digest"), index=True)
     size: Mapped[int] = mapped_column(BigInteger)
+    """Of the file, in bytes."""
+    decoded_size: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """Of the arrays in the file. The larger of the two counts as stored: see migration 0014."""
     facts: Mapped[dict[str, Any]]
     """Shape, classes, and numbers of samples: `lth.datasets.Facts` and more."""
     created_at: Mapped[Now]

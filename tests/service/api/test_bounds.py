@@ -2,8 +2,10 @@
 
 from contextlib import closing
 from http.client import HTTPConnection
+from io import BytesIO
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 from sqlalchemy import update
 
@@ -46,6 +48,25 @@ def test_an_owner_who_stores_too_much_is_told_how_much_and_what_to_do(api, datab
         assert said in detail
     (owner,) = api.get("/v1/owners").json()["owners"]
     assert (owner["stored_bytes"], owner["quota"]["max_stored_bytes"]) == (1000, 1000)
+
+
+def test_a_file_that_decodes_to_more_than_its_owner_may_store_is_refused(api, database):
+    api.post("/v1/jobs", json=SPEC)
+    arrays = {"x": np.zeros((20_000, 100), np.uint8), "y": np.arange(20_000) % 2}
+    file = BytesIO()
+    np.savez_compressed(file, **arrays)
+    decoded = sum(array.nbytes for array in arrays.values())
+    assert file.tell() < decoded / 10
+    with database.transaction() as session:
+        session.execute(update(Owner).values(max_stored_bytes=decoded - 1))
+    detail = problem(upload(api, file.getvalue()), 429, "quota-exceeded")["detail"]
+    assert f"has no room for {decoded:,} more" in detail
+    with database.transaction() as session:
+        session.execute(update(Owner).values(max_stored_bytes=decoded))
+    dataset = upload(api, file.getvalue()).json()
+    assert (dataset["size"], dataset["decoded_size"]) == (file.tell(), decoded)
+    (owner,) = api.get("/v1/owners").json()["owners"]
+    assert owner["stored_bytes"] == decoded
 
 
 @pytest.mark.parametrize(

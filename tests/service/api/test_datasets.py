@@ -92,7 +92,9 @@ class TestUse:
         stored = parse_spec(response.json()["spec"])
         assert isinstance(stored.dataset, Uploaded)
         assert stored.dataset.validation == 4
-        arrays = stored.dataset.read(Blobs(settings.object_store_url).get(stored.dataset.digest))
+        arrays = stored.dataset.read(
+            io.BytesIO(Blobs(settings.object_store_url).get(stored.dataset.digest))
+        )
         assert arrays.x_train.shape == (stored.dataset.facts.train, *stored.dataset.facts.shape)
 
     def test_a_wrong_use_of_it_is_told_with_all_else_that_is_wrong(self, api, dataset):

@@ -35,7 +35,7 @@ def service(database_url: str, object_store_url: str) -> Settings:
         for content in CONTENT:
             blob = keeping.keep(database, blobs, content)
             with database.transaction() as session:
-                datasets.add(session, "ada", "mine", blob, {})
+                datasets.add(session, "ada", "mine", blob, {}, 0)
         submit(database, Submission(by=Actor("ada"), spec=spec, runs=plan(spec)), settings)
     return settings
 

@@ -243,7 +243,7 @@ def test_retry_and_deletion_never_wait_for_each_other_in_a_circle(
 def test_a_data_set_that_is_deleted_at_the_moment_is_not_there(database: Database) -> None:
     with database.transaction() as session:
         keeping.enter(session, [BLOB])
-        name = datasets.add(session, "ann", "first", BLOB, {}).id
+        name = datasets.add(session, "ann", "first", BLOB, {}, 0).id
 
     def delete(session: Session) -> None:
         datasets.delete(session, datasets.get(session, name))
@@ -264,7 +264,7 @@ def test_data_sets_that_come_at_once_do_not_share_the_room_of_one(database: Data
         with suppress(QuotaExceeded), database.transaction() as session:
             session.scalar(text("SELECT 1"))
             together.wait(100)
-            datasets.add(session, "ann", "one", BLOB, {})
+            datasets.add(session, "ann", "one", BLOB, {}, 0)
             return True
         return False
 

@@ -40,7 +40,7 @@ def test_every_reference_that_goes_leaves_a_doubt(
     )
     with database.transaction() as session:
         leases.save_checkpoint(session, claimed.lease, first.digest)
-        uploaded = datasets.add(session, "ann", "mine", data, {})
+        uploaded = datasets.add(session, "ann", "mine", data, {}, 0)
     assert collecting.collect(database, blobs, HOUR) == 0
     assert len(doubted(database)) == 6, "those that were entered are too young to be looked at"
     with database.transaction() as session:

@@ -61,6 +61,35 @@ def test_rows_of_an_earlier_release_live_through_an_upgrade(
     database.close()
 
 
+def test_data_sets_of_an_earlier_release_count_as_their_decoded_arrays(
+    empty_database_url: str,
+) -> None:
+    migrate(empty_database_url, "0012")
+    engine = make_engine(empty_database_url)
+    with engine.begin() as connection:
+        for statement in (
+            "INSERT INTO owners (name) VALUES ('ann')",
+            "INSERT INTO blobs (digest, size) VALUES (repeat('a', 64), 300)",
+            "INSERT INTO datasets (id, owner, name, digest, size, facts) SELECT 'ds_' || n, 'ann',"
+            " n, repeat('a', 64), 300, said::jsonb FROM (VALUES"
+            """ ('1', '{"shape": [5, 4, 3], "train": 9, "test": 1, "classes": 2}'),"""
+            """ ('2', '{"shape": [7], "train": 9, "test": 1, "classes": 2}')) known (n, said)""",
+        ):
+            connection.execute(text(statement.replace(":", "\\:")))
+        stored = connection.scalar(text("SELECT stored_bytes FROM owners"))
+    assert stored == 600
+
+    migrate(empty_database_url)
+
+    with engine.begin() as connection:
+        sizes = connection.scalars(text("SELECT decoded_size FROM datasets ORDER BY id")).all()
+        assert sizes == [10 * 60, 10 * 7]
+        assert connection.scalar(text("SELECT stored_bytes FROM owners")) == 600 + 300
+        connection.execute(text("DELETE FROM datasets"))
+        assert connection.scalar(text("SELECT stored_bytes FROM owners")) == 0
+    engine.dispose()
+
+
 @pytest.mark.parametrize(
     ("ticket", "report", "before", "after"),
     [

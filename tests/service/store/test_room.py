@@ -41,7 +41,9 @@ def _added_up(session: Session, owner: str) -> int:
     job_ids = select(Job.id).where(Job.owner == owner)
     found = [
         select(func.sum(Artifact.size)).where(Artifact.job_id.in_(job_ids)),
-        select(func.sum(StoredDataset.size)).where(StoredDataset.owner == owner),
+        select(func.sum(func.greatest(StoredDataset.size, StoredDataset.decoded_size))).where(
+            StoredDataset.owner == owner
+        ),
         *(
             select(func.sum(StoredBlob.size))
             .join(Run, column == StoredBlob.digest)
@@ -119,7 +121,7 @@ def test_a_data_set_is_held_by_jobs_that_use_it_and_by_no_others(
 ) -> None:
     with database.transaction() as session:
         used, unused = (
-            datasets.add(session, "ann", name, store.keep(size), {})
+            datasets.add(session, "ann", name, store.keep(size), {}, 0)
             for name, size in (("used", 1), ("unused", 2))
         )
     job_id = submit(dataset_id=used.id)
@@ -132,11 +134,30 @@ def test_a_data_set_is_held_by_jobs_that_use_it_and_by_no_others(
 def test_data_sets_count_until_they_are_deleted(store: Store, database: Database) -> None:
     blob = store.keep(400)
     with database.transaction() as session:
-        dataset = datasets.add(session, "ann", "mine", blob, {})
+        dataset = datasets.add(session, "ann", "mine", blob, {}, 0)
     assert store.counted() == 400
     with database.transaction() as session:
         datasets.delete(session, datasets.get(session, dataset.id))
     assert store.counted() == 0
+
+
+def test_a_data_set_counts_as_its_decoded_arrays_if_they_are_larger(
+    store: Store, database: Database
+) -> None:
+    """A file of 3 MB that decodes to 400 MB counted as 3 MB."""
+    with database.transaction() as session:
+        small = datasets.add(session, "ann", "deflated", store.keep(3), {}, 400)
+        datasets.add(session, "ann", "as it is", store.keep(20), {}, 17)
+        owners.set_quota(session, "ann", Quota(max_stored_bytes=500))
+    assert store.counted() == 420
+    with (
+        pytest.raises(QuotaExceeded, match=r"stores 420 bytes, 420 of them.* 81 more"),
+        database.transaction() as session,
+    ):
+        datasets.add(session, "ann", "one too many", store.keep(4), {}, 81)
+    with database.transaction() as session:
+        datasets.delete(session, datasets.get(session, small.id))
+    assert store.counted() == 20
 
 
 def test_who_stores_too_much_adds_nothing_until_something_is_deleted(
@@ -147,15 +168,15 @@ def test_who_stores_too_much_adds_nothing_until_something_is_deleted(
     with database.transaction() as session:
         finishing.succeed(session, lease_of(claim), Success(None, files), settings)
         owners.set_quota(session, "ann", Quota(max_stored_bytes=1000))
-        datasets.add(session, "bob", "others", files[0].blob, {})
+        datasets.add(session, "bob", "others", files[0].blob, {}, 0)
         for ended in (others, last):
             commands.cancel(session, jobs.get(session, ended))
     small, large = store.keep(100), store.keep(101)
     with pytest.raises(QuotaExceeded, match="101 more"), database.transaction() as session:
-        datasets.add(session, "ann", "large", large, {})
+        datasets.add(session, "ann", "large", large, {}, 0)
     submit()
     with database.transaction() as session:
-        datasets.add(session, "ann", "small", small, {})
+        datasets.add(session, "ann", "small", small, {}, 0)
 
     with pytest.raises(QuotaExceeded) as refused:
         submit()
