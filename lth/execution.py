@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from lth.conditions import Conditions
-from lth.engine.device import device_kind, gpu_trouble
+from lth.engine.device import device_kind, forget_data, gpu_trouble
 from lth.engine.program import programs_made
 from lth.errors import CheckpointUnreadable
 from lth.files import experiment_files
@@ -28,7 +28,7 @@ from lth.session import LotterySession
 from lth.spec import ControlExperiment, Experiment, Spec, spec_hash
 from lth.state import FORMAT, ExperimentState, check_readable
 
-__all__ = ["device_kind", "execute", "gpu_trouble", "programs_made", "trunk_key"]
+__all__ = ["device_kind", "execute", "forget_data", "gpu_trouble", "programs_made", "trunk_key"]
 
 log = logging.getLogger(__name__)
 

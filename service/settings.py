@@ -198,6 +198,12 @@ class Settings(BaseSettings):
     idle_recycle_seconds: float = Field(
         default=300, gt=0, description="an idle child gives its GPU's memory back after this long"
     )
+    idle_memory_bytes: int = Field(
+        default=1_000_000_000,
+        ge=0,
+        description="an idle child that holds so much more memory than at its start, even after it "
+        "has released data sets, is replaced by a new process",
+    )
     gpu_foreign_share: float = Field(
         default=0.5,
         ge=0,

@@ -44,6 +44,8 @@ class Child:
         draining: set when the parent was told to stop.
         busy: held while a hint is acted upon; an idle child ends itself only when it gets it.
         idle_since: on the monotonic clock.
+        ran_at: when its last run ended, on the monotonic clock, until it has released memory.
+        resident_at_start: bytes of memory that it had before its first run.
         used_device: whether a run has filled the device's memory.
         trouble: why nothing can be trained on its GPU, until another process has tried it anew.
         knows_store: whether the object store is known to be that of the service.
@@ -62,6 +64,8 @@ class Child:
     draining: threading.Event = field(default_factory=threading.Event)
     busy: threading.Lock = field(default_factory=threading.Lock)
     idle_since: float = field(default_factory=time.monotonic)
+    ran_at: float | None = None
+    resident_at_start: int = 0
     used_device: bool = False
     trouble: str | None = None
     knows_store: bool = False

@@ -2,7 +2,8 @@
 
 A child ends, and another takes its place, to give its GPU's memory back after a long idle time, to
 try a failed GPU again, and when its parent stops. It asks Postgres for work because hints may not
-reach it: the broker may be unavailable, or may hang.
+reach it: the broker may be unavailable, or may hang. Soon after its last run it releases memory; if
+it still holds much more than at its start, it ends as well.
 """
 
 import logging
@@ -13,11 +14,15 @@ import time
 
 from service.store import claiming
 from service.store.tables import WorkerState
+from worker import memory
 from worker.child import Child, report_state
 from worker.loop import work
 
 _TO_SAY_SO = 0.2
 """In which Celery tells its parent that the last hint was dealt with."""
+
+_RELEASE_SECONDS = 5.0
+"""After its last run; runs that follow each other sooner find their data loaded."""
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +68,14 @@ def _next_poll(child: Child) -> float:
 
 
 def _look(child: Child) -> None:
-    if child.worn.is_set() or child.draining.is_set() or recycle_due(child, time.monotonic()):
+    now = time.monotonic()
+    if child.ran_at is not None and now - child.ran_at > _RELEASE_SECONDS:
+        memory.release(child)
+        child.ran_at = None
+        if memory.grown_too_large(child):
+            log.info("this process holds too much memory for one that is idle")
+            child.worn.set()
+    if child.worn.is_set() or child.draining.is_set() or recycle_due(child, now):
         log.info("this process ends, and another one takes its place")
         time.sleep(_TO_SAY_SO)
         os._exit(0)

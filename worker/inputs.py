@@ -29,6 +29,21 @@ def warm(directory: Path | None, blobs: Blobs) -> None:
     load(parse_spec({"kind": "model"}), directory, blobs)
 
 
+def forget(most_bytes: int) -> bool:
+    """Let go of data sets, the largest first, until few bytes are left in memory.
+
+    Args:
+        most_bytes: that may stay.
+
+    Returns:
+        Whether any was let go.
+    """
+    before = len(_loaded)
+    while sum(arrays.nbytes for arrays in _loaded.values()) > most_bytes:
+        del _loaded[max(_loaded, key=lambda key: _loaded[key].nbytes)]
+    return len(_loaded) < before
+
+
 _loaded: OrderedDict[tuple[Hashable, Path | None], Arrays] = OrderedDict()
 
 
@@ -46,7 +61,8 @@ def _load(dataset: Hashable, directory: Path | None, blobs: Blobs) -> Arrays:
 
 def _read(dataset: Hashable, directory: Path | None, blobs: Blobs) -> Arrays:
     if isinstance(dataset, Uploaded):
-        return dataset.read(blobs.get(dataset.digest))
+        with _fetched(blobs, dataset.digest) as file:
+            return dataset.read(file)
     return cast(DatasetContract, dataset).load(directory)
 
 
@@ -82,14 +98,18 @@ def _followed(spec: Spec, planned: Assignment) -> str | None:
 
 
 def _optional(child: Child, digest: str | None) -> BinaryIO | None:
-    """A blob as a temporary file; it may be larger than fits into memory."""
     if digest is None:
         return None
-    file = TemporaryFile()
     try:
-        for piece in child.blobs.stream(digest):
-            file.write(piece)
+        return _fetched(child.blobs, digest)
     except (BlobMissing, BlobDamaged):
         return None
+
+
+def _fetched(blobs: Blobs, digest: str) -> BinaryIO:
+    """A blob as a temporary file; it may be larger than fits into memory."""
+    file = TemporaryFile()
+    for piece in blobs.stream(digest):
+        file.write(piece)
     file.seek(0)
     return file

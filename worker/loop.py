@@ -36,6 +36,7 @@ def work(child: Child) -> int:
                 break
             done += 1
             released = attempt(child, claimed)
+            child.ran_at = time.monotonic()
             log.info("done with '%s' of %s", claimed.lease.key, claimed.lease.job_id)
             if child.execution.programs_made() >= _MOST_PROGRAMS:
                 child.worn.set()

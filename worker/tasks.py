@@ -21,6 +21,7 @@ from worker.devices import discover, one_thread, tell_children
 from worker.idle import watch_idleness
 from worker.inputs import warm
 from worker.loop import work as execute_what_waits
+from worker.memory import resident
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ def _start(**_: Any) -> None:
     _children[:] = [child]
     watch_idleness(child)
     warm(settings.datasets_dir, child.blobs)
+    child.resident_at_start = resident()
     for pool in child.pools:
         child.hints.wake(pool)
 

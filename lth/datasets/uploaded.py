@@ -1,8 +1,7 @@
 """A data set that somebody uploaded to the service."""
 
-import io
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,12 +52,13 @@ class Uploaded(Member):
         path = None if directory is None else directory / f"{self.id}.npz"
         if path is None or not path.is_file():
             raise DatasetMissing(f"the uploaded data set '{self.id}' is in the service's store")
-        return self.read(path.read_bytes())
+        with path.open("rb") as file:
+            return self.read(file)
 
-    def read(self, content: bytes) -> Arrays:
+    def read(self, file: BinaryIO) -> Arrays:
         """The arrays of the file that was uploaded; the service has checked it."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with np.load(file, allow_pickle=False) as members:
+            arrays = {name: members[name] for name in members.files}
         names = ("x_train", "y_train", "x_test", "y_test")
         found = apart(arrays["x"], arrays["y"]) if "x" in arrays else [arrays[n] for n in names]
         x_train, y_train, x_test, y_test = found

@@ -159,6 +159,21 @@ _on_device: OrderedDict[str, tuple[int, Any]] = OrderedDict()
 """By digest: how many bytes, and the tensors."""
 
 
+def forget_data(most_bytes: int) -> bool:
+    """Let go of data sets, the largest first, until few bytes are left on the device.
+
+    Args:
+        most_bytes: that may stay.
+
+    Returns:
+        Whether any was let go.
+    """
+    before = len(_on_device)
+    while sum(size for size, _ in _on_device.values()) > most_bytes:
+        del _on_device[max(_on_device, key=lambda digest: _on_device[digest][0])]
+    return len(_on_device) < before
+
+
 def _tensors(arrays: Arrays) -> tuple[Any, Any, Any, Any]:
     """The arrays as tensors; those of the last few data sets stay on the device if they are small.
 

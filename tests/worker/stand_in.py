@@ -51,6 +51,10 @@ def programs_made() -> int:
     return _programs
 
 
+def forget_data(most_bytes: int) -> bool:
+    return False
+
+
 def trunk_key(trunk: str, data_digest: str, device_kind: str) -> str:
     return trunk
 

@@ -177,10 +177,10 @@ def test_a_checkpoint_that_cannot_be_saved_costs_the_run_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with monkeypatch.context() as away:
-        away.setattr(observer._blobs, "put", refuse)
+        away.setattr(observer._blobs, "put_file", refuse)
         observer._save(BytesIO(b"one"))
     with monkeypatch.context() as collected:
-        collected.setattr("worker.observing.keeping.keep", lambda *_: Blob.of(b"of no row"))
+        collected.setattr("worker.observing.keeping.keep_file", lambda *_: Blob.of(b"of no row"))
         observer._save(BytesIO(b"two"))
     assert caplog.text.count("a checkpoint could not be saved") == 2
     assert checkpoint_of(database, observer) is None

@@ -1,5 +1,7 @@
 """Files of one's own, in the forms that they may have."""
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,7 @@ def test_a_tenth_is_for_validation_unless_something_else_is_said():
 def test_four_arrays_are_taken_as_they_are():
     x, y = np.arange(40, dtype=np.uint8).reshape(10, 2, 2), np.array([[0], [1]] * 5)
     content = encode({"x_train": x[:8], "y_train": y[:8], "x_test": x[8:], "y_test": y[8:]})
-    arrays = uploaded().read(content)
+    arrays = uploaded().read(BytesIO(content))
     assert arrays.x_train.shape == (8, 2, 2, 1)
     np.testing.assert_array_equal(arrays.x_train[..., 0], x[:8])
     np.testing.assert_array_equal(arrays.y_test, np.array([0, 1], np.int32))
@@ -34,7 +36,7 @@ def test_four_arrays_are_taken_as_they_are():
 
 def test_of_two_arrays_a_fifth_is_always_the_same_test_set():
     x, y = np.arange(20, dtype=np.float32).reshape(10, 2), np.arange(10) % 2
-    first, again = (uploaded().read(encode({"x": x, "y": y})) for _ in range(2))
+    first, again = (uploaded().read(BytesIO(encode({"x": x, "y": y}))) for _ in range(2))
     assert (len(first.x_train), len(first.x_test)) == (8, 2)
     assert first.digest == again.digest
     rows = np.concatenate([first.x_train, first.x_test])
