@@ -7,6 +7,7 @@ They lie in the folder for temporary files, which the environment's TMPDIR choos
 import io
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -22,7 +23,8 @@ class TemporaryFile(io.BufferedRandom):
         super().__init__(cast(io.RawIOBase, raw))
 
     def __del__(self) -> None:
-        self.close()
+        with suppress(OSError):  # Closing writes what is left, for which the disk may be too full.
+            self.close()
 
 
 def as_file(content: bytes | BinaryIO) -> BinaryIO:

@@ -1,5 +1,6 @@
 """What an exception in a run means for the person who submitted it."""
 
+import errno
 import re
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ _OF_MEMORY = re.compile(
 """What the errors say that CUDA, cuDNN and cuBLAS raise under TensorFlow's other names."""
 _MEMORY_ERRORS = frozenset({"ResourceExhaustedError", "_ArrayMemoryError", "OutOfMemoryError"})
 """By name: this module must not import TensorFlow to know its exceptions."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _UNHOLDABLE = re.compile("[\\0\\ud800-\\udfff]")
 _MOST_SAID = 4_000
 
@@ -56,6 +58,12 @@ def _failure_of(error: BaseException) -> Failure:
             "'lth verify --requeue', then retry the job"
         )
         return Failure(Reason.INTERNAL, f"{error}; {advice}")
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return Failure(
+            Reason.INTERNAL,
+            "the worker's directory for temporary files is full; ask the operator for more space "
+            "in TMPDIR, then retry the job; or rewind to fewer points",
+        )
     return Failure(
         Reason.INTERNAL,
         f"{type(error).__name__}: {error}; this is a defect of the service: please report it with "

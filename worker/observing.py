@@ -101,7 +101,7 @@ class RunObserver:
         if self._at_level_end:
             due = min(due, _WORTH_SAVING_SECONDS)
         if draining or unsaved >= due:
-            self._save(content())
+            self._offer(content)
         if draining:
             self.give(Order.DRAIN)
         self.obey()
@@ -145,6 +145,14 @@ class RunObserver:
             self.give(Order.LEASE_LOST)
         except AWAY as error:
             log.warning("progress could not be written: %s", error)
+
+    def _offer(self, content: Callable[[], BinaryIO]) -> None:
+        try:
+            file = content()
+        except OSError as error:
+            log.warning("a checkpoint could not be written to a temporary file: %s", error)
+        else:
+            self._save(file)
 
     def _save(self, content: BinaryIO) -> None:
         try:

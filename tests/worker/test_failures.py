@@ -1,5 +1,6 @@
 """What an exception in a run becomes for the person who submitted it."""
 
+import errno
 import re
 
 import pytest
@@ -48,6 +49,11 @@ def test_a_device_without_memory_is_told_however_it_is_worded(error: Exception) 
     [
         (BlobMissing("no blob 00 in the object store"), Reason.INTERNAL, "no blob 00.*retry"),
         (BlobDamaged("other bytes than those of 00"), Reason.INTERNAL, "other bytes.*retry"),
+        (
+            OSError(errno.ENOSPC, "no space"),
+            Reason.INTERNAL,
+            "files is full.*TMPDIR",
+        ),
         (unreadable(), Reason.USER_ERROR, "submit it anew"),
         (ValueError("x" * 10_000), Reason.INTERNAL, r"^ValueError: x+ \[\.\.\.\] x+; .* report it"),
     ],

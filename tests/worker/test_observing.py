@@ -2,13 +2,14 @@
 
 import threading
 from collections import Counter
-from io import BytesIO
+from io import BytesIO, FileIO
 from types import SimpleNamespace
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 import pytest
 from sqlalchemy import update
 
+from lth import spill
 from lth.errors import Stopped
 from lth.plan import plan
 from lth.results import Scores
@@ -184,6 +185,28 @@ def test_a_checkpoint_that_cannot_be_saved_costs_the_run_nothing(
         observer._save(BytesIO(b"two"))
     assert caplog.text.count("a checkpoint could not be saved") == 2
     assert checkpoint_of(database, observer) is None
+
+
+def test_a_checkpoint_for_which_the_disk_is_too_full_costs_the_run_nothing(
+    database: Database,
+    observer: RunObserver,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def write() -> BinaryIO:
+        file = spill.TemporaryFile()
+        file.write(bytes(1 << 20))
+        return file
+
+    observer.progress(at(0, 1))
+    observer._saved -= observer._settings.checkpoint_seconds
+    with monkeypatch.context() as full:
+        full.setattr(spill.tempfile, "TemporaryFile", lambda **_: FileIO("/dev/full", "r+"))
+        observer.checkpoint(write)
+    assert "a checkpoint could not be written to a temporary file" in caplog.text
+    assert checkpoint_of(database, observer) is None
+    observer.checkpoint(write)
+    assert checkpoint_of(database, observer) == Blob.of(bytes(1 << 20)).digest
 
 
 def test_a_checkpoint_that_cannot_be_deleted_is_not_said_to_be_unsaved(
