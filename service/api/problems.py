@@ -227,6 +227,12 @@ class Unavailable(ApiError):
     status, slug, title = 503, "unavailable", "A part of the service cannot be reached"
 
 
+class InsufficientStorage(ApiError):
+    """The server's disk is full."""
+
+    status, slug, title = 507, "insufficient-storage", "The server's disk is full"
+
+
 def answers(*errors: type[ApiError]) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI ``responses`` of the errors that an endpoint can answer with."""
     responses: dict[int | str, dict[str, Any]] = {}

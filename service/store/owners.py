@@ -104,6 +104,14 @@ def check_room_for_a_job(session: Session, name: str) -> None:
         )
 
 
+def room(session: Session, name: str) -> int | None:
+    """How many bytes an owner may still store; None when they have no bound."""
+    most, used = session.execute(
+        select(Owner.max_stored_bytes, Owner.stored_bytes).where(Owner.name == name)
+    ).one_or_none() or (None, 0)
+    return None if most is None else most - used
+
+
 def check_room(session: Session, name: str, more: int = 1) -> None:
     """Refuse to store more than an owner may, for whom nobody else adds any until the commit.
 

@@ -13,8 +13,13 @@ from service.store.errors import BadCursor
 
 Row = TypeVar("Row")
 
-_PLACE = re.compile(r"([a-z_]+) ([a-z]+_[0-9a-f]{32}|[0-9]{1,18})")
-"""What a cursor holds: the table whose list it is of, and the id of the last row of a page."""
+_IDS: dict[type, re.Pattern[str]] = {
+    str: re.compile(r"[a-z]+_[0-9a-f]{32}"),
+    int: re.compile(r"[0-9]{1,18}"),
+}
+"""What an id looks like, by the type of its column."""
+_SHOWN = 40
+"""Characters of a wrong cursor that the error repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,11 @@ def _decoded(cursor: str, by: InstrumentedAttribute[Any]) -> Any:
         place = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
     except ValueError:
         place = ""
-    match = _PLACE.fullmatch(place)
-    if match is None or match[1] != by.class_.__tablename__:
-        raise BadCursor(f"'{cursor}' is no cursor of this list")
-    return by.type.python_type(match[2])
+    table, _, last = place.partition(" ")
+    kind = by.type.python_type
+    if table != by.class_.__tablename__ or not _IDS[kind].fullmatch(last):
+        shown = cursor if len(cursor) <= _SHOWN else f"{cursor[:_SHOWN]}..."
+        raise BadCursor(
+            f"cursor: '{shown}' is no cursor of this list; use the 'cursor' of the page before"
+        )
+    return kind(last)

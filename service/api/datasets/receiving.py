@@ -1,6 +1,8 @@
 """Takes an uploaded file in, to the disk and no further than its bound."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from errno import EDQUOT, ENOSPC
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, BinaryIO, cast
 
@@ -10,7 +12,7 @@ from fastapi import Depends, Request
 from service.api.access import MemberDep
 from service.api.documents import drained
 from service.api.parts import Parts, PartsDep
-from service.api.problems import BodyTooLarge, UnsupportedMediaType
+from service.api.problems import BodyTooLarge, InsufficientStorage, UnsupportedMediaType
 from service.store import owners
 
 MEDIA_TYPES = ("application/x-npz", "application/octet-stream", "application/zip")
@@ -26,7 +28,9 @@ async def receive(
     Raises:
         UnsupportedMediaType: when it does not say that it is a file of bytes.
         BodyTooLarge: as soon as that is known.
-        QuotaExceeded: when the owner has no room for it, before any of it is read.
+        QuotaExceeded: when the owner has no room for it: before any of it is read, or as soon as
+            more came than there is room for.
+        InsufficientStorage: when the disk of uploads is full.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in MEDIA_TYPES:
@@ -39,8 +43,8 @@ async def receive(
     if announced > most:
         await drained(request.stream())
         raise too_large
-    await anyio.to_thread.run_sync(_check_room, parts, principal.owner, max(announced, 1))
-    with SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+    room = await anyio.to_thread.run_sync(_room, parts, principal.owner, max(announced, 1))
+    with _full_disk(), SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
         size, piece = 0, bytearray()
         stream = request.stream()
         async for chunk in stream:
@@ -48,6 +52,9 @@ async def receive(
             if size > most:
                 await drained(stream)
                 raise too_large
+            if room is not None and size > room:
+                await drained(stream)
+                await anyio.to_thread.run_sync(_room, parts, principal.owner, size)
             piece += chunk
             if len(piece) >= _PIECE:
                 await anyio.to_thread.run_sync(file.write, bytes(piece))
@@ -57,9 +64,24 @@ async def receive(
         yield cast(BinaryIO, file)
 
 
-def _check_room(parts: Parts, owner: str, size: int) -> None:
+def _room(parts: Parts, owner: str, size: int) -> int | None:
+    """The bytes that an owner may still store, or None; raises if `size` bytes do not fit."""
     with parts.database.transaction() as session:
         owners.check_room(session, owner, size)
+        return owners.room(session, owner)
+
+
+@contextmanager
+def _full_disk() -> Iterator[None]:
+    """Answer with a problem if the disk is full on which uploads are collected."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (ENOSPC, EDQUOT):
+            raise
+        raise InsufficientStorage(
+            "the server's disk for uploads is full; nothing was stored, try again later"
+        ) from error
 
 
 UploadDep = Annotated[BinaryIO, Depends(receive)]

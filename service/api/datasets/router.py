@@ -19,6 +19,7 @@ from service.api.problems import (
     BodyTooLarge,
     Conflict,
     Forbidden,
+    InsufficientStorage,
     InvalidDataset,
     InvalidRequest,
     NotFound,
@@ -57,6 +58,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         InvalidRequest,
         TooManyRequests,
         QuotaExceeded,
+        InsufficientStorage,
     ),
 }
 

@@ -46,4 +46,5 @@ def test_a_cursor_is_of_one_list(api):
     cursor = api.get("/v1/jobs", params={"limit": 1}).json()["cursor"]
     for name in set(MAKE) - {"jobs"}:
         document = problem(api.get(f"/v1/{name}", params={"cursor": cursor}), 422, "invalid")
-        assert document["detail"] == f"'{cursor}' is no cursor of this list"
+        assert f"'{cursor[:40]}" in document["detail"]
+        assert "is no cursor of this list" in document["detail"]
