@@ -7,8 +7,9 @@ from lth.results import RunResult, Summary
 from lth.spec import parse_spec
 from lth.statistics import summarise_job
 from service.api.jobs.lookup import JobDep
+from service.api.paging import Cursor, Paged, RunLimit
 from service.api.parts import PartsDep
-from service.api.problems import NotFound, answers
+from service.api.problems import InvalidRequest, NotFound, answers
 from service.store import runs
 from service.store.states import JobState
 
@@ -22,8 +23,8 @@ class KeyedResult(BaseModel):
     result: RunResult
 
 
-class Results(BaseModel):
-    """The results of a job, in the order of its plan, of the runs that have ended."""
+class Results(Paged):
+    """Results of a job, in the order of its plan, of the runs that have ended."""
 
     job_id: str
     state: JobState
@@ -39,18 +40,25 @@ class JobSummaryOverTrials(BaseModel):
     summary: Summary
 
 
-@router.get("/jobs/{job_id}/results", summary="What a job found out", responses=answers(NotFound))
-def get_results(job: JobDep, parts: PartsDep) -> Results:
+@router.get(
+    "/jobs/{job_id}/results",
+    summary="What a job found out",
+    responses=answers(NotFound, InvalidRequest),
+)
+def get_results(
+    job: JobDep, parts: PartsDep, cursor: Cursor = None, limit: RunLimit = 200
+) -> Results:
     """Per run and level: sparsity, densities, histories, accuracies.
 
     Runs that have not ended are not in it; a job that has not is answered with what there is.
     """
     with parts.database.transaction() as session:
-        found = runs.results(session, job.id)
+        found = runs.result_page(session, job.id, cursor, limit)
     return Results(
         job_id=job.id,
         state=job.state,
-        results=[KeyedResult(run=run.key, result=result) for run, result in found],
+        results=[KeyedResult(run=run.key, result=result) for run, result in found.rows],
+        cursor=found.cursor,
     )
 
 

@@ -124,11 +124,21 @@ class AsyncClient:
 
     async def runs(self, job_id: str) -> list[Run]:
         """The runs of a job, in the order of its plan."""
-        return (await self.send(requests.runs(job_id))).runs
+        page = await self.send(requests.runs(job_id))
+        found = list(page.runs)
+        while page.cursor is not None:
+            page = await self.send(requests.runs(job_id, page.cursor))
+            found += page.runs
+        return found
 
     async def results(self, job_id: str) -> Results:
         """What a job's finished experiments found out."""
-        return await self.send(requests.results(job_id))
+        page = await self.send(requests.results(job_id))
+        found = list(page.results)
+        while page.cursor is not None:
+            page = await self.send(requests.results(job_id, page.cursor))
+            found += page.results
+        return page.model_copy(update={"results": found})
 
     async def events(self, job_id: str, *, after: int = 0) -> AsyncIterator[Event]:
         """What happens to a job, as it happens, until it is finished; nothing is lost between.
@@ -191,7 +201,12 @@ class AsyncClient:
 
     async def artifacts(self, job_id: str) -> list[Artifact]:
         """The files of a job."""
-        return (await self.send(requests.artifacts(job_id))).artifacts
+        page = await self.send(requests.artifacts(job_id))
+        found = list(page.artifacts)
+        while page.cursor is not None:
+            page = await self.send(requests.artifacts(job_id, page.cursor))
+            found += page.artifacts
+        return found
 
     async def artifact(self, job_id: str, name: str) -> bytes:
         """The bytes of a file, in memory."""

@@ -102,8 +102,8 @@ class Run(_Answer):
     seconds: float
 
 
-class RunList(_Answer):
-    """The runs of a job, in the order of its plan."""
+class RunList(Page):
+    """Some runs of a job, in the order of its plan."""
 
     runs: list[Run]
 
@@ -115,8 +115,8 @@ class KeyedResult(_Answer):
     result: RunResult
 
 
-class Results(_Answer):
-    """What a job's finished experiments found out."""
+class Results(Page):
+    """What finished experiments of a job found out."""
 
     job_id: str
     state: JobState
@@ -133,8 +133,8 @@ class Artifact(_Answer):
     href: str
 
 
-class ArtifactList(_Answer):
-    """The files of a job, by name."""
+class ArtifactList(Page):
+    """Some files of a job, by name."""
 
     artifacts: list[Artifact]
 

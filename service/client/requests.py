@@ -144,14 +144,16 @@ def delete(job_id: str) -> Request[None]:
     return Request("DELETE", f"/v1/jobs/{part(job_id)}", _nothing, repeatable=False)
 
 
-def runs(job_id: str) -> Request[RunList]:
-    """The runs of a job."""
-    return Request("GET", f"/v1/jobs/{part(job_id)}/runs", _model(RunList))
+def runs(job_id: str, cursor: str | None = None) -> Request[RunList]:
+    """Some runs of a job, in the order of its plan."""
+    path = f"/v1/jobs/{part(job_id)}/runs"
+    return Request("GET", path, _model(RunList), params=_after(cursor))
 
 
-def results(job_id: str) -> Request[Results]:
-    """What a job's finished experiments found out."""
-    return Request("GET", f"/v1/jobs/{part(job_id)}/results", _model(Results))
+def results(job_id: str, cursor: str | None = None) -> Request[Results]:
+    """What some finished experiments of a job found out."""
+    path = f"/v1/jobs/{part(job_id)}/results"
+    return Request("GET", path, _model(Results), params=_after(cursor))
 
 
 def summary(job_id: str) -> Request[dict[str, Any]]:
@@ -165,9 +167,10 @@ def log(job_id: str, run: str) -> Request[str]:
     return Request("GET", path, lambda answer: answer.text)
 
 
-def artifacts(job_id: str) -> Request[ArtifactList]:
-    """The files of a job."""
-    return Request("GET", f"/v1/jobs/{part(job_id)}/artifacts", _model(ArtifactList))
+def artifacts(job_id: str, cursor: str | None = None) -> Request[ArtifactList]:
+    """Some files of a job."""
+    path = f"/v1/jobs/{part(job_id)}/artifacts"
+    return Request("GET", path, _model(ArtifactList), params=_after(cursor))
 
 
 def artifact(job_id: str, name: str) -> Request[bytes]:

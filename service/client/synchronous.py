@@ -119,11 +119,21 @@ class Client:
 
     def runs(self, job_id: str) -> list[Run]:
         """The runs of a job, in the order of its plan."""
-        return self.send(requests.runs(job_id)).runs
+        page = self.send(requests.runs(job_id))
+        found = list(page.runs)
+        while page.cursor is not None:
+            page = self.send(requests.runs(job_id, page.cursor))
+            found += page.runs
+        return found
 
     def results(self, job_id: str) -> Results:
         """What a job's finished experiments found out."""
-        return self.send(requests.results(job_id))
+        page = self.send(requests.results(job_id))
+        found = list(page.results)
+        while page.cursor is not None:
+            page = self.send(requests.results(job_id, page.cursor))
+            found += page.results
+        return page.model_copy(update={"results": found})
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
         """What happens to a job, as it happens, until it is finished; nothing is lost between.
@@ -185,7 +195,12 @@ class Client:
 
     def artifacts(self, job_id: str) -> list[Artifact]:
         """The files of a job."""
-        return self.send(requests.artifacts(job_id)).artifacts
+        page = self.send(requests.artifacts(job_id))
+        found = list(page.artifacts)
+        while page.cursor is not None:
+            page = self.send(requests.artifacts(job_id, page.cursor))
+            found += page.artifacts
+        return found
 
     def artifact(self, job_id: str, name: str) -> bytes:
         """The bytes of a file, in memory."""

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from lth.artifacts import JOB
 from service.store.errors import NotThere
 from service.store.tables import Artifact, Run
 
@@ -16,6 +17,17 @@ _WRITTEN = ("job_id", "name", "run_id", "digest", "media_type", "size")
 def of_job(session: Session, job_id: str) -> Sequence[Artifact]:
     """All artifacts of a job."""
     return session.scalars(select(Artifact).where(Artifact.job_id == job_id)).all()
+
+
+def of_runs(session: Session, run_ids: Sequence[uuid.UUID]) -> Sequence[Artifact]:
+    """The artifacts of some runs."""
+    return session.scalars(select(Artifact).where(Artifact.run_id.in_(run_ids))).all()
+
+
+def of_whole_job(session: Session, job_id: str) -> Sequence[Artifact]:
+    """The artifacts that show a job as a whole."""
+    mine = (Artifact.job_id == job_id, Artifact.name.startswith(f"{JOB}/"))
+    return session.scalars(select(Artifact).where(*mine, Artifact.run_id.is_(None))).all()
 
 
 def of_run(session: Session, run_id: uuid.UUID) -> Sequence[Artifact]:

@@ -18,6 +18,7 @@ _IDS: dict[type, re.Pattern[str]] = {
     int: re.compile(r"[0-9]{1,18}"),
 }
 """What an id looks like, by the type of its column."""
+_POSITION = re.compile(r"[0-9]{1,9}")
 _SHOWN = 40
 """Characters of a wrong cursor that the error repeats."""
 
@@ -57,22 +58,44 @@ def page(
     return Page(found[:limit], _encoded(found[limit - 1], by) if more else None)
 
 
+def position_cursor(job_id: str, position: int) -> str:
+    """The cursor for what comes after a position in a job's plan."""
+    return _cursor(job_id, position)
+
+
+def position_of(cursor: str, job_id: str) -> int:
+    """The position that a cursor of a job's runs names.
+
+    Raises:
+        BadCursor: when it is not a cursor of this job.
+    """
+    return int(_last(cursor, job_id, _POSITION))
+
+
 def _encoded(last: Any, by: InstrumentedAttribute[Any]) -> str:
-    place = f"{last.__tablename__} {getattr(last, by.key)}"
-    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+    return _cursor(last.__tablename__, getattr(last, by.key))
 
 
 def _decoded(cursor: str, by: InstrumentedAttribute[Any]) -> Any:
+    kind = by.type.python_type
+    return kind(_last(cursor, by.class_.__tablename__, _IDS[kind]))
+
+
+def _cursor(of: str, last: object) -> str:
+    return base64.urlsafe_b64encode(f"{of} {last}".encode()).decode().rstrip("=")
+
+
+def _last(cursor: str, of: str, looks: re.Pattern[str]) -> str:
+    """The last id or position of the page before, if the cursor is of this list."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         place = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
     except ValueError:
         place = ""
-    table, _, last = place.partition(" ")
-    kind = by.type.python_type
-    if table != by.class_.__tablename__ or not _IDS[kind].fullmatch(last):
+    found_of, _, last = place.partition(" ")
+    if found_of != of or not looks.fullmatch(last):
         shown = cursor if len(cursor) <= _SHOWN else f"{cursor[:_SHOWN]}..."
         raise BadCursor(
             f"cursor: '{shown}' is no cursor of this list; use the 'cursor' of the page before"
         )
-    return kind(last)
+    return last

@@ -1,16 +1,19 @@
 """Runs as clients see them: their state, and what they found out."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from lth.results import RunResult
 from service.store.errors import NotThere
+from service.store.paging import Page, position_cursor, position_of
 from service.store.tables import Result, Run
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,19 @@ def of_job(session: Session, job_id: str) -> Sequence[Run]:
     return session.scalars(select(Run).where(Run.job_id == job_id).order_by(Run.position)).all()
 
 
+def page(session: Session, job_id: str, cursor: str | None, limit: int) -> Page[Run]:
+    """Some runs of a job, in the order of its plan.
+
+    Raises:
+        BadCursor: when the cursor is not one of this job.
+    """
+    query = select(Run).where(Run.job_id == job_id).order_by(Run.position).limit(limit + 1)
+    if cursor is not None:
+        query = query.where(Run.position > position_of(cursor, job_id))
+    found = session.scalars(query).all()
+    return _page(found, limit, lambda run: position_cursor(job_id, run.position))
+
+
 def get(session: Session, job_id: str, key: str) -> Run:
     """One run of a job by its key, such as ``trial-1/ticket``.
 
@@ -44,7 +60,12 @@ def get(session: Session, job_id: str, key: str) -> Run:
 
 
 def finished(
-    session: Session, job_id: str, *, key: str | None = None, most: int | None = None
+    session: Session,
+    job_id: str,
+    *,
+    key: str | None = None,
+    most: int | None = None,
+    among: Collection[uuid.UUID] | None = None,
 ) -> list[Finished]:
     """The runs of a job that have a result, in the order of its plan.
 
@@ -53,6 +74,7 @@ def finished(
         job_id: of the job.
         key: of the one run that is of interest.
         most: only the first so many.
+        among: only those of these runs.
     """
     levels = func.jsonb_array_length(Result.document["levels"])
     query = (
@@ -64,6 +86,8 @@ def finished(
     )
     if key is not None:
         query = query.where(Run.key == key)
+    if among is not None:
+        query = query.where(Run.id.in_(among))
     return [Finished(*row) for row in session.execute(query)]
 
 
@@ -80,6 +104,32 @@ def documents(
     if run_id is not None:
         query = query.where(Run.id == run_id)
     return list(session.scalars(query))
+
+
+def result_page(
+    session: Session, job_id: str, cursor: str | None, limit: int
+) -> Page[tuple[Run, RunResult]]:
+    """Some results of a job's finished experiments, in the order of its plan.
+
+    Raises:
+        BadCursor: when the cursor is not one of this job.
+    """
+    query = (
+        select(Run, Result.document)
+        .join(Result, Result.run_id == Run.id)
+        .where(Run.job_id == job_id)
+        .order_by(Run.position)
+        .limit(limit + 1)
+    )
+    if cursor is not None:
+        query = query.where(Run.position > position_of(cursor, job_id))
+    found = [(run, RunResult.model_validate(document)) for run, document in session.execute(query)]
+    return _page(found, limit, lambda one: position_cursor(job_id, one[0].position))
+
+
+def _page(found: Sequence[Row], limit: int, cursor_of: Callable[[Row], str]) -> Page[Row]:
+    more = len(found) > limit
+    return Page(found[:limit], cursor_of(found[limit - 1]) if more else None)
 
 
 def results(session: Session, job_id: str) -> list[tuple[Run, RunResult]]:

@@ -12,6 +12,7 @@ from service.api.artifacts.sending import FILE_ANSWERS, Conditions, send
 from service.api.artifacts.shapes import ArtifactList, listed
 from service.api.artifacts.views import Unmade, find, find_plot, views
 from service.api.jobs.lookup import JobDep
+from service.api.paging import Cursor, RunLimit
 from service.api.parts import Parts, PartsDep
 from service.api.problems import InvalidRequest, NotFound, answers
 from service.store import artifacts, runs
@@ -29,17 +30,30 @@ RunKey = Annotated[
 ]
 
 
-@router.get("/jobs/{job_id}/artifacts", summary="List a job's files", responses=answers(NotFound))
-def list_artifacts(job: JobDep, parts: PartsDep) -> ArtifactList:
-    """Every file of the runs that have succeeded, by name, and those of the job as a whole.
+@router.get(
+    "/jobs/{job_id}/artifacts",
+    summary="List a job's files",
+    responses=answers(NotFound, InvalidRequest),
+)
+def list_artifacts(
+    job: JobDep, parts: PartsDep, cursor: Cursor = None, limit: RunLimit = 200
+) -> ArtifactList:
+    """The files of the runs that have succeeded, and those of the job as a whole.
+
+    A page lists the files of some runs, in the order of the plan. The first page also lists those
+    of the job as a whole.
 
     Pictures are drawn when they are first fetched; until then they have no size and no digest.
     What shows the whole job, under `report/`, is made anew for each fetch until it has succeeded.
     """
     with parts.database.transaction() as session:
-        stored = artifacts.of_job(session, job.id)
-        finished = runs.finished(session, job.id)
-    return listed(job.id, stored, views(job, finished, {file.name for file in stored}))
+        found = runs.page(session, job.id, cursor, limit)
+        run_ids = [run.id for run in found.rows]
+        whole = [] if cursor else artifacts.of_whole_job(session, job.id)
+        stored = [*whole, *artifacts.of_runs(session, run_ids)]
+        finished = runs.finished(session, job.id, among=run_ids)
+    made = views(job, finished, {file.name for file in stored}, whole=cursor is None)
+    return listed(job.id, stored, made, found.cursor)
 
 
 @router.get(

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, Field
 
 from service.api.artifacts.views import View
+from service.api.paging import Paged
 from service.store.tables import Artifact
 
 
@@ -24,13 +25,15 @@ class ArtifactView(BaseModel):
     href: str = Field(description="where it is fetched")
 
 
-class ArtifactList(BaseModel):
-    """The files of a job, by name."""
+class ArtifactList(Paged):
+    """Files of a job, by name."""
 
     artifacts: list[ArtifactView]
 
 
-def listed(job_id: str, stored: Sequence[Artifact], views: Iterable[View]) -> ArtifactList:
+def listed(
+    job_id: str, stored: Sequence[Artifact], views: Iterable[View], cursor: str | None
+) -> ArtifactList:
     """Files and what is still to be made, as they go out."""
     there = {artifact.name: _stored(job_id, artifact) for artifact in stored}
     made_later = {
@@ -38,7 +41,8 @@ def listed(job_id: str, stored: Sequence[Artifact], views: Iterable[View]) -> Ar
         for view in views
         for name, media_type in view.files.items()
     }
-    return ArtifactList(artifacts=[one for _, one in sorted({**made_later, **there}.items())])
+    found = [one for _, one in sorted({**made_later, **there}.items())]
+    return ArtifactList(artifacts=found, cursor=cursor)
 
 
 def _stored(job_id: str, artifact: Artifact) -> ArtifactView:

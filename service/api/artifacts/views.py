@@ -80,18 +80,21 @@ class Unmade:
     view: View
 
 
-def views(job: Job, finished: Sequence[Finished], stored: Collection[str]) -> Iterator[View]:
+def views(
+    job: Job, finished: Sequence[Finished], stored: Collection[str], *, whole: bool = True
+) -> Iterator[View]:
     """What can be made for a job.
 
     Args:
         job: whose spec says in which formats pictures are wanted.
         finished: runs of it that have a result.
         stored: the names of their files.
+        whole: whether to list what shows the job as a whole.
     """
     formats = FORMATS[job.spec.get("plots", "none")]
-    if finished:
+    if whole and finished:
         yield Report(LEVELS)
-    if finished and job.kind != "model":
+    if whole and finished and job.kind != "model":
         yield Report(SUMMARY)
         yield from (Picture(None, JOB, name, formats) for name in JOB_PICTURES)
     for run in finished:

@@ -18,6 +18,7 @@ from service.api.jobs.shapes import (
     run_view,
 )
 from service.api.jobs.waiting import progress, waiting
+from service.api.paging import Cursor, RunLimit
 from service.api.parts import PartsDep
 from service.api.problems import InvalidRequest, NotFound, answers
 from service.store import jobs, runs, webhooks
@@ -56,9 +57,15 @@ def show_job(job_id: JobId, principal: ReaderDep, parts: PartsDep) -> JobDetail:
     )
 
 
-@router.get("/jobs/{job_id}/runs", summary="Look at a job's runs", responses=answers(NotFound))
-def list_runs(job: JobDep, parts: PartsDep) -> RunList:
+@router.get(
+    "/jobs/{job_id}/runs",
+    summary="Look at a job's runs",
+    responses=answers(NotFound, InvalidRequest),
+)
+def list_runs(
+    job: JobDep, parts: PartsDep, cursor: Cursor = None, limit: RunLimit = 500
+) -> RunList:
     """The runs that the job was planned into, in that order, with their progress."""
     with parts.database.transaction() as session:
-        found = runs.of_job(session, job.id)
-    return RunList(runs=[run_view(run) for run in found])
+        found = runs.page(session, job.id, cursor, limit)
+    return RunList(runs=[run_view(run) for run in found.rows], cursor=found.cursor)

@@ -107,8 +107,8 @@ class RunView(_View):
     max_seconds: int = Field(description="bound on these")
 
 
-class RunList(BaseModel):
-    """The runs of a job, in the order of its plan."""
+class RunList(Paged):
+    """Some runs of a job, in the order of its plan."""
 
     runs: list[RunView]
 

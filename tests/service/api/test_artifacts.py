@@ -104,4 +104,4 @@ def test_plots_are_those_of_the_whole_job_if_it_has_them(api, job):
 
 def test_a_blob_that_the_store_lost_is_a_problem_and_no_broken_file(api, job, settings):
     Blobs(settings.object_store_url).delete(DIGEST)
-    problem(api.get(f"/v1/jobs/{job}/artifacts/trial-1/a/masks.npz"), 503, "unavailable")
+    problem(api.get(f"/v1/jobs/{job}/artifacts/trial-1/a/masks.npz"), 500, "damaged")

@@ -152,7 +152,7 @@ def test_a_run_that_has_not_succeeded_has_no_pictures(api, database, settings):
     problem(api.get(f"/v1/jobs/{job}/plots/learning.png"), 404, "not-found")
     carry_out(database, settings, failing=["trial-1/ticket"])
     problem(api.get(f"/v1/jobs/{job}/plots/learning.png"), 404, "not-found")
-    assert api.get(f"/v1/jobs/{job}/artifacts").json() == {"artifacts": []}
+    assert api.get(f"/v1/jobs/{job}/artifacts").json() == {"artifacts": [], "cursor": None}
 
 
 def test_a_drawn_picture_is_collected_with_its_job_and_not_before(api, database, settings):
@@ -194,7 +194,7 @@ def test_what_cannot_be_drawn_is_our_mistake_and_stops_nothing(api, database, se
         digest = artifacts.get(session, job, "trial-1/ticket/masks.npz").digest
     blobs = Blobs(settings.object_store_url)
     blobs.delete(digest)
-    problem(api.get(f"/v1/jobs/{job}/plots/mask.png"), 503, "unavailable")
+    problem(api.get(f"/v1/jobs/{job}/plots/mask.png"), 500, "damaged")
     assert api.get(f"/v1/jobs/{job}/plots/layers.png").status_code == 200
 
 
