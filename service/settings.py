@@ -201,8 +201,8 @@ class Settings(BaseSettings):
     idle_memory_bytes: int = Field(
         default=1_000_000_000,
         ge=0,
-        description="an idle child that holds so much more memory than at its start, even after it "
-        "has released data sets, is replaced by a new process",
+        description="an idle child without a GPU that holds so much more memory than at its start, "
+        "even after it has released data sets, is replaced by a new process",
     )
     gpu_foreign_share: float = Field(
         default=0.5,

@@ -29,7 +29,12 @@ def release(child: Child) -> None:
 
 
 def grown_too_large(child: Child) -> bool:
-    """Whether this process still holds much more memory than it had at its start."""
+    """Whether this process still holds much more memory than it had at its start.
+
+    One with a GPU loads CUDA's libraries in its first run, and ends after a long idle time anyway.
+    """
+    if child.gpu is not None:
+        return False
     return resident() - child.resident_at_start > child.settings.idle_memory_bytes
 
 

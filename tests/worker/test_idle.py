@@ -1,7 +1,8 @@
 """A child that has nothing to do: it says that it lives, and ends where that helps."""
 
 import threading
-from contextlib import suppress
+import time
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 
 import pytest
@@ -106,3 +107,21 @@ def test_only_who_holds_a_gpu_or_cannot_use_it_is_recycled(
     seconds = child.settings.idle_recycle_seconds
     assert not idle.recycle_due(child, child.idle_since + seconds)
     assert idle.recycle_due(child, child.idle_since + seconds + 1) is due
+
+
+@pytest.mark.parametrize(
+    ("of", "most", "ends"),
+    [({}, 0, True), ({}, 10**12, False), ({"gpu": TWO[0]}, 0, False)],
+)
+def test_a_child_ends_that_still_holds_much_memory_some_seconds_after_a_run(
+    child: Child, of: dict[str, object], most: int, ends: bool
+) -> None:
+    """With a GPU it would end after every run, for what CUDA loads in the first one."""
+    settings = child.settings.model_copy(update={"idle_memory_bytes": most})
+    child = replace(child, **of, settings=settings, ran_at=time.monotonic())
+    idle._look(child)
+    assert child.ran_at is not None, "another run may follow soon"
+    child.ran_at -= 2 * idle._RELEASE_SECONDS
+    with pytest.raises(SystemExit) if ends else nullcontext():
+        idle._look(child)
+    assert child.ran_at is None
