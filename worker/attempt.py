@@ -55,7 +55,10 @@ def _attempt(child: Child, claimed: Claimed, lease: Lease) -> Sequence[str]:
         claimed.checkpoint_digest,
     )
     try:
-        with heartbeat(child, observer, claimed.job_lasts), captured() as output:
+        with (
+            heartbeat(child, observer, claimed.job_lasts),
+            captured(child.redaction.bytes) as output,
+        ):
             try:
                 if not child.used_device and (trouble := child.try_gpu()):
                     return _give_back(child, observer, trouble)
@@ -67,7 +70,7 @@ def _attempt(child: Child, claimed: Claimed, lease: Lease) -> Sequence[str]:
                 _stopped(child, observer, output)
             except Exception as error:
                 log.exception("the run '%s' of %s failed", lease.key, lease.job_id)
-                failure = failure_of(error)
+                failure = failure_of(error, child.redaction)
                 if why := _fault_of_the_gpu(child, failure.reason):
                     _lose(child, observer, why)
                 else:

@@ -29,6 +29,7 @@ from service.store.workers import WorkerFacts
 from worker import devices, node
 from worker.devices import DeviceSilent, Gpu, Nvml
 from worker.execution import Execution
+from worker.redaction import Redaction
 
 DRAIN_SIGNAL = signal.SIGUSR2
 """What the parent sends its children when it is told to stop."""
@@ -48,6 +49,7 @@ class Child:
         resident_at_start: bytes of memory that it had before its first run.
         used_device: whether a run has filled the device's memory.
         trouble: why nothing can be trained on its GPU, until another process has tried it anew.
+        redaction: hides the service's addresses and secrets in what clients read.
         knows_store: whether the object store is known to be that of the service.
         worn: set when another process shall take its place, as soon as it has nothing to do.
     """
@@ -70,6 +72,10 @@ class Child:
     trouble: str | None = None
     knows_store: bool = False
     worn: threading.Event = field(default_factory=threading.Event)
+    redaction: Redaction = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.redaction = Redaction(self.settings)
 
     def refusal(self) -> str | None:
         """Why this child should not start a run now; None when it may."""

@@ -10,6 +10,7 @@ from lth.errors import Diverged, LotteryError
 from service.store.blobs import BlobDamaged, BlobMissing, StorageFailed
 from service.store.finishing import Failure
 from service.store.states import Reason
+from worker.redaction import Redaction
 
 _OF_MEMORY = re.compile(
     "RESOURCE_EXHAUSTED|out of memory|OUT_OF_MEMORY|_ALLOC_FAILED", re.IGNORECASE
@@ -22,13 +23,14 @@ _UNHOLDABLE = re.compile("[\\0\\ud800-\\udfff]")
 _MOST_SAID = 4_000
 
 
-def failure_of(error: BaseException) -> Failure:
+def failure_of(error: BaseException, redaction: Redaction) -> Failure:
     """The reason, and a message that says what happened and what can be done.
 
-    Whatever an exception says, the message is one that Postgres can hold, and not long.
+    Postgres can hold the message, whatever the exception says. It is not long, and it shows no
+    address or secret of the service.
     """
     failure = _failure_of(error)
-    message = _UNHOLDABLE.sub("?", failure.message)
+    message = _UNHOLDABLE.sub("?", redaction.text(failure.message))
     if len(message) > _MOST_SAID:
         message = f"{message[: _MOST_SAID // 2]} [...] {message[-_MOST_SAID // 2 :]}"
     return replace(failure, message=message)

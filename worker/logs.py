@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
 
@@ -12,20 +12,21 @@ _TAIL_CHARACTERS = 4000
 
 
 class RunLog:
-    """The file in which a run's output collects."""
+    """The file in which a run's output collects. What is read of it is redacted."""
 
-    def __init__(self, file: int) -> None:
+    def __init__(self, file: int, redact: Callable[[bytes], bytes]) -> None:
         self._file = file
+        self._redact = redact
 
     def content(self) -> bytes:
         """All of it, or its beginning and end if it is very long."""
         _flush()
         size = os.fstat(self._file).st_size
         if size <= _MOST:
-            return os.pread(self._file, size, 0)
+            return self._redact(os.pread(self._file, size, 0))
         half = _MOST // 2
         first, last = (os.pread(self._file, half, start) for start in (0, size - half))
-        return first + b"\n... (left out) ...\n" + last
+        return self._redact(first) + b"\n... (left out) ...\n" + self._redact(last)
 
     def tail(self) -> str:
         """Its last lines."""
@@ -34,15 +35,19 @@ class RunLog:
 
 
 @contextmanager
-def captured() -> Iterator[RunLog]:
-    """Send standard output and standard error, of C++ as well, into a file for a while."""
+def captured(redact: Callable[[bytes], bytes]) -> Iterator[RunLog]:
+    """Send standard output and standard error, of C++ as well, into a file for a while.
+
+    Args:
+        redact: applied to everything that is read of the file.
+    """
     with TemporaryFile() as file:  # without a name: nothing stays behind a killed process
         _flush()
         saved = [os.dup(1), os.dup(2)]
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
-            yield RunLog(file.fileno())
+            yield RunLog(file.fileno(), redact)
         finally:
             _flush()
             for number, copy in zip((1, 2), saved, strict=True):

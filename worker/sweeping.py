@@ -43,7 +43,8 @@ class Sweeper:
         """One round: lost runs, lost workers, lost hints."""
         with self._database.transaction() as session:
             expired = finishing.expired(session)
-        release(self._database, self._settings, expired, "its worker fell silent")
+        why = "its worker fell silent"
+        release(self._database, self._settings, expired, why, skip_locked=True)
         with self._database.transaction() as session:
             silence = self._settings.lease
             for worker in workers.mark_lost(session, silence, _FORGET_WORKERS):
@@ -83,21 +84,36 @@ class Sweeper:
             log.exception("what is old or unused could not be deleted; it is tried again later")
 
 
-def release(database: Database, settings: Settings, leases: Sequence[Lease], why: str) -> int:
-    """Take runs from workers that are gone; returns how many went back into the queue.
+def release(
+    database: Database,
+    settings: Settings,
+    leases: Sequence[Lease],
+    why: str,
+    *,
+    skip_locked: bool = False,
+) -> int:
+    """Take runs from workers that are gone.
 
-    A run that cannot be written within the lock timeout is left for the next call: a paused process
-    may hold its job or its owner, until Postgres ends that process's session.
+    Args:
+        database: to write in.
+        settings: say how often a run may lose its worker.
+        leases: of the runs.
+        why: the workers are known to be gone.
+        skip_locked: leave a run for the next call if another transaction holds it, its job or its
+            owner. A paused process may hold them until Postgres ends its session.
+
+    Returns:
+        How many runs went back into the queue.
     """
     requeued = 0
     for lease in leases:
         try:
             with database.transaction() as session:
-                state = finishing.lose(session, lease, settings, why)
+                state = finishing.lose(session, lease, settings, why, skip_locked=skip_locked)
         except LeaseLost:
             continue
         except AWAY as error:
-            if not timed_out(error):
+            if not (skip_locked and timed_out(error)):
                 raise
             log.warning("%s of %s is locked; the next sweep tries again", lease.key, lease.job_id)
             continue

@@ -11,24 +11,27 @@ import hmac
 import json
 import logging
 import socket
+import threading
 import time
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address
+from typing import Any
 
 import httpx
 
 from service import signing
+from service.addresses import is_public
 from service.settings import Settings
 from service.store import webhooks
 from service.store.database import Database
 from service.store.webhooks import Call
 
-_AT_ONCE = 8
-_NAT64 = IPv6Network("64:ff9b::/96")
-_UNICAST = IPv6Network("2000::/3")
-"""The part of IPv6 that is routed in the internet. Python's `is_global` knows what of it is not,
-and takes much outside of it for global."""
+_AT_ONCE = 32
+_LOOKUP_SECONDS = 5.0
+"""The longest that the lookup of a name may take."""
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +42,11 @@ class NotCalled(Exception):
 
 @dataclass
 class Courier:
-    """Calls what is due, several at once, so that a slow address holds nobody else up."""
+    """Calls what is due, several at once.
+
+    An owner and a host have few of the calls at a time (`webhooks.PER_OWNER`, `PER_HOST`), so that
+    a receiver that never answers delays only its owner's calls.
+    """
 
     settings: Settings
     database: Database
@@ -48,18 +55,21 @@ class Courier:
 
     def __post_init__(self) -> None:
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="webhook")
-        self._under_way: list[Future[None]] = []
+        self._under_way: dict[Future[None], Call] = {}
 
     def round(self) -> None:
         """Start the calls that are due, as many as there is room for; returns before they end."""
         for call in self._under_way:
             if call.done() and (error := call.exception()):
                 log.error("what came of a webhook could not be noted", exc_info=error)
-        self._under_way = [call for call in self._under_way if not call.done()]
+        self._under_way = {one: call for one, call in self._under_way.items() if not one.done()}
         room = _AT_ONCE - len(self._under_way)
+        by_owner = Counter(call.owner for call in self._under_way.values())
+        by_host = Counter(call.host for call in self._under_way.values())
         with self.database.transaction() as session:
-            calls = webhooks.claim_due(session, room)
-        self._under_way += [self._threads.submit(self.deliver, call) for call in calls]
+            calls = webhooks.claim_due(session, room, by_owner, by_host)
+        for call in calls:
+            self._under_way[self._threads.submit(self.deliver, call)] = call
 
     def deliver(self, call: Call) -> None:
         """Call one address, and note what came of it."""
@@ -99,8 +109,7 @@ class Courier:
         except TimeoutError:
             raise NotCalled(f"{url.host} did not answer within {self.seconds:g} s") from None
         except httpx.HTTPError as error:
-            why = str(error) or type(error).__name__
-            raise NotCalled(f"{url.host} cannot be called: {why}") from None
+            raise NotCalled(f"{url.host} cannot be called: {type(error).__name__}") from None
         if not 200 <= status < 300:
             raise NotCalled(f"{url.host} answered {status}; right would be 2xx")
 
@@ -134,8 +143,14 @@ def resolve(url: httpx.URL, *, private_allowed: bool) -> str:
         NotCalled: when the name is not known, or one of its addresses is private.
     """
     port = url.port or (443 if url.scheme == "https" else 80)
+    lookup: Future[list[Any]] = Future()
+    threading.Thread(
+        target=_look_up, args=(url.host, port, lookup), name="lookup", daemon=True
+    ).start()
     try:
-        found = socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+        found = lookup.result(_LOOKUP_SECONDS)
+    except TooLate:
+        raise NotCalled(f"'{url.host}' was not found within {_LOOKUP_SECONDS:g} s") from None
     except (OSError, UnicodeError) as error:
         raise NotCalled(f"'{url.host}' has no address: {error}") from None
     addresses = [ip_address(str(info[4][0]).partition("%")[0]) for info in found]
@@ -147,13 +162,9 @@ def resolve(url: httpx.URL, *, private_allowed: bool) -> str:
     return str(addresses[0])
 
 
-def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is one of the internet's, also when it is wrapped in another."""
-    if isinstance(address, IPv6Address):
-        wrapped = address.ipv4_mapped or address.sixtofour
-        if wrapped is None and address in _NAT64:
-            wrapped = IPv4Address(int(address) & 0xFFFFFFFF)
-        if wrapped is not None:
-            return is_public(wrapped)
-        return address.is_global and address in _UNICAST
-    return address.is_global and not address.is_multicast
+def _look_up(host: str, port: int, lookup: "Future[list[Any]]") -> None:
+    """Look a name up, from a thread of its own: nothing else bounds how long that takes."""
+    try:
+        lookup.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except Exception as error:
+        lookup.set_exception(error)

@@ -93,6 +93,7 @@ def make_engine(url: str, pool_size: int = 10, timeouts: Timeouts = API) -> Engi
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=timeouts.connection,
+        hide_parameters=True,
         connect_args={**CONNECTING, "application_name": "lth"},
     )
 

@@ -127,16 +127,25 @@ def give_back(session: Session, lease: Lease, settings: Settings, why: str) -> N
     _requeue(session, lease, settings, why, losses=0)
 
 
-def lose(session: Session, lease: Lease, settings: Settings, why: str) -> RunState:
+def lose(
+    session: Session, lease: Lease, settings: Settings, why: str, *, skip_locked: bool = False
+) -> RunState:
     """A run's worker is gone: queue the run again, unless that has happened too often.
 
+    Args:
+        session: to write in.
+        lease: of the run.
+        settings: say how often a run may lose its worker.
+        why: the worker is known to be gone.
+        skip_locked: give up at once if another transaction holds the run.
+
     Raises:
-        LeaseLost: when the run is not this attempt's any more, or another transaction holds it.
+        LeaseLost: when the run is not this attempt's any more, or is skipped.
     """
     row = session.execute(
         select(Run.losses, Run.cancel_requested)
         .where(*held(lease))
-        .with_for_update(key_share=True, skip_locked=True)
+        .with_for_update(key_share=True, skip_locked=skip_locked)
     ).one_or_none()
     if row is None:
         raise lease.lost

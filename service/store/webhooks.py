@@ -1,11 +1,13 @@
 """Webhooks: entered with their job, called when it has ended, tried again for a while."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from service.store.tables import Job, Webhook
@@ -13,6 +15,10 @@ from service.store.tables import Job, Webhook
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3_600, 21_600))
 """Until the next attempt, after each one that failed; then it is given up."""
 _CLAIM = timedelta(minutes=2)
+PER_OWNER = 4
+"""Calls that an owner may have under way at once."""
+PER_HOST = 4
+"""Calls that one host may get at once, whoever owns the jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,11 @@ class Call:
     url: str
     attempts: int
     data: dict[str, Any]
+
+    @property
+    def host(self) -> str:
+        """The host that is called."""
+        return urlsplit(self.url).hostname or ""
 
 
 def get(session: Session, job_id: str) -> Webhook | None:
@@ -40,19 +51,33 @@ def reset(session: Session, job_id: str) -> None:
     )
 
 
-def claim_due(session: Session, limit: int = 20) -> Sequence[Call]:
-    """Take webhooks of ended jobs to be called now; nobody else gets them for two minutes."""
+def claim_due(
+    session: Session,
+    limit: int = 20,
+    by_owner: Mapping[str, int] | None = None,
+    by_host: Mapping[str, int] | None = None,
+) -> Sequence[Call]:
+    """Take webhooks of ended jobs to be called now; no other beat gets them for two minutes.
+
+    Owners take turns: each one's first call comes before any one's second.
+
+    Args:
+        session: to look in.
+        limit: the most calls.
+        by_owner: calls that are under way, by owner.
+        by_host: calls that are under way, by host.
+    """
+    owners, hosts = Counter(by_owner or {}), Counter(by_host or {})
+    taken: list[str] = []
+    for job_id, owner, host in session.execute(_candidates(limit)):
+        if len(taken) < limit and owners[owner] < PER_OWNER and hosts[host] < PER_HOST:
+            taken.append(job_id)
+            owners[owner] += 1
+            hosts[host] += 1
     found = session.execute(
         select(Webhook, Job)
         .join(Job, Job.id == Webhook.job_id)
-        .where(
-            Webhook.delivered_at.is_(None),
-            Webhook.given_up_at.is_(None),
-            Webhook.next_at <= func.now(),
-            Job.finished_at.is_not(None),
-        )
-        .order_by(Webhook.next_at)
-        .limit(limit)
+        .where(Webhook.job_id.in_(taken), Webhook.next_at <= func.now())
         .with_for_update(of=Webhook, skip_locked=True)
     ).all()
     calls = [Call(job.id, job.owner, hook.url, hook.attempts, _told(job)) for hook, job in found]
@@ -63,6 +88,36 @@ def claim_due(session: Session, limit: int = 20) -> Sequence[Call]:
         .execution_options(synchronize_session=False)
     )
     return calls
+
+
+def _candidates(limit: int) -> Select[str, str, str]:
+    """Due webhooks with owner and host: the first ones of each owner and host, in turns."""
+    host = func.lower(func.substring(Webhook.url, "^[a-z]+://(?:[^/?#]*@)?([^/:?#]+|\\[[^]]*])"))
+    due = (
+        select(
+            Webhook.job_id,
+            Job.owner,
+            host.label("host"),
+            func.row_number()
+            .over(partition_by=(Job.owner, host), order_by=Webhook.next_at)
+            .label("turn"),
+        )
+        .join(Job, Job.id == Webhook.job_id)
+        .where(
+            Webhook.delivered_at.is_(None),
+            Webhook.given_up_at.is_(None),
+            Webhook.next_at <= func.now(),
+            Job.finished_at.is_not(None),
+        )
+        .subquery()
+    )
+    turn = func.row_number().over(partition_by=due.c.owner, order_by=(due.c.turn, due.c.job_id))
+    return (
+        select(due.c.job_id, due.c.owner, due.c.host)
+        .where(due.c.turn <= PER_OWNER)
+        .order_by(turn, due.c.job_id)
+        .limit(100 * limit)
+    )
 
 
 def delivered(session: Session, job_id: str) -> None:

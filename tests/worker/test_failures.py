@@ -7,9 +7,15 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from lth.errors import Diverged
+from service.settings import Settings
 from service.store.blobs import BlobDamaged, BlobMissing, StorageFailed
 from service.store.states import Reason
-from worker.failures import failure_of
+from worker import failures
+from worker.redaction import Redaction
+
+
+def failure_of(error: BaseException):
+    return failures.failure_of(error, Redaction(Settings()))
 
 
 def unreadable() -> ValidationError:

@@ -12,7 +12,7 @@ from worker.logs import captured
 def test_output_of_python_c_and_children_is_captured_in_order(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with captured() as log:
+    with captured(bytes) as log:
         os.write(1, b"from C\n")
         os.write(2, b"error from C\n")
         subprocess.run([sys.executable, "-c", "print('from a child')"], check=True)
@@ -24,7 +24,7 @@ def test_output_of_python_c_and_children_is_captured_in_order(
 
 
 def test_very_long_output_keeps_its_beginning_and_its_end() -> None:
-    with captured() as log:
+    with captured(bytes) as log:
         os.write(1, b"beginning\n")
         for _ in range(60):
             os.write(1, b"x" * 100_000)
@@ -38,7 +38,7 @@ def test_very_long_output_keeps_its_beginning_and_its_end() -> None:
 
 
 def test_a_log_without_end_is_never_held_in_memory() -> None:
-    with captured() as log:
+    with captured(bytes) as log:
         os.write(1, b"beginning\n")
         os.ftruncate(1, 1 << 40)
         os.lseek(1, 0, os.SEEK_END)
@@ -57,7 +57,7 @@ def test_full_disk_costs_the_log_and_nothing_else(
     monkeypatch.setattr(sys, "stdout", buffered)
     with open("/dev/full", "w+b", 0) as full:
         monkeypatch.setattr("worker.logs.TemporaryFile", lambda: full)
-        with captured() as log:
+        with captured(bytes) as log:
             print("held back")
             assert log.content() == b""
     buffered.close()

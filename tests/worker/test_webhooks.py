@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -28,7 +29,7 @@ from service.store.states import JobState
 from service.store.submitting import Submission, submit
 from service.store.tables import Job, Webhook
 from service.store.webhooks import Call
-from worker.webhooks import _AT_ONCE, Courier, signed
+from worker.webhooks import _AT_ONCE, Courier, NotCalled, resolve, signed
 
 SECRET = "a secret of some length"
 SPEC = parse_spec({"kind": "model", "name": "first", "labels": {"a": "b"}})
@@ -210,13 +211,81 @@ def test_no_more_is_taken_than_can_be_called_at_once(database, courier, job, rec
     submission = Submission(Actor("ada"), SPEC, plan(SPEC), webhook=receiver.url)
     for ended in (job, submit(database, submission, courier.settings).job.id):
         end(database, ended)
-    courier._under_way = [Future() for _ in range(_AT_ONCE)]
+    other = Call("job", "other", "http://other.example/", 0, {})
+    courier._under_way = {Future(): other for _ in range(_AT_ONCE)}
     courier.round()
     assert receiver.got == []
-    del courier._under_way[0]
+    courier._under_way.popitem()
     courier.round()
-    courier._under_way[-1].result(100)
+    list(courier._under_way)[-1].result(100)
     assert len(receiver.got) == 1
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a receiver that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+
+
+def ended(database, courier, owner: str, url: str, count: int = 1) -> None:
+    """Jobs of an owner that have ended, with a webhook that is due."""
+    for _ in range(count):
+        submission = Submission(Actor(owner), SPEC, plan(SPEC), webhook=url)
+        end(database, submit(database, submission, courier.settings).job.id)
+
+
+def test_a_receiver_that_never_answers_delays_no_other_owner(
+    database, database_url, receiver, silent
+):
+    courier = Courier(settings(database_url, private=True), database, seconds=30)
+    ended(database, courier, "ada", silent, 100)
+    make_due(database)
+    courier.round()
+    assert len(courier._under_way) == webhooks.PER_OWNER
+    ended(database, courier, "bob", receiver.url)
+    make_due(database)
+    started = time.monotonic()
+    courier.round()
+    while not receiver.got:
+        assert time.monotonic() - started < 20, "it waits for the calls of another owner"
+        time.sleep(0.01)
+    courier.seconds = 0.0
+
+
+def test_a_host_that_never_answers_delays_no_other_host(database, database_url, receiver, silent):
+    courier = Courier(settings(database_url, private=True), database, seconds=30)
+    for number in range(60):
+        ended(database, courier, f"owner-{number}", silent)
+    make_due(database)
+    courier.round()
+    assert len(courier._under_way) == webhooks.PER_HOST
+    ended(database, courier, "bob", receiver.url)
+    make_due(database)
+    courier.round()
+    started = time.monotonic()
+    while not receiver.got:
+        assert time.monotonic() - started < 20, "it waits for the calls to another host"
+        time.sleep(0.01)
+
+
+def test_owners_take_turns(database, courier, receiver):
+    for owner in ("ada", "bob", "eve"):
+        for number in range(3):
+            ended(database, courier, owner, f"http://{owner}-{number}.example/")
+    make_due(database)
+    with database.transaction() as session:
+        calls = webhooks.claim_due(session, 3)
+    assert {call.owner for call in calls} == {"ada", "bob", "eve"}
+
+
+def test_a_name_that_is_not_found_in_time_is_given_up(monkeypatch):
+    asked = threading.Event()
+    monkeypatch.setattr("worker.webhooks._LOOKUP_SECONDS", 0.1)
+    monkeypatch.setattr("worker.webhooks.socket.getaddrinfo", lambda *_, **__: asked.wait(30))
+    with pytest.raises(NotCalled, match="was not found within"):
+        resolve(httpx.URL("http://slow.example/"), private_allowed=False)
+    asked.set()
 
 
 def test_a_call_whose_end_cannot_be_noted_is_logged(database, courier, job, caplog):
@@ -224,7 +293,7 @@ def test_a_call_whose_end_cannot_be_noted_is_logged(database, courier, job, capl
     with database.transaction() as session:
         session.execute(text("DROP TABLE webhooks CASCADE"))
     call = Call(job, "ada", "http://localhost:1/", 0, {})
-    courier._under_way = [courier._threads.submit(courier.deliver, call)]
+    courier._under_way = {courier._threads.submit(courier.deliver, call): call}
     wait(courier._under_way)
     with suppress(ProgrammingError):
         courier.round()

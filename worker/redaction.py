@@ -1,0 +1,58 @@
+"""Hides the addresses and secrets of the service in what clients read of a run."""
+
+import re
+from urllib.parse import unquote, urlsplit
+
+from pydantic import SecretStr
+
+from service.settings import Settings
+
+_HIDDEN = "[hidden]"
+_SHORTEST = 4
+"""Shorter settings are no secrets, and would hide parts of common words."""
+_PATTERNS = (
+    re.compile(r"\[SQL: .*?\](?=\s|$)", re.DOTALL),
+    re.compile(r"\[parameters: .*?\](?=\s|$)", re.DOTALL),
+    re.compile(r"\b(?:postgresql(?:\+\w+)?|rediss?|s3|file)://\S+"),
+    re.compile(r"(?<=connection to server )(?:at|on socket) .*?(?= failed|$)", re.MULTILINE),
+    re.compile(r"(?<=connection failed: )[^\n]*"),
+    re.compile(r"(?<=onnecting to )\S+(?<!\.)"),
+)
+"""What libpq, SQLAlchemy and redis-py say of where and what they asked."""
+
+
+class Redaction:
+    """Replaces what an operator has configured by ``[hidden]``."""
+
+    def __init__(self, settings: Settings) -> None:
+        values = sorted(_values(settings), key=len, reverse=True)
+        self._values = re.compile("|".join(rf"(?<!\w){re.escape(value)}(?!\w)" for value in values))
+
+    def text(self, said: str) -> str:
+        """The text without addresses, secrets, SQL statements and their parameters."""
+        for pattern in _PATTERNS:
+            said = pattern.sub(_HIDDEN, said)
+        return self._values.sub(_HIDDEN, said)
+
+    def bytes(self, content: bytes) -> bytes:
+        """The same for a log."""
+        return self.text(content.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+
+
+def _values(settings: Settings) -> set[str]:
+    """The settings that name a place or are secret, and their parts."""
+    found: set[str] = set()
+    for url in (settings.database_url, settings.broker_url, settings.object_store_url):
+        parts = urlsplit(url)
+        query = [pair.partition("=")[2] for pair in parts.query.split("&")]
+        address = parts.netloc.rpartition("@")[2]
+        found |= {url, address, parts.hostname or "", unquote(parts.password or "")}
+        found |= {parts.password or "", *query}
+        if parts.scheme in ("file", "s3"):
+            found.add(parts.path.rstrip("/"))
+    for name, value in settings.object_store_options.items():
+        if name != "region":
+            found |= {value, urlsplit(value).hostname or ""}
+    secrets = (value for _, value in settings if isinstance(value, SecretStr))
+    found |= {secret.get_secret_value() for secret in secrets}
+    return {value for value in found if len(value) >= _SHORTEST}
