@@ -79,6 +79,12 @@ class Settings(BaseSettings):
     )
     limits: Limits = Field(default=SERVER_LIMITS, description="bounds on what a spec may ask for")
 
+    watchdog_seconds: float = Field(
+        default=60,
+        gt=0,
+        description="an API process that answers nothing for so long ends, for its supervisor to "
+        "start another one",
+    )
     database_pool: int = Field(
         default=10, ge=1, description="the most database connections of a process"
     )

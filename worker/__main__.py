@@ -1,13 +1,20 @@
-"""``python -m worker`` starts this machine's workers, ``python -m worker beat`` the sweeper."""
+"""``python -m worker`` starts this machine's workers, ``python -m worker beat`` the sweeper.
+
+``python -m worker healthy worker`` and ``python -m worker healthy beat`` exit with 0 if the worker
+or the beat of this container has given a sign of life lately.
+"""
 
 import os
 import sys
 
+from service.liveness import LONGEST_SILENCE, Pulse
 from worker.devices import TOLD, DeviceSilent
 
 
 def main(arguments: list[str]) -> None:
     """Run Celery's worker or beat in this process, until it is told to stop."""
+    if arguments[:1] == ["healthy"]:
+        sys.exit(_complaint(arguments[1]))
     sweeps = arguments[:1] == ["beat"]
     if sweeps:
         os.environ[TOLD] = "[]"  # it needs no GPU, so none that fails keeps it from its work
@@ -20,6 +27,16 @@ def main(arguments: list[str]) -> None:
     else:
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         app.worker_main(["worker", *quiet, *arguments])
+
+
+def _complaint(name: str) -> str | None:
+    """What is wrong with a process of this container; None if it is healthy."""
+    silence = Pulse(name).silence()
+    if silence is None:
+        return f"the {name} has given no sign of life yet"
+    if silence > LONGEST_SILENCE:
+        return f"the {name} has been silent for {silence:.0f} s; at most {LONGEST_SILENCE:.0f} s"
+    return None
 
 
 if __name__ == "__main__":

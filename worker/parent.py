@@ -10,6 +10,7 @@ from celery import bootsteps
 from celery.signals import worker_shutting_down
 
 from service.hints import Hints
+from service.liveness import Pulse
 from service.settings import Settings
 from service.store import finishing, workers
 from service.store.database import AWAY, SWEEPER, Database
@@ -58,9 +59,12 @@ class Undertaker(bootsteps.StartStopStep):
     def _watch(self, pool: Any) -> None:
         known: set[int] = set()
         dead: set[int] = set()
+        pulse = Pulse("worker")
         while True:
             last = self._ended.wait(_AGAIN_SECONDS if dead else _LOOK_SECONDS)
             there = set() if last else _pids(pool)
+            if there:
+                pulse.beat()
             dead |= known - there
             known = there
             if dead and self._bury(dead):

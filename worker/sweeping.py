@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import lru_cache
 
 from service.hints import Hints
+from service.liveness import Pulse
 from service.settings import Settings
 from service.store import finishing, pools, workers
 from service.store.blobs import Blobs
@@ -37,6 +38,7 @@ class Sweeper:
         self._blobs = Blobs(settings.object_store_url, settings.object_store_options)
         self._courier = Courier(settings, self._database)
         self._tidying = threading.Thread()
+        self._pulse = Pulse("beat")
         self._waking = threading.Thread()
 
     def sweep(self) -> None:
@@ -50,6 +52,7 @@ class Sweeper:
             for worker in workers.mark_lost(session, silence, _FORGET_WORKERS):
                 log.warning("the worker %s fell silent", worker)
         self._wake_workers()
+        self._pulse.beat()
 
     def _wake_workers(self) -> None:
         """Send hints from a thread: a slow broker must not delay the recovery of lost runs."""

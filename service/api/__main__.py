@@ -1,6 +1,7 @@
 """``python -m service.api --host 127.0.0.1 --port 8000`` runs the API in this process."""
 
 import argparse
+import socket
 import sys
 from contextlib import suppress
 
@@ -9,9 +10,25 @@ import uvicorn
 from service import descriptors
 from service.api.app import create
 from service.api.serving import server_config
+from service.api.watchdog import Watchdog
 
 _GRACEFUL_SECONDS = 5
 """Time for open requests; event streams never end by themselves."""
+
+
+class WatchedServer(uvicorn.Server):
+    """A server that ends its process when it no longer answers."""
+
+    def __init__(self, config: uvicorn.Config, watchdog_seconds: float) -> None:
+        super().__init__(config)
+        self._watchdog_seconds = watchdog_seconds
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and watch whether requests are answered."""
+        await super().startup(sockets)
+        if self.started:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            Watchdog(self.config.host, port, self._watchdog_seconds).start()
 
 
 def main() -> None:
@@ -21,8 +38,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     chosen = parser.parse_args()
     descriptors.raise_limit()
-    config = server_config(create(), _GRACEFUL_SECONDS, host=chosen.host, port=chosen.port)
-    server = uvicorn.Server(config)
+    app = create()
+    config = server_config(app, _GRACEFUL_SECONDS, host=chosen.host, port=chosen.port)
+    server = WatchedServer(config, app.state.settings.watchdog_seconds)
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:

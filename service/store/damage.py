@@ -70,20 +70,22 @@ def uses(session: Session, digests: Sequence[str]) -> list[Use]:
 def repair(session: Session, found: Iterable[Use]) -> list[str]:
     """Have everything made again that can be; nothing is done about data sets.
 
-    A run with a damaged artifact is queued again, and saves the same bytes. Damaged logs,
-    checkpoints and trunks are forgotten.
+    A run with a damaged artifact is queued again, and saves the same bytes. One run for each blob
+    is enough, whatever else uses it. Damaged logs, checkpoints and trunks are forgotten.
 
     Returns:
         The jobs of which runs were queued again.
     """
     queued: dict[str, set[uuid.UUID]] = {}
+    repaired: set[str] = set()
     for use in found:
         match use.kind:
             case Kind.ARTIFACT:
                 assert use.job_id is not None
                 if use.run_id is None:
                     _forget_view(session, use)
-                else:
+                elif use.digest not in repaired:
+                    repaired.add(use.digest)
                     queued.setdefault(use.job_id, set()).add(use.run_id)
             case Kind.LOG:
                 _forget(session, use, log_digest=None)

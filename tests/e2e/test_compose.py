@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import gettempdir
 from uuid import uuid4
 
 import boto3
@@ -56,7 +57,8 @@ class Rehearsal:
         mapped = {
             key: _HOSTS.sub(lambda host: self._hosts[host[0]], value) for key, value in said.items()
         }
-        return {**os.environ, **mapped, "LTH_WORKER_PROCESSES": "1"}
+        own = {"LTH_WORKER_PROCESSES": "1", "TMPDIR": gettempdir()}
+        return {**os.environ, **mapped, **own}
 
     def start(self, name: str, *, port: int | None = None) -> Child:
         """Start a service."""
@@ -102,7 +104,52 @@ def test_the_example_names_every_variable_and_no_other() -> None:
     assert set(env_file(EXAMPLE)) == used
 
 
-@pytest.mark.parametrize("name", sorted(set(env_file(EXAMPLE)) - {"LTH_LISTEN", "LTH_DATASETS"}))
+OPTIONAL = {"LTH_LISTEN", "LTH_DATASETS"} | {
+    name for name in env_file(EXAMPLE) if name.endswith("_MEMORY")
+}
+SECRETS = set(env_file(EXAMPLE)) - OPTIONAL
+NEEDED = {
+    "migrate": {"LTH_DATABASE_PASSWORD"},
+    "api": SECRETS,
+    "beat": SECRETS - {"LTH_ADMIN_KEY"},
+    "worker": SECRETS - {"LTH_ADMIN_KEY", "LTH_SIGNING_SECRET"},
+    "worker-gpu": SECRETS - {"LTH_ADMIN_KEY", "LTH_SIGNING_SECRET"},
+    "postgres": {"LTH_DATABASE_PASSWORD"},
+    "broker": {"LTH_BROKER_PASSWORD"},
+    "object-store": {"LTH_OBJECT_STORE_KEY", "LTH_OBJECT_STORE_SECRET"},
+}
+"""The secrets that each service needs, and no other."""
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_a_service_gets_only_the_secrets_that_it_needs(
+    name: str, variables: dict[str, str]
+) -> None:
+    said = str(compose(variables)["services"][name])
+    assert {secret for secret in SECRETS if variables[secret] in said} == NEEDED[name]
+
+
+def test_no_secret_comes_by_a_file_that_all_services_read(variables: dict[str, str]) -> None:
+    for name, said in compose(variables)["services"].items():
+        files = [one["path"] for one in said.get("env_file", ())]
+        assert files in ([], ["settings.env"]), name
+
+
+def test_containers_are_confined(variables: dict[str, str]) -> None:
+    for name, said in compose(variables)["services"].items():
+        assert said["cap_drop"] == ["ALL"], name
+        assert said["read_only"] is True, name
+        assert said["mem_limit"], name
+        assert said["pids_limit"] > 0, name
+        assert "image" in said or not said.get("cap_add"), name
+
+
+def test_every_process_that_stays_has_a_health_check(variables: dict[str, str]) -> None:
+    for name, said in compose(variables)["services"].items():
+        assert (name == "migrate") == ("healthcheck" not in said), name
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS))
 def test_no_secret_may_be_forgotten(name: str, variables: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=name):
         compose({**variables, name: ""})
@@ -122,7 +169,7 @@ def test_only_the_api_is_reached_from_outside_and_ours_gain_no_privileges(
     said = compose(variables)["services"]
     assert [name for name, service in said.items() if "ports" in service] == ["api"]
     for name, service in said.items():
-        assert "image" in service or "no-new-privileges:true" in service["security_opt"], name
+        assert "no-new-privileges:true" in service["security_opt"], name
 
 
 def test_images_of_others_are_pinned_to_a_version(variables: dict[str, str]) -> None:
@@ -131,12 +178,9 @@ def test_images_of_others_are_pinned_to_a_version(variables: dict[str, str]) -> 
     assert all(re.search(r":\d", image) for image in images)
 
 
-def test_every_setting_may_stand_in_env_and_no_log_fills_the_disk(
-    variables: dict[str, str],
-) -> None:
+def test_no_log_fills_the_disk(variables: dict[str, str]) -> None:
     for name, said in compose(variables)["services"].items():
         assert said["logging"]["options"].keys() == {"max-size", "max-file"}, name
-        assert "image" in said or said["env_file"][0]["path"] == ".env", name
 
 
 @pytest.mark.parametrize("name", ["migrate", "api", "beat", "worker"])
@@ -174,4 +218,9 @@ def test_a_job_runs_through_the_services_as_they_are_composed(
         (masks,) = [one for one in client.artifacts(job.id) if one.name.endswith("masks.npz")]
         assert client.download(masks, tmp_path).stat().st_size == masks.size
     assert beat.returncode() is None, beat.tail()
+    for name in ("beat", "worker"):
+        test = compose(variables)["services"][name]["healthcheck"]["test"]
+        command = [sys.executable, *test[2:]]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
     assert worker.stop(signal.SIGTERM, 45), "the worker does not stop within its grace period"

@@ -6,15 +6,23 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 from sqlalchemy import select
 
 from service.hints import WORK, Hints
+from service.stack.verify import verify
 from service.store.states import RunState
-from service.store.tables import Run
+from service.store.tables import Artifact, Run
 from tests.faults.scene import Scene
+from tests.worker import pauses
+from tests.worker.relay import relayed
 from tests.worker.rig import eventually
+
+LONGEST_WAIT = 10.0
+"""Seconds that a healthy process may wait for a lock of another one."""
 
 Fault = Callable[[Scene, random.Random], bool]
 """Does its evil; returns False where it is not possible on this machine."""
@@ -123,6 +131,79 @@ def exhaust_descriptors(scene: Scene, chance: random.Random) -> bool:
     return True
 
 
+def stop_inside_a_claim(scene: Scene, chance: random.Random) -> bool:
+    return _stop_inside(scene, "claim")
+
+
+def stop_inside_a_progress_write(scene: Scene, chance: random.Random) -> bool:
+    return _stop_inside(scene, "progress")
+
+
+def stop_inside_a_commit(scene: Scene, chance: random.Random) -> bool:
+    return _stop_inside(scene, "commit")
+
+
+def cut_off_inside_a_claim(scene: Scene, chance: random.Random) -> bool:
+    """The host of a second worker drops off the network with a claim open, and never returns."""
+    with TemporaryDirectory() as name, relayed(scene.settings.database_url) as (address, relay):
+        folder = Path(name)
+        scene.start_worker("far", LTH_DATABASE_URL=address, TEST_FOLDER=name)
+        pid = _asked(folder, "claim")
+        relay.cut()
+        scene.end("far")
+        if pid is not None:
+            time.sleep(LONGEST_WAIT)
+    return True
+
+
+def hang_the_broker(scene: Scene, chance: random.Random) -> bool:
+    """The broker answers nothing for longer than its clients wait, and keeps its connections."""
+    broker = psutil.Process(scene.children["valkey"].pid)
+    broker.suspend()
+    time.sleep(5)
+    broker.resume()
+    return True
+
+
+def damage_a_blob(scene: Scene, chance: random.Random) -> bool:
+    return _spoil(scene, chance, lambda path: path.write_bytes(bytes(path.stat().st_size)))
+
+
+def lose_a_blob(scene: Scene, chance: random.Random) -> bool:
+    return _spoil(scene, chance, Path.unlink)
+
+
+def _stop_inside(scene: Scene, point: str) -> bool:
+    """A child stops with a transaction open, until long after Postgres has ended its session."""
+    if (pid := _asked(scene.folder, point)) is not None:
+        time.sleep(LONGEST_WAIT)
+        with suppress(ProcessLookupError):
+            pauses.resume(pid)
+    return True
+
+
+def _asked(folder: Path, point: str) -> int | None:
+    """The process of a child that stopped at a point; None if none had anything to do there."""
+    pauses.ask(folder, point)
+    with suppress(AssertionError):
+        return pauses.wait(folder, point, 60)
+    return None if pauses.withdraw(folder, point) else pauses.wait(folder, point)
+
+
+def _spoil(scene: Scene, chance: random.Random, spoil: Callable[[Path], object]) -> bool:
+    """Something happens to the file of a blob that is in use; an operator then runs lth verify.
+
+    A run that saves the same content meanwhile repairs it first.
+    """
+    with scene.database.transaction() as session:
+        digests = session.scalars(select(Artifact.digest).order_by(Artifact.digest)).all()
+    if digests:
+        digest = chance.choice(digests)
+        spoil(scene.blob_folder / digest[:2] / digest)
+        verify(scene.settings, requeue=True)
+    return True
+
+
 def _busy_child(scene: Scene, chance: random.Random) -> psutil.Process:
     """A child that executes a run; any, when none has had anything to do for a while."""
 
@@ -138,6 +219,13 @@ def _busy_child(scene: Scene, chance: random.Random) -> psutil.Process:
 
 
 FAULTS: dict[str, Fault] = {
+    "child stopped inside a claim": stop_inside_a_claim,
+    "child stopped inside a progress write": stop_inside_a_progress_write,
+    "child stopped inside a commit": stop_inside_a_commit,
+    "host cut off inside a claim": cut_off_inside_a_claim,
+    "broker hangs for 5 s": hang_the_broker,
+    "a blob damaged": damage_a_blob,
+    "a blob missing": lose_a_blob,
     "SIGKILL of a worker's child": kill_child,
     "SIGKILL of a worker's parent": kill_worker,
     "SIGKILL of beat": kill_beat,

@@ -94,6 +94,18 @@ class Scene:
                 with suppress(psutil.NoSuchProcess):
                     process.resume()
 
+    @property
+    def folder(self) -> Path:
+        """Where children look for what a fault asks of them (`tests.worker.pauses`)."""
+        return self.parts.directory
+
+    def start_worker(self, name: str, **environment: str) -> None:
+        """Start one more worker, with one child, in a changed environment."""
+        changed = {**self._environment(), "LTH_WORKER_PROCESSES": "1", **environment}
+        command = [worker_command()[0], "-W", "ignore", *worker_command()[1:]]
+        spawn = self.parts.group.spawn
+        self.children[name] = spawn(name, command, self._log(name), env=changed)
+
     def pool_children(self) -> list[psutil.Process]:
         """The worker's children that execute runs; it has one more, which counts semaphores."""
         parent = psutil.Process(self.children["worker"].pid)
@@ -130,7 +142,7 @@ class Scene:
     def close(self) -> None:
         self.client.close()
         self.database.close()
-        for name in ("worker", "beat", "api", "valkey", "postgres"):
+        for name in ("far", "worker", "beat", "api", "valkey", "postgres"):
             if name in self.children and self.children[name].returncode() is None:
                 self.end(name, signal.SIGINT if name == "postgres" else signal.SIGKILL)
 
@@ -156,7 +168,8 @@ class Scene:
         values = self.settings.model_dump(exclude_unset=True)
         values["admin_key"] = values["admin_key"].get_secret_value()
         ours = {f"LTH_{name.upper()}": str(value) for name, value in values.items()}
-        return {**os.environ, **ours, "PYTHONPATH": str(ROOT)}
+        own = {"TEST_EXECUTION": "lth.execution", "TEST_FOLDER": str(self.folder)}
+        return {**os.environ, **ours, **own, "PYTHONPATH": str(ROOT)}
 
     def _log(self, name: str) -> Path:
         return self.parts.directory / f"{name}.log"
@@ -192,6 +205,8 @@ def scene(disk: str | None = None) -> Iterator[Scene]:
             sweep_seconds=1,
             checkpoint_seconds=1,
             max_losses=50,
+            poll_seconds=2,
+            execution="tests.worker.pausing",
         )
         there = Scene(own, postgres, valkey, settings, free_port())
         try:
