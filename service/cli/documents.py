@@ -1,10 +1,15 @@
 """Reading specs: YAML or JSON, from a file or from standard input."""
 
 import sys
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+_MERGE = "tag:yaml.org,2002:merge"
+_MOST_REPEATED = 2_000_000
+"""Characters by which aliases may make a document longer."""
 
 
 class BadDocument(Exception):
@@ -20,10 +25,12 @@ def read_document(file: Path) -> dict[str, Any]:
     name = "standard input" if str(file) == "-" else str(file)
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text()
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 a SafeLoader
+        document = _parsed(text)
     except OSError as error:
         raise BadDocument(f"{name}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise BadDocument(f"{name} has lists or mappings that are nested too deeply") from None
+    except (yaml.YAMLError, ValueError) as error:
         raise BadDocument(f"{name} is neither YAML nor JSON: {error}") from None
     if not isinstance(document, dict):
         kind = type(document).__name__
@@ -31,14 +38,57 @@ def read_document(file: Path) -> dict[str, Any]:
     return document
 
 
+def _parsed(text: str) -> Any:
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        size = _size(node, {})
+        if size > len(text) + _MOST_REPEATED:
+            raise yaml.YAMLError(
+                f"its aliases repeat {size:,} characters, more than the {_MOST_REPEATED:,} that "
+                "are allowed; write out what they stand for"
+            )
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _size(node: yaml.Node, known: dict[int, int | None]) -> int:
+    """The characters of a document if each alias is replaced by what it stands for.
+
+    `known` holds the sizes of nodes, and None for those that are being measured.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        return len(node.value) + 1
+    if id(node) not in known:
+        known[id(node)] = None
+        parts = (
+            [part for pair in node.value for part in pair]
+            if isinstance(node, yaml.MappingNode)
+            else node.value
+        )
+        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    size = known[id(node)]
+    if size is None:
+        raise yaml.YAMLError(f"an alias stands for what contains it{node.start_mark}")
+    return size
+
+
 class _Loader(yaml.SafeLoader):
     """YAML without its surprise: a key that is written twice is an error, not the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {twice!r} is written twice", node.start_mark
-            )
+        seen: set[Any] = set()
+        for written, _ in node.value:
+            if written.tag == _MERGE:
+                continue
+            key = self.construct_object(written, deep=True)
+            if isinstance(key, Hashable) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is written twice", node.start_mark
+                )
+            if isinstance(key, Hashable):
+                seen.add(key)
         return super().construct_mapping(node, deep)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from service.stack.errors import PartDied, StartFailed
 from service.stack.group import Child, Group
+from service.stack.logfiles import rotate
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 15.0
 _LOOK_SECONDS = 0.1
@@ -70,7 +71,7 @@ class Supervisor:
         return child
 
     def watch(self, until: Callable[[], bool] = lambda: False) -> None:
-        """Bring back what dies, for as long as `until` says no.
+        """Restart what dies and bound the logs, for as long as `until` says no.
 
         Raises:
             PartDied: when a part dies too often, or cannot be started again.
@@ -80,6 +81,7 @@ class Supervisor:
                 raise PartDied("the keeper, which leaves no orphans behind, was killed")
             for watched in self._watched:
                 self._look_after(watched)
+                rotate(watched.child.log)
             time.sleep(_LOOK_SECONDS)
 
     def stop(self) -> None:

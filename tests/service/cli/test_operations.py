@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typer.main
 
+from lth.limits import Limits
 from service.cli.main import app
 from service.settings import Settings
 from tests.e2e.compose import FILE, env_file
@@ -16,6 +17,7 @@ def test_every_variable_of_the_page_is_a_setting() -> None:
     client = {"LTH_SERVER", "LTH_API_KEY"}
     compose = set(env_file(FILE.with_name(".env.example")))
     settings = {f"LTH_{name.upper()}" for name in Settings.model_fields}
+    settings |= {f"LTH_LIMITS__{name.upper()}" for name in Limits.model_fields}
     named = set(re.findall(r"LTH_[A-Z_]+[A-Z]", PAGE)) - {"LTH_OBJECT_STORE"}
     assert named <= settings | compose | client
 

@@ -1,0 +1,33 @@
+"""Keeps the logs of a stack's processes from filling the disk."""
+
+import shutil
+from pathlib import Path
+
+MOST_BYTES = 10 * 2**20
+"""A larger log is put away."""
+KEPT = 4
+"""Logs of a process that were put away and are kept."""
+
+
+def rotate(log: Path, *, most_bytes: int = MOST_BYTES) -> bool:
+    """Put a log away as ``NAME.log.1`` if it is large; returns whether it did.
+
+    The content is copied, and the file is emptied: the process that writes it has it open, and
+    appends at its end. Lines that it writes between the two are lost.
+    """
+    if not log.exists() or log.stat().st_size <= most_bytes:
+        return False
+    for number in range(KEPT - 1, 0, -1):
+        older = _put_away(log, number)
+        if older.exists():
+            older.replace(_put_away(log, number + 1))
+    first = _put_away(log, 1)
+    first.touch(mode=0o600)
+    shutil.copyfile(log, first)
+    with log.open("r+b") as file:
+        file.truncate()
+    return True
+
+
+def _put_away(log: Path, number: int) -> Path:
+    return log.with_name(f"{log.name}.{number}")
