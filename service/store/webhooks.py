@@ -34,7 +34,7 @@ class Call:
     @property
     def host(self) -> str:
         """The host that is called."""
-        return urlsplit(self.url).hostname or ""
+        return (urlsplit(self.url).hostname or "").rstrip(".")
 
 
 def get(session: Session, job_id: str) -> Webhook | None:
@@ -59,7 +59,7 @@ def claim_due(
 ) -> Sequence[Call]:
     """Take webhooks of ended jobs to be called now; no other beat gets them for two minutes.
 
-    Owners take turns: each one's first call comes before any one's second.
+    Owners take turns: an owner with fewer calls under way comes first.
 
     Args:
         session: to look in.
@@ -69,7 +69,8 @@ def claim_due(
     """
     owners, hosts = Counter(by_owner or {}), Counter(by_host or {})
     taken: list[str] = []
-    for job_id, owner, host in session.execute(_candidates(limit)):
+    due = session.execute(_candidates(limit)).all()
+    for job_id, owner, host, _ in sorted(due, key=lambda one: one[3] + owners[one[1]]):
         if len(taken) < limit and owners[owner] < PER_OWNER and hosts[host] < PER_HOST:
             taken.append(job_id)
             owners[owner] += 1
@@ -90,9 +91,13 @@ def claim_due(
     return calls
 
 
-def _candidates(limit: int) -> Select[str, str, str]:
-    """Due webhooks with owner and host: the first ones of each owner and host, in turns."""
-    host = func.lower(func.substring(Webhook.url, "^[a-z]+://(?:[^/?#]*@)?([^/:?#]+|\\[[^]]*])"))
+def _candidates(limit: int) -> Select[str, str, str, int]:
+    """Due webhooks with owner, host and turn: the first ones of each owner and host, in turns.
+
+    The host is written as in `Call.host`: lower case, no brackets, no dot at its end.
+    """
+    named = func.substring(Webhook.url, "^[a-z]+://(?:[^/?#]*@)?(\\[[^]]*]|[^/:?#]+)")
+    host = func.rtrim(func.btrim(func.lower(named), "[]"), ".")
     due = (
         select(
             Webhook.job_id,
@@ -113,7 +118,7 @@ def _candidates(limit: int) -> Select[str, str, str]:
     )
     turn = func.row_number().over(partition_by=due.c.owner, order_by=(due.c.turn, due.c.job_id))
     return (
-        select(due.c.job_id, due.c.owner, due.c.host)
+        select(due.c.job_id, due.c.owner, due.c.host, turn)
         .where(due.c.turn <= PER_OWNER)
         .order_by(turn, due.c.job_id)
         .limit(100 * limit)

@@ -279,6 +279,42 @@ def test_owners_take_turns(database, courier, receiver):
     assert {call.owner for call in calls} == {"ada", "bob", "eve"}
 
 
+def test_an_owner_with_fewer_calls_under_way_comes_first(database, courier):
+    for owner in ("ada", "bob"):
+        ended(database, courier, owner, f"http://{owner}.example/", 10)
+    ended(database, courier, "eve", "http://eve.example/")
+    make_due(database)
+    with database.transaction() as session:
+        calls = webhooks.claim_due(session, 1, {"ada": 3, "bob": 3})
+    assert [call.owner for call in calls] == ["eve"]
+
+
+def test_owners_take_turns_at_one_host(database, courier):
+    ended(database, courier, "ada", "http://shared.example/slow", 10)
+    ended(database, courier, "bob", "http://shared.example/")
+    make_due(database)
+    with database.transaction() as session:
+        calls = webhooks.claim_due(session, 32, {"ada": 3}, {"shared.example": 3})
+    assert [call.owner for call in calls] == ["bob"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://[2606:4700::1]:81/", "http://slow.example./", "http://slow.example:81/?a=@b"],
+)
+def test_the_calls_of_a_host_are_counted_however_it_is_written(database, courier, url):
+    ended(database, courier, "ada", url, webhooks.PER_HOST + 1)
+    make_due(database)
+    with database.transaction() as session:
+        first = webhooks.claim_due(session)
+    assert len(first) == webhooks.PER_HOST
+    ended(database, courier, "bob", url)
+    make_due(database)
+    under_way = {call.host: webhooks.PER_HOST for call in first}
+    with database.transaction() as session:
+        assert webhooks.claim_due(session, 20, {}, under_way) == []
+
+
 def test_a_name_that_is_not_found_in_time_is_given_up(monkeypatch):
     asked = threading.Event()
     monkeypatch.setattr("worker.webhooks._LOOKUP_SECONDS", 0.1)
