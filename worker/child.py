@@ -95,7 +95,8 @@ class Child:
         try:
             self.knows_store = identity.compare(self.database, self.blobs)
         except WrongStore as error:
-            return str(error)
+            log.error("%s", error)
+            return self.redaction.text(str(error))  # every client may read it
         except (StorageFailed, *AWAY) as error:
             log.warning("the object store could not be compared with the service's: %s", error)
         return None

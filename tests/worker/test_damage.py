@@ -83,6 +83,7 @@ def test_a_worker_with_another_object_store_takes_no_run(rig: Rig, tmp_path: Pat
 
         with rig.database.transaction() as session:
             reasons = [one.detail.get("why", "") for one in workers.all_of_them(session)]
+        assert not any(str(tmp_path) in why for why in reasons), reasons
         return any("LTH_OBJECT_STORE_URL names another object store" in why for why in reasons)
 
     eventually(refuses)
