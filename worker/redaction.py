@@ -10,6 +10,10 @@ from service.settings import Settings
 _HIDDEN = "[hidden]"
 _SHORTEST = 4
 """Shorter settings are no secrets, and would hide parts of common words."""
+_COMMON = frozenset(
+    {"true", "false", "allow", "disable", "none", "optional", "prefer", "require", "required"}
+)
+"""Values of options such as ``allow_http`` and ``sslmode``; messages contain these words."""
 _PATTERNS = (
     re.compile(r"\[SQL: .*?\](?=\s|$)", re.DOTALL),
     re.compile(r"\[parameters: .*?\](?=\s|$)", re.DOTALL),
@@ -55,4 +59,4 @@ def _values(settings: Settings) -> set[str]:
             found |= {value, urlsplit(value).hostname or ""}
     secrets = (value for _, value in settings if isinstance(value, SecretStr))
     found |= {secret.get_secret_value() for secret in secrets}
-    return {value for value in found if len(value) >= _SHORTEST}
+    return {value for value in found if len(value) >= _SHORTEST and value.lower() not in _COMMON}

@@ -81,6 +81,17 @@ def test_what_a_run_says_of_itself_is_kept(said: str) -> None:
     assert Redaction(SETTINGS).text(said) == said
 
 
+def test_common_words_are_kept_although_they_are_values_of_options() -> None:
+    settings = Settings(
+        database_url="postgresql://lth:planted-password@db/lth?sslmode=require",
+        object_store_url="s3://planted-bucket",
+        object_store_options={"allow_http": "true", "secret_access_key": "planted-key"},
+    )
+    said = "levels require true or false"
+    assert Redaction(settings).text(said) == said
+    assert Redaction(settings).text("planted-key, planted-password") == "[hidden], [hidden]"
+
+
 def test_the_log_is_bytes_of_any_kind() -> None:
     content = b"\xff\xfe db.internal.example \0"
     assert Redaction(SETTINGS).bytes(content) == b"\xff\xfe [hidden] \0"
