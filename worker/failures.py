@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from lth.errors import Diverged, LotteryError
 from service.store.blobs import BlobDamaged, BlobMissing, StorageFailed
@@ -60,6 +61,10 @@ def _failure_of(error: BaseException) -> Failure:
             "'lth verify --requeue', then retry the job"
         )
         return Failure(Reason.INTERNAL, f"{error}; {advice}")
+    if isinstance(error, SQLAlchemyError):
+        return Failure(
+            Reason.INTERNAL, "the database failed; retry the job when it is available again"
+        )
     if isinstance(error, OSError) and error.errno in _FULL:
         return Failure(
             Reason.INTERNAL,

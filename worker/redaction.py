@@ -15,8 +15,12 @@ _COMMON = frozenset(
 )
 """Values of options such as ``allow_http`` and ``sslmode``; messages contain these words."""
 _PATTERNS = (
-    re.compile(r"\[SQL: .*?\](?=\s|$)", re.DOTALL),
-    re.compile(r"\[parameters: .*?\](?=\s|$)", re.DOTALL),
+    re.compile(r"\[SQL: .*?(?=\n\[|\n\(Background|\Z)", re.DOTALL),
+    re.compile(r"\[parameters: .*?(?=\n\(Background|\Z)", re.DOTALL),
+    re.compile(r"(?<=DETAIL: )[^\n]*"),
+    re.compile(r"""(?:resolve host|translate host name) ["'][^"'\n]*["']"""),
+    re.compile(r"(?:[Rr]eading from|[Ww]riting to) [^\s:]+:\d+"),
+    re.compile(r"(?<=unix socket: )\S+"),
     re.compile(r"\b(?:postgresql(?:\+\w+)?|rediss?|s3|file)://\S+"),
     re.compile(r"(?<=connection to server )(?:at|on socket) .*?(?= failed|$)", re.MULTILINE),
     re.compile(r"(?<=connection failed: )[^\n]*"),
