@@ -109,7 +109,7 @@ def storm(there: Scene, total: int, wanted: dict[str, int], seed: int) -> tuple[
                 tally.longest_wait = max(tally.longest_wait, connection.scalar(_WAITS) or 0.0)
 
     over = threading.Event()
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     striker = threading.Thread(target=strike_or_say_why)
     striker.start()
