@@ -68,20 +68,17 @@ def claim_due(
         by_host: calls that are under way, by host.
     """
     owners, hosts = Counter(by_owner or {}), Counter(by_host or {})
-    taken: list[str] = []
+    calls: list[Call] = []
     due = session.execute(_candidates(limit)).all()
     for job_id, owner, host, _ in sorted(due, key=lambda one: one[3] + owners[one[1]]):
-        if len(taken) < limit and owners[owner] < PER_OWNER and hosts[host] < PER_HOST:
-            taken.append(job_id)
+        if len(calls) >= limit:
+            break
+        if owners[owner] >= PER_OWNER or hosts[host] >= PER_HOST:
+            continue
+        if call := _locked(session, job_id):
+            calls.append(call)
             owners[owner] += 1
             hosts[host] += 1
-    found = session.execute(
-        select(Webhook, Job)
-        .join(Job, Job.id == Webhook.job_id)
-        .where(Webhook.job_id.in_(taken), Webhook.next_at <= func.now())
-        .with_for_update(of=Webhook, skip_locked=True)
-    ).all()
-    calls = [Call(job.id, job.owner, hook.url, hook.attempts, _told(job)) for hook, job in found]
     session.execute(
         update(Webhook)
         .where(Webhook.job_id.in_([call.job_id for call in calls]))
@@ -89,6 +86,20 @@ def claim_due(
         .execution_options(synchronize_session=False)
     )
     return calls
+
+
+def _locked(session: Session, job_id: str) -> Call | None:
+    """A call that is still due, unless another beat is taking it."""
+    found = session.execute(
+        select(Webhook, Job)
+        .join(Job, Job.id == Webhook.job_id)
+        .where(Webhook.job_id == job_id, Webhook.next_at <= func.now())
+        .with_for_update(of=Webhook, skip_locked=True)
+    ).one_or_none()
+    if found is None:
+        return None
+    hook, job = found
+    return Call(job.id, job.owner, hook.url, hook.attempts, _told(job))
 
 
 def _candidates(limit: int) -> Select[str, str, str, int]:

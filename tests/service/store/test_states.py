@@ -24,7 +24,7 @@ def test_job_state_follows_from_its_runs(counts: dict[R, int], state: J) -> None
     assert job_state(counts) is state
 
 
-def test_only_a_queued_run_starts_and_success_is_final() -> None:
+def test_only_a_queued_run_starts_and_after_success_it_can_only_be_repeated() -> None:
     assert [state for state in R if R.RUNNING in TRANSITIONS[state]] == [R.QUEUED]
-    assert TRANSITIONS[R.SUCCEEDED] == frozenset()
+    assert TRANSITIONS[R.SUCCEEDED] == {R.QUEUED}
     assert set(TRANSITIONS) == set(R)
