@@ -22,7 +22,7 @@ from service.settings import Settings
 from service.stack.place import Place, Running
 from service.stack.starting import Options
 from service.stack.up import stack
-from service.store.database import Database
+from service.store.database import BACKUP, Database
 
 CLIENTS, SUBMITS, WATCHERS, PAGES, CLAIMS, JOBS = 16, 1500, 200, 500, 500, 12
 ROUNDS, SETTLED_SECONDS = 5, 2.0
@@ -169,7 +169,7 @@ def _pictures(client: Client) -> tuple[float, float]:
 def _at_a_million(running: Running, key: str, client: Client, report: Report) -> None:
     settings = Settings(database_url=running.database_url, broker_url=running.broker_url)
     template = client.submit({**MINIMAL, "pool": "nobody"}).id
-    with closing(Database(running.database_url, pool_size=2)) as database:
+    with closing(Database(running.database_url, 2, BACKUP)) as database:
         with _step(f"{million.JOBS:,} jobs, {million.QUEUED:,} of them queued"):
             million.fill(database, template)
         with _step(f"{CLAIMS} claims and {PAGES} pages of them"):
