@@ -50,7 +50,7 @@ def _watch(child: Child) -> None:
 
 
 def _poll(child: Child) -> None:
-    """Execute runs in this thread if any wait; a hint that comes meanwhile waits for its end."""
+    """Execute queued runs in this thread. A hint that arrives meanwhile waits until they end."""
     if child.busy.locked():
         return
     try:

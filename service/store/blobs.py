@@ -237,7 +237,7 @@ class Blobs:
 
 
 def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same pieces, of which the first is there already: what is wrong at once shows here."""
+    """Read the first piece now, so that an error shows here and not in the middle of an answer."""
     first = next(pieces, b"")
     return chain((first,), pieces)
 

@@ -41,7 +41,7 @@ class Bucket:
         obstore.put(self._store, name, pieces)
 
     def secure(self, name: str) -> None:
-        """Nothing to do: what is there is durable."""
+        """Do nothing: an object that the store has acknowledged is durable."""
 
     def read(self, name: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """The bytes [start, end) of an object, in pieces.

@@ -53,7 +53,7 @@ def migrate(database_url: str, revision: str = "head") -> None:
 def unlimited_lock_wait(connection: Connection) -> Iterator[None]:
     """No lock timeout in this block, for an index that is built ``CONCURRENTLY``.
 
-    Such a build waits for old transactions, but nobody waits for the build.
+    Such a build waits for old transactions. Readers and writers do not wait for the build.
     """
     before = connection.scalar(text("SHOW lock_timeout"))
     connection.execute(text("SET lock_timeout = 0"))

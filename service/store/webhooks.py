@@ -18,7 +18,7 @@ _CLAIM = timedelta(minutes=2)
 PER_OWNER = 4
 """Calls that an owner may have under way at once."""
 PER_HOST = 4
-"""Calls that one host may get at once, whoever owns the jobs."""
+"""Calls that one host may get at once, from all owners together."""
 
 
 @dataclass(frozen=True, slots=True)

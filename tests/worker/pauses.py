@@ -21,7 +21,7 @@ def ask(folder: Path, point: str) -> None:
 
 
 def withdraw(folder: Path, point: str) -> bool:
-    """Take back what was asked; whether nobody had done that before."""
+    """Take back what was asked. Returns False if a child has already taken it."""
     try:
         (folder / f"pause-{point}").unlink()
     except FileNotFoundError:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from service.settings import Settings
-from service.store import artifacts
+from service.store import artifacts, keeping
 from service.store.blobs import Blob, Blobs
 from service.store.database import Database
 from service.store.objects import PIECE
@@ -61,8 +61,6 @@ def test_a_large_file_with_a_problem_breaks_off(
     with database.transaction() as session:
         artifact = artifacts.first(session, job_id, "masks.npz")
         blob = Blob.of(LARGE)
-        from service.store import keeping
-
         keeping.enter(session, [blob])
         blobs.put(LARGE)
         artifact.digest, artifact.size = blob.digest, blob.size
