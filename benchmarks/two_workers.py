@@ -6,11 +6,11 @@ from concurrent.futures import ProcessPoolExecutor
 from io import BytesIO
 
 from benchmarks.watch import WATCH
+from lth.core.durations import Duration
+from lth.core.seeds import trial_seed
 from lth.datasets import Arrays
-from lth.durations import Duration
 from lth.plan import Assignment, RunKind, plan
 from lth.running import Inputs, Silent
-from lth.seeds import trial_seed
 from lth.spec import Spec
 
 _WORKERS = 2

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from lth.core.errors import DatasetMissing
 from lth.datasets import Arrays
-from lth.errors import DatasetMissing
 from lth.spec import Spec, parse_spec
 
 BATCH = 60

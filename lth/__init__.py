@@ -7,8 +7,7 @@ train networks load it when they are first used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lth.datasets import ArrayDataset
-from lth.errors import (
+from lth.core.errors import (
     DatasetMissing,
     Diverged,
     LotteryError,
@@ -16,6 +15,7 @@ from lth.errors import (
     SpecError,
     Stopped,
 )
+from lth.datasets import ArrayDataset
 from lth.plan import plan
 from lth.running import Printing
 from lth.spec import parse_spec, spec_hash

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from lth.controls import Control
+from lth.core.family import Member, aliases_of, kind_of, members
 from lth.criteria import Criterion
 from lth.datasets import Dataset
-from lth.family import Member, aliases_of, kind_of, members
 from lth.networks.layers import Layer
 from lth.networks.presets import Network
 from lth.optimizers import Optimizer

@@ -13,17 +13,17 @@ from typing import Any
 import keras
 import numpy as np
 
+from lth.core.errors import SpecError
+from lth.core.family import Member
+from lth.core.field_errors import valid
+from lth.core.seeds import trial_seed
 from lth.datasets import SETTING, ArrayDataset, Arrays, Dataset, DatasetContract, Facts
 from lth.engine.device import DeviceData, device_kind
 from lth.engine.network import Blueprint, PrunablePlace, Weights
 from lth.engine.program import Program, program
-from lth.errors import SpecError
-from lth.family import Member
 from lth.networks import Network, place
 from lth.papers import Papers
-from lth.problems import valid
 from lth.results import Environment
-from lth.seeds import trial_seed
 from lth.spec import Spec, canonical
 from lth.training import Training
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from lth.errors import SpecError
+from lth.core.errors import SpecError
 from lth.methods import Experiment, Grid, Ticket
 from lth.reinit import Reinit
 from lth.training import Training

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lth.family import ByName, Member
+from lth.core.family import ByName, Member
 
 Masks = dict[str, NDArray[np.bool_]]
 """One mask per prunable layer, by the layer's name; True = kept."""

@@ -10,12 +10,12 @@ import keras
 import tensorflow as tf
 
 from lth.conditions import Conditions
+from lth.core.errors import CheckpointUnreadable
+from lth.core.npz import decode
 from lth.engine.device import device_kind, forget_data, gpu_trouble
 from lth.engine.program import programs_made
-from lth.errors import CheckpointUnreadable
 from lth.files import experiment_files
 from lth.masks import Mask
-from lth.npz import decode
 from lth.plan import (
     Assignment,
     RunKind,

@@ -8,11 +8,12 @@ import numpy as np
 
 from lth.conditions import Conditions
 from lth.controls import Control, RandomWeights
+from lth.core.durations import Duration
+from lth.core.errors import SpecError
+from lth.core.seeds import Purpose, generator
 from lth.criteria import CriterionContract
-from lth.durations import Duration
 from lth.engine.level import Level, LevelTraining, begin
 from lth.engine.network import Weights
-from lth.errors import SpecError
 from lth.mask_actions import PrunedWeights, pruned_values
 from lth.masks import Mask, PrunableLayer, all_kept, density, prune
 from lth.reinit import KernelState, NoReset, Random, Reinit, ReinitContract, Rewind
@@ -20,7 +21,6 @@ from lth.results import LevelResult
 from lth.running import Observer
 from lth.schedules import Once, ScheduleContract
 from lth.scopes import ScopeContract
-from lth.seeds import Purpose, generator
 from lth.spec import Method, Pruning, canonical
 from lth.state import ExperimentState, TrainedLevel, level_result
 from lth.untrained import untrained_scores

@@ -24,8 +24,8 @@ from lth.artifacts import (
     as_json,
     level_weights,
 )
-from lth.errors import SpecError
-from lth.npz import encode, named
+from lth.core.errors import SpecError
+from lth.core.npz import encode, named
 from lth.pictures import job_picture, run_picture
 from lth.plots import render
 from lth.records import as_csv, records

@@ -12,12 +12,12 @@ from math import floor
 import numpy as np
 from numpy.typing import NDArray
 
+from lth.core.errors import Diverged, NothingToPrune, SpecError
+from lth.core.seeds import Purpose, generator
 from lth.criteria import CriterionContract, Survivors
-from lth.errors import Diverged, NothingToPrune, SpecError
 from lth.results import LayerDensity
 from lth.schedules import ScheduleContract
 from lth.scopes import GlobalScope, Role, ScopeContract
-from lth.seeds import Purpose, generator
 
 Mask = NDArray[np.bool_]
 """Of a kernel's own shape; True = kept."""

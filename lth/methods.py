@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from lth.controls import Control
+from lth.core.family import Member, kind_of
 from lth.criteria import Criterion, LargeFinal
-from lth.family import Member, kind_of
 from lth.mask_actions import PrunedWeights
 from lth.reinit import Reinit, Rewind
 from lth.schedules import OneShot, Schedule

@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 
 from lth.conditions import Conditions, environment
 from lth.controls import Control
-from lth.durations import START, Duration
+from lth.core.disk_arrays import as_file, content_of
+from lth.core.durations import START, Duration
+from lth.core.field_errors import valid
 from lth.engine.network import Weights
 from lth.experiment import ExperimentAtWork
 from lth.files import save_experiment
@@ -18,12 +20,10 @@ from lth.finished import finished_level, keras_network, layer_mask_picture, weig
 from lth.mask_actions import PrunedWeights
 from lth.masks import Mask, layer_table
 from lth.plots import learning_curves, pruning_summary
-from lth.problems import valid
 from lth.reinit import Reinit
 from lth.results import LevelResult, RunResult
 from lth.running import Observer, Silent
 from lth.spec import Method
-from lth.spill import as_file, content_of
 from lth.state import ExperimentState, Rewinds, TrainedLevel
 from lth.study import Study
 from lth.trial import OneTrial

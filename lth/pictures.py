@@ -22,8 +22,8 @@ from lth.artifacts import (
     WEIGHTS,
     level_weights,
 )
-from lth.errors import SpecError
-from lth.npz import decode, section
+from lth.core.errors import SpecError
+from lth.core.npz import decode, section
 from lth.plots import (
     accuracy_by_density,
     compare_learning,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lth.seeds import trial_seed
+from lth.core.seeds import trial_seed
 from lth.spec import ControlExperiment, Experiment, ModelSpec, Spec, Ticket, canonical
 
 ENGINE_VERSION = 3

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lth.errors import SpecError
+from lth.core.errors import SpecError
+from lth.core.field_errors import whole
 from lth.files import save_comparison
-from lth.problems import whole
 from lth.results import RunResult, Summary
 from lth.running import Observer
 from lth.session import LotterySession

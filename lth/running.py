@@ -29,7 +29,7 @@ class Progress:
 
 
 class Observer(Protocol):
-    """Whom a run tells of itself. Either method may raise `lth.errors.Stopped` to end it."""
+    """Whom a run tells of itself. Either method may raise `lth.core.errors.Stopped` to end it."""
 
     def progress(self, progress: Progress) -> None:
         """Called at every evaluation point, and about once a second between them."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
-from lth.family import ByName, Member
+from lth.core.family import ByName, Member
 
 Role = Literal["dense", "convolution", "output"]
 """What a prunable layer is: the output layer is that of the logits, whatever it is made of."""

@@ -6,18 +6,18 @@ from typing import Any, BinaryIO
 
 from lth.conditions import Conditions
 from lth.contradictions import between_experiments
-from lth.durations import START
-from lth.errors import SpecError
+from lth.core.disk_arrays import as_file, content_of
+from lth.core.durations import START
+from lth.core.errors import SpecError
+from lth.core.field_errors import valid
 from lth.files import save_comparison, save_experiment
 from lth.masks import Mask
 from lth.methods import Grid, Name
 from lth.model import LotteryModel
-from lth.problems import valid
 from lth.results import RunResult
 from lth.running import Observer, Silent
 from lth.session_state import SessionState
 from lth.spec import ControlExperiment, Experiment, Ticket
-from lth.spill import as_file, content_of
 from lth.state import ExperimentState
 from lth.study import Study
 from lth.trial import OneTrial

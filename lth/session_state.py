@@ -7,9 +7,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from lth.errors import CheckpointUnreadable
-from lth.npz import decode, encode
-from lth.problems import valid
+from lth.core.errors import CheckpointUnreadable
+from lth.core.field_errors import valid
+from lth.core.npz import decode, encode
 from lth.spec import Experiment
 
 

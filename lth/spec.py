@@ -26,8 +26,8 @@ from lth.contradictions import (
     rewind_past_end,
     too_many_snapshots,
 )
+from lth.core.limits import Limits, bounded, limits_of
 from lth.datasets import Dataset, Digits
-from lth.limits import Limits, bounded, limits_of
 from lth.methods import (
     ControlExperiment,
     Document,

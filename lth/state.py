@@ -8,18 +8,18 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from lth.core.disk_arrays import TemporaryFile, as_file, content_of
+from lth.core.errors import CheckpointUnreadable, SpecError
+from lth.core.field_errors import valid
+from lth.core.npz import opened, write
+from lth.core.packing import Packed, joined, packed, section_of
 from lth.engine.level import Level, LevelState
 from lth.engine.network import Weights
-from lth.errors import CheckpointUnreadable, SpecError
 from lth.interrupted import described, restored
 from lth.masks import Mask, density, layer_table
-from lth.npz import opened, write
-from lth.packing import Packed, joined, packed, section_of
 from lth.plan import ENGINE_VERSION
-from lth.problems import valid
 from lth.reinit import Reinit, ReinitContract, Rewind
 from lth.results import At, LevelResult, Untrained
-from lth.spill import TemporaryFile, as_file, content_of
 
 FORMAT = 3
 """Counts changes of what a checkpoint is written as; one of another format is not read."""

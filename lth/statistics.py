@@ -13,7 +13,7 @@ from operator import attrgetter
 import numpy as np
 from scipy.special import stdtrit
 
-from lth.errors import SpecError
+from lth.core.errors import SpecError
 from lth.records import Measures, measures
 from lth.remarks import remarks
 from lth.results import (

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
-from lth.durations import START, Duration, Length, Point
-from lth.errors import SpecError
-from lth.limits import bounded, limits_of
+from lth.core.durations import START, Duration, Length, Point
+from lth.core.errors import SpecError
+from lth.core.limits import bounded, limits_of
 from lth.optimizers import Adam, Optimizer
 from lth.optimizers.decay import Constant, Decay, learning_rates
 

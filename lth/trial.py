@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from typing import Any, Self
 
 from lth.conditions import Conditions
-from lth.durations import Duration, Point
-from lth.problems import valid, whole
+from lth.core.durations import Duration, Point
+from lth.core.field_errors import valid, whole
 from lth.training import Training
 
 

@@ -11,7 +11,7 @@ from limits import parse
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from lth.limits import SERVER_LIMITS, Limits
+from lth.core.limits import SERVER_LIMITS, Limits
 from service.tokens import TOKEN
 
 EXAMPLE_SECRETS = frozenset({"change-me", "changeme", "secret", "password", "example"})

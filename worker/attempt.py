@@ -7,7 +7,7 @@ from dataclasses import replace
 import structlog
 
 from lth.artifacts import Artifact
-from lth.errors import Stopped
+from lth.core.errors import Stopped
 from lth.plan import RunKind
 from lth.running import Inputs, Outcome
 from lth.spec import Spec, parse_spec

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from lth.errors import Diverged, LotteryError
+from lth.core.errors import Diverged, LotteryError
 from service.store.blobs import BlobDamaged, BlobMissing, StorageFailed
 from service.store.finishing import Failure
 from service.store.states import Reason

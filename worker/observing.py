@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from sqlalchemy.exc import IntegrityError
 
-from lth.errors import Stopped
+from lth.core.errors import Stopped
 from lth.running import Progress
 from service.settings import Settings
 from service.store import collecting, keeping, leases
@@ -127,7 +127,7 @@ class RunObserver:
         self.order = self.order or order
 
     def obey(self) -> None:
-        """Stop, if an order was given; raises `lth.errors.Stopped`."""
+        """Stop, if an order was given; raises `lth.core.errors.Stopped`."""
         if self.order is not None:
             raise Stopped(f"the run '{self.lease.key}' was told to stop: {self.order}")
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from lth.core.family import ByName
 from lth.criteria._base import CriterionContract, Survivors
 from lth.criteria.large_final import LargeFinal
 from lth.criteria.large_final_diff_sign import LargeFinalDiffSign
@@ -23,7 +24,6 @@ from lth.criteria.small_final import SmallFinal
 from lth.criteria.small_init import SmallInit
 from lth.criteria.small_init_small_final import SmallInitSmallFinal
 from lth.criteria.snip import Snip
-from lth.family import ByName
 
 ALIASES = {
     "lf": "large_final",

@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lth.core.family import Member
 from lth.criteria._base import Survivors
-from lth.family import Member
 
 
 class LargeFinal(Member):

@@ -5,9 +5,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lth.core.errors import SpecError
+from lth.core.family import Member
 from lth.criteria._base import Survivors
-from lth.errors import SpecError
-from lth.family import Member
 
 
 class Snip(Member):

@@ -4,13 +4,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+from lth.core.family import ByName
 from lth.datasets._base import Arrays, DatasetContract, Facts, Normalisation
 from lth.datasets._files import SETTING
 from lth.datasets.arrays import ArrayDataset
 from lth.datasets.digits import Digits
 from lth.datasets.images import Cifar10, Cifar100, FashionMnist, Mnist
 from lth.datasets.uploaded import Uploaded
-from lth.family import ByName
 
 Dataset = Annotated[
     Digits | Mnist | FashionMnist | Cifar10 | Cifar100 | Uploaded,

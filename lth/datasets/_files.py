@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lth.errors import DatasetMissing, SpecError
+from lth.core.errors import DatasetMissing, SpecError
 
 SETTING = "LTH_DATASETS_DIR"
 MEMBERS = ("x_train", "y_train", "x_test", "y_test")

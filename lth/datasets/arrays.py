@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lth.core.errors import SpecError
+from lth.core.field_errors import valid, whole
 from lth.datasets._base import Arrays, Facts, Normalisation
 from lth.datasets.uploaded import TEST_SHARE, apart, as_labels, as_samples
-from lth.errors import SpecError
-from lth.problems import valid, whole
 
 
 class ArrayDataset:

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from lth.core.family import Member
 from lth.datasets._base import Arrays, Facts, Normalisation
-from lth.family import Member
 
 _TEST = 360
 

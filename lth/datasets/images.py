@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from lth.core.errors import SpecError
+from lth.core.family import Member, kind_of
 from lth.datasets._base import Arrays, Facts, Normalisation
 from lth.datasets._files import find
-from lth.errors import SpecError
-from lth.family import Member, kind_of
 
 
 class _Images(Member):

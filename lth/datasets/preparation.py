@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lth.core.errors import SpecError
+from lth.core.seeds import Purpose, generator
 from lth.datasets._base import Arrays, Normalisation
-from lth.errors import SpecError
-from lth.seeds import Purpose, generator
 
 _BLOCK = 1_000
 

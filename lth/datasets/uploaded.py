@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from lth.core.errors import DatasetMissing
+from lth.core.family import Member
 from lth.datasets._base import Arrays, Facts, Normalisation
-from lth.errors import DatasetMissing
-from lth.family import Member
 
 TEST_SHARE = 5
 """Of an upload without a test set, one sample of this many is set aside for testing."""

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from lth.core.seeds import Purpose, generator
 from lth.datasets import Arrays
 from lth.datasets.preparation import Normalisation, affine, split
-from lth.seeds import Purpose, generator
 
 _EVALUATION_BATCH = 1_000
 _KEPT, _KEPT_BYTES = 3, 1 << 30

@@ -12,14 +12,14 @@ from time import monotonic
 
 import numpy as np
 
+from lth.core.disk_arrays import Spill
+from lth.core.errors import Diverged
+from lth.core.seeds import Purpose, generator
 from lth.engine.device import DeviceData
 from lth.engine.network import Weights, noise_states
 from lth.engine.program import Program, Totals
-from lth.errors import Diverged
 from lth.results import At, History, Scores
 from lth.running import Progress
-from lth.seeds import Purpose, generator
-from lth.spill import Spill
 from lth.training import Training
 
 _SECONDS_IN_A_CALL = 0.4

@@ -16,14 +16,14 @@ from typing import Any
 import keras
 import numpy as np
 
+from lth.core.errors import NothingToPrune, SpecError
+from lth.core.seeds import Purpose, generator
 from lth.engine.device import on_cpu
 from lth.engine.dropout import HashedDropout
 from lth.engine.pooling import SlicedMaxPooling2D
-from lth.errors import NothingToPrune, SpecError
 from lth.layers import Prunable
 from lth.masks import Role
 from lth.networks import Network, Shape
-from lth.seeds import Purpose, generator
 
 Weights = dict[str, np.ndarray]
 """Arrays by the path of their variable, such as ``linear_1/kernel``."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
 
-from lth.family import ByName, Member, kind_of
+from lth.core.family import ByName, Member, kind_of
 
 Shape = tuple[int, ...]
 """The shape of one sample, without the batch: (features,) or (height, width, channels)."""

@@ -10,8 +10,8 @@ from typing import Annotated, ClassVar, Literal, Protocol
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from lth.family import ByName, Member
-from lth.limits import bounded, limits_of
+from lth.core.family import ByName, Member
+from lth.core.limits import bounded, limits_of
 from lth.networks.layers import Conv2D, Flatten, Layer, Linear, MaxPooling2D, Shape
 from lth.papers import Papers
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lth.family import ByName
+from lth.core.family import ByName
 from lth.optimizers._base import WEIGHT_DECAY, OptimizerBase
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from lth.family import Member, kind_of
+from lth.core.family import Member, kind_of
 
 WEIGHT_DECAY = (
     "decoupled: each step takes the learning rate times this from every weight, bias and scale"

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lth.durations import Duration, Length
-from lth.family import ByName, Member
+from lth.core.durations import Duration, Length
+from lth.core.family import ByName, Member
 
 
 class DecayContract(Protocol):

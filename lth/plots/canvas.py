@@ -18,7 +18,7 @@ from matplotlib.textpath import text_to_path
 from matplotlib.transforms import Bbox
 
 from lth.artifacts import Format
-from lth.errors import SpecError
+from lth.core.errors import SpecError
 from lth.plots.style import INK, MUTED
 
 WIDTH = 9.0

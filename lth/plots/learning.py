@@ -9,7 +9,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lth.errors import SpecError
+from lth.core.errors import SpecError
 from lth.plots.canvas import PANEL_HEIGHT, Plot, new_plot
 from lth.plots.series import (
     Series,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from lth.errors import SpecError
+from lth.core.errors import SpecError
 from lth.plots.canvas import PANEL_HEIGHT
 from lth.plots.style import SERIES, wrapped
 from lth.results import LevelResult, RunResult

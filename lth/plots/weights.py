@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from lth.errors import SpecError
+from lth.core.errors import SpecError
 from lth.plots.canvas import WIDTH, new_plot
 from lth.plots.style import AMOUNT, COUNT, MUTED, dress, dress_bar, percent
 

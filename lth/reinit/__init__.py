@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lth.family import ByName
+from lth.core.family import ByName
 from lth.reinit._base import KernelState, ReinitContract
 from lth.reinit.constant import Constant
 from lth.reinit.jitter import Jitter

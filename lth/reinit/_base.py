@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lth.durations import START, Duration
-from lth.family import Member
+from lth.core.durations import START, Duration
+from lth.core.family import Member
 
 Kernel = NDArray[np.float32]
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lth.durations import START, Duration, Point
+from lth.core.durations import START, Duration, Point
 from lth.reinit._base import KernelState, Redrawn
 
 

@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lth.durations import START, Duration, Point
-from lth.family import Member
+from lth.core.durations import START, Duration, Point
+from lth.core.family import Member
 from lth.reinit._base import Kernel, KernelState
 
 

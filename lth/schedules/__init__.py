@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lth.family import ByName
+from lth.core.family import ByName
 from lth.schedules._base import Once, ScheduleContract
 from lth.schedules.geometric import Geometric
 from lth.schedules.linear import Linear

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from lth.family import Member
-from lth.limits import bounded, limits_of
+from lth.core.family import Member
+from lth.core.limits import bounded, limits_of
 
 
 class Linear(Member):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lth.family import Member
+from lth.core.family import Member
 
 
 class OneShot(Member):

@@ -10,8 +10,8 @@ from typing import Annotated, Any, NoReturn, TypeVar
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from lth.limits import Limits
-from lth.problems import WrongField, wrong_fields
+from lth.core.field_errors import WrongField, wrong_fields
+from lth.core.limits import Limits
 from service.api.parts import parts_of
 from service.api.problems import (
     BodyTooLarge,

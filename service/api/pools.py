@@ -1,7 +1,7 @@
 """The pools that a job may name. Clients cannot make up names that the service would remember."""
 
-from lth.corrections import nearest
-from lth.problems import WrongField
+from lth.core.field_errors import WrongField
+from lth.core.suggestions import nearest
 from service.settings import Settings
 from service.store import pools
 from service.store.database import Database

@@ -3,7 +3,7 @@
 from typing import Any
 
 from lth.catalogue import FAMILIES
-from lth.family import kind_of, members
+from lth.core.family import kind_of, members
 
 Document = dict[str, Any]
 

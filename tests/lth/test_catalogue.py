@@ -3,7 +3,7 @@
 import pytest
 
 from lth.catalogue import FAMILIES, catalogue
-from lth.family import members
+from lth.core.family import members
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -3,7 +3,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from lth.controls import Control
-from lth.family import kind_of, members
+from lth.core.family import kind_of, members
 from lth.masks import density
 from tests.lth.small import layer_densities
 

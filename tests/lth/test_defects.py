@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
+from lth.core.errors import SpecError
 from lth.criteria import Criterion
-from lth.errors import SpecError
 from lth.masks import PrunableLayer, all_kept, density, prune
 from lth.plan import plan
 from lth.reinit import KernelState, Reinit

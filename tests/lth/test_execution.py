@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from lth import LotteryLinear, LotterySession
+from lth.core.npz import decode, encode
 from lth.execution import execute, trunk_key
-from lth.npz import decode, encode
 from lth.plan import plan
 from lth.running import Inputs, Outcome, Silent
 from lth.spec import parse_spec, spec_hash

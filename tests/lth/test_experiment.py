@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from lth.errors import Diverged, SpecError, Stopped
+from lth.core.errors import Diverged, SpecError, Stopped
 from lth.layers import LotteryConv2D, LotteryLinear
 from lth.model import LotteryModel
 from lth.training import Training

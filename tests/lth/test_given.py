@@ -11,7 +11,7 @@ from lth import (
     LotteryModel,
     LotteryRobust,
 )
-from lth.npz import encode
+from lth.core.npz import encode
 from tests.lth.own import OWN, RNG, SHORT, X, Y, refused, small
 from tests.lth.small import TRAINING, network, same
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from lth.core.errors import NothingToPrune, SpecError
 from lth.engine.network import Blueprint, prunable, weight_variables
-from lth.errors import NothingToPrune, SpecError
 from lth.layers import LotteryConv2D, LotteryLinear
 
 

@@ -8,7 +8,7 @@ import pytest
 HEAVY = {"tensorflow", "keras", "matplotlib", "scipy", "sklearn"}
 SCRIPT = """
 import sys
-import lth, lth.catalogue, lth.masks, lth.mask_actions, lth.plan, lth.problems, lth.results
+import lth, lth.catalogue, lth.masks, lth.mask_actions, lth.plan, lth.core.field_errors, lth.results
 print(*sorted({name.partition(".")[0] for name in sys.modules}))
 """
 

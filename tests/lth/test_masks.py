@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import TypeAdapter
 
+from lth.core.errors import Diverged, NothingToPrune, SpecError
+from lth.core.family import kind_of, members
 from lth.criteria import Criterion
-from lth.errors import Diverged, NothingToPrune, SpecError
-from lth.family import kind_of, members
 from lth.masks import PrunableLayer, all_kept, density, largest, prune
 from lth.networks import place
 from lth.networks.presets import Conv2, Lenet300100

@@ -8,7 +8,7 @@ import pytest
 
 from lth import LotteryModel, Training
 from lth.artifacts import FORMATS, JOB_PICTURES, RUN_PICTURES, sources
-from lth.errors import SpecError
+from lth.core.errors import SpecError
 from lth.pictures import job_picture, run_picture
 from lth.plots import render
 from tests.lth.plots.made_up import robust

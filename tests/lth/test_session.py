@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lth.errors import SpecError
+from lth.core.errors import SpecError
 from lth.model import LotteryModel
 from lth.robust import LotteryRobust
 from lth.session import LotterySession

@@ -7,9 +7,9 @@ from typing import BinaryIO
 import numpy as np
 import pytest
 
-from lth.errors import CheckpointUnreadable, SpecError
+from lth.core.errors import CheckpointUnreadable, SpecError
+from lth.core.npz import encode
 from lth.model import LotteryModel
-from lth.npz import encode
 from lth.robust import LotteryRobust
 from lth.running import Silent
 from lth.session import LotterySession

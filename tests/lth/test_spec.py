@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from lth.limits import SERVER_LIMITS, Limits
-from lth.problems import wrong_fields
+from lth.core.field_errors import wrong_fields
+from lth.core.limits import SERVER_LIMITS, Limits
 from lth.scopes import GlobalScope
 from lth.spec import SPEC, ControlExperiment, Ticket, parse_spec
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth.errors import SpecError
+from lth.core.errors import SpecError
 from lth.results import (
     At,
     Environment,

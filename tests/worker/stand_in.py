@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from lth.artifacts import MASKS, NPZ, Artifact
-from lth.errors import Diverged, SpecError
+from lth.core.errors import Diverged, SpecError
 from lth.plan import Assignment, RunKind
 from lth.results import (
     At,

@@ -6,7 +6,7 @@ import re
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from lth.errors import Diverged
+from lth.core.errors import Diverged
 from service.settings import Settings
 from service.store.blobs import BlobDamaged, BlobMissing, StorageFailed
 from service.store.states import Reason

@@ -9,8 +9,8 @@ from typing import BinaryIO, NoReturn
 import pytest
 from sqlalchemy import update
 
-from lth import spill
-from lth.errors import Stopped
+from lth.core import disk_arrays
+from lth.core.errors import Stopped
 from lth.plan import plan
 from lth.results import Scores
 from lth.running import Progress
@@ -194,14 +194,14 @@ def test_a_checkpoint_for_which_the_disk_is_too_full_costs_the_run_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def write() -> BinaryIO:
-        file = spill.TemporaryFile()
+        file = disk_arrays.TemporaryFile()
         file.write(bytes(1 << 20))
         return file
 
     observer.progress(at(0, 1))
     observer._saved -= observer._settings.checkpoint_seconds
     with monkeypatch.context() as full:
-        full.setattr(spill.tempfile, "TemporaryFile", lambda **_: FileIO("/dev/full", "r+"))
+        full.setattr(disk_arrays.tempfile, "TemporaryFile", lambda **_: FileIO("/dev/full", "r+"))
         observer.checkpoint(write)
     assert "a checkpoint could not be written to a temporary file" in caplog.text
     assert checkpoint_of(database, observer) is None

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from lth.core.family import kind_of
+from lth.core.field_errors import WrongField
 from lth.datasets import Uploaded
-from lth.family import kind_of
-from lth.problems import WrongField
 from service.store.tables import StoredDataset
 
 FILLED_IN = ("facts", "digest")

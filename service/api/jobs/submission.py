@@ -13,7 +13,7 @@ from pydantic import (
     field_validator,
 )
 
-from lth.problems import WrongField, wrong_fields
+from lth.core.field_errors import WrongField, wrong_fields
 from lth.spec import SPEC, Spec
 from service.api.datasets.referring import filled_in
 from service.api.documents import MOST_ERRORS, invalid, parse_json

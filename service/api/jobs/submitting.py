@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response, status
 
+from lth.core.field_errors import WrongField
 from lth.datasets import Uploaded
 from lth.plan import plan
-from lth.problems import WrongField
 from lth.spec import spec_hash
 from service.api.access import MemberDep, Principal
 from service.api.documents import JsonBytes, answer

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import TypeAdapter
 
+from lth.core.family import kind_of, members
 from lth.criteria import ALIASES, Criterion, Survivors
-from lth.family import kind_of, members
 
 CRITERIA = [
     pytest.param(TypeAdapter(Criterion).validate_python(kind_of(member)), id=kind_of(member))

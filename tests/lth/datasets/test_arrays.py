@@ -5,9 +5,9 @@ import doctest
 import numpy as np
 import pytest
 
+from lth.core.errors import SpecError
 from lth.datasets import ArrayDataset, arrays
 from lth.datasets.preparation import affine, split
-from lth.errors import SpecError
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (50, 6, 6), np.uint8)

@@ -5,8 +5,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from sklearn.datasets import load_digits
 
+from lth.core.family import kind_of, members
 from lth.datasets import Arrays, Dataset, Digits
-from lth.family import kind_of, members
 
 ADAPTER = TypeAdapter(Dataset)
 UPLOADED = {

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lth.core.errors import DatasetMissing, SpecError
 from lth.datasets import Mnist
-from lth.errors import DatasetMissing, SpecError
 
 MNIST = Mnist(kind="mnist")
 REAL_MNIST = Path(os.environ.get("LTH_DATASETS_DIR", "no folder named by LTH_DATASETS_DIR"))
@@ -120,7 +120,7 @@ def test_keras_reads_what_it_has_and_says_what_it_cannot_get(keras_home):
 
 _WITH_KERAS = """
 from lth.datasets import FashionMnist, Mnist
-from lth.errors import DatasetMissing
+from lth.core.errors import DatasetMissing
 
 arrays = FashionMnist(kind="fashion_mnist").load(None)
 try:

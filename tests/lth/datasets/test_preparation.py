@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lth.core.errors import SpecError
 from lth.datasets import Arrays
 from lth.datasets.preparation import affine, split
-from lth.errors import SpecError
 
 
 def made_up(samples=60, shape=(4, 4, 3), dtype=np.uint8):

@@ -5,9 +5,9 @@ from io import BytesIO
 import numpy as np
 import pytest
 
+from lth.core.errors import DatasetMissing
+from lth.core.npz import encode
 from lth.datasets import Uploaded
-from lth.errors import DatasetMissing
-from lth.npz import encode
 
 FACTS = {"shape": [2, 2, 1], "classes": 2, "train": 8, "test": 2}
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from lth import ArrayDataset, LotteryLinear, LotteryModel, Training
+from lth.core.errors import Diverged
 from lth.engine import level as training_of_a_level
 from lth.engine.level import Level, begin
 from lth.engine.program import Program
-from lth.errors import Diverged
 from lth.state import ExperimentState
 from tests.lth.own import OWN, SHORT, X, Y, small
 from tests.lth.small import Recorder, same

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from lth.durations import Duration
+from lth.core.durations import Duration
 from lth.optimizers.decay import Decay, learning_rates
 
 ADAPTER = TypeAdapter(Decay)

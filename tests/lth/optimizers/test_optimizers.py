@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from lth.family import kind_of, members
+from lth.core.family import kind_of, members
 from lth.optimizers import Optimizer
 
 ADAPTER = TypeAdapter(Optimizer)

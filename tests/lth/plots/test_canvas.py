@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from lth.errors import SpecError
+from lth.core.errors import SpecError
 from lth.plots import (
     Format,
     accuracy_by_density,

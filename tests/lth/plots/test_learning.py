@@ -3,7 +3,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from lth.errors import SpecError
+from lth.core.errors import SpecError
 from lth.plots import accuracy_by_density, compare_learning, learning_curves
 from lth.plots.series import mean_and_interval
 from lth.results import RunResult

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lth.errors import SpecError
+from lth.core.errors import SpecError
 from lth.plots import mask_picture
 
 

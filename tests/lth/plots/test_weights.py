@@ -3,7 +3,7 @@ from time import process_time
 import numpy as np
 import pytest
 
-from lth.errors import SpecError
+from lth.core.errors import SpecError
 from lth.plots import render, weights_scatter
 
 BEFORE = {"linear": np.array([[0.5, -1.0], [0.25, 0.0]])}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from lth.family import kind_of, members
+from lth.core.family import kind_of, members
 from lth.reinit import KernelState, Reinit
 
 ADAPTER = TypeAdapter(Reinit)

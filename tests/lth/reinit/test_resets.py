@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from lth.durations import Duration
+from lth.core.durations import Duration
 from lth.reinit import KernelState, Reinit
 
 REWIND = np.array([[0.1, -0.2], [0.3, -0.4]], np.float32)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from lth.limits import Limits
+from lth.core.limits import Limits
 from lth.schedules import Schedule
 
 ADAPTER = TypeAdapter(Schedule)

@@ -7,7 +7,7 @@ import httpx
 import numpy as np
 
 from lth.artifacts import INITIAL_WEIGHTS, MASKS, NPZ, level_weights
-from lth.npz import encode
+from lth.core.npz import encode
 from lth.plan import RunKind
 from lth.results import LayerDensity, RunResult
 from service.settings import Settings

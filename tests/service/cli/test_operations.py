@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer.main
 
-from lth.limits import Limits
+from lth.core.limits import Limits
 from service.cli.main import app
 from service.settings import Settings
 from tests.e2e.compose import FILE, env_file

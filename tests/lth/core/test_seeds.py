@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth.seeds import Purpose, generator, trial_seed
+from lth.core.seeds import Purpose, generator, trial_seed
 
 PINNED_SEED = 2440950710608614359
 PINNED_DRAWS = [8102683914262848817, 3845843397829777470, 831951004531779837, 7518997528247996001]

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lth.errors import CheckpointUnreadable
+from lth.core.errors import CheckpointUnreadable
+from lth.core.packing import Packed, pack, unpack
 from lth.model import LotteryModel
-from lth.packing import Packed, pack, unpack
 from lth.state import FORMAT, ExperimentState
 from tests.lth.small import TRAINING
 

@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from lth.packing import Stored, pack
+from lth.core.packing import Stored, pack
 
 
 class TemporaryFile(io.BufferedRandom):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import GetCoreSchemaHandler, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import core_schema
 
-from lth.limits import limits_of
+from lth.core.limits import limits_of
 
 _PATTERN = re.compile(r"(0|[1-9][0-9]{0,8})(ep|it)")
 

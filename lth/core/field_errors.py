@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from lth.corrections import correction
-from lth.errors import SpecError
-from lth.family import Member
+from lth.core.errors import SpecError
+from lth.core.family import Member
+from lth.core.suggestions import correction
 
 _TOLD = 5
 """Wrong things that one message names at the most."""

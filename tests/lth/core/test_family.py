@@ -4,7 +4,7 @@ import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
 from lth.catalogue import FAMILIES
-from lth.family import ByName, Member, aliases_of, kind_of, members
+from lth.core.family import ByName, Member, aliases_of, kind_of, members
 
 
 class Apple(Member):

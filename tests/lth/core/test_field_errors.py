@@ -5,10 +5,10 @@ from typing import Literal
 import pytest
 from pydantic import ValidationError
 
+from lth.core.errors import SpecError
+from lth.core.family import Member
+from lth.core.field_errors import WrongField, valid, wrong_fields
 from lth.criteria import Criterion, LargeFinal
-from lth.errors import SpecError
-from lth.family import Member
-from lth.problems import WrongField, valid, wrong_fields
 from lth.reinit import Reinit
 from lth.spec import SPEC, parse_spec
 

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from lth.durations import Duration, Length, Point
-from lth.limits import Limits
+from lth.core.durations import Duration, Length, Point
+from lth.core.limits import Limits
 
 LENGTH, POINT = TypeAdapter(Length), TypeAdapter(Point)
 

@@ -1,0 +1,1 @@
+"""What every package uses: errors, seeds, durations, limits, wrong fields, arrays as bytes."""
