@@ -19,7 +19,7 @@ from lth.datasets import ArrayDataset
 from lth.plan import plan
 from lth.running import Printing
 from lth.spec import parse_spec, spec_hash
-from lth.training import Training
+from lth.training.settings import Training
 
 if TYPE_CHECKING:
     from lth.layers import LotteryConv2D, LotteryLinear

@@ -13,11 +13,11 @@ from lth.criteria import Criterion
 from lth.datasets import Dataset
 from lth.networks.layers import Layer
 from lth.networks.presets import Network
-from lth.optimizers import Optimizer
-from lth.optimizers.decay import Decay
 from lth.reinit import Reinit
 from lth.schedules import Schedule
 from lth.scopes import Scope
+from lth.training.optimizers import Optimizer
+from lth.training.optimizers.decay import Decay
 
 FAMILIES: dict[str, Any] = {
     "criteria": Criterion,

@@ -25,7 +25,7 @@ from lth.networks import Network, place
 from lth.papers import Papers
 from lth.results import Environment
 from lth.spec import Spec, canonical
-from lth.training import Training
+from lth.training.settings import Training
 
 _PACKAGES = ("keras", "lth", "numpy", "tensorflow")
 

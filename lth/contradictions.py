@@ -10,7 +10,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from lth.core.errors import SpecError
 from lth.methods import Experiment, Grid, Ticket
 from lth.reinit import Reinit
-from lth.training import Training
+from lth.training.settings import Training
 
 Place = tuple[int | str, ...]
 """Where something is, below the part that is validated."""

@@ -6,9 +6,9 @@ Reference: Frankle & Carbin 2019, arXiv:1803.03635, figure 2.
 from dataclasses import dataclass
 
 from lth.methods import Pruning
-from lth.optimizers import Adam
 from lth.scopes import LayerScope
-from lth.training import Training
+from lth.training.optimizers import Adam
+from lth.training.settings import Training
 
 
 @dataclass(frozen=True, slots=True)

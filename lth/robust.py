@@ -13,7 +13,7 @@ from lth.session import LotterySession
 from lth.session_state import bundle, unbundle
 from lth.statistics import summarise
 from lth.study import Study
-from lth.training import Training
+from lth.training.settings import Training
 
 
 class LotteryRobust(Study):

@@ -41,7 +41,7 @@ from lth.networks import Network, PlacedLayer, place
 from lth.networks.presets import Lenet300100
 from lth.papers import Papers
 from lth.reinit import Reinit, Rewind
-from lth.training import Training
+from lth.training.settings import Training
 
 __all__ = [
     "SPEC",

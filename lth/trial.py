@@ -6,7 +6,7 @@ from typing import Any, Self
 from lth.conditions import Conditions
 from lth.core.durations import Duration, Point
 from lth.core.field_errors import valid, whole
-from lth.training import Training
+from lth.training.settings import Training
 
 
 class OneTrial:

@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from lth.engine.dropout import hashed_bits
-from lth.training import Augmentation
+from lth.training.settings import Augmentation
 
 _PADDING = 4
 

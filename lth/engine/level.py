@@ -20,7 +20,7 @@ from lth.engine.network import Weights, noise_states
 from lth.engine.program import Program, Totals
 from lth.results import At, History, Scores
 from lth.running import Progress
-from lth.training import Training
+from lth.training.settings import Training
 
 _SECONDS_IN_A_CALL = 0.4
 _SECONDS_BETWEEN_REPORTS = 1.0

@@ -32,9 +32,9 @@ from lth.engine.scoring import (
     sums_of_gradients,
     sums_of_scores,
 )
-from lth.optimizers import Optimizer
 from lth.results import Scores
-from lth.training import Augmentation
+from lth.training.optimizers import Optimizer
+from lth.training.settings import Augmentation
 
 _KEPT = 8
 _FIRST_PACE = 16.0

@@ -5,7 +5,7 @@ import numpy as np
 
 from lth.layers import LotteryLinear
 from lth.masks import layer_table
-from lth.training import Training
+from lth.training.settings import Training
 
 TRAINING = Training.model_validate(
     {

@@ -23,7 +23,7 @@ RECIPES = {
     "tiny": ("lth/networks/presets.py", "Network", {"network": "tiny"}),
     "wine": ("lth/datasets/__init__.py", "Dataset", {"dataset": "wine"}),
     "lion": (
-        "lth/optimizers/__init__.py",
+        "lth/training/optimizers/__init__.py",
         "Optimizer",
         {"training": {"optimizer": {"kind": "lion", "learning_rate": 0.1}}},
     ),

@@ -7,7 +7,7 @@ import pytest
 from lth.core.errors import Diverged, SpecError, Stopped
 from lth.layers import LotteryConv2D, LotteryLinear
 from lth.model import LotteryModel
-from lth.training import Training
+from lth.training.settings import Training
 from tests.lth.small import TRAINING, Recorder, network, noisy_network, same
 
 TWO_ROUNDS = {"kind": "geometric", "fraction": 0.5, "rounds": 2}

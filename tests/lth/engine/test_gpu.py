@@ -18,8 +18,8 @@ from lth.engine.network import Blueprint
 from lth.engine.pooling import SlicedMaxPooling2D
 from lth.engine.program import Program, Totals
 from lth.layers import LotteryConv2D, LotteryLinear
-from lth.optimizers import Sgd
 from lth.spec import parse_spec
+from lth.training.optimizers import Sgd
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from lth.engine.device import DeviceData, Split
 from lth.engine.network import Blueprint
 from lth.engine.program import Program, Totals, program
 from lth.layers import LotteryLinear
-from lth.optimizers import Sgd
 from lth.spec import parse_spec
+from lth.training.optimizers import Sgd
 from tests.lth.small import network, same
 
 SGD = Sgd(kind="sgd", learning_rate=1.0)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lth.core.family import ByName
-from lth.optimizers._base import WEIGHT_DECAY, OptimizerBase
+from lth.training.optimizers._base import WEIGHT_DECAY, OptimizerBase
 
 
 class Sgd(OptimizerBase):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from lth.core.durations import Duration
-from lth.optimizers.decay import Decay, learning_rates
+from lth.training.optimizers.decay import Decay, learning_rates
 
 ADAPTER = TypeAdapter(Decay)
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from lth.core.family import kind_of, members
-from lth.optimizers import Optimizer
+from lth.training.optimizers import Optimizer
 
 ADAPTER = TypeAdapter(Optimizer)
 KINDS = [kind_of(member) for member in members(Optimizer)]

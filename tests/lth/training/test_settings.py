@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from lth.training import Augmentation, Training
+from lth.training.settings import Augmentation, Training
 
 
 def test_the_papers_lenet():

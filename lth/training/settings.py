@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from lth.core.durations import START, Duration, Length, Point
 from lth.core.errors import SpecError
 from lth.core.limits import bounded, limits_of
-from lth.optimizers import Adam, Optimizer
-from lth.optimizers.decay import Constant, Decay, learning_rates
+from lth.training.optimizers import Adam, Optimizer
+from lth.training.optimizers.decay import Constant, Decay, learning_rates
 
 Augmentation = Literal["none", "flip", "crop", "flip_crop"]
 """Of training images: mirrored left to right, moved by up to four pixels, or both."""

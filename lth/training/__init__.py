@@ -1,0 +1,1 @@
+"""Settings of the training: batch size, length, optimizers, and learning-rate decays."""
