@@ -7,15 +7,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lth.controls import Control
 from lth.core.family import Member, aliases_of, kind_of, members
-from lth.criteria import Criterion
 from lth.datasets import Dataset
 from lth.networks.layers import Layer
 from lth.networks.presets import Network
+from lth.pruning.controls import Control
+from lth.pruning.criteria import Criterion
+from lth.pruning.schedules import Schedule
+from lth.pruning.scopes import Scope
 from lth.reinit import Reinit
-from lth.schedules import Schedule
-from lth.scopes import Scope
 from lth.training.optimizers import Optimizer
 from lth.training.optimizers.decay import Decay
 

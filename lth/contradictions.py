@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from lth.core.errors import SpecError
-from lth.methods import Experiment, Grid, Ticket
+from lth.pruning.methods import Experiment, Grid, Ticket
 from lth.reinit import Reinit
 from lth.training.settings import Training
 

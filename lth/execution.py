@@ -15,7 +15,6 @@ from lth.core.npz import decode
 from lth.engine.device import device_kind, forget_data, gpu_trouble
 from lth.engine.program import programs_made
 from lth.files import experiment_files
-from lth.masks import Mask
 from lth.plan import (
     Assignment,
     RunKind,
@@ -23,6 +22,7 @@ from lth.plan import (
     rewind_points,
     rewind_points_of,
 )
+from lth.pruning.masks import Mask
 from lth.running import Inputs, Observer, Outcome
 from lth.session import LotterySession
 from lth.spec import ControlExperiment, Experiment, Spec, spec_hash

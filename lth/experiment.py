@@ -7,20 +7,20 @@ from typing import BinaryIO
 import numpy as np
 
 from lth.conditions import Conditions
-from lth.controls import Control, RandomWeights
 from lth.core.durations import Duration
 from lth.core.errors import SpecError
 from lth.core.seeds import Purpose, generator
-from lth.criteria import CriterionContract
 from lth.engine.level import Level, LevelTraining, begin
 from lth.engine.network import Weights
-from lth.mask_actions import PrunedWeights, pruned_values
-from lth.masks import Mask, PrunableLayer, all_kept, density, prune
+from lth.pruning.controls import Control, RandomWeights
+from lth.pruning.criteria import CriterionContract
+from lth.pruning.masks import Mask, PrunableLayer, all_kept, density, prune
+from lth.pruning.pruned_values import PrunedWeights, pruned_values
+from lth.pruning.schedules import Once, ScheduleContract
+from lth.pruning.scopes import ScopeContract
 from lth.reinit import KernelState, NoReset, Random, Reinit, ReinitContract, Rewind
 from lth.results import LevelResult
 from lth.running import Observer
-from lth.schedules import Once, ScheduleContract
-from lth.scopes import ScopeContract
 from lth.spec import Method, Pruning, canonical
 from lth.state import ExperimentState, TrainedLevel, level_result
 from lth.untrained import untrained_scores

@@ -11,8 +11,8 @@ from lth.conditions import Conditions
 from lth.core.errors import SpecError
 from lth.core.field_errors import whole
 from lth.engine.network import Weights, prunable, weight_variables, write
-from lth.masks import Mask
 from lth.plots import mask_picture, weights_scatter
+from lth.pruning.masks import Mask
 from lth.state import TrainedLevel
 
 

@@ -9,7 +9,6 @@ import keras
 from matplotlib.figure import Figure
 
 from lth.conditions import Conditions, environment
-from lth.controls import Control
 from lth.core.disk_arrays import as_file, content_of
 from lth.core.durations import START, Duration
 from lth.core.field_errors import valid
@@ -17,9 +16,10 @@ from lth.engine.network import Weights
 from lth.experiment import ExperimentAtWork
 from lth.files import save_experiment
 from lth.finished import finished_level, keras_network, layer_mask_picture, weights_picture
-from lth.mask_actions import PrunedWeights
-from lth.masks import Mask, layer_table
 from lth.plots import learning_curves, pruning_summary
+from lth.pruning.controls import Control
+from lth.pruning.masks import Mask, layer_table
+from lth.pruning.pruned_values import PrunedWeights
 from lth.reinit import Reinit
 from lth.results import LevelResult, RunResult
 from lth.running import Observer, Silent

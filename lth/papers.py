@@ -5,8 +5,8 @@ Reference: Frankle & Carbin 2019, arXiv:1803.03635, figure 2.
 
 from dataclasses import dataclass
 
-from lth.methods import Pruning
-from lth.scopes import LayerScope
+from lth.pruning.methods import Pruning
+from lth.pruning.scopes import LayerScope
 from lth.training.optimizers import Adam
 from lth.training.settings import Training
 

@@ -11,9 +11,9 @@ from lth.core.durations import START
 from lth.core.errors import SpecError
 from lth.core.field_errors import valid
 from lth.files import save_comparison, save_experiment
-from lth.masks import Mask
-from lth.methods import Grid, Name
 from lth.model import LotteryModel
+from lth.pruning.masks import Mask
+from lth.pruning.methods import Grid, Name
 from lth.results import RunResult
 from lth.running import Observer, Silent
 from lth.session_state import SessionState
@@ -133,7 +133,7 @@ class LotterySession(OneTrial, Study):
         Args:
             experiments: members of `lth.spec.Experiment`, or dictionaries of their fields.
             observer: told of progress.
-            grid: every criterion with every reset besides, as `lth.methods.Grid` or a dictionary of
+            grid: every criterion with every reset besides, as `lth.pruning.methods.Grid` or a dictionary of
                 its fields: ``{"criteria": ["large_final", "random"], "reinit": ["rewind"]}``.
 
         Raises:

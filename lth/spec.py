@@ -28,7 +28,10 @@ from lth.contradictions import (
 )
 from lth.core.limits import Limits, bounded, limits_of
 from lth.datasets import Dataset, Digits
-from lth.methods import (
+from lth.networks import Network, PlacedLayer, place
+from lth.networks.presets import Lenet300100
+from lth.papers import Papers
+from lth.pruning.methods import (
     ControlExperiment,
     Document,
     Experiment,
@@ -37,9 +40,6 @@ from lth.methods import (
     Pruning,
     Ticket,
 )
-from lth.networks import Network, PlacedLayer, place
-from lth.networks.presets import Lenet300100
-from lth.papers import Papers
 from lth.reinit import Reinit, Rewind
 from lth.training.settings import Training
 

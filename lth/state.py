@@ -16,8 +16,8 @@ from lth.core.packing import Packed, joined, packed, section_of
 from lth.engine.level import Level, LevelState
 from lth.engine.network import Weights
 from lth.interrupted import described, restored
-from lth.masks import Mask, density, layer_table
 from lth.plan import ENGINE_VERSION
+from lth.pruning.masks import Mask, density, layer_table
 from lth.reinit import Reinit, ReinitContract, Rewind
 from lth.results import At, LevelResult, Untrained
 

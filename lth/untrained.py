@@ -6,8 +6,8 @@ import numpy as np
 
 from lth.conditions import Conditions
 from lth.engine.network import Weights
-from lth.mask_actions import rescaled, signed_constant
-from lth.masks import Mask
+from lth.pruning.masks import Mask
+from lth.pruning.pruned_values import rescaled, signed_constant
 from lth.results import Untrained
 
 

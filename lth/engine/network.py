@@ -22,8 +22,8 @@ from lth.engine.device import on_cpu
 from lth.engine.dropout import HashedDropout
 from lth.engine.pooling import SlicedMaxPooling2D
 from lth.layers import Prunable
-from lth.masks import Role
 from lth.networks import Network, Shape
+from lth.pruning.masks import Role
 
 Weights = dict[str, np.ndarray]
 """Arrays by the path of their variable, such as ``linear_1/kernel``."""

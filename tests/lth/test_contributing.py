@@ -17,9 +17,17 @@ BLOCK = re.compile(r"```python\n# (\S+)\n(.*?)```", re.DOTALL)
 
 # Of each recipe: the file and the name of the union, and where a spec names the member.
 RECIPES = {
-    "stillness": ("lth/criteria/__init__.py", "Criterion", {"pruning": {"criterion": "stillness"}}),
+    "stillness": (
+        "lth/pruning/criteria/__init__.py",
+        "Criterion",
+        {"pruning": {"criterion": "stillness"}},
+    ),
     "uniform": ("lth/reinit/__init__.py", "Reinit", {"reinit": {"kind": "uniform"}}),
-    "halving": ("lth/schedules/__init__.py", "Schedule", {"pruning": {"schedule": "halving"}}),
+    "halving": (
+        "lth/pruning/schedules/__init__.py",
+        "Schedule",
+        {"pruning": {"schedule": "halving"}},
+    ),
     "tiny": ("lth/networks/presets.py", "Network", {"network": "tiny"}),
     "wine": ("lth/datasets/__init__.py", "Dataset", {"dataset": "wine"}),
     "lion": (

@@ -10,13 +10,13 @@ import pytest
 from pydantic import TypeAdapter
 
 from lth.core.errors import SpecError
-from lth.criteria import Criterion
-from lth.masks import PrunableLayer, all_kept, density, prune
 from lth.plan import plan
+from lth.pruning.criteria import Criterion
+from lth.pruning.masks import PrunableLayer, all_kept, density, prune
+from lth.pruning.schedules import Geometric, Linear, OneShot
+from lth.pruning.scopes import LayerScope
 from lth.reinit import KernelState, Reinit
 from lth.results import LevelResult
-from lth.schedules import Geometric, Linear, OneShot
-from lth.scopes import LayerScope
 from lth.spec import parse_spec
 from lth.statistics import statistic, summarise
 from tests.lth.plots.made_up import run

@@ -12,8 +12,8 @@ from lth import (
     LotterySession,
     Printing,
 )
-from lth.criteria import LargeFinal
 from lth.datasets import Digits
+from lth.pruning.criteria import LargeFinal
 from tests.lth.own import OWN, SHORT, X, Y, refused, small
 from tests.lth.small import TRAINING, network, noisy_network, same
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lth import LotteryLinear, LotteryModel, LotterySession
-from lth.controls import ShuffledMask
+from lth.pruning.controls import ShuffledMask
 from lth.state import ExperimentState
 from tests.lth.own import OWN, SHORT, small
 from tests.lth.small import same

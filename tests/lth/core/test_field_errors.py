@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from lth.core.errors import SpecError
 from lth.core.family import Member
 from lth.core.field_errors import WrongField, valid, wrong_fields
-from lth.criteria import Criterion, LargeFinal
+from lth.pruning.criteria import Criterion, LargeFinal
 from lth.reinit import Reinit
 from lth.spec import SPEC, parse_spec
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lth.core.family import Member
-from lth.criteria._base import Survivors
+from lth.pruning.criteria._base import Survivors
 
 
 class LargeFinalDiffSign(Member):

@@ -10,10 +10,10 @@ from typing import Annotated
 from pydantic import Field
 
 from lth.core.family import ByName
-from lth.schedules._base import Once, ScheduleContract
-from lth.schedules.geometric import Geometric
-from lth.schedules.linear import Linear
-from lth.schedules.one_shot import OneShot
+from lth.pruning.schedules._base import Once, ScheduleContract
+from lth.pruning.schedules.geometric import Geometric
+from lth.pruning.schedules.linear import Linear
+from lth.pruning.schedules.one_shot import OneShot
 
 Schedule = Annotated[OneShot | Geometric | Linear, Field(discriminator="kind"), ByName()]
 

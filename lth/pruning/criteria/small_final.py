@@ -1,4 +1,4 @@
-"""Keep the weights that grew the most."""
+"""Keep the weights that training left small."""
 
 from typing import ClassVar, Literal
 
@@ -6,18 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lth.core.family import Member
-from lth.criteria._base import Survivors
+from lth.pruning.criteria._base import Survivors
 
 
-class MagnitudeIncrease(Member):
-    """Score ``|w_final| - |w_initial|``.
+class SmallFinal(Member):
+    """Score ``-|w_final|``, the opposite of `LargeFinal`: a control that should fail.
 
     Reference: Zhou et al. 2019, arXiv:1905.01067, section 2.
     """
 
     needs_gradient: ClassVar[bool] = False
 
-    kind: Literal["magnitude_increase"]
+    kind: Literal["small_final"]
 
     def scores(self, weights: Survivors, rng: np.random.Generator) -> NDArray[np.floating]:
-        return np.abs(weights.final) - np.abs(weights.initial)
+        return -np.abs(weights.final)

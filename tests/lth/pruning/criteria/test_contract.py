@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from pydantic import TypeAdapter
 
 from lth.core.family import kind_of, members
-from lth.criteria import ALIASES, Criterion, Survivors
+from lth.pruning.criteria import ALIASES, Criterion, Survivors
 
 CRITERIA = [
     pytest.param(TypeAdapter(Criterion).validate_python(kind_of(member)), id=kind_of(member))

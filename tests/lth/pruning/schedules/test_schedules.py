@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from lth.core.limits import Limits
-from lth.schedules import Schedule
+from lth.pruning.schedules import Schedule
 
 ADAPTER = TypeAdapter(Schedule)
 SHARES = st.floats(0.01, 0.99)

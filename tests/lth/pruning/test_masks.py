@@ -7,12 +7,12 @@ from pydantic import TypeAdapter
 
 from lth.core.errors import Diverged, NothingToPrune, SpecError
 from lth.core.family import kind_of, members
-from lth.criteria import Criterion
-from lth.masks import PrunableLayer, all_kept, density, largest, prune
 from lth.networks import place
 from lth.networks.presets import Conv2, Lenet300100
-from lth.schedules import Geometric, Linear, OneShot
-from lth.scopes import GlobalScope, LayerScope
+from lth.pruning.criteria import Criterion
+from lth.pruning.masks import PrunableLayer, all_kept, density, largest, prune
+from lth.pruning.schedules import Geometric, Linear, OneShot
+from lth.pruning.scopes import GlobalScope, LayerScope
 from tests.lth.small import layer_densities
 
 LARGE_FINAL = TypeAdapter(Criterion).validate_python("large_final")

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from lth.core.errors import Diverged, NothingToPrune, SpecError
 from lth.core.seeds import Purpose, generator
-from lth.criteria import CriterionContract, Survivors
+from lth.pruning.criteria import CriterionContract, Survivors
+from lth.pruning.schedules import ScheduleContract
+from lth.pruning.scopes import GlobalScope, Role, ScopeContract
 from lth.results import LayerDensity
-from lth.schedules import ScheduleContract
-from lth.scopes import GlobalScope, Role, ScopeContract
 
 Mask = NDArray[np.bool_]
 """Of a kernel's own shape; True = kept."""

@@ -1,4 +1,4 @@
-"""Keep the weights that moved the furthest."""
+"""Keep the weights that were small to begin with."""
 
 from typing import ClassVar, Literal
 
@@ -6,18 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lth.core.family import Member
-from lth.criteria._base import Survivors
+from lth.pruning.criteria._base import Survivors
 
 
-class Movement(Member):
-    """Score ``|w_final - w_initial|``.
+class SmallInit(Member):
+    """Score ``-|w_initial|``, the opposite of `LargeInit`.
 
     Reference: Zhou et al. 2019, arXiv:1905.01067, section 2.
     """
 
     needs_gradient: ClassVar[bool] = False
 
-    kind: Literal["movement"]
+    kind: Literal["small_init"]
 
     def scores(self, weights: Survivors, rng: np.random.Generator) -> NDArray[np.floating]:
-        return np.abs(weights.final - weights.initial)
+        return -np.abs(weights.initial)

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from lth.controls import Control
 from lth.core.family import kind_of, members
-from lth.masks import density
+from lth.pruning.controls import Control
+from lth.pruning.masks import density
 from tests.lth.small import layer_densities
 
 KINDS = [kind_of(member) for member in members(Control)]

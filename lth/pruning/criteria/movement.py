@@ -1,4 +1,4 @@
-"""Keep the weights that were large to begin with."""
+"""Keep the weights that moved the furthest."""
 
 from typing import ClassVar, Literal
 
@@ -6,18 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lth.core.family import Member
-from lth.criteria._base import Survivors
+from lth.pruning.criteria._base import Survivors
 
 
-class LargeInit(Member):
-    """Score ``|w_initial|``, which asks nothing of the training.
+class Movement(Member):
+    """Score ``|w_final - w_initial|``.
 
     Reference: Zhou et al. 2019, arXiv:1905.01067, section 2.
     """
 
     needs_gradient: ClassVar[bool] = False
 
-    kind: Literal["large_init"]
+    kind: Literal["movement"]
 
     def scores(self, weights: Survivors, rng: np.random.Generator) -> NDArray[np.floating]:
-        return np.abs(weights.initial)
+        return np.abs(weights.final - weights.initial)

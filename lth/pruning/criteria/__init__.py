@@ -9,21 +9,21 @@ from typing import Annotated
 from pydantic import Field
 
 from lth.core.family import ByName
-from lth.criteria._base import CriterionContract, Survivors
-from lth.criteria.large_final import LargeFinal
-from lth.criteria.large_final_diff_sign import LargeFinalDiffSign
-from lth.criteria.large_final_same_sign import LargeFinalSameSign
-from lth.criteria.large_init import LargeInit
-from lth.criteria.large_init_large_final import LargeInitLargeFinal
-from lth.criteria.magnitude_increase import MagnitudeIncrease
-from lth.criteria.magnitude_increase_diff_sign import MagnitudeIncreaseDiffSign
-from lth.criteria.magnitude_increase_same_sign import MagnitudeIncreaseSameSign
-from lth.criteria.movement import Movement
-from lth.criteria.random import Random
-from lth.criteria.small_final import SmallFinal
-from lth.criteria.small_init import SmallInit
-from lth.criteria.small_init_small_final import SmallInitSmallFinal
-from lth.criteria.snip import Snip
+from lth.pruning.criteria._base import CriterionContract, Survivors
+from lth.pruning.criteria.large_final import LargeFinal
+from lth.pruning.criteria.large_final_diff_sign import LargeFinalDiffSign
+from lth.pruning.criteria.large_final_same_sign import LargeFinalSameSign
+from lth.pruning.criteria.large_init import LargeInit
+from lth.pruning.criteria.large_init_large_final import LargeInitLargeFinal
+from lth.pruning.criteria.magnitude_increase import MagnitudeIncrease
+from lth.pruning.criteria.magnitude_increase_diff_sign import MagnitudeIncreaseDiffSign
+from lth.pruning.criteria.magnitude_increase_same_sign import MagnitudeIncreaseSameSign
+from lth.pruning.criteria.movement import Movement
+from lth.pruning.criteria.random import Random
+from lth.pruning.criteria.small_final import SmallFinal
+from lth.pruning.criteria.small_init import SmallInit
+from lth.pruning.criteria.small_init_small_final import SmallInitSmallFinal
+from lth.pruning.criteria.snip import Snip
 
 ALIASES = {
     "lf": "large_final",

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from lth.controls import Control
 from lth.core.family import Member, kind_of
-from lth.criteria import Criterion, LargeFinal
-from lth.mask_actions import PrunedWeights
+from lth.pruning.controls import Control
+from lth.pruning.criteria import Criterion, LargeFinal
+from lth.pruning.pruned_values import PrunedWeights
+from lth.pruning.schedules import OneShot, Schedule
+from lth.pruning.scopes import LayerScope, Scope
 from lth.reinit import Reinit, Rewind
-from lth.schedules import OneShot, Schedule
-from lth.scopes import LayerScope, Scope
 
 _RESERVED = {"trunk": "the dense training", "dense": "level 0 in comparisons"}
 

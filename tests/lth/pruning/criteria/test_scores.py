@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from lth.criteria import Criterion, Survivors
+from lth.pruning.criteria import Criterion, Survivors
 
 #                    grew   shrank  grew and turned  shrank and turned
 INITIAL = np.array([0.2, -0.8, 0.1, -0.4], np.float32)

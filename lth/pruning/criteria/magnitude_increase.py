@@ -1,4 +1,4 @@
-"""Keep the weights that training left small."""
+"""Keep the weights that grew the most."""
 
 from typing import ClassVar, Literal
 
@@ -6,18 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lth.core.family import Member
-from lth.criteria._base import Survivors
+from lth.pruning.criteria._base import Survivors
 
 
-class SmallFinal(Member):
-    """Score ``-|w_final|``, the opposite of `LargeFinal`: a control that should fail.
+class MagnitudeIncrease(Member):
+    """Score ``|w_final| - |w_initial|``.
 
     Reference: Zhou et al. 2019, arXiv:1905.01067, section 2.
     """
 
     needs_gradient: ClassVar[bool] = False
 
-    kind: Literal["small_final"]
+    kind: Literal["magnitude_increase"]
 
     def scores(self, weights: Survivors, rng: np.random.Generator) -> NDArray[np.floating]:
-        return -np.abs(weights.final)
+        return np.abs(weights.final) - np.abs(weights.initial)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lth.core.errors import SpecError
 from lth.core.family import Member
-from lth.criteria._base import Survivors
+from lth.pruning.criteria._base import Survivors
 
 
 class Snip(Member):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lth.mask_actions import pruned_values, rescaled, signed_constant
+from lth.pruning.pruned_values import pruned_values, rescaled, signed_constant
 
 #                              kept, shrunk, grew, unmoved, turned but grew
 INITIAL = np.array([[0.5, -0.4, 0.2, -0.3, 0.1]], np.float32)

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from lth.scopes import Scope
+from lth.pruning.scopes import Scope
 
 ADAPTER = TypeAdapter(Scope)
 ROLES = ("dense", "convolution", "output")

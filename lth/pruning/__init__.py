@@ -1,0 +1,1 @@
+"""How weights are pruned: criteria, schedules, scopes, masks, and controls."""
