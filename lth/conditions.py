@@ -22,7 +22,7 @@ from lth.engine.device import DeviceData, device_kind
 from lth.engine.network import Blueprint, PrunablePlace, Weights
 from lth.engine.program import Program, program
 from lth.networks import Network, place
-from lth.papers import Papers
+from lth.networks.paper_defaults import Papers
 from lth.results import Environment
 from lth.spec import Spec, canonical
 from lth.training.settings import Training

@@ -29,8 +29,8 @@ from lth.contradictions import (
 from lth.core.limits import Limits, bounded, limits_of
 from lth.datasets import Dataset, Digits
 from lth.networks import Network, PlacedLayer, place
+from lth.networks.paper_defaults import Papers
 from lth.networks.presets import Lenet300100
-from lth.papers import Papers
 from lth.pruning.methods import (
     ControlExperiment,
     Document,

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from lth.core.family import ByName, Member
 from lth.core.limits import bounded, limits_of
 from lth.networks.layers import Conv2D, Flatten, Layer, Linear, MaxPooling2D, Shape
-from lth.papers import Papers
+from lth.networks.paper_defaults import Papers
 
 
 class NetworkContract(Protocol):
