@@ -9,9 +9,9 @@ from benchmarks.watch import WATCH
 from lth.core.durations import Duration
 from lth.core.seeds import trial_seed
 from lth.datasets import Arrays
-from lth.plan import Assignment, RunKind, plan
 from lth.running import Inputs, Silent
-from lth.spec import Spec
+from lth.spec.document import Spec
+from lth.spec.plan import Assignment, RunKind, plan
 
 _WORKERS = 2
 

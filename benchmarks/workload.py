@@ -8,7 +8,7 @@ import numpy as np
 
 from lth.core.errors import DatasetMissing
 from lth.datasets import Arrays
-from lth.spec import Spec, parse_spec
+from lth.spec.document import Spec, parse_spec
 
 BATCH = 60
 RATE = 1.2e-3

@@ -16,9 +16,9 @@ from lth.core.errors import (
     Stopped,
 )
 from lth.datasets import ArrayDataset
-from lth.plan import plan
 from lth.running import Printing
-from lth.spec import parse_spec, spec_hash
+from lth.spec.document import parse_spec, spec_hash
+from lth.spec.plan import plan
 from lth.training.settings import Training
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from lth.engine.program import Program, program
 from lth.networks import Network, place
 from lth.networks.paper_defaults import Papers
 from lth.results import Environment
-from lth.spec import Spec, canonical
+from lth.spec.document import Spec, canonical
 from lth.training.settings import Training
 
 _PACKAGES = ("keras", "lth", "numpy", "tensorflow")

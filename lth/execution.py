@@ -15,17 +15,17 @@ from lth.core.npz import decode
 from lth.engine.device import device_kind, forget_data, gpu_trouble
 from lth.engine.program import programs_made
 from lth.files import experiment_files
-from lth.plan import (
+from lth.pruning.masks import Mask
+from lth.running import Inputs, Observer, Outcome
+from lth.session import LotterySession
+from lth.spec.document import ControlExperiment, Experiment, Spec, spec_hash
+from lth.spec.plan import (
     Assignment,
     RunKind,
     experiment_named,
     rewind_points,
     rewind_points_of,
 )
-from lth.pruning.masks import Mask
-from lth.running import Inputs, Observer, Outcome
-from lth.session import LotterySession
-from lth.spec import ControlExperiment, Experiment, Spec, spec_hash
 from lth.state import FORMAT, ExperimentState, check_readable
 
 __all__ = ["device_kind", "execute", "forget_data", "gpu_trouble", "programs_made", "trunk_key"]

@@ -21,7 +21,7 @@ from lth.pruning.scopes import ScopeContract
 from lth.reinit import KernelState, NoReset, Random, Reinit, ReinitContract, Rewind
 from lth.results import LevelResult
 from lth.running import Observer
-from lth.spec import Method, Pruning, canonical
+from lth.spec.document import Method, Pruning, canonical
 from lth.state import ExperimentState, TrainedLevel, level_result
 from lth.untrained import untrained_scores
 

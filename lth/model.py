@@ -23,7 +23,7 @@ from lth.pruning.pruned_values import PrunedWeights
 from lth.reinit import Reinit
 from lth.results import LevelResult, RunResult
 from lth.running import Observer, Silent
-from lth.spec import Method
+from lth.spec.document import Method
 from lth.state import ExperimentState, Rewinds, TrainedLevel
 from lth.study import Study
 from lth.trial import OneTrial

@@ -76,7 +76,7 @@ class LotteryRobust(Study):
         """Carry the same experiments out in every trial; asked again, go on where that stopped.
 
         Args:
-            experiments: members of `lth.spec.Experiment`, or dictionaries of their fields.
+            experiments: members of `lth.spec.document.Experiment`, or dictionaries of their fields.
             observer: told of progress.
             grid: every criterion with every reset besides, as `LotterySession.run` takes it.
         """

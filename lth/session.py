@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lth.conditions import Conditions
-from lth.contradictions import between_experiments
 from lth.core.disk_arrays import as_file, content_of
 from lth.core.durations import START
 from lth.core.errors import SpecError
@@ -17,7 +16,8 @@ from lth.pruning.methods import Grid, Name
 from lth.results import RunResult
 from lth.running import Observer, Silent
 from lth.session_state import SessionState
-from lth.spec import ControlExperiment, Experiment, Ticket
+from lth.spec.contradictions import between_experiments
+from lth.spec.document import ControlExperiment, Experiment, Ticket
 from lth.state import ExperimentState
 from lth.study import Study
 from lth.trial import OneTrial
@@ -131,7 +131,7 @@ class LotterySession(OneTrial, Study):
         What was interrupted goes on when it is asked for again, and what is done is not done twice.
 
         Args:
-            experiments: members of `lth.spec.Experiment`, or dictionaries of their fields.
+            experiments: members of `lth.spec.document.Experiment`, or dictionaries of their fields.
             observer: told of progress.
             grid: every criterion with every reset besides, as `lth.pruning.methods.Grid` or a dictionary of
                 its fields: ``{"criteria": ["large_final", "random"], "reinit": ["rewind"]}``.

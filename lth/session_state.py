@@ -10,7 +10,7 @@ import numpy as np
 from lth.core.errors import CheckpointUnreadable
 from lth.core.field_errors import valid
 from lth.core.npz import decode, encode
-from lth.spec import Experiment
+from lth.spec.document import Experiment
 
 
 @dataclass(frozen=True, slots=True)

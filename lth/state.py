@@ -16,10 +16,10 @@ from lth.core.packing import Packed, joined, packed, section_of
 from lth.engine.level import Level, LevelState
 from lth.engine.network import Weights
 from lth.interrupted import described, restored
-from lth.plan import ENGINE_VERSION
 from lth.pruning.masks import Mask, density, layer_table
 from lth.reinit import Reinit, ReinitContract, Rewind
 from lth.results import At, LevelResult, Untrained
+from lth.spec.plan import ENGINE_VERSION
 
 FORMAT = 3
 """Counts changes of what a checkpoint is written as; one of another format is not read."""

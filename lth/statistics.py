@@ -27,7 +27,7 @@ from lth.results import (
     Statistic,
     Summary,
 )
-from lth.spec import ControlExperiment, Spec
+from lth.spec.document import ControlExperiment, Spec
 
 DENSE = "dense"
 """What a comparison with level 0 of the same trial is called."""

@@ -8,9 +8,9 @@ import structlog
 
 from lth.artifacts import Artifact
 from lth.core.errors import Stopped
-from lth.plan import RunKind
 from lth.running import Inputs, Outcome
-from lth.spec import Spec, parse_spec
+from lth.spec.document import Spec, parse_spec
+from lth.spec.plan import RunKind
 from service.store import finishing, keeping, trunks
 from service.store.blobs import Blob, StorageFailed
 from service.store.claiming import Claimed

@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
-from lth.plan import Assignment
 from lth.running import Inputs, Observer, Outcome
-from lth.spec import Spec
+from lth.spec.document import Spec
+from lth.spec.plan import Assignment
 
 
 class Execution(Protocol):

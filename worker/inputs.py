@@ -8,9 +8,9 @@ from typing import BinaryIO, cast
 from lth.artifacts import MASKS
 from lth.core.disk_arrays import TemporaryFile
 from lth.datasets import Arrays, DatasetContract, Uploaded
-from lth.plan import Assignment, experiment_named, run_key
 from lth.running import Inputs
-from lth.spec import ControlExperiment, Spec, parse_spec
+from lth.spec.document import ControlExperiment, Spec, parse_spec
+from lth.spec.plan import Assignment, experiment_named, run_key
 from service.store import artifacts, trunks
 from service.store.blobs import BlobDamaged, BlobMissing, Blobs
 from service.store.claiming import Claimed

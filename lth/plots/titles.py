@@ -1,12 +1,12 @@
 """What was run, in one line: the subtitle of every plot of a job."""
 
-from lth.spec import ModelSpec, Spec
+from lth.spec.document import ModelSpec, Spec
 
 
 def what_was_run(spec: Spec) -> str:
     """Network, data, training and, of a single experiment, its method.
 
-    >>> from lth.spec import parse_spec
+    >>> from lth.spec.document import parse_spec
     >>> what_was_run(parse_spec({"kind": "model"}))
     'lenet-300-100 on digits · adam, batch 60, 20ep · large_final, rewind'
     """

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import TypeAdapter
 
-from lth.catalogue import Catalogue, catalogue
+from lth.spec.catalogue import Catalogue, catalogue
 
 router = APIRouter(tags=["catalogue"])
 _CATALOGUE: TypeAdapter[Catalogue] = TypeAdapter(Catalogue)

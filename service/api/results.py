@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from lth.results import RunResult, Summary
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
 from lth.statistics import summarise_job
 from service.api.jobs.lookup import JobDep
 from service.api.paging import Cursor, Paged, RunLimit

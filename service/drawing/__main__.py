@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from lth.pictures import job_picture, run_picture
 from lth.plots import render, what_was_run
 from lth.results import RunResult
-from lth.spec import ControlExperiment, parse_spec
+from lth.spec.document import ControlExperiment, parse_spec
 from lth.statistics import coverage
 from service.drawing.messages import ERROR, ORDER, Order, read, write
 

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
-from lth.plan import Assignment, RunKind
+from lth.spec.plan import Assignment, RunKind
 from service.settings import Settings
 from service.store import budgets, owners
 from service.store.events import CHANNEL, EventKind

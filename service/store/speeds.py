@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from lth.plan import RunKind
+from lth.spec.plan import RunKind
 from service.store.states import RunState
 from service.store.tables import Job, Result, Run
 

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, case, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from lth.plan import PlannedRun
-from lth.spec import Spec, spec_hash
+from lth.spec.document import Spec, spec_hash
+from lth.spec.plan import PlannedRun
 from service.settings import Settings
 from service.store import audit, ids, jobs, owners
 from service.store.audit import Actor

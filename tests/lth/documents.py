@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from lth.catalogue import FAMILIES
 from lth.core.family import kind_of, members
+from lth.spec.catalogue import FAMILIES
 
 Document = dict[str, Any]
 

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from lth.execution import execute
-from lth.plan import plan
 from lth.running import Inputs, Silent
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
+from lth.spec.plan import plan
 
 _UNITS = 700
 _NETWORK = [

@@ -46,8 +46,8 @@ SUITES = (
 )
 LOOK = """
 import json, sys
-from lth.catalogue import catalogue
-from lth.spec import SPEC, parse_spec, spec_hash
+from lth.spec.catalogue import catalogue
+from lth.spec.document import SPEC, parse_spec, spec_hash
 
 documents = json.loads(sys.argv[1])
 listed = {entry.kind for entries in catalogue().values() for entry in entries}

@@ -11,9 +11,9 @@ import tensorflow as tf
 from lth import LotteryLinear, LotterySession
 from lth.core.npz import decode, encode
 from lth.execution import execute, trunk_key
-from lth.plan import plan
 from lth.running import Inputs, Outcome, Silent
-from lth.spec import parse_spec, spec_hash
+from lth.spec.document import parse_spec, spec_hash
+from lth.spec.plan import plan
 from lth.state import ExperimentState
 from tests.lth.small import Recorder, same
 

@@ -225,7 +225,7 @@ def test_all_keras_layers_between_lottery_layers_are_pruned_around_reset_and_sco
 
 @pytest.mark.parametrize("pruned_weights", ["initial", "initial_if_grown"])
 def test_pruned_weights_can_be_frozen_at_their_initial_value(pruned_weights):
-    from lth.spec import Method
+    from lth.spec.document import Method
 
     model = LotteryModel(network(), "digits", TRAINING)
     method = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lth.spec import canonical, parse_spec, spec_hash
+from lth.spec.document import canonical, parse_spec, spec_hash
 from tests.lth.documents import document, members_of_families
 
 PINNED = json.loads(Path(__file__).with_name("pinned_hashes.json").read_text())

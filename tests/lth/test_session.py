@@ -293,6 +293,6 @@ def test_one_trial_is_no_robust_experiment():
 
 
 def _as_experiment(document):
-    from lth.spec import Ticket
+    from lth.spec.document import Ticket
 
     return Ticket.model_validate(document)

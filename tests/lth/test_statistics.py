@@ -17,7 +17,7 @@ from lth.results import (
     Summary,
     Untrained,
 )
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
 from lth.statistics import METRICS, statistic, summarise, summarise_job
 
 POINT = (0.5,)

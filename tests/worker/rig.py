@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 import psutil
 
-from lth.plan import plan
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
+from lth.spec.plan import plan
 from service.hints import Hints
 from service.settings import Settings
 from service.store import artifacts, events, jobs, runs, submitting

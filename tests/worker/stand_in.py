@@ -19,7 +19,6 @@ import numpy as np
 
 from lth.artifacts import MASKS, NPZ, Artifact
 from lth.core.errors import Diverged, SpecError
-from lth.plan import Assignment, RunKind
 from lth.results import (
     At,
     Environment,
@@ -30,7 +29,8 @@ from lth.results import (
     Scores,
 )
 from lth.running import Inputs, Observer, Outcome, Progress
-from lth.spec import Spec
+from lth.spec.document import Spec
+from lth.spec.plan import Assignment, RunKind
 
 _STEPS = 20
 _PART = 0.05

@@ -5,8 +5,8 @@ from typing import Any, NoReturn
 
 from sqlalchemy import select
 
-from lth.plan import plan
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
+from lth.spec.plan import plan
 from service.store import claiming, submitting
 from service.store.audit import Actor
 from service.store.claiming import Claimed

@@ -11,7 +11,7 @@ import pytest
 
 from lth.artifacts import MASKS
 from lth.datasets import Arrays
-from lth.spec import Spec, parse_spec
+from lth.spec.document import Spec, parse_spec
 from service.store import artifacts, keeping
 from service.store.blobs import Blobs
 from tests.worker.steps import claim, submit

@@ -11,10 +11,10 @@ from sqlalchemy import update
 
 from lth.core import disk_arrays
 from lth.core.errors import Stopped
-from lth.plan import plan
 from lth.results import Scores
 from lth.running import Progress
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
+from lth.spec.plan import plan
 from service.settings import Settings
 from service.store import claiming, commands, events, finishing, jobs, submitting
 from service.store.audit import Actor

@@ -18,8 +18,8 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
-from lth.plan import plan
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
+from lth.spec.plan import plan
 from service.settings import Settings
 from service.signing import secret_of, written
 from service.store import webhooks

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from lth.artifacts import LEVELS, as_json
 from lth.records import as_csv, records
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
 from lth.statistics import summarise_job
 from service.api.artifacts.views import Picture, Report, View
 from service.drawing.artist import Artist

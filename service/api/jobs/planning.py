@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 
-from lth.plan import PlannedRun, RunKind, levels_of, plan
-from lth.spec import Spec, parse_spec, spec_hash
+from lth.spec.document import Spec, parse_spec, spec_hash
+from lth.spec.plan import PlannedRun, RunKind, levels_of, plan
 from service.store import speeds
 from service.store.speeds import Measured
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lth.plan import RunKind
+from lth.spec.plan import RunKind
 from service.api.jobs.waiting import Waiting
 from service.api.paging import Paged
 from service.store.states import JobState, Reason, RunState

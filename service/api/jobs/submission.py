@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from lth.core.field_errors import WrongField, wrong_fields
-from lth.spec import SPEC, Spec
+from lth.spec.document import SPEC, Spec
 from service.api.datasets.referring import filled_in
 from service.api.documents import MOST_ERRORS, invalid, parse_json
 from service.settings import POOL, Settings

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Header, Query, Response, status
 
 from lth.core.field_errors import WrongField
 from lth.datasets import Uploaded
-from lth.plan import plan
-from lth.spec import spec_hash
+from lth.spec.document import spec_hash
+from lth.spec.plan import plan
 from service.api.access import MemberDep, Principal
 from service.api.documents import JsonBytes, answer
 from service.api.jobs.planning import Plan, planned

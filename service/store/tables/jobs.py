@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, SmallInteger, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lth.plan import RunKind
+from lth.spec.plan import RunKind
 from service.store.states import JobState, Reason, RunState
 from service.store.tables.base import Now, Sorted, Table, words
 

@@ -3,8 +3,8 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
-from lth.catalogue import FAMILIES
 from lth.core.family import ByName, Member, aliases_of, kind_of, members
+from lth.spec.catalogue import FAMILIES
 
 
 class Apple(Member):

@@ -10,7 +10,7 @@ from lth.core.family import Member
 from lth.core.field_errors import WrongField, valid, wrong_fields
 from lth.pruning.criteria import Criterion, LargeFinal
 from lth.reinit import Reinit
-from lth.spec import SPEC, parse_spec
+from lth.spec.document import SPEC, parse_spec
 
 SCHEMA = SPEC.json_schema()
 

@@ -18,7 +18,7 @@ from lth.engine.network import Blueprint
 from lth.engine.pooling import SlicedMaxPooling2D
 from lth.engine.program import Program, Totals
 from lth.layers import LotteryConv2D, LotteryLinear
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
 from lth.training.optimizers import Sgd
 
 

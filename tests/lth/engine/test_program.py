@@ -11,7 +11,7 @@ from lth.engine.device import DeviceData
 from lth.engine.network import Blueprint
 from lth.engine.program import Program, Totals, program
 from lth.layers import LotteryConv2D, LotteryLinear
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
 from lth.training.optimizers import Adam, Sgd
 from tests.lth.small import network, same
 

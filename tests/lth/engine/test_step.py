@@ -12,7 +12,7 @@ from lth.engine.device import DeviceData, Split
 from lth.engine.network import Blueprint
 from lth.engine.program import Program, Totals, program
 from lth.layers import LotteryLinear
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
 from lth.training.optimizers import Sgd
 from tests.lth.small import network, same
 

@@ -1,6 +1,6 @@
 from lth.plots import pruning_summary, what_was_run
 from lth.results import LayerDensity
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
 
 
 def layer(name: str, kept: int, total: int) -> LayerDensity:

@@ -8,8 +8,8 @@ import numpy as np
 
 from lth.artifacts import INITIAL_WEIGHTS, MASKS, NPZ, level_weights
 from lth.core.npz import encode
-from lth.plan import RunKind
 from lth.results import LayerDensity, RunResult
+from lth.spec.plan import RunKind
 from service.settings import Settings
 from service.store import claiming, finishing, keeping
 from service.store.blobs import Blobs

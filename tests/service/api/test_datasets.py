@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lth.datasets import Uploaded
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
 from service.store.blobs import Blobs
 from tests.service.api.conftest import ADMIN, client, serving
 from tests.service.api.test_submitting import pointers, problem

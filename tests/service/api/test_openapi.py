@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
 from service.api.app import create_app
 from service.api.jobs.submission import EXAMPLES, read_submission
 from service.settings import Settings

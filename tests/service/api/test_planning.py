@@ -2,7 +2,7 @@
 
 import pytest
 
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
 from service.api.jobs.planning import estimate
 from service.store.speeds import Measured
 

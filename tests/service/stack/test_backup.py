@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, select, text
 
-from lth.plan import plan
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
+from lth.spec.plan import plan
 from service.settings import Settings
 from service.stack.backup import _postgres as run_postgres
 from service.stack.backup import backup, restore

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from lth.plan import plan
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
+from lth.spec.plan import plan
 from service.settings import Settings
 from service.store import claiming, submitting
 from service.store.audit import Actor

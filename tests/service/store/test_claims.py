@@ -6,8 +6,8 @@ from datetime import timedelta
 import psycopg
 from sqlalchemy import func, select, update
 
-from lth.plan import Assignment, plan
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
+from lth.spec.plan import Assignment, plan
 from service.settings import Settings
 from service.store import claiming, events, finishing, jobs
 from service.store.database import Database

@@ -37,8 +37,8 @@ class Wrong(datetime, metaclass=Instances):
 
 module.datetime = Wrong
 
-from lth.plan import plan
-from lth.spec import parse_spec
+from lth.spec.plan import plan
+from lth.spec.document import parse_spec
 from service.settings import Settings
 from service.store import submitting
 from service.store.audit import Actor

@@ -9,8 +9,8 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select, text
 
-from lth.plan import plan
-from lth.spec import parse_spec
+from lth.spec.document import parse_spec
+from lth.spec.plan import plan
 from service.settings import Settings
 from service.store import artifacts, submitting
 from service.store.audit import Actor

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lth.core.seeds import trial_seed
-from lth.spec import ControlExperiment, Experiment, ModelSpec, Spec, Ticket, canonical
+from lth.spec.document import ControlExperiment, Experiment, ModelSpec, Spec, Ticket, canonical
 
 ENGINE_VERSION = 3
 """Counts changes of the engine that change the bytes of a result."""

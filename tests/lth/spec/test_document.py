@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from lth.core.field_errors import wrong_fields
 from lth.core.limits import SERVER_LIMITS, Limits
 from lth.pruning.scopes import GlobalScope
-from lth.spec import SPEC, ControlExperiment, Ticket, parse_spec
+from lth.spec.document import SPEC, ControlExperiment, Ticket, parse_spec
 
 LATE = {"kind": "rewind", "to": "5it"}
 GEOMETRIC = {"kind": "geometric", "fraction": 0.2, "rounds": 3}

@@ -19,13 +19,6 @@ from pydantic import (
     model_validator,
 )
 
-from lth.contradictions import (
-    Place,
-    between_experiments,
-    refuse,
-    rewind_past_end,
-    too_many_snapshots,
-)
 from lth.core.limits import Limits, bounded, limits_of
 from lth.datasets import Dataset, Digits
 from lth.networks import Network, PlacedLayer, place
@@ -41,6 +34,13 @@ from lth.pruning.methods import (
     Ticket,
 )
 from lth.reinit import Reinit, Rewind
+from lth.spec.contradictions import (
+    Place,
+    between_experiments,
+    refuse,
+    rewind_past_end,
+    too_many_snapshots,
+)
 from lth.training.settings import Training
 
 __all__ = [

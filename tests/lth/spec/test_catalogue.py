@@ -2,8 +2,8 @@
 
 import pytest
 
-from lth.catalogue import FAMILIES, catalogue
 from lth.core.family import members
+from lth.spec.catalogue import FAMILIES, catalogue
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from lth.plan import (
+from lth.spec.document import parse_spec
+from lth.spec.plan import (
     ENGINE_VERSION,
     RunKind,
     experiment_named,
@@ -13,7 +14,6 @@ from lth.plan import (
     rewind_points,
     trunk_identity,
 )
-from lth.spec import parse_spec
 
 CONTROL = {"name": "control", "control": {"kind": "random_weights", "of": "ticket"}}
 
@@ -113,7 +113,7 @@ def test_a_trunk_is_named_by_what_its_training_depends_on():
 
 def test_a_trunk_of_another_engine_is_another_one(monkeypatch):
     before = trunks()
-    monkeypatch.setattr(sys.modules["lth.plan"], "ENGINE_VERSION", ENGINE_VERSION + 1)
+    monkeypatch.setattr(sys.modules["lth.spec.plan"], "ENGINE_VERSION", ENGINE_VERSION + 1)
     assert trunks() != before
 
 
