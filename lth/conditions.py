@@ -23,7 +23,7 @@ from lth.engine.network import Blueprint, PrunablePlace, Weights
 from lth.engine.program import Program, program
 from lth.networks import Network, place
 from lth.networks.paper_defaults import Papers
-from lth.results import Environment
+from lth.results.schemas import Environment
 from lth.spec.document import Spec, canonical
 from lth.training.settings import Training
 

@@ -19,7 +19,7 @@ from lth.pruning.pruned_values import PrunedWeights, pruned_values
 from lth.pruning.schedules import Once, ScheduleContract
 from lth.pruning.scopes import ScopeContract
 from lth.reinit import KernelState, NoReset, Random, Reinit, ReinitContract, Rewind
-from lth.results import LevelResult
+from lth.results.schemas import LevelResult
 from lth.running import Observer
 from lth.spec.document import Method, Pruning, canonical
 from lth.state import ExperimentState, TrainedLevel, level_result

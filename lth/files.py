@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
-from lth.artifacts import (
+from lth.core.errors import SpecError
+from lth.core.npz import encode, named
+from lth.pictures import job_picture, run_picture
+from lth.plots import render
+from lth.results.artifacts import (
     CSV,
     INITIAL_WEIGHTS,
     JOB_PICTURES,
@@ -24,13 +28,9 @@ from lth.artifacts import (
     as_json,
     level_weights,
 )
-from lth.core.errors import SpecError
-from lth.core.npz import encode, named
-from lth.pictures import job_picture, run_picture
-from lth.plots import render
-from lth.records import as_csv, records
-from lth.results import RunResult
-from lth.statistics import summarise
+from lth.results.records import as_csv, records
+from lth.results.schemas import RunResult
+from lth.results.statistics import summarise
 
 if TYPE_CHECKING:
     from lth.model import LotteryModel

@@ -7,7 +7,7 @@ import numpy as np
 
 from lth.engine.level import Best, LevelState, Point
 from lth.engine.program import Totals
-from lth.results import Scores
+from lth.results.schemas import Scores
 
 
 def described(state: LevelState) -> tuple[dict[str, Any], dict[str, Mapping[str, np.ndarray]]]:

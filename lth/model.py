@@ -21,7 +21,7 @@ from lth.pruning.controls import Control
 from lth.pruning.masks import Mask, layer_table
 from lth.pruning.pruned_values import PrunedWeights
 from lth.reinit import Reinit
-from lth.results import LevelResult, RunResult
+from lth.results.schemas import LevelResult, RunResult
 from lth.running import Observer, Silent
 from lth.spec.document import Method
 from lth.state import ExperimentState, Rewinds, TrainedLevel

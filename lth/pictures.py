@@ -9,7 +9,18 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lth.artifacts import (
+from lth.core.errors import SpecError
+from lth.core.npz import decode, section
+from lth.plots import (
+    accuracy_by_density,
+    compare_learning,
+    learning_curves,
+    mask_picture,
+    sparsity_by_layer,
+    supermask_by_density,
+    weights_scatter,
+)
+from lth.results.artifacts import (
     INITIAL_WEIGHTS,
     JOB_PICTURES,
     LAYERS,
@@ -22,21 +33,10 @@ from lth.artifacts import (
     WEIGHTS,
     level_weights,
 )
-from lth.core.errors import SpecError
-from lth.core.npz import decode, section
-from lth.plots import (
-    accuracy_by_density,
-    compare_learning,
-    learning_curves,
-    mask_picture,
-    sparsity_by_layer,
-    supermask_by_density,
-    weights_scatter,
-)
-from lth.results import RunResult
+from lth.results.schemas import RunResult
 
 Read = Callable[[str], bytes]
-"""Gives the bytes of a run's file; `lth.artifacts.sources` says which are asked for."""
+"""Gives the bytes of a run's file; `lth.results.artifacts.sources` says which are asked for."""
 
 
 def run_picture(
@@ -51,7 +51,7 @@ def run_picture(
     """Draw a picture of one experiment as it stands at its last level.
 
     Args:
-        picture: one of `lth.artifacts.RUN_PICTURES`.
+        picture: one of `lth.results.artifacts.RUN_PICTURES`.
         result: the experiment's.
         read: reads its files.
         classes: of the data.
@@ -92,7 +92,7 @@ def job_picture(
     """Draw a picture of experiments and trials side by side.
 
     Args:
-        picture: one of `lth.artifacts.JOB_PICTURES`.
+        picture: one of `lth.results.artifacts.JOB_PICTURES`.
         results: one for each experiment and trial, those that there are.
         classes: of the data.
         controls: names of the experiments that are controls.

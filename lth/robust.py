@@ -7,11 +7,11 @@ from typing import Any
 from lth.core.errors import SpecError
 from lth.core.field_errors import whole
 from lth.files import save_comparison
-from lth.results import RunResult, Summary
+from lth.results.schemas import RunResult, Summary
+from lth.results.statistics import summarise
 from lth.running import Observer
 from lth.session import LotterySession
 from lth.session_state import bundle, unbundle
-from lth.statistics import summarise
 from lth.study import Study
 from lth.training.settings import Training
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from lth.artifacts import Artifact
 from lth.datasets import Arrays
-from lth.results import RunResult, Scores
+from lth.results.artifacts import Artifact
+from lth.results.schemas import RunResult, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Outcome:
 
     Attributes:
         result: the levels; None for a trunk.
-        artifacts: the files, with names from `lth.artifacts`.
+        artifacts: the files, with names from `lth.results.artifacts`.
         trunk: the dense training as a temporary file, when this run was the one to do it.
     """
 

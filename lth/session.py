@@ -13,7 +13,7 @@ from lth.files import save_comparison, save_experiment
 from lth.model import LotteryModel
 from lth.pruning.masks import Mask
 from lth.pruning.methods import Grid, Name
-from lth.results import RunResult
+from lth.results.schemas import RunResult
 from lth.running import Observer, Silent
 from lth.session_state import SessionState
 from lth.spec.contradictions import between_experiments

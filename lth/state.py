@@ -18,7 +18,7 @@ from lth.engine.network import Weights
 from lth.interrupted import described, restored
 from lth.pruning.masks import Mask, density, layer_table
 from lth.reinit import Reinit, ReinitContract, Rewind
-from lth.results import At, LevelResult, Untrained
+from lth.results.schemas import At, LevelResult, Untrained
 from lth.spec.plan import ENGINE_VERSION
 
 FORMAT = 3

@@ -5,8 +5,8 @@ from abc import ABC, abstractmethod
 from matplotlib.figure import Figure
 
 from lth.plots import accuracy_by_density, compare_learning, supermask_by_density
-from lth.records import Record, records
-from lth.results import RunResult
+from lth.results.records import Record, records
+from lth.results.schemas import RunResult
 
 
 class Study(ABC):

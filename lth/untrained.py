@@ -8,7 +8,7 @@ from lth.conditions import Conditions
 from lth.engine.network import Weights
 from lth.pruning.masks import Mask
 from lth.pruning.pruned_values import rescaled, signed_constant
-from lth.results import Untrained
+from lth.results.schemas import Untrained
 
 
 def untrained_scores(

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import structlog
 
-from lth.artifacts import Artifact
 from lth.core.errors import Stopped
+from lth.results.artifacts import Artifact
 from lth.running import Inputs, Outcome
 from lth.spec.document import Spec, parse_spec
 from lth.spec.plan import RunKind

@@ -5,9 +5,9 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from lth.artifacts import MASKS
 from lth.core.disk_arrays import TemporaryFile
 from lth.datasets import Arrays, DatasetContract, Uploaded
+from lth.results.artifacts import MASKS
 from lth.running import Inputs
 from lth.spec.document import ControlExperiment, Spec, parse_spec
 from lth.spec.plan import Assignment, experiment_named, run_key

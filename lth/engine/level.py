@@ -18,7 +18,7 @@ from lth.core.seeds import Purpose, generator
 from lth.engine.device import DeviceData
 from lth.engine.network import Weights, noise_states
 from lth.engine.program import Program, Totals
-from lth.results import At, History, Scores
+from lth.results.schemas import At, History, Scores
 from lth.running import Progress
 from lth.training.settings import Training
 

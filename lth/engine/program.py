@@ -32,7 +32,7 @@ from lth.engine.scoring import (
     sums_of_gradients,
     sums_of_scores,
 )
-from lth.results import Scores
+from lth.results.schemas import Scores
 from lth.training.optimizers import Optimizer
 from lth.training.settings import Augmentation
 

@@ -17,9 +17,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
 from matplotlib.transforms import Bbox
 
-from lth.artifacts import Format
 from lth.core.errors import SpecError
 from lth.plots.style import INK, MUTED
+from lth.results.artifacts import Format
 
 WIDTH = 9.0
 """Inches: at 100 dots an inch the width of a README, whose letters are then those of the text."""

@@ -32,8 +32,8 @@ from lth.plots.style import (
     legend_beside,
     wrapped,
 )
-from lth.remarks import remarks
-from lth.results import RunResult
+from lth.results.schemas import RunResult
+from lth.results.warnings import remarks
 
 _TICKS = 9
 _DENSE: dict[str, Any] = {"color": MUTED, "linewidth": 1, "linestyle": (0, (5, 3))}

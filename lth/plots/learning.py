@@ -39,8 +39,8 @@ from lth.plots.style import (
     percent,
     wrapped,
 )
-from lth.remarks import remarks
-from lth.results import LevelResult, RunResult
+from lth.results.schemas import LevelResult, RunResult
+from lth.results.warnings import remarks
 
 _LEGEND_OF = 12
 """More levels than these get a colour bar instead of a legend."""

@@ -10,7 +10,7 @@ from scipy.special import stdtrit
 from lth.core.errors import SpecError
 from lth.plots.canvas import PANEL_HEIGHT
 from lth.plots.style import SERIES, wrapped
-from lth.results import LevelResult, RunResult
+from lth.results.schemas import LevelResult, RunResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def mean_and_interval(
 ) -> tuple[NDArray[np.floating], tuple[NDArray[np.floating], NDArray[np.floating]] | None]:
     """The mean of each column of `values` [trials, points], and its 95 % interval.
 
-    The interval is that of `lth.statistics.statistic`, for a whole curve at once; one trial has
+    The interval is that of `lth.results.statistics.statistic`, for a whole curve at once; one trial has
     none.
     """
     n = len(values)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lth.plots.canvas import new_plot
 from lth.plots.style import AMOUNT, INK, density_ticks, dress, dress_bar, percent, positive
-from lth.results import RunResult
+from lth.results.schemas import RunResult
 
 _ROW = 0.36
 _WRITTEN = 24

@@ -32,14 +32,14 @@ from lth.plots.style import (
     legend_beside,
     wrapped,
 )
-from lth.results import LevelResult, RunResult
+from lth.results.schemas import LevelResult, RunResult
 
 _VARIANTS = {
     "masked": "kept weights as they are",
     "signed_constant": "signed constants",
     "rescaled": "rescaled by density",
 }
-"""The fields of `lth.results.Untrained`, as a person reads them."""
+"""The fields of `lth.results.schemas.Untrained`, as a person reads them."""
 _LOOKS: dict[str, dict[str, Any]] = {
     "masked": {"markersize": 8, "linewidth": 3.2},
     "signed_constant": {},

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from lth.plots.style import percent
-from lth.results import LayerDensity
-from lth.tables import aligned
+from lth.results.schemas import LayerDensity
+from lth.results.tables import aligned
 
 
 def pruning_summary(layers: Sequence[LayerDensity]) -> str:

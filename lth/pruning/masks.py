@@ -17,7 +17,7 @@ from lth.core.seeds import Purpose, generator
 from lth.pruning.criteria import CriterionContract, Survivors
 from lth.pruning.schedules import ScheduleContract
 from lth.pruning.scopes import GlobalScope, Role, ScopeContract
-from lth.results import LayerDensity
+from lth.results.schemas import LayerDensity
 
 Mask = NDArray[np.bool_]
 """Of a kernel's own shape; True = kept."""

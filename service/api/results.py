@@ -3,9 +3,9 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from lth.results import RunResult, Summary
+from lth.results.schemas import RunResult, Summary
+from lth.results.statistics import summarise_job
 from lth.spec.document import parse_spec
-from lth.statistics import summarise_job
 from service.api.jobs.lookup import JobDep
 from service.api.paging import Cursor, Paged, RunLimit
 from service.api.parts import PartsDep

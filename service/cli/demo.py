@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lth.artifacts import JOB
+from lth.results.artifacts import JOB
 from service.cli.documents import read_document
 from service.cli.narrating import ScreenNarrator
 from service.cli.screen import put, put_table

@@ -9,9 +9,9 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.text import Text
 
-from lth.artifacts import JOB
-from lth.remarks import remarks
-from lth.results import Summary
+from lth.results.artifacts import JOB
+from lth.results.schemas import Summary
+from lth.results.warnings import remarks
 from service.cli.connection import JobId, Json, open_client
 from service.cli.documents import read_document
 from service.cli.screen import err, put, put_json, put_table, say

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from rich.table import Table
 from rich.text import Text
 
-from lth.results import At, LevelResult
+from lth.results.schemas import At, LevelResult
 from service.client import Artifact, Job, Results, Run
 from service.client.models import Key, Owner, StoredDataset, Worker
 

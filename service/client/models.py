@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lth.results import RunResult
+from lth.results.schemas import RunResult
 
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Role = Literal["reader", "member", "admin"]

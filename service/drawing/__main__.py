@@ -12,9 +12,9 @@ from collections.abc import Mapping
 
 from lth.pictures import job_picture, run_picture
 from lth.plots import render, what_was_run
-from lth.results import RunResult
+from lth.results.schemas import RunResult
+from lth.results.statistics import coverage
 from lth.spec.document import ControlExperiment, parse_spec
-from lth.statistics import coverage
 from service.drawing.messages import ERROR, ORDER, Order, read, write
 
 _IDLE_SECONDS = 300.0

@@ -6,7 +6,7 @@ from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from lth.artifacts import Format
+from lth.results.artifacts import Format
 
 ORDER, ERROR = "order", "error"
 """Names of the parts of a message that are no files."""

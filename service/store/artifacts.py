@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from lth.artifacts import JOB
+from lth.results.artifacts import JOB
 from service.store.errors import NotThere
 from service.store.tables import Artifact, Run
 

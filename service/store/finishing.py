@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from lth.results import RunResult
+from lth.results.schemas import RunResult
 from service.settings import Settings
 from service.store import budgets, dependents, owners, trunks
 from service.store.blobs import Blob

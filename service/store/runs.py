@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from lth.results import RunResult
+from lth.results.schemas import RunResult
 from service.store.errors import NotThere
 from service.store.paging import Page, position_cursor, position_of
 from service.store.tables import Result, Run

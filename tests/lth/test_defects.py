@@ -15,10 +15,10 @@ from lth.pruning.masks import PrunableLayer, all_kept, density, prune
 from lth.pruning.schedules import Geometric, Linear, OneShot
 from lth.pruning.scopes import LayerScope
 from lth.reinit import KernelState, Reinit
-from lth.results import LevelResult
+from lth.results.schemas import LevelResult
+from lth.results.statistics import statistic, summarise
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
-from lth.statistics import statistic, summarise
 from tests.lth.plots.made_up import run
 from tests.lth.small import layer_densities
 

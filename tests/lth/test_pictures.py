@@ -7,10 +7,10 @@ from subprocess import run as run_program
 import pytest
 
 from lth import LotteryModel, Training
-from lth.artifacts import FORMATS, JOB_PICTURES, RUN_PICTURES, sources
 from lth.core.errors import SpecError
 from lth.pictures import job_picture, run_picture
 from lth.plots import render
+from lth.results.artifacts import FORMATS, JOB_PICTURES, RUN_PICTURES, sources
 from tests.lth.plots.made_up import robust
 from tests.lth.small import network
 

@@ -5,9 +5,9 @@ import pytest
 
 from lth.core.errors import SpecError
 from lth.model import LotteryModel
+from lth.results.statistics import summarise
 from lth.robust import LotteryRobust
 from lth.session import LotterySession
-from lth.statistics import summarise
 from tests.lth.small import TRAINING, network, noisy_network, same
 
 TICKET = {"name": "ticket", "pruning": {"schedule": {"kind": "one_shot", "sparsity": 0.5}}}

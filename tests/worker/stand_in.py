@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lth.artifacts import MASKS, NPZ, Artifact
 from lth.core.errors import Diverged, SpecError
-from lth.results import (
+from lth.results.artifacts import MASKS, NPZ, Artifact
+from lth.results.schemas import (
     At,
     Environment,
     History,

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from lth.artifacts import MASKS
 from lth.datasets import Arrays
+from lth.results.artifacts import MASKS
 from lth.spec.document import Spec, parse_spec
 from service.store import artifacts, keeping
 from service.store.blobs import Blobs

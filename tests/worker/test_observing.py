@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from lth.core import disk_arrays
 from lth.core.errors import Stopped
-from lth.results import Scores
+from lth.results.schemas import Scores
 from lth.running import Progress
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan

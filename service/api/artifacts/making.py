@@ -6,10 +6,10 @@ from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 
-from lth.artifacts import LEVELS, as_json
-from lth.records import as_csv, records
+from lth.results.artifacts import LEVELS, as_json
+from lth.results.records import as_csv, records
+from lth.results.statistics import summarise_job
 from lth.spec.document import parse_spec
-from lth.statistics import summarise_job
 from service.api.artifacts.views import Picture, Report, View
 from service.drawing.artist import Artist
 from service.drawing.messages import Order

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from lth.artifacts import MASKS
+from lth.results.artifacts import MASKS
 from service.api.artifacts.sending import FILE_ANSWERS, Conditions, send
 from service.api.artifacts.shapes import ArtifactList, listed
 from service.api.artifacts.views import Unmade, find, find_plot, views

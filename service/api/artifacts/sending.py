@@ -7,7 +7,7 @@ from fastapi import Request, Response, status
 from fastapi.responses import RedirectResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
-from lth.artifacts import CSV, JSON, NPZ, PNG, SVG
+from lth.results.artifacts import CSV, JSON, NPZ, PNG, SVG
 from service.api.artifacts.ranges import etag, matches, wanted_range
 from service.api.heads import wants_body
 from service.api.parts import Parts

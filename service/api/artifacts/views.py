@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from sqlalchemy.orm import Session
 
-from lth.artifacts import (
+from lth.results.artifacts import (
     CSV,
     FORMATS,
     JOB,
@@ -32,7 +32,7 @@ class Picture:
     """A picture that can be drawn, in every format that its job wants.
 
     Attributes:
-        run_id, run: the run that it shows; None and `lth.artifacts.JOB` for the whole job.
+        run_id, run: the run that it shows; None and `lth.results.artifacts.JOB` for the whole job.
         name: within the run, without the ending.
         formats: its endings.
         sources: names within the run of the files that it is drawn from.
@@ -55,7 +55,7 @@ class Report:
     """What all results of a job say, in numbers.
 
     Attributes:
-        name: `lth.artifacts.SUMMARY` or `lth.artifacts.LEVELS`.
+        name: `lth.results.artifacts.SUMMARY` or `lth.results.artifacts.LEVELS`.
     """
 
     run_id: ClassVar[None] = None

@@ -134,7 +134,7 @@ class RunNeed(Table):
 
 
 class Result(Table):
-    """What an experiment found out: a `lth.results.RunResult`. At most one a run."""
+    """What an experiment found out: a `lth.results.schemas.RunResult`. At most one a run."""
 
     __tablename__ = "results"
 
@@ -167,7 +167,7 @@ class Event(Table):
 class Artifact(Table):
     """A file that a run left behind. Its name in the job is ``{run key}/{name of the file}``.
 
-    What shows a job as a whole has no run, and a name of its own (`lth.artifacts.JOB`).
+    What shows a job as a whole has no run, and a name of its own (`lth.results.artifacts.JOB`).
     """
 
     __tablename__ = "artifacts"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lth.results import (
+from lth.results.schemas import (
     At,
     Environment,
     History,

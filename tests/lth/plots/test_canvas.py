@@ -20,7 +20,7 @@ from lth.plots import (
     sparsity_by_layer,
     weights_scatter,
 )
-from lth.results import LevelResult
+from lth.results.schemas import LevelResult
 from tests.lth.plots.made_up import robust, run
 
 LADDER = [0.8**n for n in range(21)]

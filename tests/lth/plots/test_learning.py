@@ -6,8 +6,8 @@ from matplotlib.lines import Line2D
 from lth.core.errors import SpecError
 from lth.plots import accuracy_by_density, compare_learning, learning_curves
 from lth.plots.series import mean_and_interval
-from lth.results import RunResult
-from lth.statistics import statistic
+from lth.results.schemas import RunResult
+from lth.results.statistics import statistic
 from tests.lth.plots.made_up import robust, run
 
 

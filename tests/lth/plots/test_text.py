@@ -1,5 +1,5 @@
 from lth.plots import pruning_summary, what_was_run
-from lth.results import LayerDensity
+from lth.results.schemas import LayerDensity
 from lth.spec.document import parse_spec
 
 

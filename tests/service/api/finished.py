@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import numpy as np
 
-from lth.artifacts import INITIAL_WEIGHTS, MASKS, NPZ, level_weights
 from lth.core.npz import encode
-from lth.results import LayerDensity, RunResult
+from lth.results.artifacts import INITIAL_WEIGHTS, MASKS, NPZ, level_weights
+from lth.results.schemas import LayerDensity, RunResult
 from lth.spec.plan import RunKind
 from service.settings import Settings
 from service.store import claiming, finishing, keeping

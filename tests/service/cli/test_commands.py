@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lth.remarks import remarks
-from lth.statistics import summarise
+from lth.results.statistics import summarise
+from lth.results.warnings import remarks
 from service.cli import main as entry
 from tests.lth.plots.made_up import robust, run, stopping
 from tests.service.client.scripted import Answer, Script, Seen, document, problem, scripted

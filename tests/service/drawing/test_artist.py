@@ -121,7 +121,7 @@ async def test_closing_ends_the_process_in_the_middle_of_a_drawing() -> None:
 def test_the_drawing_process_ends_with_the_one_that_started_it() -> None:
     program = """
 import asyncio, os, signal, time
-from lth.artifacts import LAYERS
+from lth.results.artifacts import LAYERS
 from service.drawing.artist import Artist
 from service.drawing.messages import Order
 from tests.service.api.finished import result

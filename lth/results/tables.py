@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lth.results import LevelSummary, Statistic, Summary
+    from lth.results.schemas import LevelSummary, Statistic, Summary
 
 _SUMMARY = ("experiment", "level", "kept", "test accuracy", "±", "early stop", "±")
 _EXPLAINED = "means over trials, at the early stop; ±: half of the 95 % interval by Student's t"

@@ -4,9 +4,9 @@ import csv
 from io import StringIO
 
 from lth import LotteryModel, LotteryRobust
-from lth.records import as_csv, measures, records
-from lth.results import At, Scores, Untrained
-from lth.statistics import METRICS
+from lth.results.records import as_csv, measures, records
+from lth.results.schemas import At, Scores, Untrained
+from lth.results.statistics import METRICS
 from tests.lth.own import OWN, SHORT, small
 from tests.lth.plots.made_up import robust, run
 

@@ -3,9 +3,9 @@
 import pytest
 
 from lth.plots import accuracy_by_density, learning_curves
-from lth.remarks import remarks
-from lth.results import RunResult
-from lth.statistics import summarise
+from lth.results.schemas import RunResult
+from lth.results.statistics import summarise
+from lth.results.warnings import remarks
 from tests.lth.plots.made_up import run, stopping
 
 SHORT = "is at the last evaluation of every level: the training is too short for the early stop"

@@ -14,9 +14,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 from lth.core.errors import SpecError
-from lth.records import Measures, measures
-from lth.remarks import remarks
-from lth.results import (
+from lth.results.records import Measures, measures
+from lth.results.schemas import (
     Comparison,
     Coverage,
     Difference,
@@ -27,6 +26,7 @@ from lth.results import (
     Statistic,
     Summary,
 )
+from lth.results.warnings import remarks
 from lth.spec.document import ControlExperiment, Spec
 
 DENSE = "dense"
@@ -46,7 +46,7 @@ METRICS = (
     "untrained_signed_constant_accuracy",
     "untrained_rescaled_accuracy",
 )
-"""What a summary is of, by the names of `lth.records.measures`."""
+"""What a summary is of, by the names of `lth.results.records.measures`."""
 
 
 def summarise(results: Sequence[RunResult], controls: Mapping[str, str] | None = None) -> Summary:

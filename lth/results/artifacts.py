@@ -17,7 +17,7 @@ INITIAL_WEIGHTS = "weights/initial.npz"
 REPORT = "report.json"
 SUMMARY = "summary.json"
 LEVELS = "levels.csv"
-"""One row a trial, experiment and level: `lth.records`."""
+"""One row a trial, experiment and level: `lth.results.records`."""
 
 LEARNING_CURVES = "plots/learning"
 WEIGHTS = "plots/weights"

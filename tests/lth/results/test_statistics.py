@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lth.core.errors import SpecError
-from lth.results import (
+from lth.results.schemas import (
     At,
     Environment,
     History,
@@ -17,8 +17,8 @@ from lth.results import (
     Summary,
     Untrained,
 )
+from lth.results.statistics import METRICS, statistic, summarise, summarise_job
 from lth.spec.document import parse_spec
-from lth.statistics import METRICS, statistic, summarise, summarise_job
 
 POINT = (0.5,)
 HISTORY = History(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from io import StringIO
 from typing import Any
 
-from lth.results import LevelResult, RunResult, Scores
+from lth.results.schemas import LevelResult, RunResult, Scores
 
 Record = dict[str, Any]
 """A row by its columns: the same columns in every row, None where a level has no such value."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lth.results import RunResult
+from lth.results.schemas import RunResult
 
 _NAMED = 3
 """More experiments than these are counted instead."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lth.tables import summary_table
+from lth.results.tables import summary_table
 
 
 class _Record(BaseModel):
