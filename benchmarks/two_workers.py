@@ -9,7 +9,7 @@ from benchmarks.watch import WATCH
 from lth.core.durations import Duration
 from lth.core.seeds import trial_seed
 from lth.datasets import Arrays
-from lth.running import Inputs, Silent
+from lth.engine.observer import Inputs, Silent
 from lth.spec.document import Spec
 from lth.spec.plan import Assignment, RunKind, plan
 

@@ -16,20 +16,20 @@ from lth.core.errors import (
     Stopped,
 )
 from lth.datasets import ArrayDataset
-from lth.running import Printing
+from lth.engine.observer import Printing
 from lth.spec.document import parse_spec, spec_hash
 from lth.spec.plan import plan
 from lth.training.settings import Training
 
 if TYPE_CHECKING:
-    from lth.layers import LotteryConv2D, LotteryLinear
+    from lth.engine.layers import LotteryConv2D, LotteryLinear
     from lth.model import LotteryModel
     from lth.robust import LotteryRobust
     from lth.session import LotterySession
 
 _HEAVY = {
-    "LotteryConv2D": "lth.layers",
-    "LotteryLinear": "lth.layers",
+    "LotteryConv2D": "lth.engine.layers",
+    "LotteryLinear": "lth.engine.layers",
     "LotteryModel": "lth.model",
     "LotteryRobust": "lth.robust",
     "LotterySession": "lth.session",

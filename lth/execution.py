@@ -13,10 +13,10 @@ from lth.conditions import Conditions
 from lth.core.errors import CheckpointUnreadable
 from lth.core.npz import decode
 from lth.engine.device import device_kind, forget_data, gpu_trouble
+from lth.engine.observer import Inputs, Observer, Outcome
 from lth.engine.program import programs_made
 from lth.files import experiment_files
 from lth.pruning.masks import Mask
-from lth.running import Inputs, Observer, Outcome
 from lth.session import LotterySession
 from lth.spec.document import ControlExperiment, Experiment, Spec, spec_hash
 from lth.spec.plan import (

@@ -12,6 +12,7 @@ from lth.core.errors import SpecError
 from lth.core.seeds import Purpose, generator
 from lth.engine.level import Level, LevelTraining, begin
 from lth.engine.network import Weights
+from lth.engine.observer import Observer
 from lth.pruning.controls import Control, RandomWeights
 from lth.pruning.criteria import CriterionContract
 from lth.pruning.masks import Mask, PrunableLayer, all_kept, density, prune
@@ -20,7 +21,6 @@ from lth.pruning.schedules import Once, ScheduleContract
 from lth.pruning.scopes import ScopeContract
 from lth.reinit import KernelState, NoReset, Random, Reinit, ReinitContract, Rewind
 from lth.results.schemas import LevelResult
-from lth.running import Observer
 from lth.spec.document import Method, Pruning, canonical
 from lth.state import ExperimentState, TrainedLevel, level_result
 from lth.untrained import untrained_scores

@@ -13,6 +13,7 @@ from lth.core.disk_arrays import as_file, content_of
 from lth.core.durations import START, Duration
 from lth.core.field_errors import valid
 from lth.engine.network import Weights
+from lth.engine.observer import Observer, Silent
 from lth.experiment import ExperimentAtWork
 from lth.files import save_experiment
 from lth.finished import finished_level, keras_network, layer_mask_picture, weights_picture
@@ -22,7 +23,6 @@ from lth.pruning.masks import Mask, layer_table
 from lth.pruning.pruned_values import PrunedWeights
 from lth.reinit import Reinit
 from lth.results.schemas import LevelResult, RunResult
-from lth.running import Observer, Silent
 from lth.spec.document import Method
 from lth.state import ExperimentState, Rewinds, TrainedLevel
 from lth.study import Study

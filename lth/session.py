@@ -9,12 +9,12 @@ from lth.core.disk_arrays import as_file, content_of
 from lth.core.durations import START
 from lth.core.errors import SpecError
 from lth.core.field_errors import valid
+from lth.engine.observer import Observer, Silent
 from lth.files import save_comparison, save_experiment
 from lth.model import LotteryModel
 from lth.pruning.masks import Mask
 from lth.pruning.methods import Grid, Name
 from lth.results.schemas import RunResult
-from lth.running import Observer, Silent
 from lth.session_state import SessionState
 from lth.spec.contradictions import between_experiments
 from lth.spec.document import ControlExperiment, Experiment, Ticket

@@ -7,8 +7,8 @@ from dataclasses import replace
 import structlog
 
 from lth.core.errors import Stopped
+from lth.engine.observer import Inputs, Outcome
 from lth.results.artifacts import Artifact
-from lth.running import Inputs, Outcome
 from lth.spec.document import Spec, parse_spec
 from lth.spec.plan import RunKind
 from service.store import finishing, keeping, trunks

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from lth.running import Inputs, Observer, Outcome
+from lth.engine.observer import Inputs, Observer, Outcome
 from lth.spec.document import Spec
 from lth.spec.plan import Assignment
 

@@ -7,8 +7,8 @@ from typing import BinaryIO, cast
 
 from lth.core.disk_arrays import TemporaryFile
 from lth.datasets import Arrays, DatasetContract, Uploaded
+from lth.engine.observer import Inputs
 from lth.results.artifacts import MASKS
-from lth.running import Inputs
 from lth.spec.document import ControlExperiment, Spec, parse_spec
 from lth.spec.plan import Assignment, experiment_named, run_key
 from service.store import artifacts, trunks

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from sqlalchemy.exc import IntegrityError
 
 from lth.core.errors import Stopped
-from lth.running import Progress
+from lth.engine.observer import Progress
 from service.settings import Settings
 from service.store import collecting, keeping, leases
 from service.store.blobs import Blobs, StorageFailed
@@ -41,7 +41,7 @@ class Order(StrEnum):
 
 
 class RunObserver:
-    """Implements `lth.running.Observer` for one attempt at a run.
+    """Implements `lth.engine.observer.Observer` for one attempt at a run.
 
     Progress and checkpoints may be missed while the database or the object store is away: the run
     goes on. Only an order makes it raise.
@@ -77,7 +77,7 @@ class RunObserver:
         self._at_level_end = False
 
     def progress(self, progress: Progress) -> None:
-        """Note how far the run has come; see `lth.running.Observer`."""
+        """Note how far the run has come; see `lth.engine.observer.Observer`."""
         now = self.seen = time.monotonic()
         ended_level = self._level is not None and progress.level > self._level
         self._at_level_end = progress.iteration >= progress.iterations
@@ -92,7 +92,7 @@ class RunObserver:
         self.obey()
 
     def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
-        """Save a checkpoint if one is due; see `lth.running.Observer`."""
+        """Save a checkpoint if one is due; see `lth.engine.observer.Observer`."""
         self.seen = time.monotonic()
         self.obey()
         draining = self._draining.is_set()

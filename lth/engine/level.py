@@ -17,9 +17,9 @@ from lth.core.errors import Diverged
 from lth.core.seeds import Purpose, generator
 from lth.engine.device import DeviceData
 from lth.engine.network import Weights, noise_states
+from lth.engine.observer import Progress
 from lth.engine.program import Program, Totals
 from lth.results.schemas import At, History, Scores
-from lth.running import Progress
 from lth.training.settings import Training
 
 _SECONDS_IN_A_CALL = 0.4

@@ -20,8 +20,8 @@ from lth.core.errors import NothingToPrune, SpecError
 from lth.core.seeds import Purpose, generator
 from lth.engine.device import on_cpu
 from lth.engine.dropout import HashedDropout
+from lth.engine.layers import Prunable
 from lth.engine.pooling import SlicedMaxPooling2D
-from lth.layers import Prunable
 from lth.networks import Network, Shape
 from lth.pruning.masks import Role
 

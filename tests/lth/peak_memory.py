@@ -8,8 +8,8 @@ import json
 import sys
 from pathlib import Path
 
+from lth.engine.observer import Inputs, Silent
 from lth.execution import execute
-from lth.running import Inputs, Silent
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 

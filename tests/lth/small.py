@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from lth.layers import LotteryLinear
+from lth.engine.layers import LotteryLinear
 from lth.pruning.masks import layer_table
 from lth.training.settings import Training
 

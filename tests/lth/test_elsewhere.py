@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import pytest
 
+from lth.engine.observer import Inputs, Silent
 from lth.execution import execute
-from lth.running import Inputs, Silent
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from lth import LotteryLinear, LotterySession
 from lth.core.npz import decode, encode
+from lth.engine.observer import Inputs, Outcome, Silent
 from lth.execution import execute, trunk_key
-from lth.running import Inputs, Outcome, Silent
 from lth.spec.document import parse_spec, spec_hash
 from lth.spec.plan import plan
 from lth.state import ExperimentState

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lth.core.errors import Diverged, SpecError, Stopped
-from lth.layers import LotteryConv2D, LotteryLinear
+from lth.engine.layers import LotteryConv2D, LotteryLinear
 from lth.model import LotteryModel
 from lth.training.settings import Training
 from tests.lth.small import TRAINING, Recorder, network, noisy_network, same

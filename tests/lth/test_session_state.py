@@ -9,9 +9,9 @@ import pytest
 
 from lth.core.errors import CheckpointUnreadable, SpecError
 from lth.core.npz import encode
+from lth.engine.observer import Silent
 from lth.model import LotteryModel
 from lth.robust import LotteryRobust
-from lth.running import Silent
 from lth.session import LotterySession
 from tests.lth.small import TRAINING, network, same
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from lth.core.errors import Diverged, SpecError
+from lth.engine.observer import Inputs, Observer, Outcome, Progress
 from lth.results.artifacts import MASKS, NPZ, Artifact
 from lth.results.schemas import (
     At,
@@ -28,7 +29,6 @@ from lth.results.schemas import (
     RunResult,
     Scores,
 )
-from lth.running import Inputs, Observer, Outcome, Progress
 from lth.spec.document import Spec
 from lth.spec.plan import Assignment, RunKind
 

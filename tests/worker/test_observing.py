@@ -11,8 +11,8 @@ from sqlalchemy import update
 
 from lth.core import disk_arrays
 from lth.core.errors import Stopped
+from lth.engine.observer import Progress
 from lth.results.schemas import Scores
-from lth.running import Progress
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from service.settings import Settings

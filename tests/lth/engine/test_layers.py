@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from lth.core.errors import NothingToPrune, SpecError
+from lth.engine.layers import LotteryConv2D, LotteryLinear
 from lth.engine.network import Blueprint, prunable, weight_variables
-from lth.layers import LotteryConv2D, LotteryLinear
 
 
 def built(*layers: keras.Layer, shape=(8, 8, 1)) -> keras.Sequential:
