@@ -24,7 +24,7 @@ Timed = Callable[[], int]
 
 def engine(network: str, epochs: int) -> Timed:
     """Dense training by the engine, as a worker does it."""
-    from lth.conditions import Conditions
+    from lth.experiment.context import Conditions
     from lth.session import LotterySession
 
     spec = job(network, epochs)

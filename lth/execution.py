@@ -9,12 +9,13 @@ from typing import BinaryIO
 import keras
 import tensorflow as tf
 
-from lth.conditions import Conditions
 from lth.core.errors import CheckpointUnreadable
 from lth.core.npz import decode
 from lth.engine.device import device_kind, forget_data, gpu_trouble
 from lth.engine.observer import Inputs, Observer, Outcome
 from lth.engine.program import programs_made
+from lth.experiment.context import Conditions
+from lth.experiment.state import FORMAT, ExperimentState, check_readable
 from lth.files import experiment_files
 from lth.pruning.masks import Mask
 from lth.session import LotterySession
@@ -26,7 +27,6 @@ from lth.spec.plan import (
     rewind_points,
     rewind_points_of,
 )
-from lth.state import FORMAT, ExperimentState, check_readable
 
 __all__ = ["device_kind", "execute", "forget_data", "gpu_trouble", "programs_made", "trunk_key"]
 

@@ -7,13 +7,13 @@ import keras
 import numpy as np
 from matplotlib.figure import Figure
 
-from lth.conditions import Conditions
 from lth.core.errors import SpecError
 from lth.core.field_errors import whole
 from lth.engine.network import Weights, prunable, weight_variables, write
+from lth.experiment.context import Conditions
+from lth.experiment.state import TrainedLevel
 from lth.plots import mask_picture, weights_scatter
 from lth.pruning.masks import Mask
-from lth.state import TrainedLevel
 
 
 def finished_level(levels: Sequence[TrainedLevel], number: int | None) -> TrainedLevel:

@@ -8,13 +8,14 @@ from typing import Any, BinaryIO
 import keras
 from matplotlib.figure import Figure
 
-from lth.conditions import Conditions, environment
 from lth.core.disk_arrays import as_file, content_of
 from lth.core.durations import START, Duration
 from lth.core.field_errors import valid
 from lth.engine.network import Weights
 from lth.engine.observer import Observer, Silent
-from lth.experiment import ExperimentAtWork
+from lth.experiment.context import Conditions, environment
+from lth.experiment.runner import ExperimentAtWork
+from lth.experiment.state import ExperimentState, Rewinds, TrainedLevel
 from lth.files import save_experiment
 from lth.finished import finished_level, keras_network, layer_mask_picture, weights_picture
 from lth.plots import learning_curves, pruning_summary
@@ -24,7 +25,6 @@ from lth.pruning.pruned_values import PrunedWeights
 from lth.reinit import Reinit
 from lth.results.schemas import LevelResult, RunResult
 from lth.spec.document import Method
-from lth.state import ExperimentState, Rewinds, TrainedLevel
 from lth.study import Study
 from lth.trial import OneTrial
 

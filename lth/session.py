@@ -4,12 +4,13 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lth.conditions import Conditions
 from lth.core.disk_arrays import as_file, content_of
 from lth.core.durations import START
 from lth.core.errors import SpecError
 from lth.core.field_errors import valid
 from lth.engine.observer import Observer, Silent
+from lth.experiment.context import Conditions
+from lth.experiment.state import ExperimentState
 from lth.files import save_comparison, save_experiment
 from lth.model import LotteryModel
 from lth.pruning.masks import Mask
@@ -18,7 +19,6 @@ from lth.results.schemas import RunResult
 from lth.session_state import SessionState
 from lth.spec.contradictions import between_experiments
 from lth.spec.document import ControlExperiment, Experiment, Ticket
-from lth.state import ExperimentState
 from lth.study import Study
 from lth.trial import OneTrial
 

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Self
 
-from lth.conditions import Conditions
 from lth.core.durations import Duration, Point
 from lth.core.field_errors import valid, whole
+from lth.experiment.context import Conditions
 from lth.training.settings import Training
 
 

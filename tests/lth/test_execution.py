@@ -12,9 +12,9 @@ from lth import LotteryLinear, LotterySession
 from lth.core.npz import decode, encode
 from lth.engine.observer import Inputs, Outcome, Silent
 from lth.execution import execute, trunk_key
+from lth.experiment.state import ExperimentState
 from lth.spec.document import parse_spec, spec_hash
 from lth.spec.plan import plan
-from lth.state import ExperimentState
 from tests.lth.small import Recorder, same
 
 MODEL = parse_spec(

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lth import LotteryLinear, LotteryModel, LotterySession
+from lth.experiment.state import ExperimentState
 from lth.pruning.controls import ShuffledMask
-from lth.state import ExperimentState
 from tests.lth.own import OWN, SHORT, small
 from tests.lth.small import same
 

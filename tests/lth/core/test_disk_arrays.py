@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from lth.core.disk_arrays import Spill
+from lth.experiment.state import ExperimentState
 from lth.session import LotterySession
-from lth.state import ExperimentState
 from tests.lth.peak_memory import SNAPSHOT
 from tests.lth.small import TRAINING, network, same
 

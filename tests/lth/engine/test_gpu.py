@@ -11,13 +11,13 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import config
 
-from lth.conditions import Conditions
 from lth.datasets import Arrays
 from lth.engine import device, network, program
 from lth.engine.layers import LotteryConv2D, LotteryLinear
 from lth.engine.network import Blueprint
 from lth.engine.pooling import SlicedMaxPooling2D
 from lth.engine.program import Program, Totals
+from lth.experiment.context import Conditions
 from lth.spec.document import parse_spec
 from lth.training.optimizers import Sgd
 

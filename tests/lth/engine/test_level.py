@@ -11,7 +11,7 @@ from lth.core.errors import Diverged
 from lth.engine import level as training_of_a_level
 from lth.engine.level import Level, begin
 from lth.engine.program import Program
-from lth.state import ExperimentState
+from lth.experiment.state import ExperimentState
 from tests.lth.own import OWN, SHORT, X, Y, small
 from tests.lth.small import Recorder, same
 

@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import pytest
 
-from lth.conditions import Conditions
 from lth.engine.device import DeviceData
 from lth.engine.layers import LotteryConv2D, LotteryLinear
 from lth.engine.network import Blueprint
 from lth.engine.program import Program, Totals, program
+from lth.experiment.context import Conditions
 from lth.spec.document import parse_spec
 from lth.training.optimizers import Adam, Sgd
 from tests.lth.small import network, same

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lth.conditions import Conditions
 from lth.datasets import Digits
 from lth.engine.augmentation import augmented
 from lth.engine.device import DeviceData, Split
 from lth.engine.layers import LotteryLinear
 from lth.engine.network import Blueprint
 from lth.engine.program import Program, Totals, program
+from lth.experiment.context import Conditions
 from lth.spec.document import parse_spec
 from lth.training.optimizers import Sgd
 from tests.lth.small import network, same

@@ -15,7 +15,7 @@ from lth.core.npz import opened, write
 from lth.core.packing import Packed, joined, packed, section_of
 from lth.engine.level import Level, LevelState
 from lth.engine.network import Weights
-from lth.interrupted import described, restored
+from lth.experiment.level_state import described, restored
 from lth.pruning.masks import Mask, density, layer_table
 from lth.reinit import Reinit, ReinitContract, Rewind
 from lth.results.schemas import At, LevelResult, Untrained

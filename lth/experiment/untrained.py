@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lth.conditions import Conditions
 from lth.engine.network import Weights
+from lth.experiment.context import Conditions
 from lth.pruning.masks import Mask
 from lth.pruning.pruned_values import rescaled, signed_constant
 from lth.results.schemas import Untrained

@@ -6,13 +6,15 @@ from typing import BinaryIO
 
 import numpy as np
 
-from lth.conditions import Conditions
 from lth.core.durations import Duration
 from lth.core.errors import SpecError
 from lth.core.seeds import Purpose, generator
 from lth.engine.level import Level, LevelTraining, begin
 from lth.engine.network import Weights
 from lth.engine.observer import Observer
+from lth.experiment.context import Conditions
+from lth.experiment.state import ExperimentState, TrainedLevel, level_result
+from lth.experiment.untrained import untrained_scores
 from lth.pruning.controls import Control, RandomWeights
 from lth.pruning.criteria import CriterionContract
 from lth.pruning.masks import Mask, PrunableLayer, all_kept, density, prune
@@ -22,8 +24,6 @@ from lth.pruning.scopes import ScopeContract
 from lth.reinit import KernelState, NoReset, Random, Reinit, ReinitContract, Rewind
 from lth.results.schemas import LevelResult
 from lth.spec.document import Method, Pruning, canonical
-from lth.state import ExperimentState, TrainedLevel, level_result
-from lth.untrained import untrained_scores
 
 
 class ExperimentAtWork:
