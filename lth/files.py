@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from lth.core.errors import SpecError
 from lth.core.npz import encode, named
-from lth.pictures import job_picture, run_picture
 from lth.plots import render
+from lth.plots.stored import job_picture, run_picture
 from lth.results.artifacts import (
     CSV,
     INITIAL_WEIGHTS,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 def experiment_files(
     model: "LotteryModel", result: RunResult, about: Mapping[str, Any]
 ) -> tuple[Artifact, ...]:
-    """What one finished experiment leaves behind. Pictures are drawn from it (`lth.pictures`).
+    """What one finished experiment leaves behind. Pictures are drawn from it (`lth.plots.stored`).
 
     Args:
         model: the experiment.

@@ -10,8 +10,8 @@ import signal
 import sys
 from collections.abc import Mapping
 
-from lth.pictures import job_picture, run_picture
 from lth.plots import render, what_was_run
+from lth.plots.stored import job_picture, run_picture
 from lth.results.schemas import RunResult
 from lth.results.statistics import coverage
 from lth.spec.document import ControlExperiment, parse_spec

@@ -8,8 +8,8 @@ import pytest
 
 from lth import LotteryModel, Training
 from lth.core.errors import SpecError
-from lth.pictures import job_picture, run_picture
 from lth.plots import render
+from lth.plots.stored import job_picture, run_picture
 from lth.results.artifacts import FORMATS, JOB_PICTURES, RUN_PICTURES, sources
 from tests.lth.plots.made_up import robust
 from tests.lth.small import network
@@ -72,6 +72,6 @@ def test_an_unknown_picture_is_refused_with_those_that_there_are(model: LotteryM
 
 
 def test_drawing_needs_neither_tensorflow_nor_keras() -> None:
-    program = "import lth.pictures, sys; print({'tensorflow', 'keras'} & set(sys.modules))"
+    program = "import lth.plots.stored, sys; print({'tensorflow', 'keras'} & set(sys.modules))"
     done = run_program([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
