@@ -25,7 +25,7 @@ Timed = Callable[[], int]
 def engine(network: str, epochs: int) -> Timed:
     """Dense training by the engine, as a worker does it."""
     from lth.experiment.context import Conditions
-    from lth.session import LotterySession
+    from lth.study.session import LotterySession
 
     spec = job(network, epochs)
     arrays = cifar() if network == "conv-2" else mnist()

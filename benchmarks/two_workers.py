@@ -73,7 +73,7 @@ def _keep(spec: Spec, arrays: Arrays) -> None:
 
 def _warm(short: Spec) -> None:
     """Compile what the job will need; long enough that the other process gets the other call."""
-    from lth.execution import execute
+    from lth.study.execution import execute
 
     _, arrays = _kept[0]
     trunk, *others = plan(short)
@@ -84,7 +84,7 @@ def _warm(short: Spec) -> None:
 
 def _execute(run: Assignment, trunk: bytes | None = None) -> tuple[bytes | None, float]:
     """Carry a run out; returns its trunk, and the seconds in compiled code."""
-    from lth.execution import execute
+    from lth.study.execution import execute
 
     spec, arrays = _kept[0]
     before = WATCH.seconds

@@ -23,16 +23,16 @@ from lth.training.settings import Training
 
 if TYPE_CHECKING:
     from lth.engine.layers import LotteryConv2D, LotteryLinear
-    from lth.model import LotteryModel
-    from lth.robust import LotteryRobust
-    from lth.session import LotterySession
+    from lth.study.model import LotteryModel
+    from lth.study.robust import LotteryRobust
+    from lth.study.session import LotterySession
 
 _HEAVY = {
     "LotteryConv2D": "lth.engine.layers",
     "LotteryLinear": "lth.engine.layers",
-    "LotteryModel": "lth.model",
-    "LotteryRobust": "lth.robust",
-    "LotterySession": "lth.session",
+    "LotteryModel": "lth.study.model",
+    "LotteryRobust": "lth.study.robust",
+    "LotterySession": "lth.study.session",
 }
 
 __all__ = [

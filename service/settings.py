@@ -218,7 +218,7 @@ class Settings(BaseSettings):
     )
 
     execution: str = Field(
-        default="lth.execution",
+        default="lth.study.execution",
         description="the module that executes runs; tests of the queue put another in its place",
     )
 

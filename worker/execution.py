@@ -1,4 +1,4 @@
-"""The seam to whatever executes runs: the module `lth.execution`, imported in a child only."""
+"""The seam to whatever executes runs: the module `lth.study.execution`, imported in a child only."""
 
 from typing import Protocol
 

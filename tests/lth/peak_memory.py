@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from lth.engine.observer import Inputs, Silent
-from lth.execution import execute
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
+from lth.study.execution import execute
 
 _UNITS = 700
 _NETWORK = [

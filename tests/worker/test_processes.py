@@ -28,7 +28,7 @@ def test_parent_and_beat_import_neither_tensorflow_nor_what_plots_need() -> None
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_children_are_warm_with_tensorflow_on_one_thread_and_their_parent_is_not(rig: Rig) -> None:
-    parent = rig.start(execution="lth.execution", worker_processes=1)
+    parent = rig.start(execution="lth.study.execution", worker_processes=1)
 
     def child() -> int | None:
         with rig.database.transaction() as session:

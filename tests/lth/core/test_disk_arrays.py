@@ -9,7 +9,7 @@ import numpy as np
 
 from lth.core.disk_arrays import Spill
 from lth.experiment.state import ExperimentState
-from lth.session import LotterySession
+from lth.study.session import LotterySession
 from tests.lth.peak_memory import SNAPSHOT
 from tests.lth.small import TRAINING, network, same
 

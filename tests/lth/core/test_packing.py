@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from lth.core.errors import CheckpointUnreadable
 from lth.core.packing import Packed, pack, unpack
 from lth.experiment.state import FORMAT, ExperimentState
-from lth.model import LotteryModel
+from lth.study.model import LotteryModel
 from tests.lth.small import TRAINING
 
 ANY_BITS = st.integers(0, 2**32 - 1) | st.sampled_from([0, 0x80000000, 0x7F800001])

@@ -6,7 +6,7 @@ import pytest
 
 from lth.core.errors import Diverged, SpecError, Stopped
 from lth.engine.layers import LotteryConv2D, LotteryLinear
-from lth.model import LotteryModel
+from lth.study.model import LotteryModel
 from lth.training.settings import Training
 from tests.lth.small import TRAINING, Recorder, network, noisy_network, same
 

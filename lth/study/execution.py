@@ -16,9 +16,7 @@ from lth.engine.observer import Inputs, Observer, Outcome
 from lth.engine.program import programs_made
 from lth.experiment.context import Conditions
 from lth.experiment.state import FORMAT, ExperimentState, check_readable
-from lth.files import experiment_files
 from lth.pruning.masks import Mask
-from lth.session import LotterySession
 from lth.spec.document import ControlExperiment, Experiment, Spec, spec_hash
 from lth.spec.plan import (
     Assignment,
@@ -27,6 +25,8 @@ from lth.spec.plan import (
     rewind_points,
     rewind_points_of,
 )
+from lth.study.files import experiment_files
+from lth.study.session import LotterySession
 
 __all__ = ["device_kind", "execute", "forget_data", "gpu_trouble", "programs_made", "trunk_key"]
 

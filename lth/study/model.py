@@ -16,8 +16,6 @@ from lth.engine.observer import Observer, Silent
 from lth.experiment.context import Conditions, environment
 from lth.experiment.runner import ExperimentAtWork
 from lth.experiment.state import ExperimentState, Rewinds, TrainedLevel
-from lth.files import save_experiment
-from lth.finished import finished_level, keras_network, layer_mask_picture, weights_picture
 from lth.plots import learning_curves, pruning_summary
 from lth.pruning.controls import Control
 from lth.pruning.masks import Mask, layer_table
@@ -25,8 +23,10 @@ from lth.pruning.pruned_values import PrunedWeights
 from lth.reinit import Reinit
 from lth.results.schemas import LevelResult, RunResult
 from lth.spec.document import Method
-from lth.study import Study
-from lth.trial import OneTrial
+from lth.study.files import save_experiment
+from lth.study.inspection import finished_level, keras_network, layer_mask_picture, weights_picture
+from lth.study.study import Study
+from lth.study.trial import OneTrial
 
 
 class LotteryModel(OneTrial, Study):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from lth.core.errors import SpecError
-from lth.model import LotteryModel
 from lth.results.statistics import summarise
-from lth.robust import LotteryRobust
-from lth.session import LotterySession
+from lth.study.model import LotteryModel
+from lth.study.robust import LotteryRobust
+from lth.study.session import LotterySession
 from tests.lth.small import TRAINING, network, noisy_network, same
 
 TICKET = {"name": "ticket", "pruning": {"schedule": {"kind": "one_shot", "sparsity": 0.5}}}

@@ -7,12 +7,12 @@ from typing import Any
 from lth.core.errors import SpecError
 from lth.core.field_errors import whole
 from lth.engine.observer import Observer
-from lth.files import save_comparison
 from lth.results.schemas import RunResult, Summary
 from lth.results.statistics import summarise
-from lth.session import LotterySession
-from lth.session_state import bundle, unbundle
-from lth.study import Study
+from lth.study.files import save_comparison
+from lth.study.session import LotterySession
+from lth.study.session_state import bundle, unbundle
+from lth.study.study import Study
 from lth.training.settings import Training
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from lth.engine.observer import Inputs, Silent
-from lth.execution import execute
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
+from lth.study.execution import execute
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 BRIEF = {"kind": "model", "training": {"duration": "1ep"}}

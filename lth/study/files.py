@@ -33,8 +33,8 @@ from lth.results.schemas import RunResult
 from lth.results.statistics import summarise
 
 if TYPE_CHECKING:
-    from lth.model import LotteryModel
-    from lth.study import Study
+    from lth.study.model import LotteryModel
+    from lth.study.study import Study
 
 
 def experiment_files(

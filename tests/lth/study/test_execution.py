@@ -11,10 +11,10 @@ import tensorflow as tf
 from lth import LotteryLinear, LotterySession
 from lth.core.npz import decode, encode
 from lth.engine.observer import Inputs, Outcome, Silent
-from lth.execution import execute, trunk_key
 from lth.experiment.state import ExperimentState
 from lth.spec.document import parse_spec, spec_hash
 from lth.spec.plan import plan
+from lth.study.execution import execute, trunk_key
 from tests.lth.small import Recorder, same
 
 MODEL = parse_spec(
@@ -196,7 +196,7 @@ def test_a_checkpoint_or_trunk_of_another_version_is_trained_anew(data, changed,
     assert again.result is not None
     assert not again.result.trunk_reused
     assert content(again, "weights/level-1.npz") == content(undisturbed, "weights/level-1.npz")
-    told = [record.args[0] for record in caplog.records if record.name == "lth.execution"]
+    told = [record.args[0] for record in caplog.records if record.name == "lth.study.execution"]
     assert told == ["trunk", "checkpoint"]
 
 

@@ -11,16 +11,16 @@ from lth.core.field_errors import valid
 from lth.engine.observer import Observer, Silent
 from lth.experiment.context import Conditions
 from lth.experiment.state import ExperimentState
-from lth.files import save_comparison, save_experiment
-from lth.model import LotteryModel
 from lth.pruning.masks import Mask
 from lth.pruning.methods import Grid, Name
 from lth.results.schemas import RunResult
-from lth.session_state import SessionState
 from lth.spec.contradictions import between_experiments
 from lth.spec.document import ControlExperiment, Experiment, Ticket
-from lth.study import Study
-from lth.trial import OneTrial
+from lth.study.files import save_comparison, save_experiment
+from lth.study.model import LotteryModel
+from lth.study.session_state import SessionState
+from lth.study.study import Study
+from lth.study.trial import OneTrial
 
 
 class LotterySession(OneTrial, Study):

@@ -10,9 +10,9 @@ import pytest
 from lth.core.errors import CheckpointUnreadable, SpecError
 from lth.core.npz import encode
 from lth.engine.observer import Silent
-from lth.model import LotteryModel
-from lth.robust import LotteryRobust
-from lth.session import LotterySession
+from lth.study.model import LotteryModel
+from lth.study.robust import LotteryRobust
+from lth.study.session import LotterySession
 from tests.lth.small import TRAINING, network, same
 
 LATE = {"name": "late", "reinit": {"kind": "rewind", "to": "1it"}}
