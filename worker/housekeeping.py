@@ -7,9 +7,10 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import collecting, identity, measuring, pools, retention
+from service.store import collecting, identity, measuring, pools
 from service.store.blobs import Blobs
 from service.store.database import Database
+from service.store.jobs import retention
 
 _BATCH = 100
 _PARTIAL = timedelta(days=1)

@@ -17,7 +17,7 @@ from service.store import collecting, keeping, leases
 from service.store.blobs import Blobs, StorageFailed
 from service.store.database import AWAY, Database
 from service.store.errors import LeaseLost
-from service.store.events import EventKind, New
+from service.store.jobs.events import EventKind, New
 from service.store.leases import Lease
 
 _TOLD_SECONDS, _SELDOM_SECONDS, _LONG = 0.5, 5.0, 1800.0

@@ -25,9 +25,9 @@ import httpx
 from service import signing
 from service.addresses import is_public
 from service.settings import Settings
-from service.store import webhooks
 from service.store.database import Database
-from service.store.webhooks import Call
+from service.store.jobs import webhooks
+from service.store.jobs.webhooks import Call
 
 _AT_ONCE = 32
 _LOOKUP_SECONDS = 5.0

@@ -56,7 +56,7 @@ from service.settings import Settings
 from service.store import identity
 from service.store.blobs import Blobs, StorageFailed
 from service.store.database import AWAY, Database
-from service.store.events import CHANNEL as EVENTS
+from service.store.jobs.events import CHANNEL as EVENTS
 from service.store.keys import CHANNEL as REVOKED
 from service.store.keys import ensure_operators
 

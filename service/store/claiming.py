@@ -19,8 +19,9 @@ from sqlalchemy.orm import Session
 
 from lth.spec.plan import Assignment, RunKind
 from service.settings import Settings
-from service.store import budgets, owners
-from service.store.events import CHANNEL, EventKind
+from service.store import owners
+from service.store.jobs import budgets
+from service.store.jobs.events import CHANNEL, EventKind
 from service.store.leases import Lease
 from service.store.tables import Run
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from service.store import commands, jobs
+from service.store.jobs import commands, jobs
 from service.store.tables import Artifact, Run, StoredDataset, Trunk
 
 

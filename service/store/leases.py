@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, update
 from sqlalchemy.orm import Session
 
-from service.store import events
 from service.store.errors import LeaseLost
-from service.store.events import New
+from service.store.jobs import events
+from service.store.jobs.events import New
 from service.store.states import RunState
 from service.store.tables import Run
 

@@ -7,10 +7,11 @@ from sqlalchemy import select
 
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
-from service.store import claiming, submitting
+from service.store import claiming
 from service.store.audit import Actor
 from service.store.claiming import Claimed
-from service.store.submitting import Submission
+from service.store.jobs import submitting
+from service.store.jobs.submitting import Submission
 from service.store.tables import Run, Worker
 from worker.child import Child
 from worker.devices import DeviceSilent

@@ -5,7 +5,8 @@ import signal
 import psutil
 import pytest
 
-from service.store import commands, jobs, workers
+from service.store import workers
+from service.store.jobs import commands, jobs
 from service.store.states import JobState, RunState
 from tests.worker.rig import Rig, eventually
 

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from service.store import commands, jobs
 from service.store.blobs import StorageFailed
+from service.store.jobs import commands, jobs
 from service.store.states import Reason, RunState
 from service.store.tables import Run, Trunk
 from tests.worker.gpus import TWO

@@ -9,11 +9,12 @@ from sqlalchemy import func, select, text, update
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from service.settings import Settings
-from service.store import keeping, submitting, trunks
+from service.store import keeping, trunks
 from service.store.audit import Actor
 from service.store.blobs import Blob, Blobs
 from service.store.database import Database
-from service.store.submitting import Idempotency, Submission
+from service.store.jobs import submitting
+from service.store.jobs.submitting import Idempotency, Submission
 from service.store.tables import BlobDoubt, IdempotentRequest, Job, StoredBlob, Trunk
 from worker.housekeeping import tidy
 

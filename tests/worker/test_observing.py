@@ -16,11 +16,12 @@ from lth.results.schemas import Scores
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from service.settings import Settings
-from service.store import claiming, commands, events, finishing, jobs, submitting
+from service.store import claiming, finishing
 from service.store.audit import Actor
 from service.store.blobs import Blob, Blobs, StorageFailed
 from service.store.database import Database
-from service.store.submitting import Submission
+from service.store.jobs import commands, events, jobs, submitting
+from service.store.jobs.submitting import Submission
 from service.store.tables import Run
 from worker.observing import Order, RunObserver, _pause
 

@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from service.store import commands, jobs
 from service.store.database import API, WORKER
+from service.store.jobs import commands, jobs
 from service.store.states import JobState
 from tests.service.api.conftest import ADMIN, client, serving
 from tests.worker import pauses

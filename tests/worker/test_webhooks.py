@@ -22,13 +22,13 @@ from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from service.settings import Settings
 from service.signing import secret_of, written
-from service.store import webhooks
 from service.store.audit import Actor
 from service.store.database import Database
+from service.store.jobs import webhooks
+from service.store.jobs.submitting import Submission, submit
+from service.store.jobs.webhooks import Call
 from service.store.states import JobState
-from service.store.submitting import Submission, submit
 from service.store.tables import Job, Webhook
-from service.store.webhooks import Call
 from worker.webhooks import _AT_ONCE, Courier, NotCalled, resolve, signed
 
 SECRET = "a secret of some length"

@@ -21,9 +21,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.api.bounds import Bounds
 from service.api.events.shapes import EventView
 from service.api.problems import TooManyRequests, Unavailable
-from service.store import events
 from service.store.database import Database
-from service.store.events import EventKind
+from service.store.jobs import events
+from service.store.jobs.events import EventKind
 from service.store.states import FINISHED_JOB
 from service.store.tables import Event, Job
 

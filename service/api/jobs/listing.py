@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from service.api.access import Principal
 from service.api.paging import Cursor, Limit
-from service.store.jobs import JobFilter
+from service.store.jobs.jobs import JobFilter
 from service.store.states import JobState
 
 _NO_NULL = r"^[^\x00]*$"

@@ -21,8 +21,9 @@ from service.api.jobs.waiting import progress, waiting
 from service.api.paging import Cursor, RunLimit
 from service.api.parts import PartsDep
 from service.api.problems import InvalidRequest, NotFound, answers
-from service.store import jobs, runs, webhooks
-from service.store.standing import standing
+from service.store import runs
+from service.store.jobs import jobs, webhooks
+from service.store.jobs.queue_position import standing
 
 router = APIRouter(tags=["jobs"])
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from service.api.access import Principal, ReaderDep
 from service.api.parts import PartsDep
-from service.store import jobs
+from service.store.jobs import jobs
 from service.store.tables import Job
 
 JobId = Annotated[

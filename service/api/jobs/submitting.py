@@ -31,7 +31,7 @@ from service.api.problems import (
 )
 from service.store import artifacts, datasets
 from service.store.errors import NotThere
-from service.store.submitting import (
+from service.store.jobs.submitting import (
     Idempotency,
     Submission,
     Submitted,

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from service.store.standing import MOST_COUNTED, Queue, Standing
+from service.store.jobs.queue_position import MOST_COUNTED, Queue, Standing
 from service.store.states import FINISHED_RUN
 from service.store.tables import Job
 

@@ -11,8 +11,9 @@ import pytest
 from httpx_sse import EventSource, aconnect_sse, connect_sse
 from sqlalchemy import text, update
 
-from service.store import events, keys
-from service.store.events import EventKind, New
+from service.store import keys
+from service.store.jobs import events
+from service.store.jobs.events import EventKind, New
 from service.store.states import JobState
 from service.store.tables import Job, Role
 from service.tokens import new_token

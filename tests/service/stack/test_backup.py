@@ -19,7 +19,7 @@ from service.store import collecting, datasets, keeping
 from service.store.audit import Actor
 from service.store.blobs import Blob, Blobs
 from service.store.database import Database
-from service.store.submitting import Submission, submit
+from service.store.jobs.submitting import Submission, submit
 from service.store.tables import Job, StoredBlob
 
 CONTENT = [b"", b"masks", bytes(range(256)) * 10_000]

@@ -10,12 +10,13 @@ from sqlalchemy import event
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from service.settings import Settings
-from service.store import claiming, submitting
+from service.store import claiming
 from service.store.audit import Actor
 from service.store.blobs import Blobs
 from service.store.claiming import Claimed
 from service.store.database import Database
-from service.store.submitting import Submission
+from service.store.jobs import submitting
+from service.store.jobs.submitting import Submission
 
 Submit = Callable[..., str]
 Claim = Callable[..., Claimed | None]

@@ -9,9 +9,10 @@ from sqlalchemy import func, select, update
 from lth.spec.document import parse_spec
 from lth.spec.plan import Assignment, plan
 from service.settings import Settings
-from service.store import claiming, events, finishing, jobs
+from service.store import claiming, finishing
 from service.store.database import Database
 from service.store.finishing import Success
+from service.store.jobs import events, jobs
 from service.store.states import JobState, RunState
 from service.store.tables import Run
 from tests.service.store.conftest import Claim, Submit, statements

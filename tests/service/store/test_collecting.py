@@ -10,10 +10,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.settings import Settings
-from service.store import collecting, commands, finishing, jobs, keeping, leases, retention
+from service.store import collecting, finishing, keeping, leases
 from service.store.blobs import Blob, BlobDamaged, BlobMissing, Blobs
 from service.store.database import Database
 from service.store.finishing import Kept, Success
+from service.store.jobs import commands, jobs, retention
 from service.store.tables import Job, StoredBlob, Table
 from tests.service.store.conftest import Claim, Submit
 

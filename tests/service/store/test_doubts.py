@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from service.settings import Settings
-from service.store import collecting, commands, datasets, finishing, jobs, keeping, leases, trunks
+from service.store import collecting, datasets, finishing, keeping, leases, trunks
 from service.store.blobs import Blob, Blobs
 from service.store.database import Database
 from service.store.finishing import Kept, Success
+from service.store.jobs import commands, jobs
 from service.store.tables import BlobDoubt, StoredBlob
 from tests.service.store.conftest import Claim, Submit
 

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
-from service.store import jobs, measuring, owners, speeds
+from service.store import measuring, owners, speeds
 from service.store.database import Database
-from service.store.jobs import JobFilter
+from service.store.jobs import jobs
+from service.store.jobs.jobs import JobFilter
 from service.store.states import JobState
 from tests.service.store.conftest import Submit
 

@@ -13,7 +13,7 @@ from service.store.blobs import Blob, Blobs
 from service.store.database import Database
 from service.store.tables import StoredBlob
 from tests.service.store.conftest import statements
-from tests.service.store.test_at_once import until_it_waits
+from tests.service.store.jobs.test_concurrent_commands import until_it_waits
 
 
 class Watched(Blobs):

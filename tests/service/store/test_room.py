@@ -7,11 +7,12 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import commands, datasets, finishing, jobs, keeping, leases, owners, retention
+from service.store import datasets, finishing, keeping, leases, owners
 from service.store.blobs import Blob, Blobs
 from service.store.database import Database
 from service.store.errors import InUse, QuotaExceeded
 from service.store.finishing import Failure, Kept, Success
+from service.store.jobs import commands, jobs, retention
 from service.store.leases import Lease
 from service.store.owners import Quota
 from service.store.states import Reason

@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import func, update
 
 from service.settings import Settings
-from service.store import commands, events, finishing, jobs, leases, runs, workers
+from service.store import finishing, leases, runs, workers
 from service.store.blobs import Blob
 from service.store.database import Database
 from service.store.finishing import Failure, Success
+from service.store.jobs import commands, events, jobs
 from service.store.keeping import enter
 from service.store.leases import Lease
 from service.store.states import JobState, Reason, RunState

@@ -7,15 +7,16 @@ import pytest
 from sqlalchemy import func, select, update
 
 from service.settings import Settings
-from service.store import budgets, claiming, commands, finishing, jobs, leases, runs
+from service.store import claiming, finishing, leases, runs
 from service.store.claiming import Claimed
 from service.store.database import Database
 from service.store.finishing import Success
-from service.store.standing import standing
+from service.store.jobs import budgets, commands, jobs
+from service.store.jobs.queue_position import standing
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Event, Job, Run
 from tests.service.store.conftest import SESSION, Claim, Submit
-from tests.service.store.test_at_once import meet, until_it_waits
+from tests.service.store.jobs.test_concurrent_commands import meet, until_it_waits
 
 TRIALS = {"kind": "robust", "trials": 3, "experiments": [{"name": "a"}]}
 DONE = Success(None, ())

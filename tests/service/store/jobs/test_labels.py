@@ -2,9 +2,9 @@
 
 import pytest
 
-from service.store import jobs
 from service.store.database import Database
-from service.store.jobs import JobFilter
+from service.store.jobs import jobs
+from service.store.jobs.jobs import JobFilter
 from tests.service.store.conftest import Submit
 
 

@@ -15,13 +15,14 @@ from sqlalchemy.orm import Session
 from lth.spec.document import Spec, spec_hash
 from lth.spec.plan import PlannedRun
 from service.settings import Settings
-from service.store import audit, ids, jobs, owners
+from service.store import audit, ids, owners
 from service.store.audit import Actor
 from service.store.database import Database
 from service.store.errors import IdempotencyMismatch
-from service.store.events import EventKind
 from service.store.ids import job_id, uuid7
-from service.store.settling import rank_delay
+from service.store.jobs import jobs
+from service.store.jobs.events import EventKind
+from service.store.jobs.job_state import rank_delay
 from service.store.states import JobState, RunState
 from service.store.tables import (
     AuditEntry,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from service.store.events import EventKind, New
+from service.store.jobs.events import EventKind, New
 from service.store.states import Reason, RunState
 from service.store.tables import Job, Run
 

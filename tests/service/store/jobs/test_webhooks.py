@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from service.store import webhooks
 from service.store.database import Database
+from service.store.jobs import webhooks
+from service.store.jobs.webhooks import DELAYS
 from service.store.tables import Job, Webhook
-from service.store.webhooks import DELAYS
 from tests.service.store.conftest import Submit
 
 

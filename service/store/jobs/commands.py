@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session, aliased
 
 from service.store import owners
 from service.store.errors import NotInThatState, NotThere
-from service.store.events import EventKind, New
-from service.store.settling import settle
+from service.store.jobs.events import EventKind, New
+from service.store.jobs.job_state import settle
 from service.store.states import FINISHED_JOB, FINISHED_RUN, JobState, Reason, RunState
 from service.store.tables import Artifact, Job, Result, Run, RunNeed
 

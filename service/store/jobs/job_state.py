@@ -6,8 +6,8 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.store import events
-from service.store.events import EventKind, New
+from service.store.jobs import events
+from service.store.jobs.events import EventKind, New
 from service.store.states import FINISHED_JOB, FINISHED_RUN, job_state
 from service.store.tables import Job, Run
 

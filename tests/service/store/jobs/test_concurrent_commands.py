@@ -13,28 +13,17 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import (
-    claiming,
-    commands,
-    datasets,
-    events,
-    finishing,
-    jobs,
-    keeping,
-    leases,
-    owners,
-    retention,
-    runs,
-)
+from service.store import claiming, datasets, finishing, keeping, leases, owners, runs
 from service.store.blobs import Blob
 from service.store.database import Database
 from service.store.errors import LeaseLost, NotInThatState, NotThere, QuotaExceeded
-from service.store.events import EventKind, New
 from service.store.finishing import Success
+from service.store.jobs import commands, events, jobs, retention
+from service.store.jobs.events import EventKind, New
+from service.store.jobs.submitting import Idempotency
 from service.store.leases import Lease
 from service.store.owners import Quota
 from service.store.states import JobState, RunState
-from service.store.submitting import Idempotency
 from service.store.tables import Job
 from tests.service.store.conftest import Claim, Submit
 

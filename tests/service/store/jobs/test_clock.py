@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from service.store import jobs, runs
+from service.store import runs
 from service.store.database import Database
-from service.store.jobs import JobFilter
+from service.store.jobs import jobs
+from service.store.jobs.jobs import JobFilter
 
 ROOT = Path(__file__).parents[3]
 HOURS = 5
@@ -43,7 +44,7 @@ from service.settings import Settings
 from service.store import submitting
 from service.store.audit import Actor
 from service.store.database import Database
-from service.store.submitting import Submission
+from service.store.jobs.submitting import Submission
 
 database = Database(sys.argv[1])
 database.ping()  # as the API does for the key of each request

@@ -1,0 +1,1 @@
+"""Jobs: submission, commands, state, queue position, events, webhooks, and retention."""
