@@ -11,12 +11,13 @@ from lth.engine.observer import Inputs, Outcome
 from lth.results.artifacts import Artifact
 from lth.spec.document import Spec, parse_spec
 from lth.spec.plan import RunKind
-from service.store import finishing, keeping, trunks
+from service.store import keeping
 from service.store.blobs import Blob, StorageFailed
-from service.store.claiming import Claimed
 from service.store.errors import LeaseLost
-from service.store.finishing import Failure, Kept, Success
-from service.store.leases import Lease
+from service.store.runs import finishing, trunks
+from service.store.runs.claims import Claimed
+from service.store.runs.finishing import Failure, Kept, Success
+from service.store.runs.leases import Lease
 from service.store.states import Reason
 from worker import inputs
 from worker.child import Child

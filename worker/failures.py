@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lth.core.errors import Diverged, LotteryError
 from service.store.blobs import BlobDamaged, BlobMissing, StorageFailed
-from service.store.finishing import Failure
+from service.store.runs.finishing import Failure
 from service.store.states import Reason
 from worker.redaction import Redaction
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 
-from service.store import finishing, leases
 from service.store.database import AWAY
 from service.store.errors import LeaseLost
-from service.store.finishing import Failure
 from service.store.jobs import budgets
+from service.store.runs import finishing, leases
+from service.store.runs.finishing import Failure
 from service.store.states import Reason
 from service.store.tables import WorkerState
 from worker.child import Child, report

@@ -12,7 +12,7 @@ import random
 import threading
 import time
 
-from service.store import claiming
+from service.store.runs import claims
 from service.store.tables import WorkerState
 from worker import memory
 from worker.child import Child, report_state
@@ -55,7 +55,7 @@ def _poll(child: Child) -> None:
         return
     try:
         with child.database.transaction() as session:
-            waiting = any(claiming.waiting(session, pool) for pool in child.pools)
+            waiting = any(claims.waiting(session, pool) for pool in child.pools)
         if waiting:
             work(child)
     except Exception:

@@ -11,9 +11,9 @@ from lth.engine.observer import Inputs
 from lth.results.artifacts import MASKS
 from lth.spec.document import ControlExperiment, Spec, parse_spec
 from lth.spec.plan import Assignment, experiment_named, run_key
-from service.store import artifacts, trunks
 from service.store.blobs import BlobDamaged, BlobMissing, Blobs
-from service.store.claiming import Claimed
+from service.store.runs import artifacts, trunks
+from service.store.runs.claims import Claimed
 from worker.child import Child
 
 _KEPT, _KEPT_BYTES = 2, 1 << 30

@@ -3,9 +3,10 @@
 import logging
 import time
 
-from service.store import claiming, workers
-from service.store.claiming import Claimed
+from service.store import workers
 from service.store.database import AWAY
+from service.store.runs import claims
+from service.store.runs.claims import Claimed
 from service.store.tables import WorkerState
 from worker.attempt import attempt
 from worker.child import Child, report, report_state
@@ -50,11 +51,11 @@ def _claim(child: Child) -> Claimed | None:
     """Claim a run; if more wait and another worker is idle, wake it."""
     try:
         with child.database.transaction() as session:
-            claimed = claiming.claim(session, child.id, child.pools, child.settings)
+            claimed = claims.claim(session, child.id, child.pools, child.settings)
             if claimed is None:
                 return None
             report(session, child, WorkerState.BUSY, run_id=claimed.lease.run_id)
-            wake = claiming.waiting(session, claimed.pool) and workers.idle(session, claimed.pool)
+            wake = claims.waiting(session, claimed.pool) and workers.idle(session, claimed.pool)
     except AWAY as error:
         log.warning("nothing can be claimed while the database is away: %s", error)
         return None

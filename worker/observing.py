@@ -13,12 +13,13 @@ from sqlalchemy.exc import IntegrityError
 from lth.core.errors import Stopped
 from lth.engine.observer import Progress
 from service.settings import Settings
-from service.store import collecting, keeping, leases
+from service.store import collecting, keeping
 from service.store.blobs import Blobs, StorageFailed
 from service.store.database import AWAY, Database
 from service.store.errors import LeaseLost
 from service.store.jobs.events import EventKind, New
-from service.store.leases import Lease
+from service.store.runs import leases
+from service.store.runs.leases import Lease
 
 _TOLD_SECONDS, _SELDOM_SECONDS, _LONG = 0.5, 5.0, 1800.0
 """Progress is written no oftener than the first, and the more seldom the longer an attempt takes,

@@ -13,11 +13,12 @@ from functools import lru_cache
 from service.hints import Hints
 from service.liveness import Pulse
 from service.settings import Settings
-from service.store import finishing, pools, workers
+from service.store import pools, workers
 from service.store.blobs import Blobs
 from service.store.database import AWAY, HOUSEKEEPING, SWEEPER, Database, timed_out
 from service.store.errors import LeaseLost
-from service.store.leases import Lease
+from service.store.runs import finishing
+from service.store.runs.leases import Lease
 from service.store.states import RunState
 from worker.housekeeping import tidy
 from worker.webhooks import Courier

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from sqlalchemy import text
 
 from service.settings import Settings
-from service.store.claiming import claim
 from service.store.database import Database
+from service.store.runs.claims import claim
 from service.store.tables import Job, Run, Table
 from service.store.tables.workers import WorkerState
 from service.store.workers import WorkerFacts, register, report

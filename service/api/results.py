@@ -10,7 +10,7 @@ from service.api.jobs.lookup import JobDep
 from service.api.paging import Cursor, Paged, RunLimit
 from service.api.parts import PartsDep
 from service.api.problems import InvalidRequest, NotFound, answers
-from service.store import runs
+from service.store.runs import runs
 from service.store.states import JobState
 
 router = APIRouter(tags=["results"])

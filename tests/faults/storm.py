@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import func, select, text
 
-from service.store import artifacts, runs
 from service.store.database import AWAY
 from service.store.jobs import jobs
+from service.store.runs import artifacts, runs
 from service.store.states import FINISHED_JOB, JobState, RunState
 from service.store.tables import Event, Run
 from tests.faults.inject import FAULTS

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from service.store import claiming, finishing, leases
+from service.store.runs import claims, finishing, leases
 from tests.worker import pauses
 
 _execution: Any = importlib.import_module(os.environ["TEST_EXECUTION"])
@@ -34,6 +34,6 @@ def _pausing(function: Callable[..., Any], point: str) -> Callable[..., Any]:
     return with_pause
 
 
-claiming.claim = _pausing(claiming.claim, "claim")
+claims.claim = _pausing(claims.claim, "claim")
 leases.tell = _pausing(leases.tell, "progress")
 finishing.succeed = _pausing(finishing.succeed, "commit")

@@ -17,12 +17,12 @@ from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from service.hints import Hints
 from service.settings import Settings
-from service.store import artifacts, runs
 from service.store.audit import Actor
 from service.store.blobs import Blobs
 from service.store.database import Database
 from service.store.jobs import events, jobs, submitting
 from service.store.jobs.submitting import Submission
+from service.store.runs import artifacts, runs
 from service.store.states import FINISHED_JOB, RunState
 from service.store.tables import Event, Job, Run
 

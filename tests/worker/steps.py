@@ -7,11 +7,11 @@ from sqlalchemy import select
 
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
-from service.store import claiming
 from service.store.audit import Actor
-from service.store.claiming import Claimed
 from service.store.jobs import submitting
 from service.store.jobs.submitting import Submission
+from service.store.runs import claims
+from service.store.runs.claims import Claimed
 from service.store.tables import Run, Worker
 from worker.child import Child
 from worker.devices import DeviceSilent
@@ -27,7 +27,7 @@ def submit(child: Child, kind: str = "model", **document: Any) -> str:
 
 def claim(child: Child) -> Claimed:
     with child.database.transaction() as session:
-        claimed = claiming.claim(session, child.id, child.pools, child.settings)
+        claimed = claims.claim(session, child.id, child.pools, child.settings)
     assert claimed is not None
     return claimed
 

@@ -4,7 +4,7 @@ import psutil
 import pytest
 from sqlalchemy import update
 
-from service.store import runs as run_rows
+from service.store.runs import runs as run_rows
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Run
 from tests.worker.rig import Rig, eventually, pid_of

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from service.stack.verify import verify
-from service.store import artifacts, identity
+from service.store import identity
+from service.store.runs import artifacts
 from service.store.states import JobState
 from tests.service.store.test_blobs import DAMAGES
 from tests.worker.rig import ROOT, Rig, eventually

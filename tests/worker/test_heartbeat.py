@@ -9,8 +9,8 @@ import pytest
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from service.store import finishing
 from service.store.jobs import commands, jobs
+from service.store.runs import finishing
 from service.store.states import Reason, RunState
 from service.store.tables import WorkerState
 from tests.worker.steps import claim, failing_first, observer_of, registered, runs, submit

@@ -9,12 +9,13 @@ from sqlalchemy import func, select, text, update
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from service.settings import Settings
-from service.store import keeping, trunks
+from service.store import keeping
 from service.store.audit import Actor
 from service.store.blobs import Blob, Blobs
 from service.store.database import Database
 from service.store.jobs import submitting
 from service.store.jobs.submitting import Idempotency, Submission
+from service.store.runs import trunks
 from service.store.tables import BlobDoubt, IdempotentRequest, Job, StoredBlob, Trunk
 from worker.housekeeping import tidy
 

@@ -12,8 +12,9 @@ import pytest
 from lth.datasets import Arrays
 from lth.results.artifacts import MASKS
 from lth.spec.document import Spec, parse_spec
-from service.store import artifacts, keeping
+from service.store import keeping
 from service.store.blobs import Blobs
+from service.store.runs import artifacts
 from tests.worker.steps import claim, submit
 from worker import inputs
 from worker.child import Child

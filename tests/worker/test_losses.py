@@ -7,12 +7,12 @@ import pytest
 import redis
 from sqlalchemy import select, text
 
-from service.store import artifacts, finishing
 from service.store.blobs import Blob
 from service.store.errors import LeaseLost
-from service.store.finishing import Success
 from service.store.jobs import commands, jobs
-from service.store.leases import Lease
+from service.store.runs import artifacts, finishing
+from service.store.runs.finishing import Success
+from service.store.runs.leases import Lease
 from service.store.states import JobState, RunState
 from service.store.tables import StoredBlob
 from tests.worker.rig import Rig, eventually, pid_of

@@ -16,12 +16,12 @@ from lth.results.schemas import Scores
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from service.settings import Settings
-from service.store import claiming, finishing
 from service.store.audit import Actor
 from service.store.blobs import Blob, Blobs, StorageFailed
 from service.store.database import Database
 from service.store.jobs import commands, events, jobs, submitting
 from service.store.jobs.submitting import Submission
+from service.store.runs import claims, finishing
 from service.store.tables import Run
 from worker.observing import Order, RunObserver, _pause
 
@@ -39,7 +39,7 @@ def observer(database: Database, object_store_url: str) -> RunObserver:
     settings = Settings()
     submitting.submit(database, Submission(Actor("ann"), spec, plan(spec)), settings)
     with database.transaction() as session:
-        claimed = claiming.claim(session, "w", ["cpu"], settings)
+        claimed = claims.claim(session, "w", ["cpu"], settings)
     assert claimed is not None
     blobs = Blobs(object_store_url)
     return RunObserver(claimed.lease, settings, database, blobs, threading.Event(), 600.0)

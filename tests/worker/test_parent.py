@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from service.store import finishing
+from service.store.runs import finishing
 from service.store.states import RunState
 from service.store.tables import WorkerState
 from tests.worker.rig import eventually

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from service.settings import Settings
 from service.store.blobs import StorageFailed
 from service.store.errors import LeaseLost
-from service.store.leases import Lease
+from service.store.runs.leases import Lease
 from worker.child import Child
 from worker.observing import Order, RunObserver
 from worker.patience import patiently

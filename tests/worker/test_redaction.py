@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from service.settings import Settings
-from service.store import runs
 from service.store.database import Database
+from service.store.runs import runs
 from tests.worker.relay import relayed
 from tests.worker.rig import Rig
 from worker.redaction import Redaction

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from service.settings import Settings
-from service.store import finishing
 from service.store.database import Database
+from service.store.runs import finishing
 from service.store.tables import WorkerState
 from tests.worker.rig import eventually
 from tests.worker.steps import claim, registered, runs, submit

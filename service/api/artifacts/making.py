@@ -13,9 +13,10 @@ from lth.spec.document import parse_spec
 from service.api.artifacts.views import Picture, Report, View
 from service.drawing.artist import Artist
 from service.drawing.messages import Order
-from service.store import artifacts, keeping, runs
+from service.store import keeping
 from service.store.blobs import Blobs
 from service.store.database import Database
+from service.store.runs import artifacts, runs
 from service.store.states import JobState
 from service.store.tables import Artifact, Job
 

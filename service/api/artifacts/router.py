@@ -15,7 +15,7 @@ from service.api.jobs.lookup import JobDep
 from service.api.paging import Cursor, RunLimit
 from service.api.parts import Parts, PartsDep
 from service.api.problems import InvalidRequest, NotFound, answers
-from service.store import artifacts, runs
+from service.store.runs import artifacts, runs
 from service.store.tables import Artifact, Job
 
 router = APIRouter(tags=["artifacts"])

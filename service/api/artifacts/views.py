@@ -21,9 +21,9 @@ from lth.results.artifacts import (
     Format,
     sources,
 )
-from service.store import artifacts, runs
 from service.store.errors import NotThere
-from service.store.runs import Finished
+from service.store.runs import artifacts, runs
+from service.store.runs.runs import Finished
 from service.store.tables import Artifact, Job
 
 

@@ -8,7 +8,7 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from service.api.jobs.lookup import JobDep
 from service.api.parts import PartsDep
 from service.api.problems import NotFound, answers
-from service.store import runs
+from service.store.runs import runs
 
 router = APIRouter(tags=["jobs"])
 

@@ -21,9 +21,9 @@ from service.api.jobs.waiting import progress, waiting
 from service.api.paging import Cursor, RunLimit
 from service.api.parts import PartsDep
 from service.api.problems import InvalidRequest, NotFound, answers
-from service.store import runs
 from service.store.jobs import jobs, webhooks
 from service.store.jobs.queue_position import standing
+from service.store.runs import runs
 
 router = APIRouter(tags=["jobs"])
 

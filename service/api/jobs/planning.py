@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from lth.spec.document import Spec, parse_spec, spec_hash
 from lth.spec.plan import PlannedRun, RunKind, levels_of, plan
-from service.store import speeds
-from service.store.speeds import Measured
+from service.store.runs import speeds
+from service.store.runs.speeds import Measured
 
 _ENOUGH = 10
 

@@ -29,7 +29,7 @@ from service.api.problems import (
     UnsupportedMediaType,
     answers,
 )
-from service.store import artifacts, datasets
+from service.store import datasets
 from service.store.errors import NotThere
 from service.store.jobs.submitting import (
     Idempotency,
@@ -39,6 +39,7 @@ from service.store.jobs.submitting import (
     reusable,
     submit,
 )
+from service.store.runs import artifacts
 from service.store.tables import StoredDataset
 
 router = APIRouter(tags=["jobs"])

@@ -11,11 +11,12 @@ from lth.results.artifacts import INITIAL_WEIGHTS, MASKS, NPZ, level_weights
 from lth.results.schemas import LayerDensity, RunResult
 from lth.spec.plan import RunKind
 from service.settings import Settings
-from service.store import claiming, finishing, keeping
+from service.store import keeping
 from service.store.blobs import Blobs
-from service.store.claiming import Claimed
 from service.store.database import Database
-from service.store.finishing import Failure, Kept, Success
+from service.store.runs import claims, finishing
+from service.store.runs.claims import Claimed
+from service.store.runs.finishing import Failure, Kept, Success
 from service.store.states import Reason
 from tests.lth.plots import made_up
 
@@ -44,7 +45,7 @@ def carry_out(
     ended = []
     while len(ended) < most:
         with database.transaction() as session:
-            claimed = claiming.claim(session, "host/1/1", ["cpu"], settings)
+            claimed = claims.claim(session, "host/1/1", ["cpu"], settings)
         if claimed is None:
             break
         ended.append(claimed.planned.key)

@@ -7,10 +7,11 @@ import httpx
 import pytest
 
 from service.settings import Settings
-from service.store import artifacts, keeping
+from service.store import keeping
 from service.store.blobs import Blob, Blobs
 from service.store.database import Database
 from service.store.objects import PIECE
+from service.store.runs import artifacts
 from tests.service.api.finished import carry_out, submitted
 from tests.service.store.test_blobs import DAMAGES, LARGE
 

@@ -4,7 +4,7 @@ import pytest
 
 from lth.spec.document import parse_spec
 from service.api.jobs.planning import estimate
-from service.store.speeds import Measured
+from service.store.runs.speeds import Measured
 
 SPEC = parse_spec({"kind": "model"})
 

@@ -14,9 +14,10 @@ import pytest
 from pydantic import SecretStr
 
 from service.settings import Settings
-from service.store import artifacts, collecting
+from service.store import collecting
 from service.store.blobs import Blobs
 from service.store.database import Database
+from service.store.runs import artifacts
 from tests.parts import alive
 from tests.service.api.conftest import ADMIN, client, serving
 from tests.service.api.finished import ROBUST, carry_out, submitted

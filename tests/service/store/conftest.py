@@ -10,13 +10,13 @@ from sqlalchemy import event
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from service.settings import Settings
-from service.store import claiming
 from service.store.audit import Actor
 from service.store.blobs import Blobs
-from service.store.claiming import Claimed
 from service.store.database import Database
 from service.store.jobs import submitting
 from service.store.jobs.submitting import Submission
+from service.store.runs import claims
+from service.store.runs.claims import Claimed
 
 Submit = Callable[..., str]
 Claim = Callable[..., Claimed | None]
@@ -63,7 +63,7 @@ def submit(database: Database, settings: Settings) -> Submit:
 def claim(database: Database, settings: Settings) -> Claim:
     def claim(pool: str = "cpu", worker: str = "host/1/1") -> Claimed | None:
         with database.transaction() as session:
-            return claiming.claim(session, worker, [pool], settings)
+            return claims.claim(session, worker, [pool], settings)
 
     return claim
 

@@ -10,11 +10,12 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.settings import Settings
-from service.store import collecting, finishing, keeping, leases
+from service.store import collecting, keeping
 from service.store.blobs import Blob, BlobDamaged, BlobMissing, Blobs
 from service.store.database import Database
-from service.store.finishing import Kept, Success
 from service.store.jobs import commands, jobs, retention
+from service.store.runs import finishing, leases
+from service.store.runs.finishing import Kept, Success
 from service.store.tables import Job, StoredBlob, Table
 from tests.service.store.conftest import Claim, Submit
 

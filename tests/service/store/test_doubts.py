@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from service.settings import Settings
-from service.store import collecting, datasets, finishing, keeping, leases, trunks
+from service.store import collecting, datasets, keeping
 from service.store.blobs import Blob, Blobs
 from service.store.database import Database
-from service.store.finishing import Kept, Success
 from service.store.jobs import commands, jobs
+from service.store.runs import finishing, leases, trunks
+from service.store.runs.finishing import Kept, Success
 from service.store.tables import BlobDoubt, StoredBlob
 from tests.service.store.conftest import Claim, Submit
 

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
-from service.store import measuring, owners, speeds
+from service.store import measuring, owners
 from service.store.database import Database
 from service.store.jobs import jobs
 from service.store.jobs.jobs import JobFilter
+from service.store.runs import speeds
 from service.store.states import JobState
 from tests.service.store.conftest import Submit
 

@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import func, select
 
 from service.settings import Settings
-from service.store import finishing, measuring
+from service.store import measuring
 from service.store.database import Database
-from service.store.finishing import Failure, Success
 from service.store.jobs import commands, jobs, retention
 from service.store.measuring import Measurements
+from service.store.runs import finishing
+from service.store.runs.finishing import Failure, Success
 from service.store.states import Reason, RunState
 from service.store.tables import Run, RunTally
 from tests.service.store.conftest import SESSION, Claim, Submit

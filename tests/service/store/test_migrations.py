@@ -12,13 +12,13 @@ from sqlalchemy import inspect, select, text
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from service.settings import Settings
-from service.store import artifacts
 from service.store.audit import Actor
 from service.store.database import Database, make_engine
 from service.store.jobs import submitting
 from service.store.jobs.submitting import Submission
 from service.store.measuring import measure
 from service.store.migrate import _config, migrate, up_to_date
+from service.store.runs import artifacts
 from service.store.states import Reason, RunState
 from service.store.tables import BlobDoubt, Event, Job, Owner, Run, StoredBlob
 

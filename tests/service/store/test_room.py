@@ -7,14 +7,15 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import datasets, finishing, keeping, leases, owners
+from service.store import datasets, keeping, owners
 from service.store.blobs import Blob, Blobs
 from service.store.database import Database
 from service.store.errors import InUse, QuotaExceeded
-from service.store.finishing import Failure, Kept, Success
 from service.store.jobs import commands, jobs, retention
-from service.store.leases import Lease
 from service.store.owners import Quota
+from service.store.runs import finishing, leases
+from service.store.runs.finishing import Failure, Kept, Success
+from service.store.runs.leases import Lease
 from service.store.states import Reason
 from service.store.tables import Artifact, Job, Owner, Run, StoredBlob, StoredDataset
 from tests.service.store.conftest import Claim, Submit

@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import func, select, update
 
 from service.settings import Settings
-from service.store import claiming, finishing, leases, runs
-from service.store.claiming import Claimed
 from service.store.database import Database
-from service.store.finishing import Success
 from service.store.jobs import budgets, commands, jobs
 from service.store.jobs.queue_position import standing
+from service.store.runs import claims, finishing, leases, runs
+from service.store.runs.claims import Claimed
+from service.store.runs.finishing import Success
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Event, Job, Run
 from tests.service.store.conftest import SESSION, Claim, Submit
@@ -135,7 +135,7 @@ def test_a_run_that_is_claimed_the_moment_the_time_is_spent_is_its_workers(
     started_earlier(database, first, 101)
     meet(
         database,
-        lambda session: claiming.claim(session, "host/1/2", ["cpu"], settings),
+        lambda session: claims.claim(session, "host/1/2", ["cpu"], settings),
         lambda session: finishing.succeed(session, first.lease, DONE, settings),
     )
     assert states(database, job_id) == ["succeeded", "running", *["failed"] * 4]

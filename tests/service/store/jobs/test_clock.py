@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from service.store import runs
 from service.store.database import Database
 from service.store.jobs import jobs
 from service.store.jobs.jobs import JobFilter
+from service.store.runs import runs
 
 ROOT = Path(__file__).parents[3]
 HOURS = 5

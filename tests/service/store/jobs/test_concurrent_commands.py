@@ -13,16 +13,17 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import claiming, datasets, finishing, keeping, leases, owners, runs
+from service.store import datasets, keeping, owners
 from service.store.blobs import Blob
 from service.store.database import Database
 from service.store.errors import LeaseLost, NotInThatState, NotThere, QuotaExceeded
-from service.store.finishing import Success
 from service.store.jobs import commands, events, jobs, retention
 from service.store.jobs.events import EventKind, New
 from service.store.jobs.submitting import Idempotency
-from service.store.leases import Lease
 from service.store.owners import Quota
+from service.store.runs import claims, finishing, leases, runs
+from service.store.runs.finishing import Success
+from service.store.runs.leases import Lease
 from service.store.states import JobState, RunState
 from service.store.tables import Job
 from tests.service.store.conftest import Claim, Submit
@@ -185,7 +186,7 @@ def test_a_run_that_is_claimed_at_the_moment_is_asked_to_stop(
     job_id = submit()
     meet(
         database,
-        lambda session: claiming.claim(session, "host/1/1", ["cpu"], settings),
+        lambda session: claims.claim(session, "host/1/1", ["cpu"], settings),
         lambda session: commands.cancel(session, jobs.get(session, job_id)),
     )
 

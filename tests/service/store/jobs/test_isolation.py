@@ -9,17 +9,18 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import finishing, leases, owners
+from service.store import owners
 from service.store.blobs import Blob
 from service.store.database import Database
-from service.store.finishing import Failure, Kept, Success
 from service.store.jobs import commands, jobs, webhooks
 from service.store.jobs.events import EventKind, New
 from service.store.jobs.submitting import Idempotency
 from service.store.jobs.webhooks import Call
 from service.store.keeping import enter
-from service.store.leases import Lease
 from service.store.owners import Quota
+from service.store.runs import finishing, leases
+from service.store.runs.finishing import Failure, Kept, Success
+from service.store.runs.leases import Lease
 from service.store.states import TRANSITIONS, Reason
 from service.store.tables import (
     Artifact,

@@ -6,13 +6,14 @@ import pytest
 from sqlalchemy import func, update
 
 from service.settings import Settings
-from service.store import finishing, leases, runs, workers
+from service.store import workers
 from service.store.blobs import Blob
 from service.store.database import Database
-from service.store.finishing import Failure, Success
 from service.store.jobs import commands, events, jobs
 from service.store.keeping import enter
-from service.store.leases import Lease
+from service.store.runs import finishing, leases, runs
+from service.store.runs.finishing import Failure, Success
+from service.store.runs.leases import Lease
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Job, Run
 from tests.service.store.conftest import SESSION, Claim, Submit

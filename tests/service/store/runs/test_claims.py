@@ -9,10 +9,10 @@ from sqlalchemy import func, select, update
 from lth.spec.document import parse_spec
 from lth.spec.plan import Assignment, plan
 from service.settings import Settings
-from service.store import claiming, finishing
 from service.store.database import Database
-from service.store.finishing import Success
 from service.store.jobs import events, jobs
+from service.store.runs import claims, finishing
+from service.store.runs.finishing import Success
 from service.store.states import JobState, RunState
 from service.store.tables import Run
 from tests.service.store.conftest import Claim, Submit, statements
@@ -119,8 +119,8 @@ def test_a_pool_waits_as_long_as_a_run_of_it_is_queued(
 ) -> None:
     submit()
     with database.transaction() as session:
-        assert claiming.waiting(session, "cpu")
-        assert not claiming.waiting(session, "gpu")
+        assert claims.waiting(session, "cpu")
+        assert not claims.waiting(session, "gpu")
     claim()
     with database.transaction() as session:
-        assert not claiming.waiting(session, "cpu")
+        assert not claims.waiting(session, "cpu")

@@ -3,12 +3,13 @@
 import pytest
 
 from service.settings import Settings
-from service.store import artifacts, finishing, keeping
+from service.store import keeping
 from service.store.blobs import Blobs
 from service.store.database import Database
 from service.store.errors import NotThere
-from service.store.finishing import Kept, Success
-from service.store.leases import Lease
+from service.store.runs import artifacts, finishing
+from service.store.runs.finishing import Kept, Success
+from service.store.runs.leases import Lease
 from service.store.tables import Artifact
 from tests.service.store.conftest import Claim, Submit
 

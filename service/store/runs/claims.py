@@ -22,7 +22,7 @@ from service.settings import Settings
 from service.store import owners
 from service.store.jobs import budgets
 from service.store.jobs.events import CHANNEL, EventKind
-from service.store.leases import Lease
+from service.store.runs.leases import Lease
 from service.store.tables import Run
 
 _TURN = 0x4C5449

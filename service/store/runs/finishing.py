@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 
 from lth.results.schemas import RunResult
 from service.settings import Settings
-from service.store import dependents, owners, trunks
+from service.store import owners
 from service.store.blobs import Blob
 from service.store.jobs import budgets
 from service.store.jobs.events import EventKind, New
 from service.store.jobs.job_state import settle
-from service.store.leases import Lease, held
+from service.store.runs import dependents, trunks
+from service.store.runs.leases import Lease, held
 from service.store.states import Reason, RunState
 from service.store.tables import Artifact, Result, Run
 

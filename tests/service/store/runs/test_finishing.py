@@ -6,14 +6,14 @@ import pytest
 from sqlalchemy import func, select, update
 
 from service.settings import Settings
-from service.store import finishing, leases, runs
 from service.store.blobs import Blob
-from service.store.claiming import Claimed
 from service.store.database import Database
 from service.store.errors import LeaseLost, NotInThatState
-from service.store.finishing import Failure, Kept, Success
 from service.store.jobs import commands, events, jobs
 from service.store.keeping import enter
+from service.store.runs import finishing, leases, runs
+from service.store.runs.claims import Claimed
+from service.store.runs.finishing import Failure, Kept, Success
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Artifact, Event, Result, Run, RunNeed
 from tests.service.store.conftest import Claim, Submit

@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import select, text, update
 
 from service.settings import Settings
-from service.store import claiming, finishing, owners
-from service.store.claiming import Claimed
+from service.store import owners
 from service.store.database import Database
-from service.store.finishing import Success
 from service.store.owners import Quota
+from service.store.runs import claims, finishing
+from service.store.runs.claims import Claimed
+from service.store.runs.finishing import Success
 from service.store.tables import Owner, Run
 from tests.service.store.conftest import Claim, Submit
 
@@ -201,7 +202,7 @@ def test_a_worker_of_two_pools_takes_from_the_second_when_the_first_is_empty(
     first, second = submit(pool="gpu"), submit(pool="cpu")
 
     with database.transaction() as session:
-        taken = [claiming.claim(session, "w", ["cpu", "gpu"], settings) for _ in range(3)]
+        taken = [claims.claim(session, "w", ["cpu", "gpu"], settings) for _ in range(3)]
 
     assert [one and one.lease.job_id for one in taken] == [second, first, None]
 
@@ -215,9 +216,9 @@ def test_claim_reads_little_however_long_the_queue_is(
         _copy_jobs(session, 20_000)
 
     with database.transaction() as session:
-        session.execute(claiming._TURN_COMES, {"turn": claiming._TURN})
-        explain = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {claiming._NEXT.text}")
-        parameters = claiming._parameters("cpu", "w", settings)
+        session.execute(claims._TURN_COMES, {"turn": claims._TURN})
+        explain = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {claims._NEXT.text}")
+        parameters = claims._parameters("cpu", "w", settings)
         [plan] = session.execute(explain, parameters).scalar_one()
 
     touched = plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]

@@ -1,0 +1,1 @@
+"""Runs: claims, leases, the end of an attempt, trunks, and artifacts."""
