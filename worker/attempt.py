@@ -11,8 +11,8 @@ from lth.engine.observer import Inputs, Outcome
 from lth.results.artifacts import Artifact
 from lth.spec.document import Spec, parse_spec
 from lth.spec.plan import RunKind
-from service.store import keeping
-from service.store.blobs import Blob, StorageFailed
+from service.store.blobs import saving
+from service.store.blobs.object_store import Blob, StorageFailed
 from service.store.errors import LeaseLost
 from service.store.runs import finishing, trunks
 from service.store.runs.claims import Claimed
@@ -126,7 +126,7 @@ def _commit(
     kept = _keep(child, outcome.artifacts)
     trunk = None
     if outcome.trunk is not None:
-        trunk = keeping.keep_file(child.database, child.blobs, outcome.trunk)
+        trunk = saving.keep_file(child.database, child.blobs, outcome.trunk)
     log.info("finished '%s' of %s", observer.lease.key, observer.lease.job_id)
     success = Success(outcome.result, kept, key, trunk, _keep_one(child, output.content()))
     with child.database.transaction() as session:
@@ -135,12 +135,12 @@ def _commit(
 
 def _keep(child: Child, artifacts: Sequence[Artifact]) -> list[Kept]:
     contents = (artifact.content() for artifact in artifacts)
-    blobs = keeping.keep_all(child.database, child.blobs, contents)
+    blobs = saving.keep_all(child.database, child.blobs, contents)
     return [Kept(a.name, b, a.media_type) for a, b in zip(artifacts, blobs, strict=True)]
 
 
 def _keep_one(child: Child, content: bytes) -> Blob:
-    return keeping.keep(child.database, child.blobs, content)
+    return saving.keep(child.database, child.blobs, content)
 
 
 def _log_of(child: Child, output: RunLog) -> Blob | None:

@@ -20,10 +20,11 @@ from sqlalchemy.orm import Session
 
 from service.hints import Hints
 from service.settings import Settings
-from service.store import identity, workers
-from service.store.blobs import Blobs, StorageFailed
+from service.store import workers
+from service.store.blobs import identity
+from service.store.blobs.identity import WrongStore
+from service.store.blobs.object_store import Blobs, StorageFailed
 from service.store.database import AWAY, WORKER, Database
-from service.store.identity import WrongStore
 from service.store.tables import WorkerState
 from service.store.workers import WorkerFacts
 from worker import devices, node

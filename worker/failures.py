@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from lth.core.errors import Diverged, LotteryError
-from service.store.blobs import BlobDamaged, BlobMissing, StorageFailed
+from service.store.blobs.object_store import BlobDamaged, BlobMissing, StorageFailed
 from service.store.runs.finishing import Failure
 from service.store.states import Reason
 from worker.redaction import Redaction

@@ -7,8 +7,9 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import collecting, identity, measuring, pools
-from service.store.blobs import Blobs
+from service.store import measuring, pools
+from service.store.blobs import deletion, identity
+from service.store.blobs.object_store import Blobs
 from service.store.database import Database
 from service.store.jobs import retention
 
@@ -38,11 +39,11 @@ def tidy(settings: Settings, database: Database, blobs: Blobs) -> None:
     with database.transaction() as session:
         pools.forget(session, _FORGET_POOLS)
     unused = timedelta(days=settings.trunk_days)
-    _repeat(database, "trunks", lambda session: collecting.forget_trunks(session, unused, _BATCH))
+    _repeat(database, "trunks", lambda session: deletion.forget_trunks(session, unused, _BATCH))
     identity.compare(database, blobs)
     _told("files that were never finished", blobs.remove_partial(_PARTIAL))
     grace = timedelta(seconds=settings.blob_grace_seconds)
-    _told("blobs", collecting.collect(database, blobs, grace))
+    _told("blobs", deletion.collect(database, blobs, grace))
 
 
 def _repeat(database: Database, what: str, delete: Callable[[Session], int]) -> None:

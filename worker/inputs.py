@@ -11,7 +11,7 @@ from lth.engine.observer import Inputs
 from lth.results.artifacts import MASKS
 from lth.spec.document import ControlExperiment, Spec, parse_spec
 from lth.spec.plan import Assignment, experiment_named, run_key
-from service.store.blobs import BlobDamaged, BlobMissing, Blobs
+from service.store.blobs.object_store import BlobDamaged, BlobMissing, Blobs
 from service.store.runs import artifacts, trunks
 from service.store.runs.claims import Claimed
 from worker.child import Child

@@ -13,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from lth.core.errors import Stopped
 from lth.engine.observer import Progress
 from service.settings import Settings
-from service.store import collecting, keeping
-from service.store.blobs import Blobs, StorageFailed
+from service.store.blobs import deletion, saving
+from service.store.blobs.object_store import Blobs, StorageFailed
 from service.store.database import AWAY, Database
 from service.store.errors import LeaseLost
 from service.store.jobs.events import EventKind, New
@@ -157,7 +157,7 @@ class RunObserver:
 
     def _save(self, content: BinaryIO) -> None:
         try:
-            blob = keeping.keep_file(self._database, self._blobs, content)
+            blob = saving.keep_file(self._database, self._blobs, content)
             with self._database.transaction() as session:
                 leases.save_checkpoint(session, self.lease, blob.digest)
         except LeaseLost:
@@ -174,7 +174,7 @@ class RunObserver:
     def _discard(self, digest: str) -> None:
         try:
             with self._database.transaction() as session:
-                collecting.discard(session, self._blobs, digest)
+                deletion.discard(session, self._blobs, digest)
         except (*AWAY, StorageFailed) as error:
             log.warning("a checkpoint that is needed no more is left to the collector: %s", error)
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import IntegrityError
 
-from service.store.blobs import StorageFailed
+from service.store.blobs.object_store import StorageFailed
 from service.store.database import AWAY
 from worker.child import Child
 from worker.observing import Order, RunObserver

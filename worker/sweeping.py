@@ -14,7 +14,7 @@ from service.hints import Hints
 from service.liveness import Pulse
 from service.settings import Settings
 from service.store import pools, workers
-from service.store.blobs import Blobs
+from service.store.blobs.object_store import Blobs
 from service.store.database import AWAY, HOUSEKEEPING, SWEEPER, Database, timed_out
 from service.store.errors import LeaseLost
 from service.store.runs import finishing

@@ -24,7 +24,7 @@ from service.api.problems import (
 )
 from service.api.tracing import request_id_of
 from service.drawing.artist import NotDrawnNow
-from service.store.blobs import BlobDamaged, BlobMissing, StorageFailed
+from service.store.blobs.object_store import BlobDamaged, BlobMissing, StorageFailed
 from service.store.database import AWAY, timed_out
 from service.store.errors import (
     BadCursor,

@@ -13,7 +13,7 @@ from service.api.pools import Pools
 from service.api.rates import Rates
 from service.hints import Hints
 from service.settings import Settings
-from service.store.blobs import Blobs
+from service.store.blobs.object_store import Blobs
 from service.store.database import Database
 
 

@@ -24,8 +24,8 @@ from service.stack.cluster import binary
 from service.stack.errors import PartsMissing, StackError
 from service.stack.surroundings import using_database
 from service.stack.verify import Finding, Problem, findings_of
-from service.store import collecting, identity
-from service.store.blobs import Blob, BlobDamaged, BlobMissing, Blobs, StorageFailed
+from service.store.blobs import deletion, identity
+from service.store.blobs.object_store import Blob, BlobDamaged, BlobMissing, Blobs, StorageFailed
 from service.store.database import BACKUP, Database, make_engine
 from service.store.migrate import migrate
 from service.store.tables import Job, StoredBlob
@@ -126,7 +126,7 @@ def restore(settings: Settings, file: Path) -> Saved:
         database.transaction() as session,
     ):
         identity.renew(database, blobs)
-        used = collecting.used(session)
+        used = deletion.used(session)
         lacking = {b.digest: "missing" for b in used if b.digest not in there_now}
         findings = tuple(findings_of(session, cast(dict[str, Problem], lacking)))
         saved = _saved(session, used)
@@ -141,7 +141,7 @@ def _no_blob_removed(settings: Settings) -> Iterator[Database]:
         closing(Database(settings.database_url, 2, BACKUP)) as database,
         database.transaction() as session,
     ):
-        collecting.hold_off(session)
+        deletion.hold_off(session)
         yield database
 
 
@@ -152,7 +152,7 @@ def _dumped(settings: Settings, database: Database, dump: Path) -> tuple[Saved, 
         snapshot = session.scalar(select(func.pg_export_snapshot()))
         to = ("--format=custom", f"--snapshot={snapshot}", f"--file={dump}")
         _postgres("pg_dump", settings, *to)
-        blobs = collecting.used(session)
+        blobs = deletion.used(session)
         return _saved(session, blobs), [blob.digest for blob in blobs]
 
 

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from service.settings import Settings
 from service.stack.errors import StackError
 from service.stack.surroundings import using_database
-from service.store import collecting, damage
-from service.store.blobs import BlobDamaged, BlobMissing, Blobs, StorageFailed
-from service.store.damage import Use
+from service.store.blobs import damage, deletion
+from service.store.blobs.damage import Use
+from service.store.blobs.object_store import BlobDamaged, BlobMissing, Blobs, StorageFailed
 from service.store.database import BACKUP, Database
 
 _BATCH = 100
@@ -66,7 +66,7 @@ def verify(settings: Settings, *, requeue: bool = False) -> Verified:
         closing(Database(settings.database_url, 1, BACKUP)) as database,
     ):
         with database.transaction() as session:
-            in_use = [(blob.digest, blob.size) for blob in collecting.used(session)]
+            in_use = [(blob.digest, blob.size) for blob in deletion.used(session)]
         problems: dict[str, Problem] = dict(_problems(blobs, (digest for digest, _ in in_use)))
         queued: list[str] = []
         findings: list[Finding] = []

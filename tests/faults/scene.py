@@ -20,7 +20,7 @@ from service.stack.group import Child
 from service.stack.postgres import Postgres
 from service.stack.processes import api_command, beat_command, worker_command
 from service.stack.valkey import Valkey, free_port
-from service.store.blobs import Blobs
+from service.store.blobs.object_store import Blobs
 from service.store.database import Database
 from service.store.migrate import migrate
 from service.tokens import new_token

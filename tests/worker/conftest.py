@@ -13,7 +13,7 @@ import pytest
 
 from service.hints import Hints
 from service.settings import Settings
-from service.store.blobs import Blobs
+from service.store.blobs.object_store import Blobs
 from service.store.database import Database
 from tests.worker.rig import STAND_IN, Rig
 from worker.child import Child

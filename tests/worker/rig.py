@@ -18,7 +18,7 @@ from lth.spec.plan import plan
 from service.hints import Hints
 from service.settings import Settings
 from service.store.audit import Actor
-from service.store.blobs import Blobs
+from service.store.blobs.object_store import Blobs
 from service.store.database import Database
 from service.store.jobs import events, jobs, submitting
 from service.store.jobs.submitting import Submission

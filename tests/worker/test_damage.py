@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from service.stack.verify import verify
-from service.store import identity
+from service.store.blobs import identity
 from service.store.runs import artifacts
 from service.store.states import JobState
-from tests.service.store.test_blobs import DAMAGES
+from tests.service.store.blobs.test_durability import DAMAGES
 from tests.worker.rig import ROOT, Rig, eventually
 
 pytestmark = pytest.mark.timeout(600)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from service.store.blobs import StorageFailed
+from service.store.blobs.object_store import StorageFailed
 from service.store.jobs import commands, jobs
 from service.store.states import Reason, RunState
 from service.store.tables import Run, Trunk

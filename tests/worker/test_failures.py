@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lth.core.errors import Diverged
 from service.settings import Settings
-from service.store.blobs import BlobDamaged, BlobMissing, StorageFailed
+from service.store.blobs.object_store import BlobDamaged, BlobMissing, StorageFailed
 from service.store.states import Reason
 from worker import failures
 from worker.redaction import Redaction

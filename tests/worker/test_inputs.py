@@ -12,8 +12,8 @@ import pytest
 from lth.datasets import Arrays
 from lth.results.artifacts import MASKS
 from lth.spec.document import Spec, parse_spec
-from service.store import keeping
-from service.store.blobs import Blobs
+from service.store.blobs import saving
+from service.store.blobs.object_store import Blobs
 from service.store.runs import artifacts
 from tests.worker.steps import claim, submit
 from worker import inputs
@@ -27,7 +27,7 @@ def test_a_run_whose_checkpoint_is_gone_or_damaged_begins_anew(
 ) -> None:
     submit(child)
     claimed, spec = claim(child), parse_spec({"kind": "model"})
-    blob = keeping.keep(child.database, child.blobs, b"a checkpoint")
+    blob = saving.keep(child.database, child.blobs, b"a checkpoint")
     claimed = replace(claimed, checkpoint_digest=blob.digest)
     data = inputs.load(spec, None, child.blobs)
     checkpoint = inputs.gather(child, spec, claimed, data, "none").checkpoint

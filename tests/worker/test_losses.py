@@ -7,7 +7,7 @@ import pytest
 import redis
 from sqlalchemy import select, text
 
-from service.store.blobs import Blob
+from service.store.blobs.object_store import Blob
 from service.store.errors import LeaseLost
 from service.store.jobs import commands, jobs
 from service.store.runs import artifacts, finishing

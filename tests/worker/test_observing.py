@@ -17,7 +17,7 @@ from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from service.settings import Settings
 from service.store.audit import Actor
-from service.store.blobs import Blob, Blobs, StorageFailed
+from service.store.blobs.object_store import Blob, Blobs, StorageFailed
 from service.store.database import Database
 from service.store.jobs import commands, events, jobs, submitting
 from service.store.jobs.submitting import Submission
@@ -182,7 +182,7 @@ def test_a_checkpoint_that_cannot_be_saved_costs_the_run_nothing(
         away.setattr(observer._blobs, "put_file", refuse)
         observer._save(BytesIO(b"one"))
     with monkeypatch.context() as collected:
-        collected.setattr("worker.observing.keeping.keep_file", lambda *_: Blob.of(b"of no row"))
+        collected.setattr("worker.observing.saving.keep_file", lambda *_: Blob.of(b"of no row"))
         observer._save(BytesIO(b"two"))
     assert caplog.text.count("a checkpoint could not be saved") == 2
     assert checkpoint_of(database, observer) is None

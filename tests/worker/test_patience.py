@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from service.settings import Settings
-from service.store.blobs import StorageFailed
+from service.store.blobs.object_store import StorageFailed
 from service.store.errors import LeaseLost
 from service.store.runs.leases import Lease
 from worker.child import Child

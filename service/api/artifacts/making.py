@@ -13,8 +13,8 @@ from lth.spec.document import parse_spec
 from service.api.artifacts.views import Picture, Report, View
 from service.drawing.artist import Artist
 from service.drawing.messages import Order
-from service.store import keeping
-from service.store.blobs import Blobs
+from service.store.blobs import saving
+from service.store.blobs.object_store import Blobs
 from service.store.database import Database
 from service.store.runs import artifacts, runs
 from service.store.states import JobState
@@ -85,7 +85,7 @@ class Maker:
 
     def _keep(self, job: Job, view: View, contents: Sequence[bytes]) -> Files:
         """Blobs first, rows after; no rows for what changes while results still come."""
-        kept = keeping.keep_all(self._database, self._blobs, contents)
+        kept = saving.keep_all(self._database, self._blobs, contents)
         made = {
             name: Artifact(
                 job_id=job.id,

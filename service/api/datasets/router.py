@@ -28,7 +28,8 @@ from service.api.problems import (
     UnsupportedMediaType,
     answers,
 )
-from service.store import audit, datasets, keeping, owners
+from service.store import audit, owners
+from service.store.blobs import datasets, saving
 from service.store.tables import StoredDataset
 
 router = APIRouter(tags=["datasets"])
@@ -119,7 +120,7 @@ def upload_dataset(
         raise InvalidDataset(str(error)) from None
     with parts.database.transaction() as session:
         owners.check_room(session, principal.owner, datasets.counted(_size(file), decoded))
-    blob = keeping.keep_file(parts.database, parts.blobs, file)
+    blob = saving.keep_file(parts.database, parts.blobs, file)
     with parts.database.transaction() as session:
         dataset = datasets.add(session, principal.owner, name, blob, asdict(facts), decoded)
         audit.record(session, principal.actor, "dataset.upload", dataset.id, name=name)

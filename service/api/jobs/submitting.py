@@ -29,7 +29,7 @@ from service.api.problems import (
     UnsupportedMediaType,
     answers,
 )
-from service.store import datasets
+from service.store.blobs import datasets
 from service.store.errors import NotThere
 from service.store.jobs.submitting import (
     Idempotency,

@@ -11,8 +11,8 @@ from lth.results.artifacts import INITIAL_WEIGHTS, MASKS, NPZ, level_weights
 from lth.results.schemas import LayerDensity, RunResult
 from lth.spec.plan import RunKind
 from service.settings import Settings
-from service.store import keeping
-from service.store.blobs import Blobs
+from service.store.blobs import saving
+from service.store.blobs.object_store import Blobs
 from service.store.database import Database
 from service.store.runs import claims, finishing
 from service.store.runs.claims import Claimed
@@ -78,7 +78,7 @@ def _success(claimed: Claimed, database: Database, blobs: Blobs) -> Success:
     }
     kept = [
         Kept(name, blob, NPZ)
-        for name, blob in zip(files, keeping.keep_all(database, blobs, files.values()), strict=True)
+        for name, blob in zip(files, saving.keep_all(database, blobs, files.values()), strict=True)
     ]
     return Success(result(planned.experiment or "", planned.trial), kept)
 

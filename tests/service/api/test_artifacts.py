@@ -5,7 +5,7 @@ import hashlib
 import pytest
 from sqlalchemy import insert, select
 
-from service.store.blobs import Blobs
+from service.store.blobs.object_store import Blobs
 from service.store.tables import Artifact, Run, StoredBlob
 from tests.service.api.test_submitting import problem
 

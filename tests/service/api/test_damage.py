@@ -7,13 +7,13 @@ import httpx
 import pytest
 
 from service.settings import Settings
-from service.store import keeping
-from service.store.blobs import Blob, Blobs
+from service.store.blobs import saving
+from service.store.blobs.object_store import Blob, Blobs
+from service.store.blobs.objects import PIECE
 from service.store.database import Database
-from service.store.objects import PIECE
 from service.store.runs import artifacts
 from tests.service.api.finished import carry_out, submitted
-from tests.service.store.test_blobs import DAMAGES, LARGE
+from tests.service.store.blobs.test_durability import DAMAGES, LARGE
 
 SPEC = {"kind": "model"}
 
@@ -62,7 +62,7 @@ def test_a_large_file_with_a_problem_breaks_off(
     with database.transaction() as session:
         artifact = artifacts.first(session, job_id, "masks.npz")
         blob = Blob.of(LARGE)
-        keeping.enter(session, [blob])
+        saving.enter(session, [blob])
         blobs.put(LARGE)
         artifact.digest, artifact.size = blob.digest, blob.size
     whole = api.get(f"/v1/jobs/{job_id}/masks")

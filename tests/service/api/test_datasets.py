@@ -12,7 +12,7 @@ import pytest
 
 from lth.datasets import Uploaded
 from lth.spec.document import parse_spec
-from service.store.blobs import Blobs
+from service.store.blobs.object_store import Blobs
 from tests.service.api.conftest import ADMIN, client, serving
 from tests.service.api.test_submitting import pointers, problem
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from service.store import workers
-from service.store.blobs import Blobs
+from service.store.blobs.object_store import Blobs
 from service.store.states import Reason, RunState
 from service.store.tables import Result, Run, StoredBlob, WorkerState
 from service.store.workers import WorkerFacts

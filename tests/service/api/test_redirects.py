@@ -9,7 +9,7 @@ from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 
 from service.settings import Settings
-from service.store.blobs import Blobs
+from service.store.blobs.object_store import Blobs
 from tests.service.api.conftest import ADMIN, client, serving
 from tests.service.api.test_artifacts import CONTENT, DIGEST, left_behind
 

@@ -14,8 +14,8 @@ import pytest
 from pydantic import SecretStr
 
 from service.settings import Settings
-from service.store import collecting
-from service.store.blobs import Blobs
+from service.store.blobs import deletion
+from service.store.blobs.object_store import Blobs
 from service.store.database import Database
 from service.store.runs import artifacts
 from tests.parts import alive
@@ -170,7 +170,7 @@ def test_a_drawn_picture_is_collected_with_its_job_and_not_before(api, database,
 
 
 def collect(database, blobs: Blobs) -> None:
-    collecting.collect(database, blobs, timedelta(0))
+    deletion.collect(database, blobs, timedelta(0))
 
 
 def test_drawing_keeps_nobody_else_waiting(api, job):

@@ -15,9 +15,9 @@ from service.settings import Settings
 from service.stack.backup import _postgres as run_postgres
 from service.stack.backup import backup, restore
 from service.stack.errors import StackError
-from service.store import collecting, datasets, keeping
 from service.store.audit import Actor
-from service.store.blobs import Blob, Blobs
+from service.store.blobs import datasets, deletion, saving
+from service.store.blobs.object_store import Blob, Blobs
 from service.store.database import Database
 from service.store.jobs.submitting import Submission, submit
 from service.store.tables import Job, StoredBlob
@@ -33,7 +33,7 @@ def service(database_url: str, object_store_url: str) -> Settings:
     spec = parse_spec({"kind": "model", "name": "kept"})
     with closing(Database(database_url, pool_size=1)) as database:
         for content in CONTENT:
-            blob = keeping.keep(database, blobs, content)
+            blob = saving.keep(database, blobs, content)
             with database.transaction() as session:
                 datasets.add(session, "ada", "mine", blob, {}, 0)
         submit(database, Submission(by=Actor("ada"), spec=spec, runs=plan(spec)), settings)
@@ -68,7 +68,7 @@ def test_a_blob_that_nothing_refers_to_need_not_be_there(
 ) -> None:
     """As while it comes in: it is entered first, and its bytes follow."""
     with closing(Database(service.database_url)) as database, database.transaction() as session:
-        keeping.enter(session, [Blob.of(b"on its way")])
+        saving.enter(session, [Blob.of(b"on its way")])
     file = tmp_path / "lth.tar"
     assert backup(service, file).blobs == 3
     assert restore(elsewhere, file).blobs == 3
@@ -109,10 +109,10 @@ def test_a_backup_is_of_one_moment_whatever_is_removed_meanwhile(
         with closing(Database(service.database_url)) as database:
             with database.transaction() as session:
                 session.execute(text("DELETE FROM datasets"))
-                keeping.enter(session, [unused])
-            assert collecting.collect(database, blobs, timedelta(0)) == 0
+                saving.enter(session, [unused])
+            assert deletion.collect(database, blobs, timedelta(0)) == 0
             with database.transaction() as session:
-                assert not collecting.discard(session, blobs, unused.digest)
+                assert not deletion.discard(session, blobs, unused.digest)
         run_postgres(program, settings, *arguments)
 
     monkeypatch.setattr("service.stack.backup._postgres", change_and_dump)
@@ -120,7 +120,7 @@ def test_a_backup_is_of_one_moment_whatever_is_removed_meanwhile(
     assert backup(service, file).blobs == 3
     assert restore(elsewhere, file).blobs == 3
     with closing(Database(service.database_url)) as database:
-        assert collecting.collect(database, blobs, timedelta(0)) == 4, "it was put off until then"
+        assert deletion.collect(database, blobs, timedelta(0)) == 4, "it was put off until then"
 
 
 def test_only_the_user_may_read_a_backup(service: Settings, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import datasets, keeping, owners
-from service.store.blobs import Blob
+from service.store import owners
+from service.store.blobs import datasets, saving
+from service.store.blobs.object_store import Blob
 from service.store.database import Database
 from service.store.errors import LeaseLost, NotInThatState, NotThere, QuotaExceeded
 from service.store.jobs import commands, events, jobs, retention
@@ -232,7 +233,7 @@ def test_retry_and_deletion_never_wait_for_each_other_in_a_circle(
 
 def test_a_data_set_that_is_deleted_at_the_moment_is_not_there(database: Database) -> None:
     with database.transaction() as session:
-        keeping.enter(session, [BLOB])
+        saving.enter(session, [BLOB])
         name = datasets.add(session, "ann", "first", BLOB, {}, 0).id
 
     def delete(session: Session) -> None:
@@ -244,7 +245,7 @@ def test_a_data_set_that_is_deleted_at_the_moment_is_not_there(database: Databas
 
 def test_data_sets_that_come_at_once_do_not_share_the_room_of_one(database: Database) -> None:
     with database.transaction() as session:
-        keeping.enter(session, [BLOB])
+        saving.enter(session, [BLOB])
         owners.ensure(session, "ann")
         owners.set_quota(session, "ann", Quota(max_stored_bytes=1_000))
 

@@ -3,8 +3,8 @@
 import pytest
 
 from service.settings import Settings
-from service.store import keeping
-from service.store.blobs import Blobs
+from service.store.blobs import saving
+from service.store.blobs.object_store import Blobs
 from service.store.database import Database
 from service.store.errors import NotThere
 from service.store.runs import artifacts, finishing
@@ -28,7 +28,7 @@ def ended(
             claimed = claim()
             assert claimed is not None
             found.append(claimed.lease)
-            blob = keeping.keep(database, blobs, b"content")
+            blob = saving.keep(database, blobs, b"content")
             files = [Kept(name, blob, "x") for name in names]
             with database.transaction() as session:
                 finishing.succeed(session, claimed.lease, Success(None, files), settings)

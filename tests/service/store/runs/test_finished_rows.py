@@ -7,10 +7,10 @@ from sqlalchemy import func, update
 
 from service.settings import Settings
 from service.store import workers
-from service.store.blobs import Blob
+from service.store.blobs.object_store import Blob
+from service.store.blobs.saving import enter
 from service.store.database import Database
 from service.store.jobs import commands, events, jobs
-from service.store.keeping import enter
 from service.store.runs import finishing, leases, runs
 from service.store.runs.finishing import Failure, Success
 from service.store.runs.leases import Lease

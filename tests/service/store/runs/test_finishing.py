@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import func, select, update
 
 from service.settings import Settings
-from service.store.blobs import Blob
+from service.store.blobs.object_store import Blob
+from service.store.blobs.saving import enter
 from service.store.database import Database
 from service.store.errors import LeaseLost, NotInThatState
 from service.store.jobs import commands, events, jobs
-from service.store.keeping import enter
 from service.store.runs import finishing, leases, runs
 from service.store.runs.claims import Claimed
 from service.store.runs.finishing import Failure, Kept, Success

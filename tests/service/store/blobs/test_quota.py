@@ -7,8 +7,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import datasets, keeping, owners
-from service.store.blobs import Blob, Blobs
+from service.store import owners
+from service.store.blobs import datasets, saving
+from service.store.blobs.object_store import Blob, Blobs
 from service.store.database import Database
 from service.store.errors import InUse, QuotaExceeded
 from service.store.jobs import commands, jobs, retention
@@ -29,7 +30,7 @@ class Store:
         self.blobs = blobs
 
     def keep(self, size: int) -> Blob:
-        return keeping.keep(self.database, self.blobs, bytes(size))
+        return saving.keep(self.database, self.blobs, bytes(size))
 
     def counted(self) -> int:
         with self.database.transaction() as session:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from service.store import identity
-from service.store.blobs import Blobs, StorageFailed
+from service.store.blobs import identity
+from service.store.blobs.identity import WrongStore
+from service.store.blobs.object_store import Blobs, StorageFailed
 from service.store.database import Database
-from service.store.identity import WrongStore
 
 
 @pytest.fixture

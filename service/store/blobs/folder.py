@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from service.store.objects import PIECE, ObjectMissing
+from service.store.blobs.objects import PIECE, ObjectMissing
 
 _INCOMING = "incoming"
 """The folder of files that are being written; it is on the same file system as all others."""

@@ -8,8 +8,8 @@ from typing import IO
 import pytest
 from sqlalchemy import func, select, update
 
-from service.store import keeping
-from service.store.blobs import Blob, Blobs
+from service.store.blobs import saving
+from service.store.blobs.object_store import Blob, Blobs
 from service.store.database import Database
 from service.store.tables import StoredBlob
 from tests.service.store.conftest import statements
@@ -44,26 +44,26 @@ def watched(object_store_url: str, database: Database) -> Watched:
 def test_many_blobs_are_entered_some_at_a_time_and_equal_ones_once(
     database: Database, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "_TOGETHER", 10)
+    monkeypatch.setattr(saving, "_TOGETHER", 10)
     contents = [b"first", b"first", b"other", b"third", b"fifth"]
     with statements(database) as seen:
-        kept = list(keeping.keep_all(database, watched, contents))
+        kept = list(saving.keep_all(database, watched, contents))
     assert sum("INSERT" in statement for statement in seen) == 3
     assert [watched.get(blob.digest) for blob in kept] == contents
 
 
 def test_a_file_is_entered_before_it_is_saved(database: Database, watched: Watched) -> None:
-    blob = keeping.keep_file(database, watched, BytesIO(b"a file"))
+    blob = saving.keep_file(database, watched, BytesIO(b"a file"))
     assert watched.get(blob.digest) == b"a file"
 
 
 def test_a_blob_that_is_kept_again_is_as_young_as_a_new_one(
     database: Database, watched: Watched
 ) -> None:
-    keeping.keep(database, watched, b"old")
+    saving.keep(database, watched, b"old")
     with database.transaction() as session:
         session.execute(update(StoredBlob).values(touched_at=func.now() - timedelta(days=9)))
-    keeping.keep(database, watched, b"old")
+    saving.keep(database, watched, b"old")
     with database.transaction() as session:
         age = session.execute(select(func.now() - StoredBlob.touched_at)).scalar_one()
     assert age < timedelta(days=1)
@@ -75,12 +75,12 @@ def test_who_enters_the_same_blobs_does_not_wait_in_a_circle(database: Database)
 
     def enter_all() -> None:
         with database.transaction() as session:
-            keeping.enter(session, [*others, first])
+            saving.enter(session, [*others, first])
 
     with ThreadPoolExecutor(1) as threads:
         with database.transaction() as session:
-            keeping.enter(session, [first])
+            saving.enter(session, [first])
             entering = threads.submit(enter_all)
             until_it_waits(database)
-            keeping.enter(session, others)
+            saving.enter(session, others)
         entering.result()

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
-from service.store import bucket
-from service.store.blobs import Blob, BlobMissing, Blobs, StorageFailed
+from service.store.blobs import bucket
+from service.store.blobs.object_store import Blob, BlobMissing, Blobs, StorageFailed
 
 CONTENT = bytes(range(256)) * 100_000
 """More than one part of a multipart upload."""

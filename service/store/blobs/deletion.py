@@ -15,7 +15,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from service.store.blobs import Blobs
+from service.store.blobs.object_store import Blobs
 from service.store.database import Database
 from service.store.tables import Artifact, BlobDoubt, Run, StoredBlob, StoredDataset, Trunk
 

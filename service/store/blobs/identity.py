@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from service.store.blobs import Blobs
+from service.store.blobs.object_store import Blobs
 from service.store.database import Database
 from service.store.tables import ServiceIdentity
 

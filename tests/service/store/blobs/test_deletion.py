@@ -10,8 +10,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.settings import Settings
-from service.store import collecting, keeping
-from service.store.blobs import Blob, BlobDamaged, BlobMissing, Blobs
+from service.store.blobs import deletion, saving
+from service.store.blobs.object_store import Blob, BlobDamaged, BlobMissing, Blobs
 from service.store.database import Database
 from service.store.jobs import commands, jobs, retention
 from service.store.runs import finishing, leases
@@ -23,7 +23,7 @@ NOW = timedelta(0)
 
 
 def collect(database: Database, blobs: Blobs, grace: timedelta = NOW) -> int:
-    return collecting.collect(database, blobs, grace)
+    return deletion.collect(database, blobs, grace)
 
 
 def test_every_reference_to_a_blob_is_known_to_the_collector() -> None:
@@ -33,14 +33,14 @@ def test_every_reference_to_a_blob_is_known_to_the_collector() -> None:
         for key in table.foreign_keys
         if key.column is StoredBlob.__table__.c.digest
     }
-    assert {column.property.columns[0] for column in collecting._REFERENCES} == references
+    assert {column.property.columns[0] for column in deletion._REFERENCES} == references
 
 
 def test_blob_goes_with_its_last_reference_and_after_the_grace(
     submit: Submit, claim: Claim, database: Database, blobs: Blobs, settings: Settings
 ) -> None:
     job_id = submit()
-    blob = keeping.keep(database, blobs, b"masks")
+    blob = saving.keep(database, blobs, b"masks")
     claimed = claim()
     assert claimed is not None
     with database.transaction() as session:
@@ -63,7 +63,7 @@ def test_what_is_used_does_not_keep_the_collector_from_what_is_not(
     claimed = claim()
     assert claimed is not None
     used, unused, last = (
-        keeping.keep(database, blobs, content) for content in (b"used", b"unused", b"last")
+        saving.keep(database, blobs, content) for content in (b"used", b"unused", b"last")
     )
     with database.transaction() as session:
         leases.save_checkpoint(session, claimed.lease, used.digest)
@@ -97,7 +97,7 @@ def test_collector_racing_commits_never_takes_a_referenced_blob(
             claimed = claim()
             assert claimed is not None
             while True:
-                blob = keeping.keep(database, blobs, f"content {number % 7}".encode())
+                blob = saving.keep(database, blobs, f"content {number % 7}".encode())
                 try:
                     with database.transaction() as session:
                         kept = Kept("masks.npz", blob, "x")
@@ -179,12 +179,12 @@ def test_discarded_blob_stays_if_anything_refers_to_it(
     submit()
     claimed = claim()
     assert claimed is not None
-    used, unused = (keeping.keep(database, blobs, content) for content in (b"used", b"unused"))
+    used, unused = (saving.keep(database, blobs, content) for content in (b"used", b"unused"))
     with database.transaction() as session:
         leases.save_checkpoint(session, claimed.lease, used.digest)
 
     with database.transaction() as session:
-        assert not collecting.discard(session, blobs, used.digest)
-        assert collecting.discard(session, blobs, unused.digest)
+        assert not deletion.discard(session, blobs, used.digest)
+        assert deletion.discard(session, blobs, unused.digest)
 
     assert (blobs.size(used.digest), blobs.size(unused.digest)) == (4, None)

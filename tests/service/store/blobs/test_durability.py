@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from service.store.blobs import Blob, BlobDamaged, BlobMissing, Blobs
-from service.store.objects import PIECE
+from service.store.blobs.object_store import Blob, BlobDamaged, BlobMissing, Blobs
+from service.store.blobs.objects import PIECE
 
 LARGE = bytes(range(256)) * (3 * PIECE // 256)
 

@@ -1,7 +1,7 @@
 """Blobs: bytes by their SHA-256, in a folder or in S3. Nothing else knows which.
 
 This is the object store alone. The table `blobs` says which blobs exist and what refers to them;
-see `service.store.keeping` for how the two stay in step.
+see `service.store.blobs.saving` for how the two stay in step.
 
 Every read of a whole blob is checked against its name. Saving a blob again repairs it.
 """
@@ -20,9 +20,9 @@ from urllib.parse import unquote, urlsplit
 
 from obstore.exceptions import BaseError
 
-from service.store.bucket import Bucket
-from service.store.folder import Folder
-from service.store.objects import PIECE, ObjectMissing, Objects
+from service.store.blobs.bucket import Bucket
+from service.store.blobs.folder import Folder
+from service.store.blobs.objects import PIECE, ObjectMissing, Objects
 
 _IDENTITY = "store-id"
 _REMEMBERED = 10_000

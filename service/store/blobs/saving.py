@@ -5,7 +5,7 @@
 3. Rows that refer to the digest are committed; a foreign key holds them to step 1.
 
 The collector takes a blob away only under the lock of its row in `blobs`, and only when it was not
-touched for the grace time and nothing refers to it (`service.store.collecting`). Whoever gets to
+touched for the grace time and nothing refers to it (`service.store.blobs.deletion`). Whoever gets to
 step 3 after that finds the foreign key broken, and the commit fails instead of lying.
 """
 
@@ -16,7 +16,7 @@ from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from service.store.blobs import Blob, Blobs
+from service.store.blobs.object_store import Blob, Blobs
 from service.store.database import Database
 from service.store.tables import StoredBlob
 

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from service.settings import Settings
-from service.store import collecting, datasets, keeping
-from service.store.blobs import Blob, Blobs
+from service.store.blobs import datasets, deletion, saving
+from service.store.blobs.object_store import Blob, Blobs
 from service.store.database import Database
 from service.store.jobs import commands, jobs
 from service.store.runs import finishing, leases, trunks
@@ -37,80 +37,80 @@ def test_every_reference_that_goes_leaves_a_doubt(
     claimed = claim()
     assert claimed is not None
     first, second, file, log, trunk, data = (
-        keeping.keep(database, blobs, word.encode())
+        saving.keep(database, blobs, word.encode())
         for word in ("first", "second", "file", "log", "trunk", "data")
     )
     with database.transaction() as session:
         leases.save_checkpoint(session, claimed.lease, first.digest)
         uploaded = datasets.add(session, "ann", "mine", data, {}, 0)
-    assert collecting.collect(database, blobs, HOUR) == 0
+    assert deletion.collect(database, blobs, HOUR) == 0
     assert len(doubted(database)) == 6, "those that were entered are too young to be looked at"
     with database.transaction() as session:
         leases.save_checkpoint(session, claimed.lease, second.digest)
         success = Success(None, [Kept("masks.npz", file, "x")], "key", trunk, log)
         finishing.succeed(session, claimed.lease, success, settings)
-    assert collecting.collect(database, blobs, NOW) == 2, "both checkpoints"
-    assert collecting.collect(database, blobs, NOW) == 0
+    assert deletion.collect(database, blobs, NOW) == 2, "both checkpoints"
+    assert deletion.collect(database, blobs, NOW) == 0
     assert doubted(database) == set(), "what is used is not looked at again"
 
     with database.transaction() as session:
         commands.delete(session, jobs.get(session, job_id))
         datasets.delete(session, uploaded)
-        collecting.forget_trunks(session, NOW)
+        deletion.forget_trunks(session, NOW)
         session.execute(text("DELETE FROM trunks"))
     assert doubted(database) == {file.digest, log.digest, trunk.digest, data.digest}
-    assert collecting.collect(database, blobs, NOW) == 4
-    collecting.collect(database, blobs, NOW)
+    assert deletion.collect(database, blobs, NOW) == 4
+    deletion.collect(database, blobs, NOW)
     assert doubted(database) == set()
 
 
 def test_a_blob_that_is_in_use_is_not_removed_for_a_doubt(database: Database, blobs: Blobs) -> None:
-    blob = keeping.keep(database, blobs, b"shared")
+    blob = saving.keep(database, blobs, b"shared")
     with database.transaction() as session:
         trunks.save(session, "one", blob.digest)
         trunks.save(session, "other", blob.digest)
     with database.transaction() as session:
         session.execute(text("DELETE FROM trunks WHERE key = 'one'"))
 
-    assert collecting.collect(database, blobs, NOW) == 0
+    assert deletion.collect(database, blobs, NOW) == 0
     with database.transaction() as session:
         session.execute(text("DELETE FROM trunks WHERE key = 'other'"))
-    assert collecting.collect(database, blobs, NOW) == 1
+    assert deletion.collect(database, blobs, NOW) == 1
 
 
 def test_a_blob_stays_for_the_grace_after_its_last_reference(
     database: Database, blobs: Blobs
 ) -> None:
-    blob = keeping.keep(database, blobs, b"trunk")
+    blob = saving.keep(database, blobs, b"trunk")
     with database.transaction() as session:
         trunks.save(session, "key", blob.digest)
     age(database, 3 * HOUR)
-    assert collecting.collect(database, blobs, HOUR) == 0
+    assert deletion.collect(database, blobs, HOUR) == 0
     with database.transaction() as session:
         session.execute(text("DELETE FROM trunks"))
 
-    assert collecting.collect(database, blobs, HOUR) == 0
+    assert deletion.collect(database, blobs, HOUR) == 0
     age(database, 2 * HOUR)
-    assert collecting.collect(database, blobs, HOUR) == 1
+    assert deletion.collect(database, blobs, HOUR) == 1
 
 
 def test_a_blob_that_somebody_is_about_to_refer_to_is_looked_at_again(
     database: Database, blobs: Blobs
 ) -> None:
-    blob = keeping.keep(database, blobs, b"trunk")
+    blob = saving.keep(database, blobs, b"trunk")
     with database.transaction() as session:
         trunks.save(session, "key", blob.digest)
-        assert collecting.collect(database, blobs, NOW) == 0
+        assert deletion.collect(database, blobs, NOW) == 0
         session.rollback()
 
-    assert collecting.collect(database, blobs, NOW) == 1, "nobody came after all"
+    assert deletion.collect(database, blobs, NOW) == 1, "nobody came after all"
 
 
 def test_whoever_saves_a_blob_waits_for_no_other_that_is_removed(
     database: Database, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long the object store takes to remove one."""
-    kept = [keeping.keep(database, blobs, content) for content in (b"a", b"b", b"c")]
+    kept = [saving.keep(database, blobs, content) for content in (b"a", b"b", b"c")]
     removing, go_on = threading.Event(), threading.Event()
     delete = blobs.delete
 
@@ -120,13 +120,13 @@ def test_whoever_saves_a_blob_waits_for_no_other_that_is_removed(
         delete(digest)
 
     monkeypatch.setattr(blobs, "delete", slowly)
-    collector = threading.Thread(target=collecting.collect, args=(database, blobs, NOW))
+    collector = threading.Thread(target=deletion.collect, args=(database, blobs, NOW))
     collector.start()
     try:
         assert removing.wait(60)
         with database.transaction() as session:
             session.execute(text("SET LOCAL lock_timeout = '5s'"))
-            keeping.enter(session, [blob for blob in kept if blob != kept[0]])
+            saving.enter(session, [blob for blob in kept if blob != kept[0]])
     finally:
         go_on.set()
         collector.join()
@@ -134,19 +134,19 @@ def test_whoever_saves_a_blob_waits_for_no_other_that_is_removed(
 
 
 def test_more_doubts_than_one_batch_are_gone_through(database: Database, blobs: Blobs) -> None:
-    used = keeping.keep(database, blobs, b"used")
+    used = saving.keep(database, blobs, b"used")
     with database.transaction() as session:
         trunks.save(session, "key", used.digest)
         enough = "SELECT :digest FROM generate_series(1, :number)"
         session.execute(
             text(f"INSERT INTO blob_doubts (digest) {enough}"),
-            {"digest": used.digest, "number": 2 * collecting._BATCH},
+            {"digest": used.digest, "number": 2 * deletion._BATCH},
         )
     unused = Blob.of(b"unused")
     with database.transaction() as session:
-        keeping.enter(session, [unused])
+        saving.enter(session, [unused])
 
-    assert collecting.collect(database, blobs, NOW) == 1
+    assert deletion.collect(database, blobs, NOW) == 1
     assert doubted(database) == set()
     with database.transaction() as session:
         assert session.scalar(select(func.count()).select_from(StoredBlob)) == 1

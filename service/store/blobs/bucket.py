@@ -8,7 +8,7 @@ import obstore
 from obstore.exceptions import NotFoundError
 from obstore.store import S3Store
 
-from service.store.objects import PIECE, ObjectMissing
+from service.store.blobs.objects import PIECE, ObjectMissing
 
 if TYPE_CHECKING:
     from obstore.store import RetryConfig

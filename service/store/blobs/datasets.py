@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.store import owners, paging
-from service.store.blobs import Blob
+from service.store.blobs.object_store import Blob
 from service.store.errors import InUse, NotThere
 from service.store.ids import uuid7
 from service.store.paging import Page
@@ -16,7 +16,7 @@ from service.store.tables import Job, StoredDataset
 def add(
     session: Session, owner: str, name: str, blob: Blob, facts: dict[str, Any], decoded_size: int
 ) -> StoredDataset:
-    """Enter a data set whose blob was kept before (`service.store.keeping`).
+    """Enter a data set whose blob was kept before (`service.store.blobs.saving`).
 
     Args:
         session: of the transaction.

@@ -1,0 +1,1 @@
+"""Blobs: the object store, safe writes and deletion, damage, and uploaded data sets."""
