@@ -11,7 +11,7 @@ from service.api.connections import CONNECTION, Connection
 from service.api.parts import parts_of
 from service.api.problems import Forbidden, TooManyRequests, Unauthenticated
 from service.api.tracing import ANSWER_HEADERS, request_id_of
-from service.store.audit import Actor
+from service.store.accounts.audit import Actor
 from service.store.tables import Role
 
 _RANK = {Role.READER: 0, Role.MEMBER: 1, Role.ADMIN: 2}

@@ -53,12 +53,12 @@ from service.api.tracing import Tracing
 from service.drawing.artist import Artist
 from service.hints import Hints
 from service.settings import Settings
+from service.store.accounts.keys import CHANNEL as REVOKED
+from service.store.accounts.keys import ensure_operators
 from service.store.blobs import identity
 from service.store.blobs.object_store import Blobs, StorageFailed
 from service.store.database import AWAY, Database
 from service.store.jobs.events import CHANNEL as EVENTS
-from service.store.keys import CHANNEL as REVOKED
-from service.store.keys import ensure_operators
 
 _log = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from service.api.access import AdminDep
 from service.api.paging import Cursor, Limit, Paged
 from service.api.parts import PartsDep
 from service.api.problems import Forbidden, InvalidRequest, answers
-from service.store import audit
+from service.store.accounts import audit
 
 router = APIRouter(tags=["audit"])
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from fastapi.concurrency import run_in_threadpool
 
-from service.store import keys
+from service.store.accounts import keys
 from service.store.database import Database
 from service.store.tables import Role
 

@@ -19,7 +19,7 @@ from service.api.problems import (
     UnsupportedMediaType,
     answers,
 )
-from service.store import audit, keys
+from service.store.accounts import audit, keys
 from service.store.tables import Role
 from service.tokens import new_token
 

@@ -18,8 +18,8 @@ from service.api.problems import (
     UnsupportedMediaType,
     answers,
 )
-from service.store import audit, owners
-from service.store.owners import Holdings, Quota
+from service.store.accounts import audit, owners
+from service.store.accounts.owners import Holdings, Quota
 from service.store.tables import Owner
 
 router = APIRouter(tags=["owners"])

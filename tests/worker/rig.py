@@ -17,7 +17,7 @@ from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from service.hints import Hints
 from service.settings import Settings
-from service.store.audit import Actor
+from service.store.accounts.audit import Actor
 from service.store.blobs.object_store import Blobs
 from service.store.database import Database
 from service.store.jobs import events, jobs, submitting

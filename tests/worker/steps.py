@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
-from service.store.audit import Actor
+from service.store.accounts.audit import Actor
 from service.store.jobs import submitting
 from service.store.jobs.submitting import Submission
 from service.store.runs import claims

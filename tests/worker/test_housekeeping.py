@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text, update
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from service.settings import Settings
-from service.store.audit import Actor
+from service.store.accounts.audit import Actor
 from service.store.blobs import saving
 from service.store.blobs.object_store import Blob, Blobs
 from service.store.database import Database

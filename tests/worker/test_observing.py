@@ -16,7 +16,7 @@ from lth.results.schemas import Scores
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from service.settings import Settings
-from service.store.audit import Actor
+from service.store.accounts.audit import Actor
 from service.store.blobs.object_store import Blob, Blobs, StorageFailed
 from service.store.database import Database
 from service.store.jobs import commands, events, jobs, submitting

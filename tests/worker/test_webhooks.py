@@ -22,7 +22,7 @@ from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from service.settings import Settings
 from service.signing import secret_of, written
-from service.store.audit import Actor
+from service.store.accounts.audit import Actor
 from service.store.database import Database
 from service.store.jobs import webhooks
 from service.store.jobs.submitting import Submission, submit

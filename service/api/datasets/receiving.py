@@ -13,7 +13,7 @@ from service.api.access import MemberDep
 from service.api.documents import drained
 from service.api.parts import Parts, PartsDep
 from service.api.problems import BodyTooLarge, InsufficientStorage, UnsupportedMediaType
-from service.store import owners
+from service.store.accounts import owners
 
 MEDIA_TYPES = ("application/x-npz", "application/octet-stream", "application/zip")
 _IN_MEMORY = 4 * 2**20

@@ -28,7 +28,7 @@ from service.api.problems import (
     UnsupportedMediaType,
     answers,
 )
-from service.store import audit, owners
+from service.store.accounts import audit, owners
 from service.store.blobs import datasets, saving
 from service.store.tables import StoredDataset
 

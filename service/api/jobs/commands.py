@@ -16,7 +16,7 @@ from service.api.problems import (
     TooManyRequests,
     answers,
 )
-from service.store import audit
+from service.store.accounts import audit
 from service.store.jobs import commands, webhooks
 
 router = APIRouter(tags=["jobs"], responses=answers(Forbidden, NotFound, Conflict))

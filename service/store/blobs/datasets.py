@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.store import owners, paging
+from service.store import paging
+from service.store.accounts import owners
 from service.store.blobs.object_store import Blob
 from service.store.errors import InUse, NotThere
 from service.store.ids import uuid7

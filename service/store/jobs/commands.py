@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, func, select, update
 from sqlalchemy import delete as drop
 from sqlalchemy.orm import Session, aliased
 
-from service.store import owners
+from service.store.accounts import owners
 from service.store.errors import NotInThatState, NotThere
 from service.store.jobs.events import EventKind, New
 from service.store.jobs.job_state import settle

@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 from lth.spec.document import Spec, spec_hash
 from lth.spec.plan import PlannedRun
 from service.settings import Settings
-from service.store import audit, ids, owners
-from service.store.audit import Actor
+from service.store import ids
+from service.store.accounts import audit, owners
+from service.store.accounts.audit import Actor
 from service.store.database import Database
 from service.store.errors import IdempotencyMismatch
 from service.store.ids import job_id, uuid7

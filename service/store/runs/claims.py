@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from lth.spec.plan import Assignment, RunKind
 from service.settings import Settings
-from service.store import owners
+from service.store.accounts import owners
 from service.store.jobs import budgets
 from service.store.jobs.events import CHANNEL, EventKind
 from service.store.runs.leases import Lease

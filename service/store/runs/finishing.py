@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from lth.results.schemas import RunResult
 from service.settings import Settings
-from service.store import owners
+from service.store.accounts import owners
 from service.store.blobs.object_store import Blob
 from service.store.jobs import budgets
 from service.store.jobs.events import EventKind, New

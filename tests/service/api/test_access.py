@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from service.api.app import create_app
 from service.settings import Settings
-from service.store import keys
+from service.store.accounts import keys
 from service.store.tables import Role
 from service.tokens import new_token
 from tests.service.api.conftest import client

@@ -11,7 +11,7 @@ import pytest
 from httpx_sse import EventSource, aconnect_sse, connect_sse
 from sqlalchemy import text, update
 
-from service.store import keys
+from service.store.accounts import keys
 from service.store.jobs import events
 from service.store.jobs.events import EventKind, New
 from service.store.states import JobState

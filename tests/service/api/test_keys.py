@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from service.settings import Settings
-from service.store import keys
+from service.store.accounts import keys
 from service.store.tables import ApiKey, Role
 from service.tokens import TOKEN, new_token
 from tests.service.api.conftest import ADMIN, client

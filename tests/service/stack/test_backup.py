@@ -15,7 +15,7 @@ from service.settings import Settings
 from service.stack.backup import _postgres as run_postgres
 from service.stack.backup import backup, restore
 from service.stack.errors import StackError
-from service.store.audit import Actor
+from service.store.accounts.audit import Actor
 from service.store.blobs import datasets, deletion, saving
 from service.store.blobs.object_store import Blob, Blobs
 from service.store.database import Database

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
-from service.store import measuring, owners
+from service.store import measuring
+from service.store.accounts import owners
 from service.store.database import Database
 from service.store.jobs import jobs
 from service.store.jobs.jobs import JobFilter

@@ -12,7 +12,7 @@ from sqlalchemy import inspect, select, text
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from service.settings import Settings
-from service.store.audit import Actor
+from service.store.accounts.audit import Actor
 from service.store.database import Database, make_engine
 from service.store.jobs import submitting
 from service.store.jobs.submitting import Submission

@@ -7,13 +7,13 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import owners
+from service.store.accounts import owners
+from service.store.accounts.owners import Quota
 from service.store.blobs import datasets, saving
 from service.store.blobs.object_store import Blob, Blobs
 from service.store.database import Database
 from service.store.errors import InUse, QuotaExceeded
 from service.store.jobs import commands, jobs, retention
-from service.store.owners import Quota
 from service.store.runs import finishing, leases
 from service.store.runs.finishing import Failure, Kept, Success
 from service.store.runs.leases import Lease

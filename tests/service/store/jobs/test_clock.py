@@ -42,7 +42,7 @@ from lth.spec.plan import plan
 from lth.spec.document import parse_spec
 from service.settings import Settings
 from service.store import submitting
-from service.store.audit import Actor
+from service.store.accounts.audit import Actor
 from service.store.database import Database
 from service.store.jobs.submitting import Submission
 

@@ -13,7 +13,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import owners
+from service.store.accounts import owners
+from service.store.accounts.owners import Quota
 from service.store.blobs import datasets, saving
 from service.store.blobs.object_store import Blob
 from service.store.database import Database
@@ -21,7 +22,6 @@ from service.store.errors import LeaseLost, NotInThatState, NotThere, QuotaExcee
 from service.store.jobs import commands, events, jobs, retention
 from service.store.jobs.events import EventKind, New
 from service.store.jobs.submitting import Idempotency
-from service.store.owners import Quota
 from service.store.runs import claims, finishing, leases, runs
 from service.store.runs.finishing import Success
 from service.store.runs.leases import Lease

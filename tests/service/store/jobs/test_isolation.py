@@ -9,7 +9,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import owners
+from service.store.accounts import owners
+from service.store.accounts.owners import Quota
 from service.store.blobs.object_store import Blob
 from service.store.blobs.saving import enter
 from service.store.database import Database
@@ -17,7 +18,6 @@ from service.store.jobs import commands, jobs, webhooks
 from service.store.jobs.events import EventKind, New
 from service.store.jobs.submitting import Idempotency
 from service.store.jobs.webhooks import Call
-from service.store.owners import Quota
 from service.store.runs import finishing, leases
 from service.store.runs.finishing import Failure, Kept, Success
 from service.store.runs.leases import Lease

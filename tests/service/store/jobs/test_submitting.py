@@ -12,13 +12,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import audit, owners
+from service.store.accounts import audit, owners
+from service.store.accounts.owners import Quota
 from service.store.database import Database
 from service.store.errors import BadCursor, IdempotencyMismatch, QuotaExceeded
 from service.store.jobs import events, jobs, submitting
 from service.store.jobs.jobs import JobFilter
 from service.store.jobs.submitting import Idempotency
-from service.store.owners import Quota
 from service.store.tables import (
     AuditEntry,
     Event,

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import select, text, update
 
 from service.settings import Settings
-from service.store import owners
+from service.store.accounts import owners
+from service.store.accounts.owners import Quota
 from service.store.database import Database
-from service.store.owners import Quota
 from service.store.runs import claims, finishing
 from service.store.runs.claims import Claimed
 from service.store.runs.finishing import Success

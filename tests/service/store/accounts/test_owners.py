@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from service.store import owners
+from service.store.accounts import owners
+from service.store.accounts.owners import Holdings
 from service.store.database import Database
-from service.store.owners import Holdings
 from service.store.tables import Owner
 from tests.service.store.conftest import Claim, Submit, statements
 

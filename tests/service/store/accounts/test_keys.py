@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, update
 
-from service.store import keys
+from service.store.accounts import keys
 from service.store.database import Database
 from service.store.tables import ApiKey, Role
 from service.tokens import new_token

@@ -1,0 +1,1 @@
+"""Owners with their quotas, API keys, and the audit log."""
