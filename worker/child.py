@@ -20,13 +20,13 @@ from sqlalchemy.orm import Session
 
 from service.hints import Hints
 from service.settings import Settings
-from service.store import workers
 from service.store.blobs import identity
 from service.store.blobs.identity import WrongStore
 from service.store.blobs.object_store import Blobs, StorageFailed
 from service.store.database import AWAY, WORKER, Database
 from service.store.tables import WorkerState
-from service.store.workers import WorkerFacts
+from service.store.workers import workers
+from service.store.workers.workers import WorkerFacts
 from worker import devices, node
 from worker.devices import DeviceSilent, Gpu, Nvml
 from worker.execution import Execution

@@ -7,11 +7,11 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.store import measuring, pools
 from service.store.blobs import deletion, identity
 from service.store.blobs.object_store import Blobs
 from service.store.database import Database
 from service.store.jobs import retention
+from service.store.workers import measurements, pools
 
 _BATCH = 100
 _PARTIAL = timedelta(days=1)
@@ -35,7 +35,7 @@ def tidy(settings: Settings, database: Database, blobs: Blobs) -> None:
         )
     with database.transaction() as session:
         retention.expire_idempotency(session, timedelta(hours=settings.idempotency_hours))
-        measuring.sum_up(session)
+        measurements.sum_up(session)
     with database.transaction() as session:
         pools.forget(session, _FORGET_POOLS)
     unused = timedelta(days=settings.trunk_days)

@@ -3,11 +3,11 @@
 import logging
 import time
 
-from service.store import workers
 from service.store.database import AWAY
 from service.store.runs import claims
 from service.store.runs.claims import Claimed
 from service.store.tables import WorkerState
+from service.store.workers import workers
 from worker.attempt import attempt
 from worker.child import Child, report, report_state
 

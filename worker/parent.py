@@ -12,9 +12,9 @@ from celery.signals import worker_shutting_down
 from service.hints import Hints
 from service.liveness import Pulse
 from service.settings import Settings
-from service.store import workers
 from service.store.database import AWAY, SWEEPER, Database
 from service.store.runs import finishing
+from service.store.workers import workers
 from worker import node
 from worker.child import DRAIN_SIGNAL
 from worker.sweeping import release

@@ -13,13 +13,13 @@ from functools import lru_cache
 from service.hints import Hints
 from service.liveness import Pulse
 from service.settings import Settings
-from service.store import pools, workers
 from service.store.blobs.object_store import Blobs
 from service.store.database import AWAY, HOUSEKEEPING, SWEEPER, Database, timed_out
 from service.store.errors import LeaseLost
 from service.store.runs import finishing
 from service.store.runs.leases import Lease
 from service.store.states import RunState
+from service.store.workers import pools, workers
 from worker.housekeeping import tidy
 from worker.webhooks import Courier
 

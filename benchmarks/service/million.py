@@ -11,7 +11,7 @@ from service.store.database import Database
 from service.store.runs.claims import claim
 from service.store.tables import Job, Run, Table
 from service.store.tables.workers import WorkerState
-from service.store.workers import WorkerFacts, register, report
+from service.store.workers.workers import WorkerFacts, register, report
 
 JOBS = 1_000_000
 QUEUED = 20_000

@@ -3,7 +3,7 @@
 Revision: 0007, after 0006.
 
 A trigger and not the code of the store counts, because runs go away by cascades that no statement
-of the store names. It only ever adds rows, of which `service.store.measuring` takes the sum: no
+of the store names. It only ever adds rows, of which `service.store.workers.measurements` takes the sum: no
 end of a run waits for another one's.
 """
 

@@ -3,8 +3,8 @@
 from lth.core.field_errors import WrongField
 from lth.core.suggestions import nearest
 from service.settings import Settings
-from service.store import pools
 from service.store.database import Database
+from service.store.workers import pools
 
 _MOST_TOLD = 20
 

@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from service.api.access import Principal, ReaderDep
 from service.api.parts import PartsDep
-from service.store import workers
 from service.store.tables import Run, Worker, WorkerState
+from service.store.workers import workers
 
 router = APIRouter(tags=["workers"])
 

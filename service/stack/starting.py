@@ -23,9 +23,9 @@ from service.stack.processes import api_command, beat_command, worker_command
 from service.stack.supervisor import Part, Supervisor
 from service.stack.surroundings import read_settings, using_database
 from service.stack.valkey import Valkey, free_port
-from service.store import workers
 from service.store.database import Database
 from service.store.migrate import migrate
+from service.store.workers import workers
 
 DATABASE = "lth"
 _HOST = "127.0.0.1"

@@ -80,7 +80,7 @@ def test_a_worker_with_another_object_store_takes_no_run(rig: Rig, tmp_path: Pat
     job_id = rig.submit(pool="strange")
 
     def refuses() -> bool:
-        from service.store import workers
+        from service.store.workers import workers
 
         with rig.database.transaction() as session:
             reasons = [one.detail.get("why", "") for one in workers.all_of_them(session)]

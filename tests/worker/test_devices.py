@@ -8,9 +8,9 @@ import psutil
 import pytest
 from sqlalchemy import select
 
-from service.store import workers
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Run, Worker, WorkerState
+from service.store.workers import workers
 from tests.worker.gpus import GIB, SILENT, TWO
 from tests.worker.rig import Rig, eventually, pid_of
 from worker.devices import GpuMemory, gpu_of, pin, refusal, slots_of

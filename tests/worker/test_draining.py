@@ -5,9 +5,9 @@ import signal
 import psutil
 import pytest
 
-from service.store import workers
 from service.store.jobs import commands, jobs
 from service.store.states import JobState, RunState
+from service.store.workers import workers
 from tests.worker.rig import Rig, eventually
 
 pytestmark = pytest.mark.timeout(600)

@@ -11,9 +11,9 @@ import redis
 from pydantic import SecretStr
 
 from service.settings import Settings
-from service.store import workers
 from service.store.states import JobState, RunState
 from service.store.tables import WorkerState
+from service.store.workers import workers
 from tests.parts import Parts
 from tests.service.api.conftest import ADMIN, client, serving
 from tests.worker.rig import Rig, eventually

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from service.store import workers
 from service.store.database import Database
 from service.store.states import RunState
 from service.store.tables import WorkerState
-from service.store.workers import WorkerFacts
+from service.store.workers import workers
+from service.store.workers.workers import WorkerFacts
 from tests.worker import stand_in
 from tests.worker.steps import registered, runs, submit
 from worker.attempt import attempt

@@ -14,9 +14,9 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from service.settings import Settings
-from service.store import measuring, workers
 from service.store.states import RunState
-from service.store.workers import WorkerFacts
+from service.store.workers import measurements, workers
+from service.store.workers.workers import WorkerFacts
 from tests.pools import queue_in_many_pools
 from tests.service.api.conftest import ADMIN, serving
 from tests.service.store.conftest import statements
@@ -76,7 +76,7 @@ def test_a_sweep_asks_as_often_and_wakes_as_few_with_hundreds_of_pools(
 def test_what_is_measured_is_asked_as_often_with_hundreds_of_pools(child: Child) -> None:
     def asked() -> int:
         with statements(child.database) as seen, child.database.transaction() as session:
-            measuring.measure(session)
+            measurements.measure(session)
         return len(seen)
 
     submit(child)

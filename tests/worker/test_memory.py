@@ -7,9 +7,9 @@ import numpy as np
 import psutil
 import pytest
 
-from service.store import workers
 from service.store.blobs import datasets, saving
 from service.store.states import JobState
+from service.store.workers import workers
 from tests.worker.rig import Rig, eventually
 
 pytestmark = pytest.mark.timeout(600)

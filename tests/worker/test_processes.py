@@ -7,9 +7,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.store import workers
 from service.store.states import JobState
 from service.store.tables import WorkerState
+from service.store.workers import workers
 from tests.worker.rig import ROOT, Rig, eventually
 
 pytestmark = pytest.mark.timeout(600)

@@ -20,9 +20,9 @@ from service.api.problems import (
     Unavailable,
     answers,
 )
-from service.store.measuring import QUANTILES, Measurements, measure
 from service.store.states import Reason, RunState
 from service.store.tables import WorkerState
+from service.store.workers.measurements import QUANTILES, Measurements, measure
 
 router = APIRouter(tags=["health"], dependencies=[Depends(authenticate)])
 

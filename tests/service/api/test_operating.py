@@ -5,11 +5,11 @@ import json
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from service.store import workers
 from service.store.blobs.object_store import Blobs
 from service.store.states import Reason, RunState
 from service.store.tables import Result, Run, StoredBlob, WorkerState
-from service.store.workers import WorkerFacts
+from service.store.workers import workers
+from service.store.workers.workers import WorkerFacts
 from tests.service.api.conftest import client
 from tests.service.api.test_jobs import SESSION
 from tests.service.api.test_submitting import SPEC, pointers, problem

@@ -8,10 +8,10 @@ from pydantic import SecretStr
 from sqlalchemy import delete, text
 
 from service.settings import Settings
-from service.store import workers
 from service.store.database import Database
 from service.store.tables import Job, ServedPool, Worker
-from service.store.workers import WorkerFacts
+from service.store.workers import workers
+from service.store.workers.workers import WorkerFacts
 from tests.pools import queue_in_many_pools
 from tests.service.api.conftest import ADMIN, client, serving
 from tests.service.api.test_submitting import SPEC, pointers, problem

@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
-from service.store import measuring
 from service.store.accounts import owners
 from service.store.database import Database
 from service.store.jobs import jobs
 from service.store.jobs.jobs import JobFilter
 from service.store.runs import speeds
 from service.store.states import JobState
+from service.store.workers import measurements
 from tests.service.store.conftest import Submit
 
 
@@ -46,8 +46,8 @@ OF_A_DAY = JobFilter(created_from=FIRST_DAY, created_before=FIRST_DAY + timedelt
         ("ix_jobs_owner_state_id", lambda session: jobs.page(session, FAILED)),
         ("ix_jobs_labels", lambda session: jobs.page(session, JobFilter(labels={"a": "b"}))),
         ("ix_runs_pool_finished_at", lambda session: speeds.recent(session, "cpu")),
-        ("ix_runs_pool_finished_at", measuring.measure),
-        ("ix_runs_blocked", measuring.measure),
+        ("ix_runs_pool_finished_at", measurements.measure),
+        ("ix_runs_blocked", measurements.measure),
         ("ix_runs_trained", lambda session: speeds.trained(session, ["a" * 64, "b" * 64])),
     ],
 )

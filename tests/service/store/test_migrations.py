@@ -16,11 +16,11 @@ from service.store.accounts.audit import Actor
 from service.store.database import Database, make_engine
 from service.store.jobs import submitting
 from service.store.jobs.submitting import Submission
-from service.store.measuring import measure
 from service.store.migrate import _config, migrate, up_to_date
 from service.store.runs import artifacts
 from service.store.states import Reason, RunState
 from service.store.tables import BlobDoubt, Event, Job, Owner, Run, StoredBlob
+from service.store.workers.measurements import measure
 
 REVISIONS = [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()][
     ::-1

@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import func, update
 
 from service.settings import Settings
-from service.store import workers
 from service.store.blobs.object_store import Blob
 from service.store.blobs.saving import enter
 from service.store.database import Database
@@ -16,6 +15,7 @@ from service.store.runs.finishing import Failure, Success
 from service.store.runs.leases import Lease
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Job, Run
+from service.store.workers import workers
 from tests.service.store.conftest import SESSION, Claim, Submit
 
 LOG = Blob.of(b"log")

@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, text
 
-from service.store import pools, workers
 from service.store.database import Database, make_engine
 from service.store.migrate import migrate
 from service.store.tables import Worker, WorkerState
-from service.store.workers import WorkerFacts
+from service.store.workers import pools, workers
+from service.store.workers.workers import WorkerFacts
 from tests.service.store.conftest import Submit
 from tests.service.store.test_migrations import _insert_a_job_by_hand
 

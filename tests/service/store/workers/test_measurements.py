@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import func, select
 
 from service.settings import Settings
-from service.store import measuring
 from service.store.database import Database
 from service.store.jobs import commands, jobs, retention
-from service.store.measuring import Measurements
 from service.store.runs import finishing
 from service.store.runs.finishing import Failure, Success
 from service.store.states import Reason, RunState
 from service.store.tables import Run, RunTally
+from service.store.workers import measurements
+from service.store.workers.measurements import Measurements
 from tests.service.store.conftest import SESSION, Claim, Submit
 
 
@@ -25,7 +25,7 @@ def measured(database: Database) -> Callable[[], Measurements]:
 
     def measured() -> Measurements:
         with database.transaction() as session:
-            found = measuring.measure(session)
+            found = measurements.measure(session)
             there = select(Run.state, Run.failure_reason)
             rows = session.execute(there).all()
         assert Counter(found.runs) == Counter(state for state, _ in rows)
@@ -130,7 +130,7 @@ def test_tallies_are_summed_up_while_runs_end(
     before = measured()
 
     with database.transaction() as session:
-        measuring.sum_up(session)
+        measurements.sum_up(session)
         assert ended(measured()) == ended(before), "others see the tallies that were"
         end()
         assert measured().runs[RunState.SUCCEEDED] == 4
@@ -139,7 +139,7 @@ def test_tallies_are_summed_up_while_runs_end(
     assert after.runs[RunState.SUCCEEDED] == 4
     assert after.device_seconds > before.device_seconds
     with database.transaction() as session:
-        measuring.sum_up(session)
+        measurements.sum_up(session)
     with database.transaction() as session:
         (tally,) = session.scalars(select(RunTally)).all()
         assert (tally.state, tally.number) == (RunState.SUCCEEDED, 4)

@@ -13,9 +13,9 @@ from sqlalchemy import String, and_, any_, func, or_, select, text
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session
 
-from service.store import pools
 from service.store.states import Reason, RunState
 from service.store.tables import Run, RunTally, Worker, WorkerState
+from service.store.workers import pools
 
 QUANTILES = (0.5, 0.9, 0.99)
 MOST_QUEUES = 100

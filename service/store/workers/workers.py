@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from service.store import pools
 from service.store.tables import Run, Worker, WorkerState
+from service.store.workers import pools
 
 
 @dataclass(frozen=True, slots=True)

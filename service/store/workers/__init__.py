@@ -1,0 +1,1 @@
+"""Workers, the pools that they serve, and what is measured of both."""
