@@ -9,7 +9,7 @@ import uvicorn
 
 from service import descriptors
 from service.api.app import create
-from service.api.serving import server_config
+from service.api.http.server import server_config
 from service.api.watchdog import Watchdog
 
 _GRACEFUL_SECONDS = 5

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from service.api.connections import CONNECTION, Connection
-from service.api.parts import parts_of
-from service.api.problems import Forbidden, TooManyRequests, Unauthenticated
-from service.api.tracing import ANSWER_HEADERS, request_id_of
+from service.api.http.connections import CONNECTION, Connection
+from service.api.http.problems import Forbidden, TooManyRequests, Unauthenticated
+from service.api.http.state import parts_of
+from service.api.http.tracing import ANSWER_HEADERS, request_id_of
 from service.store.accounts.audit import Actor
 from service.store.tables import Role
 

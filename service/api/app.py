@@ -12,35 +12,18 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 
 from service import descriptors, logs
-from service.api import (
-    audit,
-    catalogue,
-    handlers,
-    health,
-    keys,
-    openapi,
-    owners,
-    results,
-    webhooks,
-    workers,
-)
+from service.api import audit, catalogue, health, keys, openapi, owners, results, webhooks, workers
 from service.api.access import authenticate
 from service.api.artifacts import router as artifacts
 from service.api.artifacts.making import Maker
-from service.api.bounds import Bounds
-from service.api.connections import Admission, Connections
 from service.api.datasets import router as datasets
 from service.api.events import router as events
 from service.api.events.feed import Feed
-from service.api.heads import Heads
-from service.api.jobs import commands, looking, submitting
-from service.api.jobs import logs as job_logs
-from service.api.keyring import Keyring
-from service.api.listening import Listener
-from service.api.metrics import router as metrics
-from service.api.parts import Parts
-from service.api.pools import Pools
-from service.api.problems import (
+from service.api.http import handlers
+from service.api.http.bounds import Bounds
+from service.api.http.connections import Admission, Connections
+from service.api.http.heads import Heads
+from service.api.http.problems import (
     InternalError,
     NotFound,
     TooManyRequests,
@@ -48,8 +31,15 @@ from service.api.problems import (
     Unavailable,
     answers,
 )
-from service.api.rates import Rates
-from service.api.tracing import Tracing
+from service.api.http.rates import Rates
+from service.api.http.state import Parts
+from service.api.http.tracing import Tracing
+from service.api.jobs import commands, looking, submitting
+from service.api.jobs import logs as job_logs
+from service.api.keyring import Keyring
+from service.api.listening import Listener
+from service.api.metrics import router as metrics
+from service.api.pools import Pools
 from service.drawing.artist import Artist
 from service.hints import Hints
 from service.settings import Settings

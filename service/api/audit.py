@@ -7,9 +7,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.access import AdminDep
-from service.api.paging import Cursor, Limit, Paged
-from service.api.parts import PartsDep
-from service.api.problems import Forbidden, InvalidRequest, answers
+from service.api.http.paging import Cursor, Limit, Paged
+from service.api.http.problems import Forbidden, InvalidRequest, answers
+from service.api.http.state import PartsDep
 from service.store.accounts import audit
 
 router = APIRouter(tags=["audit"])

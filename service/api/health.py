@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from service.api.parts import PartsDep
-from service.api.problems import InvalidRequest, Unavailable, answers
+from service.api.http.problems import InvalidRequest, Unavailable, answers
+from service.api.http.state import PartsDep
 from service.proofs import proof
 
 router = APIRouter(tags=["health"])

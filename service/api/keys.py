@@ -7,10 +7,9 @@ from fastapi import APIRouter, Path, Query, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from service.api.access import AdminDep
-from service.api.documents import PLAIN, JsonBytes, json_body, parse_json, validated
-from service.api.paging import Cursor, Limit, Paged
-from service.api.parts import PartsDep
-from service.api.problems import (
+from service.api.http.documents import PLAIN, JsonBytes, json_body, parse_json, validated
+from service.api.http.paging import Cursor, Limit, Paged
+from service.api.http.problems import (
     BodyTooLarge,
     Forbidden,
     InvalidRequest,
@@ -19,6 +18,7 @@ from service.api.problems import (
     UnsupportedMediaType,
     answers,
 )
+from service.api.http.state import PartsDep
 from service.store.accounts import audit, keys
 from service.store.tables import Role
 from service.tokens import new_token

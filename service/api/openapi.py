@@ -9,10 +9,10 @@ from fastapi.sse import EventSourceResponse
 from pydantic.json_schema import models_json_schema
 
 from service.api.access import authenticate
+from service.api.http.problems import InvalidRequest, Problem, answers
 from service.api.jobs.submission import SUBMISSION_SCHEMA
 from service.api.keys import NewKey
 from service.api.owners import QuotaDocument
-from service.api.problems import InvalidRequest, Problem, answers
 
 _REF = "#/components/schemas/{model}"
 _DEFINITION = "#/$defs/"

@@ -6,10 +6,8 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from service.api.access import AdminDep, ReaderDep
-from service.api.documents import JsonBytes, json_body, parse_json, validated
-from service.api.keys import OWNER
-from service.api.parts import PartsDep
-from service.api.problems import (
+from service.api.http.documents import JsonBytes, json_body, parse_json, validated
+from service.api.http.problems import (
     BodyTooLarge,
     Forbidden,
     InvalidRequest,
@@ -18,6 +16,8 @@ from service.api.problems import (
     UnsupportedMediaType,
     answers,
 )
+from service.api.http.state import PartsDep
+from service.api.keys import OWNER
 from service.store.accounts import audit, owners
 from service.store.accounts.owners import Holdings, Quota
 from service.store.tables import Owner

@@ -6,10 +6,10 @@ from pydantic import BaseModel, Field
 from lth.results.schemas import RunResult, Summary
 from lth.results.statistics import summarise_job
 from lth.spec.document import parse_spec
+from service.api.http.paging import Cursor, Paged, RunLimit
+from service.api.http.problems import InvalidRequest, NotFound, answers
+from service.api.http.state import PartsDep
 from service.api.jobs.lookup import JobDep
-from service.api.paging import Cursor, Paged, RunLimit
-from service.api.parts import PartsDep
-from service.api.problems import InvalidRequest, NotFound, answers
 from service.store.runs import runs
 from service.store.states import JobState
 

@@ -5,8 +5,8 @@ from pydantic import BaseModel, Field
 
 from service import signing
 from service.api.access import MemberDep
-from service.api.parts import PartsDep
-from service.api.problems import Forbidden, NotFound, answers
+from service.api.http.problems import Forbidden, NotFound, answers
+from service.api.http.state import PartsDep
 
 router = APIRouter(tags=["jobs"])
 

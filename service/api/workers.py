@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from service.api.access import Principal, ReaderDep
-from service.api.parts import PartsDep
+from service.api.http.state import PartsDep
 from service.store.tables import Run, Worker, WorkerState
 from service.store.workers import workers
 

@@ -2,7 +2,7 @@
 
 import re
 
-from service.api.problems import RangeNotSatisfiable
+from service.api.http.problems import RangeNotSatisfiable
 
 _RANGE = re.compile(r"bytes=\s*(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))\s*")
 

@@ -11,10 +11,10 @@ from lth.results.artifacts import MASKS
 from service.api.artifacts.sending import FILE_ANSWERS, Conditions, send
 from service.api.artifacts.shapes import ArtifactList, listed
 from service.api.artifacts.views import Unmade, find, find_plot, views
+from service.api.http.paging import Cursor, RunLimit
+from service.api.http.problems import InvalidRequest, NotFound, answers
+from service.api.http.state import Parts, PartsDep
 from service.api.jobs.lookup import JobDep
-from service.api.paging import Cursor, RunLimit
-from service.api.parts import Parts, PartsDep
-from service.api.problems import InvalidRequest, NotFound, answers
 from service.store.runs import artifacts, runs
 from service.store.tables import Artifact, Job
 

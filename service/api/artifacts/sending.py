@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 
 from lth.results.artifacts import CSV, JSON, NPZ, PNG, SVG
 from service.api.artifacts.ranges import etag, matches, wanted_range
-from service.api.heads import wants_body
-from service.api.parts import Parts
-from service.api.problems import NotFound, RangeNotSatisfiable, answers
+from service.api.http.heads import wants_body
+from service.api.http.problems import NotFound, RangeNotSatisfiable, answers
+from service.api.http.state import Parts
 from service.store.tables import Artifact
 
 _VALID = timedelta(minutes=10)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, Field
 
 from service.api.artifacts.views import View
-from service.api.paging import Paged
+from service.api.http.paging import Paged
 from service.store.tables import Artifact
 
 

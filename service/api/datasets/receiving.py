@@ -10,9 +10,9 @@ import anyio.to_thread
 from fastapi import Depends, Request
 
 from service.api.access import MemberDep
-from service.api.documents import drained
-from service.api.parts import Parts, PartsDep
-from service.api.problems import BodyTooLarge, InsufficientStorage, UnsupportedMediaType
+from service.api.http.documents import drained
+from service.api.http.problems import BodyTooLarge, InsufficientStorage, UnsupportedMediaType
+from service.api.http.state import Parts, PartsDep
 from service.store.accounts import owners
 
 MEDIA_TYPES = ("application/x-npz", "application/octet-stream", "application/zip")

@@ -12,10 +12,9 @@ from service.api.access import MemberDep, ReaderDep
 from service.api.datasets.archives import BadArchive
 from service.api.datasets.contents import check
 from service.api.datasets.receiving import MEDIA_TYPES, UploadDep
-from service.api.documents import PLAIN
-from service.api.paging import Cursor, Limit, Paged
-from service.api.parts import PartsDep
-from service.api.problems import (
+from service.api.http.documents import PLAIN
+from service.api.http.paging import Cursor, Limit, Paged
+from service.api.http.problems import (
     BodyTooLarge,
     Conflict,
     Forbidden,
@@ -28,6 +27,7 @@ from service.api.problems import (
     UnsupportedMediaType,
     answers,
 )
+from service.api.http.state import PartsDep
 from service.store.accounts import audit, owners
 from service.store.blobs import datasets, saving
 from service.store.tables import StoredDataset

@@ -18,9 +18,9 @@ import structlog
 from fastapi.sse import ServerSentEvent
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.api.bounds import Bounds
 from service.api.events.shapes import EventView
-from service.api.problems import TooManyRequests, Unavailable
+from service.api.http.bounds import Bounds
+from service.api.http.problems import TooManyRequests, Unavailable
 from service.store.database import Database
 from service.store.jobs import events
 from service.store.jobs.events import EventKind

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from service.api.access import CredentialsDep, ReaderDep
+from service.api.http.problems import InvalidRequest, NotFound, answers
+from service.api.http.state import PartsDep
 from service.api.jobs.lookup import JobDep
-from service.api.parts import PartsDep
-from service.api.problems import InvalidRequest, NotFound, answers
 
 router = APIRouter(tags=["jobs"])
 

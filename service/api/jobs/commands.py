@@ -5,10 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response, status
 
 from service.api.access import MemberDep
-from service.api.jobs.lookup import JobId, visible
-from service.api.jobs.shapes import JobView, job_view
-from service.api.parts import PartsDep
-from service.api.problems import (
+from service.api.http.problems import (
     Conflict,
     Forbidden,
     NotFound,
@@ -16,6 +13,9 @@ from service.api.problems import (
     TooManyRequests,
     answers,
 )
+from service.api.http.state import PartsDep
+from service.api.jobs.lookup import JobId, visible
+from service.api.jobs.shapes import JobView, job_view
 from service.store.accounts import audit
 from service.store.jobs import commands, webhooks
 

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
+from service.api.http.problems import NotFound, answers
+from service.api.http.state import PartsDep
 from service.api.jobs.lookup import JobDep
-from service.api.parts import PartsDep
-from service.api.problems import NotFound, answers
 from service.store.runs import runs
 
 router = APIRouter(tags=["jobs"])

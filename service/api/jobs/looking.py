@@ -5,7 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from service.api.access import ReaderDep
-from service.api.documents import answer
+from service.api.http.documents import answer
+from service.api.http.paging import Cursor, RunLimit
+from service.api.http.problems import InvalidRequest, NotFound, answers
+from service.api.http.state import PartsDep
 from service.api.jobs.listing import JobQuery
 from service.api.jobs.lookup import JobDep, JobId, visible
 from service.api.jobs.shapes import (
@@ -18,9 +21,6 @@ from service.api.jobs.shapes import (
     run_view,
 )
 from service.api.jobs.waiting import progress, waiting
-from service.api.paging import Cursor, RunLimit
-from service.api.parts import PartsDep
-from service.api.problems import InvalidRequest, NotFound, answers
 from service.store.jobs import jobs, webhooks
 from service.store.jobs.queue_position import standing
 from service.store.runs import runs

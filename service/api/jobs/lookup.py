@@ -6,7 +6,7 @@ from fastapi import Depends, Path
 from sqlalchemy.orm import Session
 
 from service.api.access import Principal, ReaderDep
-from service.api.parts import PartsDep
+from service.api.http.state import PartsDep
 from service.store.jobs import jobs
 from service.store.tables import Job
 

@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from lth.spec.plan import RunKind
+from service.api.http.paging import Paged
 from service.api.jobs.waiting import Waiting
-from service.api.paging import Paged
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Job, Run
 

@@ -16,7 +16,7 @@ from pydantic import (
 from lth.core.field_errors import WrongField, wrong_fields
 from lth.spec.document import SPEC, Spec
 from service.api.datasets.referring import filled_in
-from service.api.documents import MOST_ERRORS, invalid, parse_json
+from service.api.http.documents import MOST_ERRORS, invalid, parse_json
 from service.settings import POOL, Settings
 from service.store.tables import StoredDataset
 

@@ -12,12 +12,8 @@ from lth.datasets import Uploaded
 from lth.spec.document import spec_hash
 from lth.spec.plan import plan
 from service.api.access import MemberDep, Principal
-from service.api.documents import JsonBytes, answer
-from service.api.jobs.planning import Plan, planned
-from service.api.jobs.shapes import SubmittedJob, job_view
-from service.api.jobs.submission import EXAMPLES, Options, read_submission
-from service.api.parts import Parts, PartsDep
-from service.api.problems import (
+from service.api.http.documents import JsonBytes, answer
+from service.api.http.problems import (
     BodyTooLarge,
     Conflict,
     Forbidden,
@@ -29,6 +25,10 @@ from service.api.problems import (
     UnsupportedMediaType,
     answers,
 )
+from service.api.http.state import Parts, PartsDep
+from service.api.jobs.planning import Plan, planned
+from service.api.jobs.shapes import SubmittedJob, job_view
+from service.api.jobs.submission import EXAMPLES, Options, read_submission
 from service.store.blobs import datasets
 from service.store.errors import NotThere
 from service.store.jobs.submitting import (

@@ -10,16 +10,16 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from service.api.access import ReaderDep, authenticate
-from service.api.connections import End
-from service.api.metrics.http import REGISTRY
-from service.api.parts import Parts, PartsDep
-from service.api.problems import (
+from service.api.http.connections import End
+from service.api.http.metrics import REGISTRY
+from service.api.http.problems import (
     InternalError,
     TooManyRequests,
     Unauthenticated,
     Unavailable,
     answers,
 )
+from service.api.http.state import Parts, PartsDep
 from service.store.states import Reason, RunState
 from service.store.tables import WorkerState
 from service.store.workers.measurements import QUANTILES, Measurements, measure

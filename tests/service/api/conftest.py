@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from service import logs
 from service.api.app import create_app
-from service.api.serving import server_config
+from service.api.http.server import server_config
 from service.settings import Settings
 from service.store.database import Database
 

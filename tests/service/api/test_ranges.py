@@ -3,7 +3,7 @@
 import pytest
 
 from service.api.artifacts.ranges import matches, wanted_range
-from service.api.problems import RangeNotSatisfiable
+from service.api.http.problems import RangeNotSatisfiable
 
 DIGEST = "ab" * 32
 

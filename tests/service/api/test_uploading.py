@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from sqlalchemy import update
 
-from service.api.documents import _DRAINED
+from service.api.http.documents import _DRAINED
 from service.store.database import Database
 from service.store.tables import Owner
 from tests.service.api.test_datasets import NPZ, good, npz, upload

@@ -1,4 +1,4 @@
-"""How the application is served: by uvicorn, with the bounds of `service.api.connections`."""
+"""How the application is served: by uvicorn, with the bounds of `service.api.http.connections`."""
 
 from functools import partial
 from typing import Any
@@ -7,7 +7,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from service.api.protocol import BoundedProtocol
+from service.api.http.protocol import BoundedProtocol
 
 _BACKLOG = 512
 """Connections that the system accepts while the event loop is busy. They are accepted together,

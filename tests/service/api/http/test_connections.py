@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from service.api.bounds import Bounds
-from service.api.connections import Connections, End
+from service.api.http.bounds import Bounds
+from service.api.http.connections import Connections, End
 from service.settings import Settings
 
 

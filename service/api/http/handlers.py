@@ -8,9 +8,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from service.api import problems
-from service.api.documents import shown
-from service.api.problems import (
+from service.api.http import problems
+from service.api.http.documents import shown
+from service.api.http.problems import (
     ApiError,
     Conflict,
     Damaged,
@@ -22,7 +22,7 @@ from service.api.problems import (
     Unavailable,
     WrongItem,
 )
-from service.api.tracing import request_id_of
+from service.api.http.tracing import request_id_of
 from service.drawing.artist import NotDrawnNow
 from service.store.blobs.object_store import BlobDamaged, BlobMissing, StorageFailed
 from service.store.database import AWAY, timed_out

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from service.api.documents import MOST_DEPTH, parse_json, shown, validated
-from service.api.problems import InvalidRequest, MalformedBody
+from service.api.http.documents import MOST_DEPTH, parse_json, shown, validated
+from service.api.http.problems import InvalidRequest, MalformedBody
 
 
 class Strict(BaseModel, extra="forbid"):

@@ -12,14 +12,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from lth.core.field_errors import WrongField, wrong_fields
 from lth.core.limits import Limits
-from service.api.parts import parts_of
-from service.api.problems import (
+from service.api.http.problems import (
     BodyTooLarge,
     InvalidRequest,
     MalformedBody,
     UnsupportedMediaType,
     WrongItem,
 )
+from service.api.http.state import parts_of
 
 MOST_DEPTH = 32
 """Objects and lists within each other; a spec needs nine."""

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from pydantic import SecretStr
 
-from service.api.rates import Rates
+from service.api.http.rates import Rates
 from service.settings import Settings
 from tests.service.api.conftest import ADMIN, client, serving
 from tests.service.api.test_submitting import problem
@@ -17,7 +17,7 @@ YEAR = 360 * 24 * 3600
 @pytest.fixture
 def patient(monkeypatch):
     """Whatever Redis takes to answer, the request is counted, and once."""
-    monkeypatch.setattr("service.api.rates._ANSWER_SECONDS", 60.0)
+    monkeypatch.setattr("service.api.http.rates._ANSWER_SECONDS", 60.0)
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.api.connections import CONNECTION, Connections, End
-from service.api.problems import (
+from service.api.http.connections import CONNECTION, Connections, End
+from service.api.http.problems import (
     MEDIA_TYPE,
     ApiError,
     HeadTooLarge,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from service.api.app import create_app
 from service.settings import Settings
 from tests.service.api.finished import ROBUST, carry_out, submitted
-from tests.service.api.test_paging import MAKE
+from tests.service.api.http.test_paging import MAKE
 from tests.service.api.test_submitting import problem
 
 LISTS = [

@@ -9,7 +9,7 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.metrics.http import observe
+from service.api.http.metrics import observe
 
 HEADER = "X-Request-Id"
 ANSWER_HEADERS = "lth.answer_headers"

@@ -5,7 +5,7 @@ connections can be ended at any time. At the bound a new connection takes the pl
 was idle longest, of the address with the most idle ones. Requests under way are never ended for
 others; they are bounded below the number of connections, so that an idle one always exists.
 
-All methods are called from the event loop. `service.api.protocol` tells what happens.
+All methods are called from the event loop. `service.api.http.protocol` tells what happens.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from typing import Protocol
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.bounds import Bounds
-from service.api.problems import Unavailable
+from service.api.http.bounds import Bounds
+from service.api.http.problems import Unavailable
 
 CONNECTION = "lth.connection"
 """Where in the scope of a request its connection is."""

@@ -21,7 +21,7 @@ ApiError
 ├── InternalError          500  our mistake
 └── Unavailable            503  a part of the service cannot be reached right now
 
-The handlers that turn other exceptions into these are in `service.api.handlers`.
+The handlers that turn other exceptions into these are in `service.api.http.handlers`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,0 +1,1 @@
+"""What all endpoints share: connections, problem documents, paging, rates, request ids."""
