@@ -12,8 +12,10 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 
 from service import descriptors, logs
-from service.api import audit, catalogue, health, keys, openapi, owners, results, webhooks, workers
-from service.api.access import authenticate
+from service.api import catalogue, health, openapi, results, webhooks, workers
+from service.api.accounts import audit, keys, owners
+from service.api.accounts.access import authenticate
+from service.api.accounts.key_cache import Keyring
 from service.api.artifacts import router as artifacts
 from service.api.artifacts.making import Maker
 from service.api.datasets import router as datasets
@@ -36,7 +38,6 @@ from service.api.http.state import Parts
 from service.api.http.tracing import Tracing
 from service.api.jobs import commands, looking, submitting
 from service.api.jobs import logs as job_logs
-from service.api.keyring import Keyring
 from service.api.listening import Listener
 from service.api.metrics import router as metrics
 from service.api.pools import Pools

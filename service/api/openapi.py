@@ -8,11 +8,11 @@ from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse
 from pydantic.json_schema import models_json_schema
 
-from service.api.access import authenticate
+from service.api.accounts.access import authenticate
+from service.api.accounts.keys import NewKey
+from service.api.accounts.owners import QuotaDocument
 from service.api.http.problems import InvalidRequest, Problem, answers
 from service.api.jobs.submission import SUBMISSION_SCHEMA
-from service.api.keys import NewKey
-from service.api.owners import QuotaDocument
 
 _REF = "#/components/schemas/{model}"
 _DEFINITION = "#/$defs/"

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from service import signing
-from service.api.access import MemberDep
+from service.api.accounts.access import MemberDep
 from service.api.http.problems import Forbidden, NotFound, answers
 from service.api.http.state import PartsDep
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from service.api.access import Principal, ReaderDep
+from service.api.accounts.access import Principal, ReaderDep
 from service.api.http.state import PartsDep
 from service.store.tables import Run, Worker, WorkerState
 from service.store.workers import workers

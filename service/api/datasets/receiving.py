@@ -9,7 +9,7 @@ from typing import Annotated, BinaryIO, cast
 import anyio.to_thread
 from fastapi import Depends, Request
 
-from service.api.access import MemberDep
+from service.api.accounts.access import MemberDep
 from service.api.http.documents import drained
 from service.api.http.problems import BodyTooLarge, InsufficientStorage, UnsupportedMediaType
 from service.api.http.state import Parts, PartsDep

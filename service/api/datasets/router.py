@@ -8,7 +8,7 @@ from typing import Annotated, Any, BinaryIO
 from fastapi import APIRouter, Path, Query, Response, status
 from pydantic import BaseModel, Field
 
-from service.api.access import MemberDep, ReaderDep
+from service.api.accounts.access import MemberDep, ReaderDep
 from service.api.datasets.archives import BadArchive
 from service.api.datasets.contents import check
 from service.api.datasets.receiving import MEDIA_TYPES, UploadDep

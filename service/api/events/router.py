@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from service.api.access import CredentialsDep, ReaderDep
+from service.api.accounts.access import CredentialsDep, ReaderDep
 from service.api.http.problems import InvalidRequest, NotFound, answers
 from service.api.http.state import PartsDep
 from service.api.jobs.lookup import JobDep

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from service.api.accounts.key_cache import Keyring
 from service.api.artifacts.making import Maker
 from service.api.events.feed import Feed
 from service.api.http.connections import Connections
 from service.api.http.rates import Rates
-from service.api.keyring import Keyring
 from service.api.pools import Pools
 from service.hints import Hints
 from service.settings import Settings

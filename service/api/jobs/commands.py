@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, status
 
-from service.api.access import MemberDep
+from service.api.accounts.access import MemberDep
 from service.api.http.problems import (
     Conflict,
     Forbidden,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from service.api.access import Principal
+from service.api.accounts.access import Principal
 from service.api.http.paging import Cursor, Limit
 from service.store.jobs.jobs import JobFilter
 from service.store.states import JobState

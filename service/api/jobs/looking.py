@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from service.api.access import ReaderDep
+from service.api.accounts.access import ReaderDep
 from service.api.http.documents import answer
 from service.api.http.paging import Cursor, RunLimit
 from service.api.http.problems import InvalidRequest, NotFound, answers

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Path
 from sqlalchemy.orm import Session
 
-from service.api.access import Principal, ReaderDep
+from service.api.accounts.access import Principal, ReaderDep
 from service.api.http.state import PartsDep
 from service.store.jobs import jobs
 from service.store.tables import Job

@@ -11,7 +11,7 @@ from lth.core.field_errors import WrongField
 from lth.datasets import Uploaded
 from lth.spec.document import spec_hash
 from lth.spec.plan import plan
-from service.api.access import MemberDep, Principal
+from service.api.accounts.access import MemberDep, Principal
 from service.api.http.documents import JsonBytes, answer
 from service.api.http.problems import (
     BodyTooLarge,

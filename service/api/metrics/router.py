@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from service.api.access import ReaderDep, authenticate
+from service.api.accounts.access import ReaderDep, authenticate
 from service.api.http.connections import End
 from service.api.http.metrics import REGISTRY
 from service.api.http.problems import (

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from service.store.blobs.object_store import Blobs
-from tests.service.api.test_access import OPERATIONS, World, world  # noqa: F401
+from tests.service.api.accounts.test_access import OPERATIONS, World, world  # noqa: F401
 from tests.service.api.test_artifacts import CONTENT, DIGEST, left_behind
 from tests.service.api.test_submitting import SPEC, problem
 from tests.worker.rig import eventually

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from tests.service.api.accounts.test_keys import NEW
 from tests.service.api.test_datasets import good, npz, upload
-from tests.service.api.test_keys import NEW
 from tests.service.api.test_submitting import SPEC, problem
 
 MAKE: dict[str, Callable[[httpx.Client], object]] = {

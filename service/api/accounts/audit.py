@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.access import AdminDep
+from service.api.accounts.access import AdminDep
 from service.api.http.paging import Cursor, Limit, Paged
 from service.api.http.problems import Forbidden, InvalidRequest, answers
 from service.api.http.state import PartsDep

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
-from service.api.access import AdminDep
+from service.api.accounts.access import AdminDep
 from service.api.http.documents import PLAIN, JsonBytes, json_body, parse_json, validated
 from service.api.http.paging import Cursor, Limit, Paged
 from service.api.http.problems import (

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from service.api.access import AdminDep, ReaderDep
+from service.api.accounts.access import AdminDep, ReaderDep
+from service.api.accounts.keys import OWNER
 from service.api.http.documents import JsonBytes, json_body, parse_json, validated
 from service.api.http.problems import (
     BodyTooLarge,
@@ -17,7 +18,6 @@ from service.api.http.problems import (
     answers,
 )
 from service.api.http.state import PartsDep
-from service.api.keys import OWNER
 from service.store.accounts import audit, owners
 from service.store.accounts.owners import Holdings, Quota
 from service.store.tables import Owner
