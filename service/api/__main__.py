@@ -10,7 +10,7 @@ import uvicorn
 from service import descriptors
 from service.api.app import create
 from service.api.http.server import server_config
-from service.api.watchdog import Watchdog
+from service.api.operations.watchdog import Watchdog
 
 _GRACEFUL_SECONDS = 5
 """Time for open requests; event streams never end by themselves."""

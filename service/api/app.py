@@ -12,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 
 from service import descriptors, logs
-from service.api import catalogue, health, openapi, results, webhooks, workers
+from service.api import catalogue, openapi, results
 from service.api.accounts import audit, keys, owners
 from service.api.accounts.access import authenticate
 from service.api.accounts.key_cache import Keyring
@@ -39,7 +39,8 @@ from service.api.http.tracing import Tracing
 from service.api.jobs import commands, looking, submitting
 from service.api.jobs import logs as job_logs
 from service.api.listening import Listener
-from service.api.metrics import router as metrics
+from service.api.operations import health, webhooks, workers
+from service.api.operations import metrics as metrics
 from service.api.pools import Pools
 from service.drawing.artist import Artist
 from service.hints import Hints

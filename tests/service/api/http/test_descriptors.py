@@ -23,7 +23,7 @@ from service.settings import Settings
 from service.stack.processes import api_command
 from service.stack.valkey import free_port
 from tests.service.api.conftest import ADMIN, client
-from tests.service.api.test_operating import metric
+from tests.service.api.operations.test_operations import metric
 from tests.worker.rig import ROOT, eventually
 
 FILES = 1024

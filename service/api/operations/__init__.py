@@ -1,0 +1,1 @@
+"""Endpoints for health, workers, pools, metrics and webhook secrets."""
