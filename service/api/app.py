@@ -38,10 +38,10 @@ from service.api.http.state import Parts
 from service.api.http.tracing import Tracing
 from service.api.jobs import commands, looking, submitting
 from service.api.jobs import logs as job_logs
+from service.api.jobs.pools import Pools
 from service.api.listening import Listener
 from service.api.operations import health, webhooks, workers
 from service.api.operations import metrics as metrics
-from service.api.pools import Pools
 from service.drawing.artist import Artist
 from service.hints import Hints
 from service.settings import Settings

@@ -10,7 +10,7 @@ from service.api.artifacts.making import Maker
 from service.api.events.feed import Feed
 from service.api.http.connections import Connections
 from service.api.http.rates import Rates
-from service.api.pools import Pools
+from service.api.jobs.pools import Pools
 from service.hints import Hints
 from service.settings import Settings
 from service.store.blobs.object_store import Blobs
