@@ -18,8 +18,8 @@ from uuid import uuid4
 
 import psutil
 
-from service.stack.group import Group
 from service.stack.postgres import Postgres
+from service.stack.process.group import Group
 from service.stack.valkey import Valkey
 
 _PR_SET_CHILD_SUBREAPER = 36

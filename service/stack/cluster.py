@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from service.stack.accounts import Account, named_account, runnable
 from service.stack.errors import PartsMissing, StartFailed
 from service.stack.folders import PRIVATE, give
+from service.stack.process.server_user import Account, named_account, runnable
 
 VERSION = 18
 SUPERUSER = "lth"

@@ -12,11 +12,11 @@ import psutil
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from service.stack.accounts import Account, server_account
 from service.stack.cluster import SERVICE, SUPERUSER, VERSION, prepare, program, reachable
 from service.stack.folders import PRIVATE, give, private_folder
-from service.stack.group import Child, Group
 from service.stack.ownership import hand_over
+from service.stack.process.group import Child, Group
+from service.stack.process.server_user import Account, server_account
 
 _LONGEST_PLACE = 80
 """A socket's whole path may have 107 bytes on Linux, 103 on macOS."""

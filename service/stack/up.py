@@ -4,10 +4,10 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from service.stack.group import Group
 from service.stack.place import Running
+from service.stack.process.group import Group
+from service.stack.process.supervisor import Supervisor
 from service.stack.starting import Narrator, Options, start_stack
-from service.stack.supervisor import Supervisor
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

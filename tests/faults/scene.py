@@ -16,8 +16,8 @@ import psutil
 import redis
 
 from service.settings import Settings
-from service.stack.group import Child
 from service.stack.postgres import Postgres
+from service.stack.process.group import Child
 from service.stack.processes import api_command, beat_command, worker_command
 from service.stack.valkey import Valkey, free_port
 from service.store.blobs.object_store import Blobs

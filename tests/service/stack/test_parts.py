@@ -16,15 +16,15 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from service.stack.errors import StartFailed
-from service.stack.group import Group
 from service.stack.postgres import Postgres
+from service.stack.process.group import Group
 from service.stack.valkey import Valkey, _answers, free_port
 from tests.parts import alive
 
 _PARENT = """
 import sys, time
 from pathlib import Path
-from service.stack.group import Group
+from service.stack.process.group import Group
 from service.stack.postgres import Postgres
 from service.stack.valkey import Valkey
 place = Path(sys.argv[1])

@@ -16,12 +16,12 @@ from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import make_url
 
 from service.settings import Settings
-from service.stack import accounts
 from service.stack.cluster import SERVICE, binary
 from service.stack.folders import give
-from service.stack.group import Group
 from service.stack.place import Place
 from service.stack.postgres import Postgres
+from service.stack.process import server_user
+from service.stack.process.group import Group
 from service.stack.resting import resting
 from service.store.migrate import migrate, up_to_date
 from tests.service.stack.strangers import as_nobody, below, connected, opened
@@ -176,7 +176,7 @@ def test_programs_that_only_root_can_reach_are_copied_once(
 ) -> None:
     """As in a clone below /root."""
     monkeypatch.setattr(accounts, "_COPIES", open_folder / "cache" / "lth")
-    account = accounts.server_account()
+    account = server_user.server_account()
     assert account is not None
     installed = binary("initdb").parent
     package = installed.parents[1]
@@ -186,11 +186,11 @@ def test_programs_that_only_root_can_reach_are_copied_once(
         if folder.exists():
             copytree(folder, hidden / folder.name)
     programs = hidden / installed.relative_to(package.parent)
-    assert accounts.runnable.__wrapped__(installed, account) == installed
-    copied = accounts.runnable.__wrapped__(programs, account)
+    assert server_user.runnable.__wrapped__(installed, account) == installed
+    copied = server_user.runnable.__wrapped__(programs, account)
     assert copied.is_relative_to(open_folder)
     made = copied.stat()
-    assert accounts.runnable.__wrapped__(programs, account) == copied
+    assert server_user.runnable.__wrapped__(programs, account) == copied
     assert copied.stat() == made
     done = subprocess.run([copied / "postgres", "--version"], user=account.uid, check=True)
     assert done.returncode == 0

@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from service.stack.group import Child, Group
-from service.stack.logfiles import KEPT, rotate
-from service.stack.supervisor import Part, Supervisor
+from service.stack.process.group import Child, Group
+from service.stack.process.logfiles import KEPT, rotate
+from service.stack.process.supervisor import Part, Supervisor
 from tests.worker.rig import eventually
 
 _TALK = """

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from service.stack.errors import PartDied, StartFailed
-from service.stack.group import Child, Group
-from service.stack.logfiles import rotate
+from service.stack.process.group import Child, Group
+from service.stack.process.logfiles import rotate
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 15.0
 _LOOK_SECONDS = 0.1

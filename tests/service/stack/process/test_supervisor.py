@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from service.stack.errors import PartDied, StartFailed
-from service.stack.group import Child, Group
-from service.stack.supervisor import Part, Patience, Supervisor
+from service.stack.process.group import Child, Group
+from service.stack.process.supervisor import Part, Patience, Supervisor
 
 
 class Parts:

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from service.stack import keeper
-from service.stack.accounts import Account
 from service.stack.errors import StartFailed
+from service.stack.process import group_killer
+from service.stack.process.server_user import Account
 
 _TAIL_LINES = 15
 _KILL_SECONDS = 5.0
@@ -76,12 +76,12 @@ class Child:
 class Group:
     """A process group that ends with the process that made it, however that ends.
 
-    See `service.stack.keeper`. Use it as a context: leaving it kills what still runs.
+    See `service.stack.process.group_killer`. Use it as a context: leaving it kills what still runs.
     """
 
     def __init__(self) -> None:
         self._keeper = subprocess.Popen(
-            [sys.executable, "-I", "-S", keeper.__file__],
+            [sys.executable, "-I", "-S", group_killer.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

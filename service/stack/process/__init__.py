@@ -1,0 +1,1 @@
+"""Processes of a local stack: how they are started, watched and stopped."""
