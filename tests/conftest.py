@@ -14,7 +14,7 @@ import psutil
 import pytest
 import redis
 
-from service.stack.postgres import Postgres
+from service.stack.parts.postgres import Postgres
 from service.store.migrate import migrate
 from tests.parts import Parts, adopt_orphans, left_running, parts
 

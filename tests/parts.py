@@ -18,9 +18,9 @@ from uuid import uuid4
 
 import psutil
 
-from service.stack.postgres import Postgres
+from service.stack.parts.postgres import Postgres
+from service.stack.parts.valkey import Valkey
 from service.stack.process.group import Group
-from service.stack.valkey import Valkey
 
 _PR_SET_CHILD_SUBREAPER = 36
 

@@ -19,8 +19,8 @@ from service.cli.exits import Exit
 from service.cli.extras import require
 from service.cli.screen import put_json, say
 from service.stack.errors import StackError
+from service.stack.parts.commands import api_command, beat_command, worker_command
 from service.stack.place import Place
-from service.stack.processes import api_command, beat_command, worker_command
 
 if TYPE_CHECKING:
     from service.settings import Settings

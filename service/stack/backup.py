@@ -20,8 +20,8 @@ from sqlalchemy import func, inspect, make_url, select
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
-from service.stack.cluster import binary
 from service.stack.errors import PartsMissing, StackError
+from service.stack.parts.cluster import binary
 from service.stack.surroundings import using_database
 from service.stack.verify import Finding, Problem, findings_of
 from service.store.blobs import deletion, identity

@@ -20,9 +20,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from service.client import Client
-from service.stack.postgres import Postgres
+from service.stack.parts.postgres import Postgres
+from service.stack.parts.valkey import free_port
 from service.stack.process.group import Child, Group
-from service.stack.valkey import free_port
 from service.tokens import new_token
 from tests.e2e.compose import FILE, Service, compose, env_file, services
 from tests.parts import Parts

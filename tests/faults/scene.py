@@ -16,10 +16,10 @@ import psutil
 import redis
 
 from service.settings import Settings
-from service.stack.postgres import Postgres
+from service.stack.parts.commands import api_command, beat_command, worker_command
+from service.stack.parts.postgres import Postgres
+from service.stack.parts.valkey import Valkey, free_port
 from service.stack.process.group import Child
-from service.stack.processes import api_command, beat_command, worker_command
-from service.stack.valkey import Valkey, free_port
 from service.store.blobs.object_store import Blobs
 from service.store.database import Database
 from service.store.migrate import migrate

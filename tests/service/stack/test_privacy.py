@@ -16,10 +16,10 @@ from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import make_url
 
 from service.settings import Settings
-from service.stack.cluster import SERVICE, binary
 from service.stack.folders import give
+from service.stack.parts.cluster import SERVICE, binary
+from service.stack.parts.postgres import Postgres
 from service.stack.place import Place
-from service.stack.postgres import Postgres
 from service.stack.process import server_user
 from service.stack.process.group import Group
 from service.stack.resting import resting

@@ -20,8 +20,8 @@ import pytest
 from pydantic import SecretStr
 
 from service.settings import Settings
-from service.stack.processes import api_command
-from service.stack.valkey import free_port
+from service.stack.parts.commands import api_command
+from service.stack.parts.valkey import free_port
 from tests.service.api.conftest import ADMIN, client
 from tests.service.api.operations.test_operations import metric
 from tests.worker.rig import ROOT, eventually

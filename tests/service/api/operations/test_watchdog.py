@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from service.settings import Settings
-from service.stack.valkey import free_port
+from service.stack.parts.valkey import free_port
 from tests.worker.rig import eventually
 
 ROOT = Path(__file__).parents[3]

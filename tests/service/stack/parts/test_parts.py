@@ -16,17 +16,17 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from service.stack.errors import StartFailed
-from service.stack.postgres import Postgres
+from service.stack.parts.postgres import Postgres
+from service.stack.parts.valkey import Valkey, _answers, free_port
 from service.stack.process.group import Group
-from service.stack.valkey import Valkey, _answers, free_port
 from tests.parts import alive
 
 _PARENT = """
 import sys, time
 from pathlib import Path
 from service.stack.process.group import Group
-from service.stack.postgres import Postgres
-from service.stack.valkey import Valkey
+from service.stack.parts.postgres import Postgres
+from service.stack.parts.valkey import Valkey
 place = Path(sys.argv[1])
 with Group() as group:
     server = Postgres.at(place / "postgres", durable=False)  # no disk to wait for at its end

@@ -12,9 +12,9 @@ import psutil
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from service.stack.cluster import SERVICE, SUPERUSER, VERSION, prepare, program, reachable
 from service.stack.folders import PRIVATE, give, private_folder
 from service.stack.ownership import hand_over
+from service.stack.parts.cluster import SERVICE, SUPERUSER, VERSION, prepare, program, reachable
 from service.stack.process.group import Child, Group
 from service.stack.process.server_user import Account, server_account
 
