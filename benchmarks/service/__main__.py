@@ -19,7 +19,7 @@ from benchmarks.service import million
 from benchmarks.service.load import Connection, Measured, many
 from service.client import Client
 from service.settings import Settings
-from service.stack.place import Place, Running
+from service.stack.data_directory import Place, Running
 from service.stack.starting import Options
 from service.stack.up import stack
 from service.store.database import BACKUP, Database

@@ -13,7 +13,7 @@ from service.cli.screen import put, put_table
 from service.cli.tables import level_table
 from service.cli.watching import show_events
 from service.client import Client
-from service.stack.place import Place, Running
+from service.stack.data_directory import Place, Running
 from service.stack.starting import Options
 from service.stack.up import stack
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from service.cli.extras import require
-from service.stack.place import Place
+from service.stack.data_directory import Place
 
 DataDir = Annotated[
     Path | None,

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from rich.text import Text
 
 from service.cli.screen import say
-from service.stack.place import Place, Running
+from service.stack.data_directory import Place, Running
 
 
 class ScreenNarrator:

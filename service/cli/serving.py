@@ -18,9 +18,9 @@ from service.cli.connection import Json
 from service.cli.exits import Exit
 from service.cli.extras import require
 from service.cli.screen import put_json, say
+from service.stack.data_directory import Place
 from service.stack.errors import StackError
 from service.stack.parts.commands import api_command, beat_command, worker_command
-from service.stack.place import Place
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -42,7 +42,7 @@ def add_to(app: typer.Typer) -> None:
 def migrate() -> None:
     """Bring the tables of LTH_DATABASE_URL up to date. Safe to run again, and at once."""
     require("service")
-    from service.stack.surroundings import read_settings, using_database
+    from service.stack.environment import read_settings, using_database
     from service.store.migrate import migrate as bring_up_to_date
 
     database_url = read_settings().database_url
@@ -151,7 +151,7 @@ def _plain(result: "Saved | Verified") -> dict[str, Any]:
 
 def _become(command: list[str]) -> None:
     """Run a command in place of this process, so that signals reach it; not by wrong settings."""
-    from service.stack.surroundings import read_settings
+    from service.stack.environment import read_settings
 
     read_settings()
     sys.stdout.flush()
@@ -162,8 +162,8 @@ def _become(command: list[str]) -> None:
 @contextmanager
 def _service(data_dir: Path | None, *, may_run: bool) -> "Iterator[Settings]":
     """The service to save or to fill: the environment's, or that of the local stack."""
-    from service.stack.resting import resting
-    from service.stack.surroundings import read_settings
+    from service.stack.environment import read_settings
+    from service.stack.offline import resting
 
     if "LTH_DATABASE_URL" in os.environ:
         yield read_settings()

@@ -7,7 +7,7 @@ from importlib.metadata import version
 import httpx
 
 from service.client.errors import Unreachable
-from service.stack.place import Place
+from service.stack.data_directory import Place
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 

@@ -20,9 +20,9 @@ from sqlalchemy import func, inspect, make_url, select
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
+from service.stack.environment import using_database
 from service.stack.errors import PartsMissing, StackError
 from service.stack.parts.cluster import binary
-from service.stack.surroundings import using_database
 from service.stack.verify import Finding, Problem, findings_of
 from service.store.blobs import deletion, identity
 from service.store.blobs.object_store import Blob, BlobDamaged, BlobMissing, Blobs, StorageFailed

@@ -15,14 +15,14 @@ from typing import Protocol
 from urllib.request import urlopen
 
 from service.proofs import new_challenge, proves
+from service.stack.data_directory import Place, Running
+from service.stack.environment import read_settings, using_database
 from service.stack.errors import StartFailed
 from service.stack.parts.commands import api_command, beat_command, worker_command
 from service.stack.parts.postgres import Postgres
 from service.stack.parts.valkey import Valkey, free_port
-from service.stack.place import Place, Running
 from service.stack.process.group import Child, Group
 from service.stack.process.supervisor import Part, Supervisor
-from service.stack.surroundings import read_settings, using_database
 from service.store.database import Database
 from service.store.migrate import migrate
 from service.store.workers import workers

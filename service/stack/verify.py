@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
+from service.stack.environment import using_database
 from service.stack.errors import StackError
-from service.stack.surroundings import using_database
 from service.store.blobs import damage, deletion
 from service.store.blobs.damage import Use
 from service.store.blobs.object_store import BlobDamaged, BlobMissing, Blobs, StorageFailed

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from service.stack.place import Place, Running
+from service.stack.data_directory import Place, Running
 from tests.parts import alive
 
 LTH = [sys.executable, "-m", "service.cli"]

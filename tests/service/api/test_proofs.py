@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from service.client import Client
 from service.proofs import proof
 from service.settings import Settings
-from service.stack.place import Place, Running
+from service.stack.data_directory import Place, Running
 from tests.service.api.conftest import ADMIN, serving
 
 SECRET = "of-this-stack"

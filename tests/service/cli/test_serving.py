@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.cli import main as entry
-from service.stack.surroundings import read_settings
+from service.stack.environment import read_settings
 from service.tokens import new_token
 from tests.e2e.compose import FILE, env_file
 

@@ -8,7 +8,7 @@ import pytest
 
 from service.client.errors import Unreachable
 from service.proofs import proof
-from service.stack.place import Place, Running
+from service.stack.data_directory import Place, Running
 from tests.service.client.scripted import Answer, Seen, document, scripted
 from tests.service.client.test_clients import JOB, Use, use
 

@@ -16,13 +16,13 @@ from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import make_url
 
 from service.settings import Settings
+from service.stack.data_directory import Place
 from service.stack.folders import give
+from service.stack.offline import resting
 from service.stack.parts.cluster import SERVICE, binary
 from service.stack.parts.postgres import Postgres
-from service.stack.place import Place
 from service.stack.process import server_user
 from service.stack.process.group import Group
-from service.stack.resting import resting
 from service.store.migrate import migrate, up_to_date
 from tests.service.stack.strangers import as_nobody, below, connected, opened
 

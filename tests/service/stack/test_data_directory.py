@@ -10,12 +10,12 @@ import pytest
 
 from service.client.errors import Unreachable
 from service.client.locating import Address, locate
+from service.stack.data_directory import Place, Running
 from service.stack.errors import AlreadyRunning, StartFailed
-from service.stack.place import Place, Running
 
 _HOLD = """
 import sys, pathlib
-from service.stack.place import Place
+from service.stack.data_directory import Place
 with Place(pathlib.Path(sys.argv[1])).locked():
     print("held", flush=True)
     sys.stdin.read()

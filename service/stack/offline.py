@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from service.settings import Settings
+from service.stack.data_directory import Place
+from service.stack.environment import read_settings
 from service.stack.parts.postgres import Postgres
-from service.stack.place import Place
 from service.stack.process.group import Group
 from service.stack.starting import DATABASE
-from service.stack.surroundings import read_settings
 
 
 @contextmanager
