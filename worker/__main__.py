@@ -8,7 +8,7 @@ import os
 import sys
 
 from service.liveness import LONGEST_SILENCE, Pulse
-from worker.devices import TOLD, DeviceSilent
+from worker.child.devices import TOLD, DeviceSilent
 
 
 def main(arguments: list[str]) -> None:

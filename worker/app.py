@@ -10,7 +10,7 @@ from celery import Celery
 
 from service.hints import HOUSEKEEPING, SWEEP, WEBHOOKS, queue_of
 from service.settings import Settings
-from worker.devices import discover, slots_of
+from worker.child.devices import discover, slots_of
 
 
 def make_app(settings: Settings) -> Celery:

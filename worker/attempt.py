@@ -20,7 +20,7 @@ from service.store.runs.finishing import Failure, Kept, Success
 from service.store.runs.leases import Lease
 from service.store.states import Reason
 from worker import inputs
-from worker.child import Child
+from worker.child.child import Child
 from worker.failures import failure_of
 from worker.heartbeat import TOO_LONG, heartbeat
 from worker.logs import RunLog, captured

@@ -11,7 +11,7 @@ from lth.core.errors import Diverged, LotteryError
 from service.store.blobs.object_store import BlobDamaged, BlobMissing, StorageFailed
 from service.store.runs.finishing import Failure
 from service.store.states import Reason
-from worker.redaction import Redaction
+from worker.child.redaction import Redaction
 
 _OF_MEMORY = re.compile(
     "RESOURCE_EXHAUSTED|out of memory|OUT_OF_MEMORY|_ALLOC_FAILED", re.IGNORECASE

@@ -16,7 +16,7 @@ from service.store.runs import finishing, leases
 from service.store.runs.finishing import Failure
 from service.store.states import Reason
 from service.store.tables import WorkerState
-from worker.child import Child, report
+from worker.child.child import Child, report
 from worker.observing import Order, RunObserver
 
 TOO_LONG: dict[Order | None, str] = {

@@ -15,7 +15,7 @@ import time
 from service.store.runs import claims
 from service.store.tables import WorkerState
 from worker import memory
-from worker.child import Child, report_state
+from worker.child.child import Child, report_state
 from worker.loop import work
 
 _TO_SAY_SO = 0.2

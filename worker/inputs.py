@@ -14,7 +14,7 @@ from lth.spec.plan import Assignment, experiment_named, run_key
 from service.store.blobs.object_store import BlobDamaged, BlobMissing, Blobs
 from service.store.runs import artifacts, trunks
 from service.store.runs.claims import Claimed
-from worker.child import Child
+from worker.child.child import Child
 
 _KEPT, _KEPT_BYTES = 2, 1 << 30
 

@@ -6,7 +6,7 @@ import logging
 import psutil
 
 from worker import inputs
-from worker.child import Child
+from worker.child.child import Child
 
 KEPT_BYTES = 64 << 20
 """Data sets up to this size together stay loaded in an idle child, such as MNIST."""

@@ -14,10 +14,10 @@ from celery.signals import (
 from service import logs
 from service.hints import HOUSEKEEPING, SWEEP, WEBHOOKS, WORK
 from service.settings import Settings
-from worker import node
 from worker.app import app
-from worker.child import Child, start_child
-from worker.devices import discover, one_thread, tell_children
+from worker.child import node
+from worker.child.child import Child, start_child
+from worker.child.devices import discover, one_thread, tell_children
 from worker.idle import watch_idleness
 from worker.inputs import warm
 from worker.loop import work as execute_what_waits

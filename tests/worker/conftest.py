@@ -16,8 +16,8 @@ from service.settings import Settings
 from service.store.blobs.object_store import Blobs
 from service.store.database import Database
 from tests.worker.rig import STAND_IN, Rig
-from worker.child import Child
-from worker.execution import Execution
+from worker.child.child import Child
+from worker.child.execution import Execution
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from service.store.jobs.submitting import Submission
 from service.store.runs import claims
 from service.store.runs.claims import Claimed
 from service.store.tables import Run, Worker
-from worker.child import Child
-from worker.devices import DeviceSilent
+from worker.child.child import Child
+from worker.child.devices import DeviceSilent
 from worker.observing import RunObserver
 
 

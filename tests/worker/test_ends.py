@@ -14,7 +14,7 @@ from tests.worker.gpus import TWO
 from tests.worker.steps import claim, failing_first, runs, submit
 from worker import inputs
 from worker.attempt import attempt
-from worker.child import Child
+from worker.child.child import Child
 from worker.loop import work
 
 

@@ -11,7 +11,7 @@ from service.settings import Settings
 from service.store.blobs.object_store import BlobDamaged, BlobMissing, StorageFailed
 from service.store.states import Reason
 from worker import failures
-from worker.redaction import Redaction
+from worker.child.redaction import Redaction
 
 
 def failure_of(error: BaseException):

@@ -15,7 +15,7 @@ from service.store.states import Reason, RunState
 from service.store.tables import WorkerState
 from tests.worker.steps import claim, failing_first, observer_of, registered, runs, submit
 from worker import heartbeat as module
-from worker.child import Child
+from worker.child.child import Child
 from worker.heartbeat import heartbeat
 from worker.observing import Order, RunObserver
 

@@ -11,7 +11,7 @@ from service.store.tables import WorkerState
 from tests.worker.gpus import TWO
 from tests.worker.steps import registered
 from worker import idle
-from worker.child import Child
+from worker.child.child import Child
 
 
 @pytest.fixture(autouse=True)

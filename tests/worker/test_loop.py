@@ -13,7 +13,7 @@ from service.store.workers.workers import WorkerFacts
 from tests.worker import stand_in
 from tests.worker.steps import registered, runs, submit
 from worker.attempt import attempt
-from worker.child import Child, report_state
+from worker.child.child import Child, report_state
 from worker.loop import work
 
 

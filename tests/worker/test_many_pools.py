@@ -22,7 +22,7 @@ from tests.service.api.conftest import ADMIN, serving
 from tests.service.store.conftest import statements
 from tests.worker.rig import eventually
 from tests.worker.steps import claim, runs, submit
-from worker.child import Child
+from worker.child.child import Child
 from worker.sweeping import Sweeper
 
 MANY = 15_000

@@ -12,8 +12,9 @@ from service.store.states import RunState
 from service.store.tables import WorkerState
 from tests.worker.rig import eventually
 from tests.worker.steps import claim, failing_first, registered, runs, submit
-from worker import node, parent
-from worker.child import Child, report_state
+from worker import parent
+from worker.child import node
+from worker.child.child import Child, report_state
 from worker.parent import Undertaker
 
 

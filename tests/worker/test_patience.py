@@ -11,7 +11,7 @@ from service.settings import Settings
 from service.store.blobs.object_store import StorageFailed
 from service.store.errors import LeaseLost
 from service.store.runs.leases import Lease
-from worker.child import Child
+from worker.child.child import Child
 from worker.observing import Order, RunObserver
 from worker.patience import patiently
 

@@ -11,7 +11,7 @@ from service.store.runs import finishing
 from service.store.tables import WorkerState
 from tests.worker.rig import eventually
 from tests.worker.steps import claim, registered, runs, submit
-from worker.child import Child, report_state
+from worker.child.child import Child, report_state
 from worker.sweeping import Sweeper, release
 
 _WAITING = """

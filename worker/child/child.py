@@ -27,10 +27,10 @@ from service.store.database import AWAY, WORKER, Database
 from service.store.tables import WorkerState
 from service.store.workers import workers
 from service.store.workers.workers import WorkerFacts
-from worker import devices, node
-from worker.devices import DeviceSilent, Gpu, Nvml
-from worker.execution import Execution
-from worker.redaction import Redaction
+from worker.child import devices, node
+from worker.child.devices import DeviceSilent, Gpu, Nvml
+from worker.child.execution import Execution
+from worker.child.redaction import Redaction
 
 DRAIN_SIGNAL = signal.SIGUSR2
 """What the parent sends its children when it is told to stop."""

@@ -14,7 +14,7 @@ from service.store.database import Database
 from service.store.runs import runs
 from tests.worker.relay import relayed
 from tests.worker.rig import Rig
-from worker.redaction import Redaction
+from worker.child.redaction import Redaction
 
 pytestmark = pytest.mark.timeout(600)
 

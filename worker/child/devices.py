@@ -97,7 +97,7 @@ def system_nvml() -> Nvml | None:
     Raises:
         DeviceSilent: when there is a driver, but it fails.
     """
-    from worker.nvml import open_nvml
+    from worker.child.nvml import open_nvml
 
     return open_nvml()
 

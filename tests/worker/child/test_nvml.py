@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pynvml
 import pytest
 
-from worker import devices, nvml
-from worker.devices import DeviceSilent, Gpu, discover
-from worker.nvml import SystemNvml, open_nvml
+from worker.child import devices, nvml
+from worker.child.devices import DeviceSilent, Gpu, discover
+from worker.child.nvml import SystemNvml, open_nvml
 
 GIB = 1 << 30
 
