@@ -8,8 +8,8 @@ from service.store.runs import claims
 from service.store.runs.claims import Claimed
 from service.store.tables import WorkerState
 from service.store.workers import workers
-from worker.attempt import attempt
 from worker.child.child import Child, report, report_state
+from worker.run.attempt import attempt
 
 _MOST_PROGRAMS = 40
 """TensorFlow never forgets what it compiled: after so many networks a new process goes on."""

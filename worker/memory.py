@@ -5,8 +5,8 @@ import logging
 
 import psutil
 
-from worker import inputs
 from worker.child.child import Child
+from worker.run import inputs
 
 KEPT_BYTES = 64 << 20
 """Data sets up to this size together stay loaded in an idle child, such as MNIST."""

@@ -19,9 +19,9 @@ from worker.child import node
 from worker.child.child import Child, start_child
 from worker.child.devices import discover, one_thread, tell_children
 from worker.idle import watch_idleness
-from worker.inputs import warm
 from worker.loop import work as execute_what_waits
 from worker.memory import resident
+from worker.run.inputs import warm
 
 log = logging.getLogger(__name__)
 

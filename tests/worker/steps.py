@@ -15,7 +15,7 @@ from service.store.runs.claims import Claimed
 from service.store.tables import Run, Worker
 from worker.child.child import Child
 from worker.child.devices import DeviceSilent
-from worker.observing import RunObserver
+from worker.run.observer import RunObserver
 
 
 def submit(child: Child, kind: str = "model", **document: Any) -> str:

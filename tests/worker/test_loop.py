@@ -12,9 +12,9 @@ from service.store.workers import workers
 from service.store.workers.workers import WorkerFacts
 from tests.worker import stand_in
 from tests.worker.steps import registered, runs, submit
-from worker.attempt import attempt
 from worker.child.child import Child, report_state
 from worker.loop import work
+from worker.run.attempt import attempt
 
 
 def test_a_run_that_comes_while_it_says_that_it_is_idle_is_not_left_lying(

@@ -12,8 +12,8 @@ from service.store.blobs.object_store import StorageFailed
 from service.store.errors import LeaseLost
 from service.store.runs.leases import Lease
 from worker.child.child import Child
-from worker.observing import Order, RunObserver
-from worker.patience import patiently
+from worker.run.observer import Order, RunObserver
+from worker.run.retries import patiently
 
 LEASE = Lease(uuid.uuid4(), "job_1", "trial-1/ticket", 1)
 COLLECTED = IntegrityError("a blob is gone", None, Exception())
@@ -39,7 +39,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What was waited for, on a clock that goes on by nothing else."""
     waited: list[float] = []
     clock = SimpleNamespace(monotonic=lambda: sum(waited), sleep=waited.append)
-    monkeypatch.setattr("worker.patience.time", clock)
+    monkeypatch.setattr("worker.run.retries.time", clock)
     return waited
 
 

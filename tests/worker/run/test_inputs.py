@@ -16,9 +16,9 @@ from service.store.blobs import saving
 from service.store.blobs.object_store import Blobs
 from service.store.runs import artifacts
 from tests.worker.steps import claim, submit
-from worker import inputs
 from worker.child.child import Child
 from worker.loop import work
+from worker.run import inputs
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_bytes(b"another")])

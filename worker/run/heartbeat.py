@@ -17,7 +17,7 @@ from service.store.runs.finishing import Failure
 from service.store.states import Reason
 from service.store.tables import WorkerState
 from worker.child.child import Child, report
-from worker.observing import Order, RunObserver
+from worker.run.observer import Order, RunObserver
 
 TOO_LONG: dict[Order | None, str] = {
     Order.TIMEOUT: "it ran longer than a run may; submit it with a greater max_run_seconds, or "

@@ -14,10 +14,10 @@ from service.store.runs import finishing
 from service.store.states import Reason, RunState
 from service.store.tables import WorkerState
 from tests.worker.steps import claim, failing_first, observer_of, registered, runs, submit
-from worker import heartbeat as module
 from worker.child.child import Child
-from worker.heartbeat import heartbeat
-from worker.observing import Order, RunObserver
+from worker.run import heartbeat as module
+from worker.run.heartbeat import heartbeat
+from worker.run.observer import Order, RunObserver
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from service.store.blobs.object_store import StorageFailed
 from service.store.database import AWAY
 from worker.child.child import Child
-from worker.observing import Order, RunObserver
+from worker.run.observer import Order, RunObserver
 
 _LONGEST_PAUSE = 5.0
 

@@ -23,7 +23,7 @@ from service.store.jobs import commands, events, jobs, submitting
 from service.store.jobs.submitting import Submission
 from service.store.runs import claims, finishing
 from service.store.tables import Run
-from worker.observing import Order, RunObserver, _pause
+from worker.run.observer import Order, RunObserver, _pause
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_cancel_comes_back_with_the_next_progress_that_is_told(
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The observer's clock, which stands still unless it is set."""
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr("worker.observing.time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr("worker.run.observer.time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 
@@ -182,7 +182,7 @@ def test_a_checkpoint_that_cannot_be_saved_costs_the_run_nothing(
         away.setattr(observer._blobs, "put_file", refuse)
         observer._save(BytesIO(b"one"))
     with monkeypatch.context() as collected:
-        collected.setattr("worker.observing.saving.keep_file", lambda *_: Blob.of(b"of no row"))
+        collected.setattr("worker.run.observer.saving.keep_file", lambda *_: Blob.of(b"of no row"))
         observer._save(BytesIO(b"two"))
     assert caplog.text.count("a checkpoint could not be saved") == 2
     assert checkpoint_of(database, observer) is None

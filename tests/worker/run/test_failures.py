@@ -10,8 +10,8 @@ from lth.core.errors import Diverged
 from service.settings import Settings
 from service.store.blobs.object_store import BlobDamaged, BlobMissing, StorageFailed
 from service.store.states import Reason
-from worker import failures
 from worker.child.redaction import Redaction
+from worker.run import failures
 
 
 def failure_of(error: BaseException):

@@ -12,10 +12,10 @@ from service.store.states import Reason, RunState
 from service.store.tables import Run, Trunk
 from tests.worker.gpus import TWO
 from tests.worker.steps import claim, failing_first, runs, submit
-from worker import inputs
-from worker.attempt import attempt
 from worker.child.child import Child
 from worker.loop import work
+from worker.run import inputs
+from worker.run.attempt import attempt
 
 
 def refuse(*_: object, **__: object) -> Any:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from worker.logs import captured
+from worker.run.logs import captured
 
 
 def test_output_of_python_c_and_children_is_captured_in_order(
@@ -56,7 +56,7 @@ def test_full_disk_costs_the_log_and_nothing_else(
     buffered = open(1, "w", closefd=False)  # noqa: SIM115
     monkeypatch.setattr(sys, "stdout", buffered)
     with open("/dev/full", "w+b", 0) as full:
-        monkeypatch.setattr("worker.logs.TemporaryFile", lambda: full)
+        monkeypatch.setattr("worker.run.logs.TemporaryFile", lambda: full)
         with captured(bytes) as log:
             print("held back")
             assert log.content() == b""

@@ -19,13 +19,13 @@ from service.store.runs.claims import Claimed
 from service.store.runs.finishing import Failure, Kept, Success
 from service.store.runs.leases import Lease
 from service.store.states import Reason
-from worker import inputs
 from worker.child.child import Child
-from worker.failures import failure_of
-from worker.heartbeat import TOO_LONG, heartbeat
-from worker.logs import RunLog, captured
-from worker.observing import Order, RunObserver
-from worker.patience import patiently
+from worker.run import inputs
+from worker.run.failures import failure_of
+from worker.run.heartbeat import TOO_LONG, heartbeat
+from worker.run.logs import RunLog, captured
+from worker.run.observer import Order, RunObserver
+from worker.run.retries import patiently
 
 log = logging.getLogger(__name__)
 

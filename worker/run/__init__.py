@@ -1,0 +1,1 @@
+"""One claimed run: inputs, execution, heartbeat, observer, log, and failures."""
