@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> None:
     if sweeps:
         os.environ[TOLD] = "[]"  # it needs no GPU, so none that fails keeps it from its work
     try:
-        from worker.app import app
+        from worker.process.app import app
     except DeviceSilent as error:
         sys.exit(f"this worker cannot start: {error}")
     if sweeps:

@@ -13,7 +13,7 @@ from service.store.tables import Run, Trunk
 from tests.worker.gpus import TWO
 from tests.worker.steps import claim, failing_first, runs, submit
 from worker.child.child import Child
-from worker.loop import work
+from worker.process.loop import work
 from worker.run import inputs
 from worker.run.attempt import attempt
 

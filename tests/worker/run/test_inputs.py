@@ -17,7 +17,7 @@ from service.store.blobs.object_store import Blobs
 from service.store.runs import artifacts
 from tests.worker.steps import claim, submit
 from worker.child.child import Child
-from worker.loop import work
+from worker.process.loop import work
 from worker.run import inputs
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.worker.rig import ROOT
-from worker import tasks
+from worker.process import tasks
 
 
 def test_a_child_that_cannot_start_ends(

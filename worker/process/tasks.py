@@ -14,13 +14,13 @@ from celery.signals import (
 from service import logs
 from service.hints import HOUSEKEEPING, SWEEP, WEBHOOKS, WORK
 from service.settings import Settings
-from worker.app import app
 from worker.child import node
 from worker.child.child import Child, start_child
 from worker.child.devices import discover, one_thread, tell_children
-from worker.idle import watch_idleness
-from worker.loop import work as execute_what_waits
-from worker.memory import resident
+from worker.process.app import app
+from worker.process.idle import watch_idleness
+from worker.process.loop import work as execute_what_waits
+from worker.process.memory import resident
 from worker.run.inputs import warm
 
 log = logging.getLogger(__name__)

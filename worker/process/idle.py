@@ -14,9 +14,9 @@ import time
 
 from service.store.runs import claims
 from service.store.tables import WorkerState
-from worker import memory
 from worker.child.child import Child, report_state
-from worker.loop import work
+from worker.process import memory
+from worker.process.loop import work
 
 _TO_SAY_SO = 0.2
 """In which Celery tells its parent that the last hint was dealt with."""

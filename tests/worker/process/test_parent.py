@@ -12,10 +12,10 @@ from service.store.states import RunState
 from service.store.tables import WorkerState
 from tests.worker.rig import eventually
 from tests.worker.steps import claim, failing_first, registered, runs, submit
-from worker import parent
 from worker.child import node
 from worker.child.child import Child, report_state
-from worker.parent import Undertaker
+from worker.process import parent
+from worker.process.parent import Undertaker
 
 
 class Dying:

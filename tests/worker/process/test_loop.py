@@ -13,7 +13,7 @@ from service.store.workers.workers import WorkerFacts
 from tests.worker import stand_in
 from tests.worker.steps import registered, runs, submit
 from worker.child.child import Child, report_state
-from worker.loop import work
+from worker.process.loop import work
 from worker.run.attempt import attempt
 
 
@@ -29,7 +29,7 @@ def test_a_run_that_comes_while_it_says_that_it_is_idle_is_not_left_lying(
             late.append(submit(child, seed=2))
         report_state(child, state, why)
 
-    monkeypatch.setattr("worker.loop.report_state", says)
+    monkeypatch.setattr("worker.process.loop.report_state", says)
     assert work(child) == 2
     assert [run.state for run in runs(child, late[0]).values()] == [RunState.SUCCEEDED]
 
@@ -52,7 +52,7 @@ def test_while_it_works_it_says_so_cannot_be_ended_and_has_woken_another(
         seen.append((there.state, there.run_id, child.busy.locked(), [*woken]))
         return attempt(child, claimed)
 
-    monkeypatch.setattr("worker.loop.attempt", look)
+    monkeypatch.setattr("worker.process.loop.attempt", look)
     began = child.idle_since
     assert work(child) == 2
     assert [(state, busy, woken) for state, _, busy, woken in seen] == 2 * [("busy", True, ["cpu"])]

@@ -10,8 +10,8 @@ import pytest
 from service.store.tables import WorkerState
 from tests.worker.gpus import TWO
 from tests.worker.steps import registered
-from worker import idle
 from worker.child.child import Child
+from worker.process import idle
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ def make_app(settings: Settings) -> Celery:
     """The app for one machine: its queues, and how many processes it has."""
     devices = discover()
     pools = settings.worker_pools or (("gpu",) if devices else (settings.default_pool,))
-    app = Celery("lth", broker=settings.broker_url, include=["worker.tasks"])
+    app = Celery("lth", broker=settings.broker_url, include=["worker.process.tasks"])
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -55,7 +55,7 @@ def make_app(settings: Settings) -> Celery:
     )
     app.conf["lth_pools"] = list(pools)
     steps = cast(dict[str, set[str]], app.steps)
-    steps["worker"].add("worker.parent:Undertaker")
+    steps["worker"].add("worker.process.parent:Undertaker")
     return app
 
 
