@@ -45,7 +45,7 @@ def make_app(settings: Settings) -> Celery:
             "socket_keepalive": True,
             "health_check_interval": 10,
         },
-        beat_scheduler="worker.beat:InProcessScheduler",
+        beat_scheduler="worker.beat.beat:InProcessScheduler",
         beat_schedule={
             "sweep": {"task": SWEEP, "schedule": settings.sweep_seconds},
             "webhooks": {"task": WEBHOOKS, "schedule": settings.webhook_seconds},

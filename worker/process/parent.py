@@ -15,9 +15,9 @@ from service.settings import Settings
 from service.store.database import AWAY, SWEEPER, Database
 from service.store.runs import finishing
 from service.store.workers import workers
+from worker.beat.sweeper import release
 from worker.child import node
 from worker.child.child import DRAIN_SIGNAL
-from worker.sweeping import release
 
 _LOOK_SECONDS = 0.1
 _AGAIN_SECONDS = 2.0

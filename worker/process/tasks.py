@@ -41,7 +41,7 @@ def work() -> None:
 @app.task(name=SWEEP)
 def sweep() -> None:
     """Look for lost runs and lost hints."""
-    from worker.sweeping import sweeper
+    from worker.beat.sweeper import sweeper
 
     sweeper().sweep()
 
@@ -49,7 +49,7 @@ def sweep() -> None:
 @app.task(name=WEBHOOKS)
 def call_webhooks() -> None:
     """Tell whoever wants to know that jobs have ended."""
-    from worker.sweeping import sweeper
+    from worker.beat.sweeper import sweeper
 
     sweeper().call_webhooks()
 
@@ -57,7 +57,7 @@ def call_webhooks() -> None:
 @app.task(name=HOUSEKEEPING)
 def keep_house() -> None:
     """Delete what is old or unused."""
-    from worker.sweeping import sweeper
+    from worker.beat.sweeper import sweeper
 
     sweeper().tidy()
 

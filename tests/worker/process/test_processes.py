@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(600)
 
 LIGHT = """
 import sys
-import worker.process.app, worker.beat, worker.process.parent, worker.sweeping, worker.process.tasks
+import worker.process.app, worker.beat.beat, worker.process.parent, worker.beat.sweeper, worker.process.tasks
 found = {"tensorflow", "keras", "matplotlib", "sklearn"} & set(sys.modules)
 assert not found, found
 """

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from service.addresses import SPECIAL_IPV4, SPECIAL_IPV6, is_public
-from worker.webhooks import NotCalled, resolve
+from worker.beat.webhooks import NotCalled, resolve
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_every_way_to_write_a_private_address_is_seen(host):
 
 def test_a_name_is_not_called_if_one_of_its_addresses_is_private(monkeypatch):
     found = [(None, None, None, "", (address, 80)) for address in ("8.8.8.8", "10.0.0.1")]
-    monkeypatch.setattr("worker.webhooks.socket.getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr("worker.beat.webhooks.socket.getaddrinfo", lambda *_, **__: found)
     with pytest.raises(NotCalled):
         resolve(httpx.URL("http://two.example/"), private_allowed=False)
 

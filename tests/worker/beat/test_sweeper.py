@@ -11,8 +11,8 @@ from service.store.runs import finishing
 from service.store.tables import WorkerState
 from tests.worker.rig import eventually
 from tests.worker.steps import claim, registered, runs, submit
+from worker.beat.sweeper import Sweeper, release
 from worker.child.child import Child, report_state
-from worker.sweeping import Sweeper, release
 
 _WAITING = """
     SELECT count(*) FROM pg_stat_activity

@@ -20,8 +20,8 @@ from service.store.runs import finishing
 from service.store.runs.leases import Lease
 from service.store.states import RunState
 from service.store.workers import pools, workers
-from worker.housekeeping import tidy
-from worker.webhooks import Courier
+from worker.beat.housekeeping import tidy
+from worker.beat.webhooks import Courier
 
 _FORGET_WORKERS = timedelta(hours=1)
 

@@ -17,7 +17,7 @@ from service.store.jobs import submitting
 from service.store.jobs.submitting import Idempotency, Submission
 from service.store.runs import trunks
 from service.store.tables import BlobDoubt, IdempotentRequest, Job, StoredBlob, Trunk
-from worker.housekeeping import tidy
+from worker.beat.housekeeping import tidy
 
 
 @pytest.fixture

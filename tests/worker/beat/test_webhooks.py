@@ -29,7 +29,7 @@ from service.store.jobs.submitting import Submission, submit
 from service.store.jobs.webhooks import Call
 from service.store.states import JobState
 from service.store.tables import Job, Webhook
-from worker.webhooks import _AT_ONCE, Courier, NotCalled, resolve, signed
+from worker.beat.webhooks import _AT_ONCE, Courier, NotCalled, resolve, signed
 
 SECRET = "a secret of some length"
 SPEC = parse_spec({"kind": "model", "name": "first", "labels": {"a": "b"}})
@@ -317,8 +317,8 @@ def test_the_calls_of_a_host_are_counted_however_it_is_written(database, courier
 
 def test_a_name_that_is_not_found_in_time_is_given_up(monkeypatch):
     asked = threading.Event()
-    monkeypatch.setattr("worker.webhooks._LOOKUP_SECONDS", 0.1)
-    monkeypatch.setattr("worker.webhooks.socket.getaddrinfo", lambda *_, **__: asked.wait(30))
+    monkeypatch.setattr("worker.beat.webhooks._LOOKUP_SECONDS", 0.1)
+    monkeypatch.setattr("worker.beat.webhooks.socket.getaddrinfo", lambda *_, **__: asked.wait(30))
     with pytest.raises(NotCalled, match="was not found within"):
         resolve(httpx.URL("http://slow.example/"), private_allowed=False)
     asked.set()
@@ -372,7 +372,7 @@ def test_the_address_that_was_looked_at_is_called_under_its_name(
         return 204
 
     monkeypatch.setattr(courier, "_status", look)
-    monkeypatch.setattr("worker.webhooks.resolve", lambda url, **_: "203.0.113.7")
+    monkeypatch.setattr("worker.beat.webhooks.resolve", lambda url, **_: "203.0.113.7")
     courier._post(Call(job, "ada", "https://example.org:8443/hook", 0, {}))
     (request,) = sent
     assert (request.url.host, request.url.port) == ("203.0.113.7", 8443)

@@ -22,8 +22,8 @@ from tests.service.api.conftest import ADMIN, serving
 from tests.service.store.conftest import statements
 from tests.worker.rig import eventually
 from tests.worker.steps import claim, runs, submit
+from worker.beat.sweeper import Sweeper
 from worker.child.child import Child
-from worker.sweeping import Sweeper
 
 MANY = 15_000
 

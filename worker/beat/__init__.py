@@ -1,0 +1,1 @@
+"""The beat: the sweeper, the housekeeping, and webhook delivery."""
