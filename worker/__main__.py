@@ -8,7 +8,8 @@ import os
 import sys
 
 from service.liveness import LONGEST_SILENCE, Pulse
-from worker.child.devices import TOLD, DeviceSilent
+from worker.child.devices import TOLD
+from worker.child.gpus import DeviceSilent
 
 
 def main(arguments: list[str]) -> None:

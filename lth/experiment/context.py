@@ -65,7 +65,7 @@ class Conditions:
         trial: int,
         output: str | None,
     ) -> "Conditions":
-        """The conditions of a trial of a study; the arguments are those of `lth.study.trial.OneTrial`.
+        """The context of a trial; for the arguments see `lth.study.trial.OneTrial`.
 
         Raises:
             NothingToPrune: when the network has no lottery layer.

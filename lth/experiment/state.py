@@ -16,8 +16,9 @@ from lth.core.packing import Packed, joined, packed, section_of
 from lth.engine.level import Level, LevelState
 from lth.engine.network import Weights
 from lth.experiment.level_state import described, restored
-from lth.pruning.masks import Mask, density, layer_table
+from lth.pruning.masks import Mask, density
 from lth.reinit import Reinit, ReinitContract, Rewind
+from lth.results.layers import layer_table
 from lth.results.schemas import At, LevelResult, Untrained
 from lth.spec.plan import ENGINE_VERSION
 

@@ -121,8 +121,8 @@ def mean_and_interval(
 ) -> tuple[NDArray[np.floating], tuple[NDArray[np.floating], NDArray[np.floating]] | None]:
     """The mean of each column of `values` [trials, points], and its 95 % interval.
 
-    The interval is that of `lth.results.statistics.statistic`, for a whole curve at once; one trial has
-    none.
+    The interval is the one of `lth.results.statistics.statistic`, for a whole curve at once. One
+    trial has no interval.
     """
     n = len(values)
     mean = values.mean(axis=0)

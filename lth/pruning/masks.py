@@ -17,7 +17,6 @@ from lth.core.seeds import Purpose, generator
 from lth.pruning.criteria import CriterionContract, Survivors
 from lth.pruning.schedules import ScheduleContract
 from lth.pruning.scopes import GlobalScope, Role, ScopeContract
-from lth.results.schemas import LayerDensity
 
 Mask = NDArray[np.bool_]
 """Of a kernel's own shape; True = kept."""
@@ -98,19 +97,6 @@ def prune(
 def density(masks: Mapping[str, Mask]) -> float:
     """The share of all prunable weights that is kept."""
     return sum(map(np.count_nonzero, masks.values())) / sum(mask.size for mask in masks.values())
-
-
-def layer_table(masks: Mapping[str, Mask]) -> tuple[LayerDensity, ...]:
-    """How much of each layer is left."""
-    return tuple(
-        LayerDensity(
-            name=name,
-            kept=int(np.count_nonzero(mask)),
-            total=mask.size,
-            density=np.count_nonzero(mask) / mask.size,
-        )
-        for name, mask in masks.items()
-    )
 
 
 def largest(scores: NDArray[np.floating], count: int, rng: np.random.Generator) -> Mask:

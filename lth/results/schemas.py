@@ -5,15 +5,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lth.results.tables import summary_table
 
+class ResultModel(BaseModel):
+    """Frozen; fields that a later version adds are ignored."""
 
-class _Record(BaseModel):
-    # What a later version adds, an earlier command line passes over.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Scores(_Record):
+class Scores(ResultModel):
     """A network's quality on one split of the data."""
 
     loss: float
@@ -23,7 +22,7 @@ class Scores(_Record):
     )
 
 
-class History(_Record):
+class History(ResultModel):
     """The course of a level: one entry per evaluation point, all lists equally long."""
 
     iterations: tuple[int, ...] = Field(
@@ -40,7 +39,7 @@ class History(_Record):
         yield "points", len(self.iterations)
 
 
-class LayerDensity(_Record):
+class LayerDensity(ResultModel):
     """How much of one prunable layer is left."""
 
     name: str
@@ -49,7 +48,7 @@ class LayerDensity(_Record):
     density: float
 
 
-class At(_Record):
+class At(ResultModel):
     """Scores at one iteration of a level."""
 
     iteration: int = Field(description="counted as in the level's history")
@@ -57,7 +56,7 @@ class At(_Record):
     test: Scores
 
 
-class Untrained(_Record):
+class Untrained(ResultModel):
     """Test scores of the masked network at the reset point, before any training.
 
     Reference: Zhou et al. 2019, arXiv:1905.01067, section 5 (supermasks).
@@ -72,7 +71,7 @@ class Untrained(_Record):
     )
 
 
-class LevelResult(_Record):
+class LevelResult(ResultModel):
     """One level: 0 is the dense network, n is after the n-th pruning round."""
 
     level: int
@@ -93,7 +92,7 @@ class LevelResult(_Record):
     samples_per_second: float
 
 
-class Environment(_Record):
+class Environment(ResultModel):
     """Where and with what a run was executed."""
 
     device: str
@@ -101,7 +100,7 @@ class Environment(_Record):
     versions: dict[str, str]
 
 
-class RunResult(_Record):
+class RunResult(ResultModel):
     """One experiment of one trial, all of its levels."""
 
     experiment: str
@@ -115,85 +114,3 @@ class RunResult(_Record):
     trunk_reused: bool = Field(description="level 0 was trained before, by another run")
     environment: Environment
     seconds: float = Field(description="of this run, without waiting")
-
-
-class Statistic(_Record):
-    """A number over trials."""
-
-    n: int
-    mean: float
-    median: float
-    min: float
-    max: float
-    stddev: float | None = Field(description="sample standard deviation; none for one trial")
-    interval: tuple[float, float] | None = Field(
-        description="95 % confidence interval of the mean by Student's t; none for one trial"
-    )
-
-
-class LevelSummary(_Record):
-    """One level of one experiment, over its trials."""
-
-    level: int
-    density: float
-    metrics: dict[str, Statistic] = Field(
-        description="by name: early_stop_iteration, early_stop_test_accuracy, ..."
-    )
-
-
-class ExperimentSummary(_Record):
-    """One experiment, over its trials."""
-
-    experiment: str
-    trials: tuple[int, ...]
-    levels: tuple[LevelSummary, ...]
-
-
-class Difference(_Record):
-    """A metric of an experiment minus that of another one, trial by trial."""
-
-    by_trial: dict[int, float]
-    statistic: Statistic
-    higher: int = Field(description="trials in which the experiment's value is the higher one")
-    lower: int = Field(description="trials in which it is the lower one")
-
-
-class Comparison(_Record):
-    """One level of an experiment beside another network of the same trials."""
-
-    experiment: str
-    against: str = Field(description="'dense', or the control that follows the experiment")
-    level: int
-    metrics: dict[str, Difference]
-
-
-class Coverage(_Record):
-    """How much of a job's plan its summary is of."""
-
-    trials: int = Field(description="trials of which every experiment has a result")
-    trials_planned: int
-    results: int = Field(description="experiments with a result, over all trials")
-    results_planned: int
-    complete: bool = Field(description="whether the summary is of all that was planned")
-
-
-class Summary(_Record):
-    """What the trials of a job say together."""
-
-    experiments: tuple[ExperimentSummary, ...]
-    comparisons: tuple[Comparison, ...]
-    coverage: Coverage | None = Field(
-        default=None, description="of a job; none where nothing was planned, as in a notebook"
-    )
-
-    remarks: tuple[str, ...] = Field(
-        default=(), description="what to know before believing in it, each of one sentence"
-    )
-
-    def __str__(self) -> str:
-        """A table of accuracy and early stop at every level."""
-        return summary_table(self)
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """What a notebook shows of it."""
-        printer.text(str(self))

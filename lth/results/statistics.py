@@ -15,14 +15,13 @@ from scipy.special import stdtrit
 
 from lth.core.errors import SpecError
 from lth.results.records import Measures, measures
-from lth.results.schemas import (
+from lth.results.schemas import LevelResult, RunResult
+from lth.results.summary import (
     Comparison,
     Coverage,
     Difference,
     ExperimentSummary,
-    LevelResult,
     LevelSummary,
-    RunResult,
     Statistic,
     Summary,
 )

@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from matplotlib.figure import Figure
 
 from lth.core.errors import SpecError
 from lth.core.npz import encode, named
+from lth.engine.network import Weights
+from lth.experiment.context import Conditions
+from lth.experiment.state import TrainedLevel
 from lth.plots import render
 from lth.plots.stored import job_picture, run_picture
 from lth.results.artifacts import (
@@ -31,14 +34,27 @@ from lth.results.artifacts import (
 from lth.results.records import as_csv, records
 from lth.results.schemas import RunResult
 from lth.results.statistics import summarise
+from lth.study.study import Study
 
-if TYPE_CHECKING:
-    from lth.study.model import LotteryModel
-    from lth.study.study import Study
+
+class FinishedExperiment(Protocol):
+    """An experiment whose files are written, such as a `lth.LotteryModel`."""
+
+    @property
+    def trained_levels(self) -> Sequence[TrainedLevel]: ...
+
+    @property
+    def initial_weights(self) -> Weights: ...
+
+    @property
+    def conditions(self) -> Conditions: ...
+
+    @property
+    def classes(self) -> int: ...
 
 
 def experiment_files(
-    model: "LotteryModel", result: RunResult, about: Mapping[str, Any]
+    model: FinishedExperiment, result: RunResult, about: Mapping[str, Any]
 ) -> tuple[Artifact, ...]:
     """What one finished experiment leaves behind. Pictures are drawn from it (`lth.plots.stored`).
 
@@ -66,7 +82,7 @@ def experiment_files(
 
 
 def save_experiment(
-    model: "LotteryModel", result: RunResult, directory: Path, title: str = ""
+    model: FinishedExperiment, result: RunResult, directory: Path, title: str = ""
 ) -> tuple[Path, ...]:
     """Write an experiment's files and its pictures into a folder, which is made if needed.
 
@@ -92,7 +108,7 @@ def save_experiment(
     return _save(chain(files, [_levels([result])], _pictures(RUN_PICTURES, draw)), directory)
 
 
-def save_comparison(study: "Study", directory: Path) -> tuple[Path, ...]:
+def save_comparison(study: Study, directory: Path) -> tuple[Path, ...]:
     """Write what experiments and trials say together into a folder, which is made if needed."""
     results, controls = study.results, study.controls
     summary = summarise(results, controls).model_dump(mode="json")

@@ -18,9 +18,10 @@ from lth.experiment.runner import ExperimentAtWork
 from lth.experiment.state import ExperimentState, Rewinds, TrainedLevel
 from lth.plots import learning_curves, pruning_summary
 from lth.pruning.controls import Control
-from lth.pruning.masks import Mask, layer_table
+from lth.pruning.masks import Mask
 from lth.pruning.pruned_values import PrunedWeights
 from lth.reinit import Reinit
+from lth.results.layers import layer_table
 from lth.results.schemas import LevelResult, RunResult
 from lth.spec.document import Method
 from lth.study.files import save_experiment

@@ -7,8 +7,9 @@ from typing import Any
 from lth.core.errors import SpecError
 from lth.core.field_errors import whole
 from lth.engine.observer import Observer
-from lth.results.schemas import RunResult, Summary
+from lth.results.schemas import RunResult
 from lth.results.statistics import summarise
+from lth.results.summary import Summary
 from lth.study.files import save_comparison
 from lth.study.session import LotterySession
 from lth.study.session_state import bundle, unbundle

@@ -133,8 +133,9 @@ class LotterySession(OneTrial, Study):
         Args:
             experiments: members of `lth.spec.document.Experiment`, or dictionaries of their fields.
             observer: told of progress.
-            grid: every criterion with every reset besides, as `lth.pruning.methods.Grid` or a dictionary of
-                its fields: ``{"criteria": ["large_final", "random"], "reinit": ["rewind"]}``.
+            grid: adds every combination of a criterion and a reset, as `lth.pruning.methods.Grid`
+                or a dictionary of its fields, such as
+                ``{"criteria": ["large_final", "random"], "reinit": ["rewind"]}``.
 
         Raises:
             SpecError: when the experiments contradict each other, or return to a point of the

@@ -3,8 +3,8 @@
 Revision: 0007, after 0006.
 
 A trigger and not the code of the store counts, because runs go away by cascades that no statement
-of the store names. It only ever adds rows, of which `service.store.workers.measurements` takes the sum: no
-end of a run waits for another one's.
+of the store names. It only ever adds rows, so that no end of a run waits for another one's.
+`service.store.workers.measurements` takes the sum of the rows.
 """
 
 import sqlalchemy as sa

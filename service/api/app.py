@@ -15,7 +15,7 @@ from service import descriptors, logs
 from service.api import catalogue, openapi, results
 from service.api.accounts import audit, keys, owners
 from service.api.accounts.access import authenticate
-from service.api.accounts.key_cache import Keyring
+from service.api.accounts.key_cache import KeyCache
 from service.api.artifacts import router as artifacts
 from service.api.artifacts.making import Maker
 from service.api.datasets import router as datasets
@@ -34,7 +34,7 @@ from service.api.http.problems import (
     answers,
 )
 from service.api.http.rates import Rates
-from service.api.http.state import Parts
+from service.api.http.state import AppState
 from service.api.http.tracing import Tracing
 from service.api.jobs import commands, looking, submitting
 from service.api.jobs import logs as job_logs
@@ -130,27 +130,26 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     database = Database(settings.database_url, settings.database_pool)
     blobs = Blobs(settings.object_store_url, settings.object_store_options)
     hints = Hints(settings.broker_url)
-    feed, keyring = Feed(database), Keyring(database)
+    feed, key_cache = Feed(database), KeyCache(database)
     artist = Artist(settings.drawing_seconds, settings.drawing_places)
-    app.state.parts = Parts(
+    app.state.shared = AppState(
         settings=settings,
         database=database,
         blobs=blobs,
         hints=hints,
-        keyring=keyring,
         rates=Rates(settings.broker_url, settings.rate_limit),
-        feed=feed,
         connections=app.state.connections,
-        pools=Pools(settings, database),
-        maker=Maker(database, blobs, artist),
     )
+    app.state.feed, app.state.key_cache = feed, key_cache
+    app.state.pools = Pools(settings, database)
+    app.state.maker = Maker(database, blobs, artist)
     await run_in_threadpool(_compare_stores, database, blobs)
     watching = asyncio.create_task(app.state.connections.watch())
     try:
         if settings.admin_key is not None:
             with database.transaction() as session:
                 ensure_operators(session, settings.admin_key.get_secret_value())
-        async with _listener(settings, feed, keyring).running():
+        async with _listener(settings, feed, key_cache).running():
             yield
     finally:
         watching.cancel()
@@ -171,10 +170,10 @@ def _compare_stores(database: Database, blobs: Blobs) -> None:
         _log.warning("object_store_not_compared", error=str(error))
 
 
-def _listener(settings: Settings, feed: Feed, keyring: Keyring) -> Listener:
+def _listener(settings: Settings, feed: Feed, key_cache: KeyCache) -> Listener:
     def connected() -> None:
         feed.look_again()
-        keyring.forget()
+        key_cache.forget()
 
-    heard = {EVENTS: feed.heard, REVOKED: lambda _: keyring.forget()}
+    heard = {EVENTS: feed.heard, REVOKED: lambda _: key_cache.forget()}
     return Listener(settings.database_url, heard, connected)

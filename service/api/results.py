@@ -3,12 +3,13 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from lth.results.schemas import RunResult, Summary
+from lth.results.schemas import RunResult
 from lth.results.statistics import summarise_job
+from lth.results.summary import Summary
 from lth.spec.document import parse_spec
 from service.api.http.paging import Cursor, Paged, RunLimit
 from service.api.http.problems import InvalidRequest, NotFound, answers
-from service.api.http.state import PartsDep
+from service.api.http.state import AppStateDep
 from service.api.jobs.lookup import JobDep
 from service.store.runs import runs
 from service.store.states import JobState
@@ -46,13 +47,13 @@ class JobSummaryOverTrials(BaseModel):
     responses=answers(NotFound, InvalidRequest),
 )
 def get_results(
-    job: JobDep, parts: PartsDep, cursor: Cursor = None, limit: RunLimit = 200
+    job: JobDep, app: AppStateDep, cursor: Cursor = None, limit: RunLimit = 200
 ) -> Results:
     """Per run and level: sparsity, densities, histories, accuracies.
 
     Runs that have not ended are not in it; a job that has not is answered with what there is.
     """
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         found = runs.result_page(session, job.id, cursor, limit)
     return Results(
         job_id=job.id,
@@ -65,13 +66,13 @@ def get_results(
 @router.get(
     "/jobs/{job_id}/summary", summary="A job's statistics over trials", responses=answers(NotFound)
 )
-def get_summary(job: JobDep, parts: PartsDep) -> JobSummaryOverTrials:
+def get_summary(job: JobDep, app: AppStateDep) -> JobSummaryOverTrials:
     """Each experiment over its trials, against the dense network and against its controls.
 
     It is of the runs that have succeeded so far; `coverage` says how many of the planned ones
     those are.
     """
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         found = [result for _, result in runs.results(session, job.id)]
     return JobSummaryOverTrials(
         job_id=job.id,

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.text import Text
 
 from lth.results.artifacts import JOB
-from lth.results.schemas import Summary
+from lth.results.summary import Summary
 from lth.results.warnings import remarks
 from service.cli.connection import JobId, Json, open_client
 from service.cli.documents import read_document

@@ -8,7 +8,9 @@ from typing import Any
 
 import yaml
 
-FILE = Path(__file__).parents[2] / "docker-compose.yml"
+from tests import ROOT
+
+FILE = ROOT / "docker-compose.yml"
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?:(:[-?])([^}]*))?\}")
 

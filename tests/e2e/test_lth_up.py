@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from service.store.migrate import up_to_date
+from tests import ROOT
 from tests.e2e.lth_up import LocalStack, eventually
 from tests.parts import alive
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.timeout(900)
 
 SLOW = 240.0
 """Seconds within which a part is back on a machine that is busy with other tests."""
-SPEC = Path(__file__).parents[2] / "examples" / "quickstart.yaml"
+SPEC = ROOT / "examples" / "quickstart.yaml"
 
 
 def _spec(duration: str) -> str:

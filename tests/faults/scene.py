@@ -24,8 +24,9 @@ from service.store.blobs.object_store import Blobs
 from service.store.database import Database
 from service.store.migrate import migrate
 from service.tokens import new_token
+from tests import ROOT
 from tests.parts import Parts, parts
-from tests.worker.rig import ROOT, eventually
+from tests.worker.rig import eventually
 
 DATABASE = "faults"
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from lth.engine.layers import LotteryLinear
-from lth.pruning.masks import layer_table
+from lth.results.layers import layer_table
 from lth.training.settings import Training
 
 TRAINING = Training.model_validate(

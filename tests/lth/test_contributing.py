@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
+
 pytestmark = pytest.mark.timeout(300)
 
-ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```python\n# (\S+)\n(.*?)```", re.DOTALL)
 
 # Of each recipe: the file and the name of the union, and where a spec names the member.

@@ -8,7 +8,8 @@ import pytest
 HEAVY = {"tensorflow", "keras", "matplotlib", "scipy", "sklearn"}
 SCRIPT = """
 import sys
-import lth, lth.spec.catalogue, lth.pruning.masks, lth.pruning.pruned_values, lth.spec.plan, lth.core.field_errors, lth.results.schemas
+import lth, lth.core.field_errors, lth.pruning.masks, lth.pruning.pruned_values
+import lth.results.schemas, lth.spec.catalogue, lth.spec.plan
 print(*sorted({name.partition(".")[0] for name in sys.modules}))
 """
 

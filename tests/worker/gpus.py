@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from worker.child.devices import DeviceSilent, Gpu, GpuMemory
+from worker.child.gpus import DeviceSilent, Gpu, GpuMemory
 
 GIB = 1 << 30
 SILENT = "silent"

@@ -25,8 +25,8 @@ from service.store.jobs.submitting import Submission
 from service.store.runs import artifacts, runs
 from service.store.states import FINISHED_JOB, RunState
 from service.store.tables import Event, Job, Run
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 STAND_IN = "tests.worker.stand_in"
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from service.store.runs import claims
 from service.store.runs.claims import Claimed
 from service.store.tables import Run, Worker
 from worker.child.child import Child
-from worker.child.devices import DeviceSilent
+from worker.child.gpus import DeviceSilent
 from worker.run.observer import RunObserver
 
 

@@ -10,8 +10,9 @@ from service.stack.verify import verify
 from service.store.blobs import identity
 from service.store.runs import artifacts
 from service.store.states import JobState
+from tests import ROOT
 from tests.service.store.blobs.test_durability import DAMAGES
-from tests.worker.rig import ROOT, Rig, eventually
+from tests.worker.rig import Rig, eventually
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -28,8 +28,8 @@ from service.store.tables import WorkerState
 from service.store.workers import workers
 from service.store.workers.workers import WorkerFacts
 from worker.child import devices, node
-from worker.child.devices import DeviceSilent, Gpu, Nvml
 from worker.child.execution import Execution
+from worker.child.gpus import DeviceSilent, Gpu, Nvml
 from worker.child.redaction import Redaction
 
 DRAIN_SIGNAL = signal.SIGUSR2

@@ -10,64 +10,15 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Protocol
+from dataclasses import asdict
+
+from worker.child import nvml
+from worker.child.gpus import Gpu, GpuMemory, Nvml
 
 TOLD = "LTH_WORKER_GPUS"
 """Where a parent tells its children what GPUs there are."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
            "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
-
-
-class DeviceSilent(Exception):
-    """The driver does not answer, or not for a GPU."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """A GPU; memory in bytes."""
-
-    uuid: str
-    name: str
-    memory_total: int
-
-
-@dataclass(frozen=True, slots=True)
-class GpuMemory:
-    """Who uses a GPU's memory, in bytes; `by_process` has those whose share the driver tells."""
-
-    used: int
-    by_process: dict[int, int]
-
-    def foreign(self, own_pid: int, holds: bool) -> int:
-        """What is in use by anyone but this process.
-
-        Nothing, when this process `holds` memory and the driver does not know it: in a container
-        with numbers of its own it would take itself for a stranger, and never work again.
-        """
-        if holds and own_pid not in self.by_process:
-            return 0
-        return max(self.used - self.by_process.get(own_pid, 0), 0)
-
-
-class Nvml(Protocol):
-    """What is asked of NVIDIA's management library."""
-
-    def gpus(self) -> Sequence[Gpu]:
-        """The GPUs that ``CUDA_VISIBLE_DEVICES`` leaves us.
-
-        Raises:
-            DeviceSilent: when the driver fails, or there is not one GPU of those it names.
-        """
-        ...
-
-    def memory(self, uuid: str) -> GpuMemory:
-        """Who uses a GPU's memory now.
-
-        Raises:
-            DeviceSilent: when the driver does not say.
-        """
-        ...
 
 
 def discover() -> tuple[Gpu, ...]:
@@ -82,8 +33,8 @@ def discover() -> tuple[Gpu, ...]:
     told = os.environ.get(TOLD)
     if told is not None:
         return tuple(Gpu(**gpu) for gpu in json.loads(told))
-    nvml = system_nvml()
-    return tuple(nvml.gpus()) if nvml else ()
+    found = system_nvml()
+    return tuple(found.gpus()) if found else ()
 
 
 def tell_children(gpus: Sequence[Gpu]) -> None:
@@ -97,9 +48,7 @@ def system_nvml() -> Nvml | None:
     Raises:
         DeviceSilent: when there is a driver, but it fails.
     """
-    from worker.child.nvml import open_nvml
-
-    return open_nvml()
+    return nvml.open_nvml()
 
 
 def slots_of(wanted: int | None, gpus: Sequence[Gpu]) -> int:

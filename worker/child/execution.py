@@ -1,4 +1,4 @@
-"""The seam to whatever executes runs: the module `lth.study.execution`, imported in a child only."""
+"""The interface of `lth.study.execution`, which executes runs; only a child imports that module."""
 
 from typing import Protocol
 

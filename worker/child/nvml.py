@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import takewhile
 from typing import Any
 
-from worker.child.devices import DeviceSilent, Gpu, GpuMemory, Nvml
+from worker.child.gpus import DeviceSilent, Gpu, GpuMemory, Nvml
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class SystemNvml:
         self._library = library
 
     def gpus(self) -> Sequence[Gpu]:
-        """See `worker.child.devices.Nvml`; a GPU that is lost is left out, parts of one (MIG) count."""
+        """See `worker.child.gpus.Nvml`; leaves out lost GPUs, counts parts of one (MIG)."""
         there = [one for index in range(self._count()) for one in self._at(index)]
         named = os.environ.get("CUDA_VISIBLE_DEVICES")
         if named is None:
@@ -67,7 +67,7 @@ class SystemNvml:
         return list(dict.fromkeys(found))
 
     def memory(self, uuid: str) -> GpuMemory:
-        """See `worker.child.devices.Nvml`."""
+        """See `worker.child.gpus.Nvml`."""
         library = self._library
         try:
             handle = library.nvmlDeviceGetHandleByUUID(uuid.encode())

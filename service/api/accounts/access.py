@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from service.api.accounts.key_cache import KeyCacheDep
 from service.api.http.connections import CONNECTION, Connection
 from service.api.http.problems import Forbidden, TooManyRequests, Unauthenticated
-from service.api.http.state import parts_of
+from service.api.http.state import app_state
 from service.api.http.tracing import ANSWER_HEADERS, request_id_of
 from service.store.accounts.audit import Actor
 from service.store.tables import Role
@@ -40,6 +41,7 @@ class Principal:
 async def authenticate(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    key_cache: KeyCacheDep,
 ) -> None:
     """Find out who asks, once for all that depends on it.
 
@@ -52,11 +54,11 @@ async def authenticate(
             "the request has no key; send the header 'Authorization: Bearer lth_...'",
             headers=_CHALLENGE,
         )
-    parts = parts_of(request)
-    key = await parts.keyring.holder(credentials.credentials)
+    app = app_state(request)
+    key = await key_cache.holder(credentials.credentials)
     if key is None:
         raise Unauthenticated("the key is not valid (any more)", headers=_CHALLENGE)
-    taken = await parts.rates.take(key.owner)
+    taken = await app.rates.take(key.owner)
     if taken is not None:
         request.scope[ANSWER_HEADERS] = taken.headers
         if not taken.allowed:
@@ -65,9 +67,9 @@ async def authenticate(
                 headers={"Retry-After": str(taken.reset)},
             )
     connection: Connection | None = request.scope.get(CONNECTION)
-    if connection is not None and not parts.connections.admit(connection, key.owner):
+    if connection is not None and not app.connections.admit(connection, key.owner):
         raise TooManyRequests(
-            f"'{key.owner}' has {parts.connections.bounds.of_owner} requests under way here, the "
+            f"'{key.owner}' has {app.connections.bounds.of_owner} requests under way here, the "
             "most at once; try again",
             headers={"Retry-After": "1"},
         )

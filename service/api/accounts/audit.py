@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.api.accounts.access import AdminDep
 from service.api.http.paging import Cursor, Limit, Paged
 from service.api.http.problems import Forbidden, InvalidRequest, answers
-from service.api.http.state import PartsDep
+from service.api.http.state import AppStateDep
 from service.store.accounts import audit
 
 router = APIRouter(tags=["audit"])
@@ -37,9 +37,11 @@ class AuditPage(Paged):
 
 
 @router.get("/audit", summary="Who did what", responses=answers(Forbidden, InvalidRequest))
-def list_audit(_: AdminDep, parts: PartsDep, cursor: Cursor = None, limit: Limit = 50) -> AuditPage:
+def list_audit(
+    _: AdminDep, app: AppStateDep, cursor: Cursor = None, limit: Limit = 50
+) -> AuditPage:
     """Everything that changed something, newest first."""
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         found = audit.page(session, cursor, limit)
     entries = [AuditView.model_validate(entry) for entry in found.rows]
     return AuditPage(entries=entries, cursor=found.cursor)

@@ -5,7 +5,9 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Annotated
 
+from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
 from service.store.accounts import keys
@@ -28,7 +30,7 @@ class Holder:
     expires_at: datetime | None
 
 
-class Keyring:
+class KeyCache:
     """Looks keys up. Safe to share between threads: what a race can cost is one more look."""
 
     def __init__(self, database: Database) -> None:
@@ -87,3 +89,10 @@ def _remembered(expires_at: datetime | None) -> float:
     if expires_at is None:
         return REMEMBERED_SECONDS
     return min(REMEMBERED_SECONDS, (expires_at - datetime.now(UTC)).total_seconds())
+
+
+async def _key_cache(request: Request) -> KeyCache:
+    return request.app.state.key_cache
+
+
+KeyCacheDep = Annotated[KeyCache, Depends(_key_cache)]

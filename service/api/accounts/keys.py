@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from service.api.accounts.access import AdminDep
+from service.api.accounts.key_cache import KeyCacheDep
 from service.api.http.documents import PLAIN, JsonBytes, json_body, parse_json, validated
 from service.api.http.paging import Cursor, Limit, Paged
 from service.api.http.problems import (
@@ -18,7 +19,7 @@ from service.api.http.problems import (
     UnsupportedMediaType,
     answers,
 )
-from service.api.http.state import PartsDep
+from service.api.http.state import AppStateDep
 from service.store.accounts import audit, keys
 from service.store.tables import Role
 from service.tokens import new_token
@@ -93,11 +94,11 @@ _NEW_KEY: TypeAdapter[NewKey] = TypeAdapter(NewKey)
     openapi_extra=json_body(NewKey),
     responses=answers(MalformedBody, BodyTooLarge, UnsupportedMediaType, InvalidRequest),
 )
-def make_key(principal: AdminDep, body: JsonBytes, parts: PartsDep) -> MadeKey:
+def make_key(principal: AdminDep, body: JsonBytes, app: AppStateDep) -> MadeKey:
     """Let somebody in. The answer is the only place where the key is shown; only a hash is kept."""
     wanted = validated(_NEW_KEY, parse_json(body))
     token = new_token()
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         key = keys.create(session, token, **wanted.model_dump())
         audit.record(session, principal.actor, "key.create", key.id, owner=key.owner, role=key.role)
     return MadeKey(**KeyView.model_validate(key).model_dump(), key=token)
@@ -106,13 +107,13 @@ def make_key(principal: AdminDep, body: JsonBytes, parts: PartsDep) -> MadeKey:
 @router.get("/keys", summary="List keys", responses=answers(InvalidRequest))
 def list_keys(
     _: AdminDep,
-    parts: PartsDep,
+    app: AppStateDep,
     owner: Annotated[str | None, Query(pattern=OWNER, description="of this owner alone")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> KeyPage:
     """Keys, revoked ones too, newest first."""
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         found = keys.page(session, owner, cursor, limit)
     listed = [KeyView.model_validate(key) for key in found.rows]
     return KeyPage(keys=listed, cursor=found.cursor)
@@ -122,14 +123,15 @@ def list_keys(
 def revoke_key(
     key_id: Annotated[str, Path(examples=["key_0199f0c2a5d87c3e8a51f2f7f9d1c001"])],
     principal: AdminDep,
-    parts: PartsDep,
+    app: AppStateDep,
+    key_cache: KeyCacheDep,
 ) -> KeyView:
     """Let a key in no more. What its owner has stays.
 
     Other processes of the API hear of it at once.
     """
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         key = keys.revoke(session, key_id)
         audit.record(session, principal.actor, "key.revoke", key.id, owner=key.owner)
-    parts.keyring.forget()
+    key_cache.forget()
     return KeyView.model_validate(key)

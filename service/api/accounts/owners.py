@@ -17,7 +17,7 @@ from service.api.http.problems import (
     UnsupportedMediaType,
     answers,
 )
-from service.api.http.state import PartsDep
+from service.api.http.state import AppStateDep
 from service.store.accounts import audit, owners
 from service.store.accounts.owners import Holdings, Quota
 from service.store.tables import Owner
@@ -63,9 +63,9 @@ OwnerName = Annotated[str, Path(pattern=OWNER, description="the owner", examples
 
 
 @router.get("/owners", summary="List owners")
-def list_owners(principal: ReaderDep, parts: PartsDep) -> OwnerList:
+def list_owners(principal: ReaderDep, app: AppStateDep) -> OwnerList:
     """Yourself, with what you have and may have; for administrators everybody."""
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         found = owners.with_holdings(session, principal.sees)
     return OwnerList(owners=[_view(owner, held) for owner, held in found])
 
@@ -78,10 +78,10 @@ def list_owners(principal: ReaderDep, parts: PartsDep) -> OwnerList:
         MalformedBody, Forbidden, NotFound, BodyTooLarge, UnsupportedMediaType, InvalidRequest
     ),
 )
-def set_quota(name: OwnerName, principal: AdminDep, body: JsonBytes, parts: PartsDep) -> OwnerView:
+def set_quota(name: OwnerName, principal: AdminDep, body: JsonBytes, app: AppStateDep) -> OwnerView:
     """Takes effect at the next claim or submission. Fields left out go back to their default."""
     wanted = validated(_QUOTA, parse_json(body))
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         owners.set_quota(session, name, Quota(**wanted.model_dump()))
         audit.record(session, principal.actor, "owner.quota", name, **wanted.model_dump())
         ((owner, held),) = owners.with_holdings(session, name)

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Annotated
 
+from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
 from lth.results.artifacts import LEVELS, as_json
@@ -102,3 +104,10 @@ class Maker:
             with self._database.transaction() as session:
                 artifacts.add(session, list(made.values()))
         return made
+
+
+async def _maker(request: Request) -> Maker:
+    return request.app.state.maker
+
+
+MakerDep = Annotated[Maker, Depends(_maker)]

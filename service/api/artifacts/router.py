@@ -8,12 +8,13 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from lth.results.artifacts import MASKS
+from service.api.artifacts.making import Maker, MakerDep
 from service.api.artifacts.sending import FILE_ANSWERS, Conditions, send
 from service.api.artifacts.shapes import ArtifactList, listed
 from service.api.artifacts.views import Unmade, find, find_plot, views
 from service.api.http.paging import Cursor, RunLimit
 from service.api.http.problems import InvalidRequest, NotFound, answers
-from service.api.http.state import Parts, PartsDep
+from service.api.http.state import AppState, AppStateDep
 from service.api.jobs.lookup import JobDep
 from service.store.runs import artifacts, runs
 from service.store.tables import Artifact, Job
@@ -36,7 +37,7 @@ RunKey = Annotated[
     responses=answers(NotFound, InvalidRequest),
 )
 def list_artifacts(
-    job: JobDep, parts: PartsDep, cursor: Cursor = None, limit: RunLimit = 200
+    job: JobDep, app: AppStateDep, cursor: Cursor = None, limit: RunLimit = 200
 ) -> ArtifactList:
     """The files of the runs that have succeeded, and those of the job as a whole.
 
@@ -46,7 +47,7 @@ def list_artifacts(
     Pictures are drawn when they are first fetched; until then they have no size and no digest.
     What shows the whole job, under `report/`, is made anew for each fetch until it has succeeded.
     """
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         found = runs.page(session, job.id, cursor, limit)
         run_ids = [run.id for run in found.rows]
         whole = [] if cursor else artifacts.of_whole_job(session, job.id)
@@ -64,7 +65,8 @@ def list_artifacts(
 )
 async def fetch_artifact(
     job: JobDep,
-    parts: PartsDep,
+    app: AppStateDep,
+    maker: MakerDep,
     request: Request,
     conditions: Annotated[Conditions, Header()],
     name: Annotated[str, Path(examples=["trial-1/ticket/masks.npz"])],
@@ -73,8 +75,8 @@ async def fetch_artifact(
 
     On S3 the answer is a redirect to the object store, unless the service is set to proxy.
     """
-    file = await _found(job, parts, lambda session: find(session, job, name))
-    return await run_in_threadpool(send, file, parts, conditions, request)
+    file = await _found(job, app, maker, lambda session: find(session, job, name))
+    return await run_in_threadpool(send, file, app, conditions, request)
 
 
 @router.get(
@@ -85,15 +87,15 @@ async def fetch_artifact(
 )
 def fetch_masks(
     job: JobDep,
-    parts: PartsDep,
+    app: AppStateDep,
     request: Request,
     conditions: Annotated[Conditions, Header()],
     run: RunKey = None,
 ) -> Response:
     """An npz of boolean arrays `level-N/LAYER`; True is kept."""
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         artifact = artifacts.first(session, job.id, MASKS, run)
-    return send(artifact, parts, conditions, request)
+    return send(artifact, app, conditions, request)
 
 
 @router.get(
@@ -104,7 +106,8 @@ def fetch_masks(
 )
 async def fetch_plot(
     job: JobDep,
-    parts: PartsDep,
+    app: AppStateDep,
+    maker: MakerDep,
     request: Request,
     conditions: Annotated[Conditions, Header()],
     name: Annotated[
@@ -117,18 +120,20 @@ async def fetch_plot(
     run: RunKey = None,
 ) -> Response:
     """A picture, of one run or of the whole job; it is drawn if it is not yet."""
-    file = await _found(job, parts, lambda session: find_plot(session, job, name, run))
-    return await run_in_threadpool(send, file, parts, conditions, request)
+    file = await _found(job, app, maker, lambda session: find_plot(session, job, name, run))
+    return await run_in_threadpool(send, file, app, conditions, request)
 
 
-async def _found(job: Job, parts: Parts, look: Callable[[Session], Artifact | Unmade]) -> Artifact:
+async def _found(
+    job: Job, app: AppState, maker: Maker, look: Callable[[Session], Artifact | Unmade]
+) -> Artifact:
     """The file that `look` finds; it is drawn if need be, without a thread waiting for it."""
 
     def found() -> Artifact | Unmade:
-        with parts.database.transaction() as session:
+        with app.database.transaction() as session:
             return look(session)
 
     file = await run_in_threadpool(found)
     if isinstance(file, Unmade):
-        return (await parts.maker.make(job, file.view))[file.name]
+        return (await maker.make(job, file.view))[file.name]
     return file

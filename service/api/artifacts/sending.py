@@ -11,7 +11,7 @@ from lth.results.artifacts import CSV, JSON, NPZ, PNG, SVG
 from service.api.artifacts.ranges import etag, matches, wanted_range
 from service.api.http.heads import wants_body
 from service.api.http.problems import NotFound, RangeNotSatisfiable, answers
-from service.api.http.state import Parts
+from service.api.http.state import AppState
 from service.store.tables import Artifact
 
 _VALID = timedelta(minutes=10)
@@ -37,7 +37,7 @@ class Conditions(BaseModel):
     )
 
 
-def send(artifact: Artifact, parts: Parts, conditions: Conditions, request: Request) -> Response:
+def send(artifact: Artifact, app: AppState, conditions: Conditions, request: Request) -> Response:
     """Answer a request for a file, or for its headers."""
     headers = {
         "ETag": etag(artifact.digest),
@@ -47,8 +47,8 @@ def send(artifact: Artifact, parts: Parts, conditions: Conditions, request: Requ
     if matches(conditions.if_none_match, artifact.digest):
         return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
     # An address is signed for GET alone; what HEAD asks for is known here.
-    if parts.blobs.can_presign and not parts.settings.proxy_artifacts and wants_body(request):
-        return RedirectResponse(parts.blobs.presign(artifact.digest, _VALID), headers=headers)
+    if app.blobs.can_presign and not app.settings.proxy_artifacts and wants_body(request):
+        return RedirectResponse(app.blobs.presign(artifact.digest, _VALID), headers=headers)
     wanted = wanted_range(conditions.range, conditions.if_range, artifact.digest, artifact.size)
     filename = artifact.name.replace("/", "-")
     headers["Content-Disposition"] = f'inline; filename="{filename}"'
@@ -56,9 +56,9 @@ def send(artifact: Artifact, parts: Parts, conditions: Conditions, request: Requ
         headers["Content-Length"] = str(artifact.size)
         if not wants_body(request):
             return Response(None, 200, headers, artifact.media_type)
-        pieces = parts.blobs.stream(artifact.digest, artifact.size)
+        pieces = app.blobs.stream(artifact.digest, artifact.size)
         return StreamingResponse(pieces, 200, headers, artifact.media_type)
     headers["Content-Length"] = str(len(wanted))
     headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{artifact.size}"
-    pieces = parts.blobs.part(artifact.digest, wanted.start, wanted.stop)
+    pieces = app.blobs.part(artifact.digest, wanted.start, wanted.stop)
     return StreamingResponse(pieces, 206, headers, artifact.media_type)

@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from service.api.accounts.access import MemberDep
 from service.api.http.documents import drained
 from service.api.http.problems import BodyTooLarge, InsufficientStorage, UnsupportedMediaType
-from service.api.http.state import Parts, PartsDep
+from service.api.http.state import AppState, AppStateDep
 from service.store.accounts import owners
 
 MEDIA_TYPES = ("application/x-npz", "application/octet-stream", "application/zip")
@@ -21,7 +21,7 @@ _PIECE = 2**20
 
 
 async def receive(
-    request: Request, principal: MemberDep, parts: PartsDep
+    request: Request, principal: MemberDep, app: AppStateDep
 ) -> AsyncIterator[BinaryIO]:
     """The body of a request as a file, which is gone when the request ends.
 
@@ -37,13 +37,13 @@ async def receive(
         raise UnsupportedMediaType(
             f"the content type is '{media_type[:80]}'; send '{MEDIA_TYPES[0]}'"
         )
-    most = parts.settings.max_upload_bytes
+    most = app.settings.max_upload_bytes
     too_large = BodyTooLarge(f"the file is longer than {most} bytes, the most that is taken")
     announced = int(request.headers.get("content-length", "0"))
     if announced > most:
         await drained(request.stream())
         raise too_large
-    room = await anyio.to_thread.run_sync(_room, parts, principal.owner, max(announced, 1))
+    room = await anyio.to_thread.run_sync(_room, app, principal.owner, max(announced, 1))
     with _full_disk(), SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
         size, piece = 0, bytearray()
         stream = request.stream()
@@ -54,7 +54,7 @@ async def receive(
                 raise too_large
             if room is not None and size > room:
                 await drained(stream)
-                await anyio.to_thread.run_sync(_room, parts, principal.owner, size)
+                await anyio.to_thread.run_sync(_room, app, principal.owner, size)
             piece += chunk
             if len(piece) >= _PIECE:
                 await anyio.to_thread.run_sync(file.write, bytes(piece))
@@ -64,9 +64,9 @@ async def receive(
         yield cast(BinaryIO, file)
 
 
-def _room(parts: Parts, owner: str, size: int) -> int | None:
+def _room(app: AppState, owner: str, size: int) -> int | None:
     """The bytes that an owner may still store, or None; raises if `size` bytes do not fit."""
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         owners.check_room(session, owner, size)
         return owners.room(session, owner)
 

@@ -27,7 +27,7 @@ from service.api.http.problems import (
     UnsupportedMediaType,
     answers,
 )
-from service.api.http.state import PartsDep
+from service.api.http.state import AppStateDep
 from service.store.accounts import audit, owners
 from service.store.blobs import datasets, saving
 from service.store.tables import StoredDataset
@@ -103,7 +103,7 @@ DatasetId = Annotated[
 def upload_dataset(
     principal: MemberDep,
     file: UploadDep,
-    parts: PartsDep,
+    app: AppStateDep,
     response: Response,
     name: Annotated[
         str,
@@ -115,13 +115,13 @@ def upload_dataset(
     No pickle is ever read: arrays of objects are refused.
     """
     try:
-        facts, decoded = check(file, parts.settings.max_dataset_bytes)
+        facts, decoded = check(file, app.settings.max_dataset_bytes)
     except BadArchive as error:
         raise InvalidDataset(str(error)) from None
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         owners.check_room(session, principal.owner, datasets.counted(_size(file), decoded))
-    blob = saving.keep_file(parts.database, parts.blobs, file)
-    with parts.database.transaction() as session:
+    blob = saving.keep_file(app.database, app.blobs, file)
+    with app.database.transaction() as session:
         dataset = datasets.add(session, principal.owner, name, blob, asdict(facts), decoded)
         audit.record(session, principal.actor, "dataset.upload", dataset.id, name=name)
     response.headers["Location"] = f"/v1/datasets/{dataset.id}"
@@ -131,20 +131,20 @@ def upload_dataset(
 @router.get("/datasets", summary="List data sets", responses=answers(InvalidRequest))
 def list_datasets(
     principal: ReaderDep,
-    parts: PartsDep,
+    app: AppStateDep,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> DatasetPage:
     """Your uploaded data sets, newest first; those of everybody for administrators."""
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         found = datasets.page(session, principal.sees, cursor, limit)
     return DatasetPage(datasets=[_view(dataset) for dataset in found.rows], cursor=found.cursor)
 
 
 @router.get("/datasets/{dataset_id}", summary="Look at a data set", responses=answers(NotFound))
-def show_dataset(dataset_id: DatasetId, principal: ReaderDep, parts: PartsDep) -> DatasetView:
+def show_dataset(dataset_id: DatasetId, principal: ReaderDep, app: AppStateDep) -> DatasetView:
     """What is known of an uploaded data set."""
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         return _view(datasets.get(session, dataset_id, principal.sees))
 
 
@@ -154,9 +154,9 @@ def show_dataset(dataset_id: DatasetId, principal: ReaderDep, parts: PartsDep) -
     summary="Delete a data set",
     responses=answers(Forbidden, NotFound, Conflict),
 )
-def delete_dataset(dataset_id: DatasetId, principal: MemberDep, parts: PartsDep) -> Response:
+def delete_dataset(dataset_id: DatasetId, principal: MemberDep, app: AppStateDep) -> Response:
     """Possible when no job refers to it; the space is given back later."""
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         dataset = datasets.get(session, dataset_id, principal.sees)
         datasets.delete(session, dataset)
         audit.record(session, principal.actor, "dataset.delete", dataset.id, name=dataset.name)

@@ -12,9 +12,11 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Annotated
 
 import anyio.to_thread
 import structlog
+from fastapi import Depends, Request
 from fastapi.sse import ServerSentEvent
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -197,3 +199,10 @@ def _numbered(event: Event) -> Numbered:
     view = EventView.model_validate(event)
     message = ServerSentEvent(raw_data=view.model_dump_json(), event=view.kind, id=str(view.number))
     return Numbered(event.number, event.kind == EventKind.JOB_FINISHED, message)
+
+
+async def _feed(request: Request) -> Feed:
+    return request.app.state.feed
+
+
+FeedDep = Annotated[Feed, Depends(_feed)]

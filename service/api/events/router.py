@@ -7,15 +7,17 @@ from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from service.api.accounts.access import CredentialsDep, ReaderDep
+from service.api.accounts.key_cache import KeyCacheDep
+from service.api.events.feed import FeedDep
 from service.api.http.problems import InvalidRequest, NotFound, answers
-from service.api.http.state import PartsDep
+from service.api.http.state import AppStateDep
 from service.api.jobs.lookup import JobDep
 
 router = APIRouter(tags=["jobs"])
 
 
-async def _place(principal: ReaderDep, parts: PartsDep) -> AsyncIterator[None]:
-    with parts.feed.place(principal.owner, parts.connections.bounds):
+async def _place(principal: ReaderDep, app: AppStateDep, feed: FeedDep) -> AsyncIterator[None]:
+    with feed.place(principal.owner, app.connections.bounds):
         yield
 
 
@@ -28,7 +30,8 @@ async def _place(principal: ReaderDep, parts: PartsDep) -> AsyncIterator[None]:
 )
 async def watch_job(
     job: JobDep,
-    parts: PartsDep,
+    feed: FeedDep,
+    key_cache: KeyCacheDep,
     credentials: CredentialsDep,
     last_event_id: Annotated[
         int, Header(ge=0, lt=2**31, description="number of the last event that you have")
@@ -39,8 +42,8 @@ async def watch_job(
     The stream ends after `job_finished`, and when the key is not valid any more. While nothing
     happens a comment is sent now and then.
     """
-    let_in = parts.keyring.lasting(credentials.credentials)
-    async for event in parts.feed.watch(job, last_event_id):
+    let_in = key_cache.lasting(credentials.credentials)
+    async for event in feed.watch(job, last_event_id):
         if not await let_in():
             return
         yield event

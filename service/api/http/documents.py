@@ -19,7 +19,7 @@ from service.api.http.problems import (
     UnsupportedMediaType,
     WrongItem,
 )
-from service.api.http.state import parts_of
+from service.api.http.state import app_state
 
 MOST_DEPTH = 32
 """Objects and lists within each other; a spec needs nine."""
@@ -41,7 +41,7 @@ async def json_bytes(request: Request) -> bytes:
         raise UnsupportedMediaType(
             f"the content type is '{media_type[:80]}'; send 'application/json'"
         )
-    return await bounded_body(request, parts_of(request).settings.max_body_bytes)
+    return await bounded_body(request, app_state(request).settings.max_body_bytes)
 
 
 JsonBytes = Annotated[bytes, Depends(json_bytes)]

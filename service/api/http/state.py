@@ -1,16 +1,12 @@
-"""The parts that endpoints work with, made once a process and handed to each by dependency."""
+"""What all endpoints of a process share: made once, and handed to each endpoint as a dependency."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from service.api.accounts.key_cache import Keyring
-from service.api.artifacts.making import Maker
-from service.api.events.feed import Feed
 from service.api.http.connections import Connections
 from service.api.http.rates import Rates
-from service.api.jobs.pools import Pools
 from service.hints import Hints
 from service.settings import Settings
 from service.store.blobs.object_store import Blobs
@@ -18,29 +14,25 @@ from service.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What the process holds."""
+class AppState:
+    """What all endpoints share; a feature adds its own dependency for what only it needs."""
 
     settings: Settings
     database: Database
     blobs: Blobs
     hints: Hints
-    keyring: Keyring
     rates: Rates
-    feed: Feed
     connections: Connections
-    pools: Pools
-    maker: Maker
 
 
-def parts_of(request: Request) -> Parts:
-    """The parts of the application that serves a request."""
-    return request.app.state.parts
+def app_state(request: Request) -> AppState:
+    """The state of the application that serves a request."""
+    return request.app.state.shared
 
 
-async def _parts(request: Request) -> Parts:
-    # A coroutine, because a plain function would cost a trip to the thread pool.
-    return parts_of(request)
+async def _app_state(request: Request) -> AppState:
+    # A coroutine, because FastAPI would run a plain function in a thread of its pool.
+    return app_state(request)
 
 
-PartsDep = Annotated[Parts, Depends(_parts)]
+AppStateDep = Annotated[AppState, Depends(_app_state)]

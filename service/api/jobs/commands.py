@@ -13,8 +13,9 @@ from service.api.http.problems import (
     TooManyRequests,
     answers,
 )
-from service.api.http.state import PartsDep
+from service.api.http.state import AppStateDep
 from service.api.jobs.lookup import JobId, visible
+from service.api.jobs.pools import PoolsDep
 from service.api.jobs.shapes import JobView, job_view
 from service.store.accounts import audit
 from service.store.jobs import commands, webhooks
@@ -23,13 +24,13 @@ router = APIRouter(tags=["jobs"], responses=answers(Forbidden, NotFound, Conflic
 
 
 @router.post("/jobs/{job_id}/cancel", status_code=status.HTTP_202_ACCEPTED, summary="Cancel a job")
-def cancel_job(job_id: JobId, principal: MemberDep, parts: PartsDep) -> JobView:
+def cancel_job(job_id: JobId, principal: MemberDep, app: AppStateDep) -> JobView:
     """What waits is cancelled at once; what runs stops at its next evaluation point.
 
     A checkpoint is kept, so that a retry can go on from there. Cancelling again changes nothing;
     a job that has finished answers 409.
     """
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         job = visible(session, job_id, principal)
         commands.cancel(session, job)
         audit.record(session, principal.actor, "job.cancel", job.id)
@@ -45,28 +46,29 @@ def cancel_job(job_id: JobId, principal: MemberDep, parts: PartsDep) -> JobView:
 def retry_job(
     job_id: JobId,
     principal: MemberDep,
-    parts: PartsDep,
+    app: AppStateDep,
+    pools: PoolsDep,
     afresh: Annotated[
         bool, Query(description="from the beginning, instead of from the last checkpoint")
     ] = False,
 ) -> JobView:
     """Queue the runs of a failed or cancelled job again; those that succeeded are kept."""
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         job = visible(session, job_id, principal)
         commands.retry(session, job, afresh=afresh)
         webhooks.reset(session, job.id)
         audit.record(session, principal.actor, "job.retry", job.id, afresh=afresh)
-    if parts.pools.knows(job.pool):
-        parts.hints.wake(job.pool, job.runs_total - job.runs_finished)
+    if pools.knows(job.pool):
+        app.hints.wake(job.pool, job.runs_total - job.runs_finished)
     return job_view(job)
 
 
 @router.delete(
     "/jobs/{job_id}", status_code=status.HTTP_204_NO_CONTENT, summary="Delete a finished job"
 )
-def delete_job(job_id: JobId, principal: MemberDep, parts: PartsDep) -> Response:
+def delete_job(job_id: JobId, principal: MemberDep, app: AppStateDep) -> Response:
     """Its events, results and files are gone; the space is given back later."""
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         job = visible(session, job_id, principal)
         commands.delete(session, job)
         audit.record(session, principal.actor, "job.delete", job_id, owner=job.owner, name=job.name)

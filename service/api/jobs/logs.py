@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from service.api.http.problems import NotFound, answers
-from service.api.http.state import PartsDep
+from service.api.http.state import AppStateDep
 from service.api.jobs.lookup import JobDep
 from service.store.runs import runs
 
@@ -21,12 +21,12 @@ router = APIRouter(tags=["jobs"])
 )
 def get_log(
     job: JobDep,
-    parts: PartsDep,
+    app: AppStateDep,
     run: Annotated[str, Path(description="the run's key", examples=["trial-1/ticket"])],
 ) -> Response:
     """The log of the run's last attempt that ended; empty while there is none."""
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         found = runs.get(session, job.id, run)
     if found.log_digest is None:
         return PlainTextResponse(found.log_tail or "")
-    return StreamingResponse(parts.blobs.stream(found.log_digest), media_type="text/plain")
+    return StreamingResponse(app.blobs.stream(found.log_digest), media_type="text/plain")

@@ -8,7 +8,7 @@ from service.api.accounts.access import ReaderDep
 from service.api.http.documents import answer
 from service.api.http.paging import Cursor, RunLimit
 from service.api.http.problems import InvalidRequest, NotFound, answers
-from service.api.http.state import PartsDep
+from service.api.http.state import AppStateDep
 from service.api.jobs.listing import JobQuery
 from service.api.jobs.lookup import JobDep, JobId, visible
 from service.api.jobs.shapes import (
@@ -30,22 +30,22 @@ router = APIRouter(tags=["jobs"])
 
 @router.get("/jobs", summary="List jobs", response_model=JobPage, responses=answers(InvalidRequest))
 def list_jobs(
-    principal: ReaderDep, parts: PartsDep, query: Annotated[JobQuery, Query()]
+    principal: ReaderDep, app: AppStateDep, query: Annotated[JobQuery, Query()]
 ) -> Response:
     """Jobs, newest first, a page at a time. Pages stay right while jobs are added."""
     wanted = query.wanted_by(principal)
     if wanted is None:
         return answer(JobPage(jobs=[], cursor=None))
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         found = jobs.page(session, wanted, query.cursor, query.limit)
     listed = [JobSummary.model_validate(job) for job in found.rows]
     return answer(JobPage(jobs=listed, cursor=found.cursor))
 
 
 @router.get("/jobs/{job_id}", summary="Look at a job", responses=answers(NotFound))
-def show_job(job_id: JobId, principal: ReaderDep, parts: PartsDep) -> JobDetail:
+def show_job(job_id: JobId, principal: ReaderDep, app: AppStateDep) -> JobDetail:
     """A job's state, how far it has come, and why it waits if it does."""
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         job = visible(session, job_id, principal)
         now = standing(session, job)
         webhook = webhooks.get(session, job.id)
@@ -64,9 +64,9 @@ def show_job(job_id: JobId, principal: ReaderDep, parts: PartsDep) -> JobDetail:
     responses=answers(NotFound, InvalidRequest),
 )
 def list_runs(
-    job: JobDep, parts: PartsDep, cursor: Cursor = None, limit: RunLimit = 500
+    job: JobDep, app: AppStateDep, cursor: Cursor = None, limit: RunLimit = 500
 ) -> RunList:
     """The runs that the job was planned into, in that order, with their progress."""
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         found = runs.page(session, job.id, cursor, limit)
     return RunList(runs=[run_view(run) for run in found.rows], cursor=found.cursor)

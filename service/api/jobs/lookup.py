@@ -6,7 +6,7 @@ from fastapi import Depends, Path
 from sqlalchemy.orm import Session
 
 from service.api.accounts.access import Principal, ReaderDep
-from service.api.http.state import PartsDep
+from service.api.http.state import AppStateDep
 from service.store.jobs import jobs
 from service.store.tables import Job
 
@@ -24,8 +24,8 @@ def visible(session: Session, job_id: str, principal: Principal) -> Job:
     return jobs.get(session, job_id, principal.sees)
 
 
-def _job(job_id: JobId, principal: ReaderDep, parts: PartsDep) -> Job:
-    with parts.database.transaction() as session:
+def _job(job_id: JobId, principal: ReaderDep, app: AppStateDep) -> Job:
+    with app.database.transaction() as session:
         return visible(session, job_id, principal)
 
 

@@ -1,5 +1,9 @@
 """The pools that a job may name. Clients cannot make up names that the service would remember."""
 
+from typing import Annotated
+
+from fastapi import Depends, Request
+
 from lth.core.field_errors import WrongField
 from lth.core.suggestions import nearest
 from service.settings import Settings
@@ -42,3 +46,10 @@ class Pools:
             name,
             nearest(name, known[:_MOST_TOLD]) + more,
         )
+
+
+async def _pools(request: Request) -> Pools:
+    return request.app.state.pools
+
+
+PoolsDep = Annotated[Pools, Depends(_pools)]

@@ -25,8 +25,9 @@ from service.api.http.problems import (
     UnsupportedMediaType,
     answers,
 )
-from service.api.http.state import Parts, PartsDep
+from service.api.http.state import AppState, AppStateDep
 from service.api.jobs.planning import Plan, planned
+from service.api.jobs.pools import PoolsDep
 from service.api.jobs.shapes import SubmittedJob, job_view
 from service.api.jobs.submission import EXAMPLES, Options, read_submission
 from service.store.blobs import datasets
@@ -95,7 +96,8 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 def submit_job(
     principal: MemberDep,
     body: JsonBytes,
-    parts: PartsDep,
+    app: AppStateDep,
+    pools: PoolsDep,
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -116,14 +118,14 @@ def submit_job(
 
     def wrong_pool(pool: str) -> WrongField | None:
         # A repeated request gets its job, also if the pool has been forgotten since.
-        if parts.pools.knows(pool) or _repeated(parts, principal, idempotency):
+        if pools.knows(pool) or _repeated(app, principal, idempotency):
             return None
-        return parts.pools.unknown(pool)
+        return pools.unknown(pool)
 
-    spec, options = read_submission(body, parts.settings, _finder(parts, principal), wrong_pool)
+    spec, options = read_submission(body, app.settings, _finder(app, principal), wrong_pool)
     if validate_only:
-        with parts.database.transaction() as session:
-            return answer(planned(session, spec, options.pool or parts.settings.default_pool))
+        with app.database.transaction() as session:
+            return answer(planned(session, spec, options.pool or app.settings.default_pool))
     submission = Submission(
         by=principal.actor,
         spec=spec,
@@ -136,42 +138,42 @@ def submit_job(
         webhook=str(options.webhook) if options.webhook else None,
         idempotency=idempotency,
     )
-    finished = _finished_before(parts, submission, options)
-    submitted = finished or submit(parts.database, submission, parts.settings)
+    finished = _finished_before(app, submission, options)
+    submitted = finished or submit(app.database, submission, app.settings)
     job = submitted.job
     headers = {"Location": f"/v1/jobs/{job.id}"}
     if submitted.created:
-        parts.hints.wake(job.pool, job.runs_total)
+        app.hints.wake(job.pool, job.runs_total)
     elif not finished:
         headers["Idempotent-Replayed"] = "true"
     view = SubmittedJob(**dict(job_view(job)), reused=finished is not None)
     return answer(view, status.HTTP_200_OK if finished else status.HTTP_202_ACCEPTED, headers)
 
 
-def _finder(parts: Parts, principal: Principal) -> Callable[[str], StoredDataset | None]:
+def _finder(app: AppState, principal: Principal) -> Callable[[str], StoredDataset | None]:
     def find(name: str) -> StoredDataset | None:
-        with parts.database.transaction() as session, suppress(NotThere):
+        with app.database.transaction() as session, suppress(NotThere):
             return datasets.get(session, name, principal.sees)
         return None
 
     return find
 
 
-def _repeated(parts: Parts, principal: Principal, asked: Idempotency | None) -> bool:
+def _repeated(app: AppState, principal: Principal, asked: Idempotency | None) -> bool:
     if asked is None:
         return False
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         return repeated(session, principal.owner, asked)
 
 
-def _finished_before(parts: Parts, submission: Submission, options: Options) -> Submitted | None:
+def _finished_before(app: AppState, submission: Submission, options: Options) -> Submitted | None:
     """A finished job whose files are all whole, if that is wanted and there is one."""
     if options.reuse == "never":
         return None
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         job = reusable(session, submission.by.owner, spec_hash(submission.spec))
         files = artifacts.of_job(session, job.id) if job else ()
-    if job is None or not all(parts.blobs.has(file.digest) for file in files):
+    if job is None or not all(app.blobs.has(file.digest) for file in files):
         return None
     return Submitted(job, created=False)
 

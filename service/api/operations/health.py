@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from service.api.http.problems import InvalidRequest, Unavailable, answers
-from service.api.http.state import PartsDep
+from service.api.http.state import AppStateDep
 from service.proofs import proof
 
 router = APIRouter(tags=["health"])
@@ -49,11 +49,11 @@ async def healthz(
 
 
 @router.get("/readyz", summary="Whether requests can be served", responses=answers(Unavailable))
-def readyz(parts: PartsDep) -> Health:
+def readyz(app: AppStateDep) -> Health:
     """Answers 200 when Postgres and the blob store do. Needs no key.
 
     The broker is not asked: without it jobs are still accepted, and found by the sweeper.
     """
-    parts.database.ping()
-    parts.blobs.ping()
+    app.database.ping()
+    app.blobs.ping()
     return Health()

@@ -10,7 +10,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from service.api.accounts.access import ReaderDep, authenticate
-from service.api.http.connections import End
+from service.api.events.feed import Feed, FeedDep
+from service.api.http.connections import Connections, End
 from service.api.http.metrics import REGISTRY
 from service.api.http.problems import (
     InternalError,
@@ -19,7 +20,7 @@ from service.api.http.problems import (
     Unavailable,
     answers,
 )
-from service.api.http.state import Parts, PartsDep
+from service.api.http.state import AppStateDep
 from service.store.states import Reason, RunState
 from service.store.tables import WorkerState
 from service.store.workers.measurements import QUANTILES, Measurements, measure
@@ -33,16 +34,16 @@ router = APIRouter(tags=["health"], dependencies=[Depends(authenticate)])
     response_class=PlainTextResponse,
     responses=answers(Unauthenticated, TooManyRequests, InternalError, Unavailable),
 )
-def get_metrics(_: ReaderDep, parts: PartsDep) -> PlainTextResponse:
+def get_metrics(_: ReaderDep, app: AppStateDep, feed: FeedDep) -> PlainTextResponse:
     """Queues, runs, failures and workers, counted from the database, and this process' requests.
 
     Needs a key of any role; Prometheus sends it as `authorization.credentials`.
     """
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         measured = measure(session)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Rows(measured))
-    registry.register(_Bounded(parts))
+    registry.register(_Bounded(app.connections, feed))
     content = generate_latest(registry) + generate_latest(REGISTRY)
     return PlainTextResponse(content, media_type=CONTENT_TYPE_LATEST)
 
@@ -98,14 +99,14 @@ class _Rows(Collector):
 class _Bounded(Collector):
     """What is bounded in this process: connections, and streams of events."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, connections: Connections, feed: Feed) -> None:
+        self._connections, self._feed = connections, feed
 
     def collect(self) -> Iterator[Metric]:
-        connections, bounds = self._parts.connections, self._parts.connections.bounds
+        connections, bounds = self._connections, self._connections.bounds
         for name, text, now, most in (
             ("lth_connections", "Open connections", connections.open, bounds.connections),
-            ("lth_event_streams", "Streams of events", self._parts.feed.streams, bounds.streams),
+            ("lth_event_streams", "Streams of events", self._feed.streams, bounds.streams),
         ):
             yield GaugeMetricFamily(name, f"{text} of this process.", value=now)
             yield GaugeMetricFamily(f"{name}_bound", f"{text}: the most at once.", value=most)

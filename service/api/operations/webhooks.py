@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 from service import signing
 from service.api.accounts.access import MemberDep
 from service.api.http.problems import Forbidden, NotFound, answers
-from service.api.http.state import PartsDep
+from service.api.http.state import AppStateDep
 
 router = APIRouter(tags=["jobs"])
 
@@ -23,9 +23,9 @@ class WebhookSecret(BaseModel):
     summary="Look at the secret of your webhooks",
     responses=answers(Forbidden, NotFound),
 )
-def show_webhook_secret(principal: MemberDep, parts: PartsDep) -> WebhookSecret:
+def show_webhook_secret(principal: MemberDep, app: AppStateDep) -> WebhookSecret:
     """The same for all jobs of an owner, and another one for each owner."""
-    secret = signing.secret_of(parts.settings, principal.owner)
+    secret = signing.secret_of(app.settings, principal.owner)
     if secret is None:
         raise NotFound("webhooks are not set up here: LTH_SIGNING_SECRET")
     return WebhookSecret(owner=principal.owner, secret=signing.written(secret))

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from service.api.accounts.access import Principal, ReaderDep
-from service.api.http.state import PartsDep
+from service.api.http.state import AppStateDep
 from service.store.tables import Run, Worker, WorkerState
 from service.store.workers import workers
 
@@ -38,9 +38,9 @@ class WorkerList(BaseModel):
 
 
 @router.get("/workers", summary="List the workers")
-def list_workers(principal: ReaderDep, parts: PartsDep) -> WorkerList:
+def list_workers(principal: ReaderDep, app: AppStateDep) -> WorkerList:
     """Every worker that is known: its machine, its device, and what it does."""
-    with parts.database.transaction() as session:
+    with app.database.transaction() as session:
         now = workers.clock(session)
         found = workers.with_runs(session)
     return WorkerList(workers=[_view(worker, run, principal, now) for worker, run in found])

@@ -1,6 +1,7 @@
 """Outlives whoever started it by a moment, to take its process group along.
 
-Run as a script by `service.stack.process.group`; only the standard library, so that it starts at once.
+`service.stack.process.group` runs it as a script. It imports only the standard library, so that it
+starts at once.
 It leads a process group that every process of the stack is put into, and reads standard input:
 
 - a byte: the stack has been stopped in good order; kill what is left of the group, at once.

@@ -4,9 +4,9 @@
 2. The bytes go to the object store.
 3. Rows that refer to the digest are committed; a foreign key holds them to step 1.
 
-The collector takes a blob away only under the lock of its row in `blobs`, and only when it was not
-touched for the grace time and nothing refers to it (`service.store.blobs.deletion`). Whoever gets to
-step 3 after that finds the foreign key broken, and the commit fails instead of lying.
+The housekeeping deletes a blob only under the lock of its row in `blobs`, and only if nothing has
+touched the row for the grace time and nothing refers to it (`service.store.blobs.deletion`). If
+step 3 comes after that, the foreign key is broken, and the commit fails instead of lying.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -3,17 +3,15 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 
 from lth.core.disk_arrays import Spill
 from lth.experiment.state import ExperimentState
 from lth.study.session import LotterySession
+from tests import ROOT
 from tests.lth.peak_memory import SNAPSHOT
 from tests.lth.small import TRAINING, network, same
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_memory_does_not_grow_with_the_number_of_rewind_points():

@@ -14,10 +14,10 @@ from lth.results.schemas import (
     LevelResult,
     RunResult,
     Scores,
-    Summary,
     Untrained,
 )
 from lth.results.statistics import METRICS, statistic, summarise, summarise_job
+from lth.results.summary import Summary
 from lth.spec.document import parse_spec
 
 POINT = (0.5,)

@@ -13,8 +13,9 @@ from lth.engine.observer import Inputs, Silent
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from lth.study.execution import execute
+from tests import ROOT
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+README = (ROOT / "README.md").read_text()
 BRIEF = {"kind": "model", "training": {"duration": "1ep"}}
 NORMALISED = [
     "flatten",

@@ -1,16 +1,16 @@
 """docs/operations.md names nothing that is not there."""
 
 import re
-from pathlib import Path
 
 import typer.main
 
 from lth.core.limits import Limits
 from service.cli.main import app
 from service.settings import Settings
+from tests import ROOT
 from tests.e2e.compose import FILE, env_file
 
-PAGE = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+PAGE = (ROOT / "docs" / "operations.md").read_text()
 
 
 def test_every_variable_of_the_page_is_a_setting() -> None:

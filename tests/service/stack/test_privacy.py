@@ -175,7 +175,7 @@ def test_programs_that_only_root_can_reach_are_copied_once(
     tmp_path: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a clone below /root."""
-    monkeypatch.setattr(accounts, "_COPIES", open_folder / "cache" / "lth")
+    monkeypatch.setattr(server_user, "_COPIES", open_folder / "cache" / "lth")
     account = server_user.server_account()
     assert account is not None
     installed = binary("initdb").parent

@@ -13,7 +13,8 @@ from service.store.tables import Run, Worker, WorkerState
 from service.store.workers import workers
 from tests.worker.gpus import GIB, SILENT, TWO
 from tests.worker.rig import Rig, eventually, pid_of
-from worker.child.devices import GpuMemory, gpu_of, pin, refusal, slots_of
+from worker.child.devices import gpu_of, pin, refusal, slots_of
+from worker.child.gpus import GpuMemory
 
 pytestmark = pytest.mark.timeout(600)
 

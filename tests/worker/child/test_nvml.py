@@ -7,7 +7,8 @@ import pynvml
 import pytest
 
 from worker.child import devices, nvml
-from worker.child.devices import DeviceSilent, Gpu, discover
+from worker.child.devices import discover
+from worker.child.gpus import DeviceSilent, Gpu
 from worker.child.nvml import SystemNvml, open_nvml
 
 GIB = 1 << 30

@@ -10,13 +10,15 @@ import pytest
 from service.store.states import JobState
 from service.store.tables import WorkerState
 from service.store.workers import workers
-from tests.worker.rig import ROOT, Rig, eventually
+from tests import ROOT
+from tests.worker.rig import Rig, eventually
 
 pytestmark = pytest.mark.timeout(600)
 
 LIGHT = """
 import sys
-import worker.process.app, worker.beat.beat, worker.process.parent, worker.beat.sweeper, worker.process.tasks
+import worker.beat.beat, worker.beat.sweeper
+import worker.process.app, worker.process.parent, worker.process.tasks
 found = {"tensorflow", "keras", "matplotlib", "sklearn"} & set(sys.modules)
 assert not found, found
 """

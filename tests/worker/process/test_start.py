@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.worker.rig import ROOT
+from tests import ROOT
 from worker.process import tasks
 
 

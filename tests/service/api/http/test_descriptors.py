@@ -22,9 +22,10 @@ from pydantic import SecretStr
 from service.settings import Settings
 from service.stack.parts.commands import api_command
 from service.stack.parts.valkey import free_port
+from tests import ROOT
 from tests.service.api.conftest import ADMIN, client
 from tests.service.api.operations.test_operations import metric
-from tests.worker.rig import ROOT, eventually
+from tests.worker.rig import eventually
 
 FILES = 1024
 BOUND = (FILES - 128) // 2

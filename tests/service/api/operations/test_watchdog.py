@@ -7,9 +7,9 @@ from pathlib import Path
 
 from service.settings import Settings
 from service.stack.parts.valkey import free_port
+from tests import ROOT
 from tests.worker.rig import eventually
 
-ROOT = Path(__file__).parents[3]
 BLOCKED = """
 import asyncio, sys, threading, time
 from service.api import __main__ as api

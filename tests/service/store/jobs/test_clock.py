@@ -4,7 +4,6 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -13,8 +12,8 @@ from service.store.database import Database
 from service.store.jobs import jobs
 from service.store.jobs.jobs import JobFilter
 from service.store.runs import runs
+from tests import ROOT
 
-ROOT = Path(__file__).parents[3]
 HOURS = 5
 
 SUBMIT = """
