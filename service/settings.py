@@ -11,8 +11,8 @@ from limits import parse
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from lth.client.tokens import TOKEN
 from lth.core.limits import SERVER_LIMITS, Limits
-from service.tokens import TOKEN
 
 EXAMPLE_SECRETS = frozenset({"change-me", "changeme", "secret", "password", "example"})
 """Secrets that stand in examples; nobody may run with them outside development."""

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from benchmarks.service import million
 from benchmarks.service.load import Connection, Measured, many
-from service.client import Client
+from lth.client import Client
 from service.settings import Settings
 from service.stack.data_directory import Place, Running
 from service.stack.starting import Options

@@ -6,11 +6,11 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from service.client import Client, requests
-from service.client.errors import ClientError
-from service.client.models import Page
-from service.client.requests import Request
-from service.client.retries import Retries
+from lth.client import Client, requests
+from lth.client.errors import ClientError
+from lth.client.models import Page
+from lth.client.requests import Request
+from lth.client.retries import Retries
 
 SomePage = TypeVar("SomePage", bound=Page)
 

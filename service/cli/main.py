@@ -6,12 +6,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli import administration, jobs, local, planning, serving, steering
-from service.cli.connection import Connection
-from service.cli.documents import BadDocument
-from service.cli.exits import EPILOG, Exit
-from service.cli.screen import say
-from service.client.errors import (
+from lth.client.errors import (
     ClientError,
     DamagedDownload,
     Invalid,
@@ -22,6 +17,11 @@ from service.client.errors import (
     ServiceFailed,
     Unreachable,
 )
+from service.cli import administration, jobs, local, planning, serving, steering
+from service.cli.connection import Connection
+from service.cli.documents import BadDocument
+from service.cli.exits import EPILOG, Exit
+from service.cli.screen import say
 from service.stack.errors import StackError
 
 _KEYS = "A key is given with --key or LTH_API_KEY; an administrator makes it by 'lth keys new'."

@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from lth.client import Job
 from service.cli.connection import JobId, Json, open_client
 from service.cli.screen import err, put, put_json, say
 from service.cli.tables import state
-from service.client import Job
 
 
 def add_to(app: typer.Typer) -> None:

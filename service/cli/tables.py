@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from rich.table import Table
 from rich.text import Text
 
+from lth.client import Artifact, Job, Results, Run
+from lth.client.models import Key, Owner, StoredDataset, Worker
 from lth.results.schemas import At, LevelResult
-from service.client import Artifact, Job, Results, Run
-from service.client.models import Key, Owner, StoredDataset, Worker
 
 _COLOURS = {
     "succeeded": "green",

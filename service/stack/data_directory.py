@@ -11,9 +11,9 @@ from pathlib import Path
 
 import platformdirs
 
+from lth.client.tokens import new_token
 from service.stack.errors import AlreadyRunning, StartFailed
 from service.stack.folders import PRIVATE, private_folder
-from service.tokens import new_token
 
 _NAMES = frozenset(
     {"postgres", "valkey", "blobs", "datasets", "logs", "admin-key", "lock", "stack.json"}

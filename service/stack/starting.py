@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Protocol
 from urllib.request import urlopen
 
-from service.proofs import new_challenge, proves
+from lth.client.proofs import new_challenge, proves
 from service.stack.data_directory import Place, Running
 from service.stack.environment import read_settings, using_database
 from service.stack.errors import StartFailed

@@ -19,11 +19,11 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from service.client import Client
+from lth.client import Client
+from lth.client.tokens import new_token
 from service.stack.parts.postgres import Postgres
 from service.stack.parts.valkey import free_port
 from service.stack.process.group import Child, Group
-from service.tokens import new_token
 from tests.e2e.compose import FILE, Service, compose, env_file, services
 from tests.parts import Parts
 

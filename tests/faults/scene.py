@@ -15,6 +15,7 @@ import httpx
 import psutil
 import redis
 
+from lth.client.tokens import new_token
 from service.settings import Settings
 from service.stack.parts.commands import api_command, beat_command, worker_command
 from service.stack.parts.postgres import Postgres
@@ -23,7 +24,6 @@ from service.stack.process.group import Child
 from service.store.blobs.object_store import Blobs
 from service.store.database import Database
 from service.store.migrate import migrate
-from service.tokens import new_token
 from tests import ROOT
 from tests.parts import Parts, parts
 from tests.worker.rig import eventually

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
+from lth.client.tokens import new_token
 from service.api.accounts.access import AdminDep
 from service.api.accounts.key_cache import KeyCacheDep
 from service.api.http.documents import PLAIN, JsonBytes, json_body, parse_json, validated
@@ -22,7 +23,6 @@ from service.api.http.problems import (
 from service.api.http.state import AppStateDep
 from service.store.accounts import audit, keys
 from service.store.tables import Role
-from service.tokens import new_token
 
 router = APIRouter(tags=["keys"], responses=answers(Forbidden))
 

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
+from lth.client.proofs import proof
 from service.api.http.problems import InvalidRequest, Unavailable, answers
 from service.api.http.state import AppStateDep
-from service.proofs import proof
 
 router = APIRouter(tags=["health"])
 

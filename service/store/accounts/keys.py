@@ -8,12 +8,12 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from lth.client.tokens import TOKEN
 from service.store import paging
 from service.store.errors import NotThere
 from service.store.ids import uuid7
 from service.store.paging import Page
 from service.store.tables import ApiKey, Owner, Role
-from service.tokens import TOKEN
 
 CHANNEL = "lth_keys_revoked"
 """Postgres' channel on which every process of the API hears that a key was revoked."""

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from service.client import AsyncClient, Client
+from lth.client import AsyncClient, Client
 from tests.service.api.conftest import ADMIN
 from tests.service.api.finished import ROBUST, carry_out, submitted
 

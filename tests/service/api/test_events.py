@@ -11,12 +11,12 @@ import pytest
 from httpx_sse import EventSource, aconnect_sse, connect_sse
 from sqlalchemy import text, update
 
+from lth.client.tokens import new_token
 from service.store.accounts import keys
 from service.store.jobs import events
 from service.store.jobs.events import EventKind, New
 from service.store.states import JobState
 from service.store.tables import Job, Role
-from service.tokens import new_token
 from tests.service.api.conftest import ADMIN, client, serving
 from tests.service.api.test_submitting import problem
 from tests.worker.rig import eventually

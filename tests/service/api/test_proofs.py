@@ -7,8 +7,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from service.client import Client
-from service.proofs import proof
+from lth.client import Client
+from lth.client.proofs import proof
 from service.settings import Settings
 from service.stack.data_directory import Place, Running
 from tests.service.api.conftest import ADMIN, serving

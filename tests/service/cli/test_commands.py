@@ -9,9 +9,9 @@ import pytest
 from lth.results.statistics import summarise
 from lth.results.warnings import remarks
 from service.cli import main as entry
+from tests.lth.client.scripted import Answer, Script, Seen, document, problem, scripted
+from tests.lth.client.test_clients import JOB
 from tests.lth.plots.made_up import robust, run, stopping
-from tests.service.client.scripted import Answer, Script, Seen, document, problem, scripted
-from tests.service.client.test_clients import JOB
 
 SPEC = "kind: model\ntraining: {duration: 2ep}\nlabels: {team: vision}\n"
 KEY = {

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from lth.client import Job, Run
+from lth.client.models import Key
 from service.cli.screen import out, put_json, put_table
 from service.cli.tables import job_table, key_table, run_table
-from service.client import Job, Run
-from service.client.models import Key
-from tests.service.client.scripted import Answer, Script, document, scripted
-from tests.service.client.test_clients import JOB
+from tests.lth.client.scripted import Answer, Script, document, scripted
+from tests.lth.client.test_clients import JOB
 
 ID = f"job_{'0123456789abcdef' * 2}"
 NO_DATA: dict[str, object] = {"data": {}}

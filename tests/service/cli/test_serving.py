@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lth.client.tokens import new_token
 from service.cli import main as entry
 from service.stack.environment import read_settings
-from service.tokens import new_token
 from tests.e2e.compose import FILE, env_file
 
 NOBODY = "postgresql://lth:hidden-word@127.0.0.1:1/lth"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from service.client.errors import Unreachable
-from service.client.locating import Address, locate
+from lth.client.errors import Unreachable
+from lth.client.locating import Address, locate
 from service.stack.data_directory import Place, Running
 from service.stack.errors import AlreadyRunning, StartFailed
 

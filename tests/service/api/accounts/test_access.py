@@ -7,11 +7,11 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
+from lth.client.tokens import new_token
 from service.api.app import create_app
 from service.settings import Settings
 from service.store.accounts import keys
 from service.store.tables import Role
-from service.tokens import new_token
 from tests.service.api.conftest import client
 from tests.service.api.test_submitting import SPEC, problem
 

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from lth.client.tokens import TOKEN, new_token
 from service.settings import Settings
 from service.store.accounts import keys
 from service.store.tables import ApiKey, Role
-from service.tokens import TOKEN, new_token
 from tests.service.api.conftest import ADMIN, client
 from tests.service.api.test_submitting import pointers, problem
 from tests.worker.rig import eventually

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, update
 
+from lth.client.tokens import new_token
 from service.store.accounts import keys
 from service.store.database import Database
 from service.store.tables import ApiKey, Role
-from service.tokens import new_token
 
 
 @pytest.fixture

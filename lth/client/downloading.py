@@ -6,8 +6,8 @@ from pathlib import Path
 
 import httpx
 
-from service.client.errors import DamagedDownload
-from service.client.models import Artifact
+from lth.client.errors import DamagedDownload
+from lth.client.models import Artifact
 
 Progress = Callable[[int], None]
 """Told the number of bytes that came in."""

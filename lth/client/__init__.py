@@ -6,13 +6,13 @@
         for file in client.artifacts(job.id):
             client.download(file, Path("results"))
 
-`Client` and `AsyncClient` say the same requests (`service.client.requests`), one in plain calls,
-the other in coroutines. Errors are in `service.client.errors`.
+`Client` and `AsyncClient` say the same requests (`lth.client.requests`), one in plain calls,
+the other in coroutines. Errors are in `lth.client.errors`.
 """
 
-from service.client.asynchronous import AsyncClient
-from service.client.models import Artifact, Event, Failure, Job, JobPage, Results, Run
-from service.client.synchronous import Client
+from lth.client.asynchronous import AsyncClient
+from lth.client.models import Artifact, Event, Failure, Job, JobPage, Results, Run
+from lth.client.synchronous import Client
 
 __all__ = [
     "Artifact",

@@ -6,11 +6,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from service.client.errors import Unreachable
-from service.proofs import proof
+from lth.client.errors import Unreachable
+from lth.client.proofs import proof
 from service.stack.data_directory import Place, Running
-from tests.service.client.scripted import Answer, Seen, document, scripted
-from tests.service.client.test_clients import JOB, Use, use
+from tests.lth.client.scripted import Answer, Seen, document, scripted
+from tests.lth.client.test_clients import JOB, Use, use
 
 __all__ = ["use"]
 

@@ -11,8 +11,8 @@ from uuid import uuid4
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from service.client.errors import NotTheService
-from service.client.models import (
+from lth.client.errors import NotTheService
+from lth.client.models import (
     ArtifactList,
     DatasetPage,
     Job,

@@ -1,31 +1,31 @@
-"""The client in coroutines; `service.client.synchronous` says what each does."""
+"""The client in plain calls."""
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
-from httpx_sse import aconnect_sse
+from httpx_sse import connect_sse
 
-from service.client import requests
-from service.client.downloading import Download, Progress
-from service.client.errors import JobNotSucceeded, ServiceFailed, Unreachable, refusal
-from service.client.following import TIMEOUT as EVENTS_TIMEOUT
-from service.client.following import Following
-from service.client.locating import TIMEOUT, locate
-from service.client.models import Artifact, Event, Job, Plan, Results, Run, how_it_ended
-from service.client.proving import AsyncProvingTransport
-from service.client.requests import LARGEST_PAGE, Filters, Request
-from service.client.retries import Retries, worth_repeating
-from service.client.uploading import async_pieces
+from lth.client import requests
+from lth.client.downloading import Download, Progress
+from lth.client.errors import JobNotSucceeded, ServiceFailed, Unreachable, refusal
+from lth.client.following import TIMEOUT as EVENTS_TIMEOUT
+from lth.client.following import Following
+from lth.client.locating import TIMEOUT, locate
+from lth.client.models import Artifact, Event, Job, Plan, Results, Run, how_it_ended
+from lth.client.proving import ProvingTransport
+from lth.client.requests import LARGEST_PAGE, Filters, Request
+from lth.client.retries import Retries, worth_repeating
+from lth.client.uploading import pieces
 
 Answer = TypeVar("Answer")
 
 
-class AsyncClient:
+class Client:
     """A connection to the service. Use it as a context, or `close` it.
 
     Args:
@@ -41,11 +41,11 @@ class AsyncClient:
         key: str | None = None,
         *,
         retries: Retries | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.address = locate(server, key)
         self._retries = retries or Retries()
-        self._http = httpx.AsyncClient(
+        self._http = httpx.Client(
             base_url=self.address.server,
             headers=self.address.headers,
             timeout=TIMEOUT,
@@ -53,94 +53,89 @@ class AsyncClient:
             transport=transport or self._proving(),
         )
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         return self
 
-    async def __aexit__(
+    def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.close()
+        self.close()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        self._http.close()
 
-    async def send(self, request: Request[Answer]) -> Answer:
-        """Send a request of `service.client.requests`, again where that is safe and may help.
+    def send(self, request: Request[Answer]) -> Answer:
+        """Send a request of `lth.client.requests`, again where that is safe and may help.
 
         Raises:
-            ClientError: see `service.client.errors`.
+            ClientError: see `lth.client.errors`.
         """
         attempt = 0
         while True:
             attempt += 1
             last = attempt >= self._retries.attempts or not request.repeatable
             try:
-                answer = await self._http.request(
+                answer = self._http.request(
                     request.method,
                     request.path,
                     params=dict(request.params),
                     headers=dict(request.headers),
                     json=request.json,
-                    content=async_pieces(request.file) if request.file else None,
+                    content=pieces(request.file) if request.file else None,
                 )
             except httpx.TransportError as error:
                 if last:
                     raise self._unreachable(error) from error
-                await asyncio.sleep(self._retries.wait(attempt))
+                time.sleep(self._retries.wait(attempt))
                 continue
             if answer.is_success:
                 return request.read(answer)
             if last or not worth_repeating(answer):
                 raise refusal(answer)
-            await asyncio.sleep(self._retries.wait(attempt, answer))
+            time.sleep(self._retries.wait(attempt, answer))
 
-    async def submit(
-        self, document: Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Job:
-        """Submit a job; see `service.client.requests.submit`."""
-        return await self.send(requests.submit(document, idempotency_key=idempotency_key))
+    def submit(self, document: Mapping[str, Any], *, idempotency_key: str | None = None) -> Job:
+        """Submit a job; see `lth.client.requests.submit`."""
+        return self.send(requests.submit(document, idempotency_key=idempotency_key))
 
-    async def job(self, job_id: str) -> Job:
+    def job(self, job_id: str) -> Job:
         """Look at a job."""
-        return await self.send(requests.job(job_id))
+        return self.send(requests.job(job_id))
 
-    async def jobs(
-        self, *, limit: int | None = None, **filters: Unpack[Filters]
-    ) -> AsyncIterator[Job]:
-        """Jobs, newest first, at most `limit`; see `service.client.requests.job_page`."""
+    def jobs(self, *, limit: int | None = None, **filters: Unpack[Filters]) -> Iterator[Job]:
+        """Jobs, newest first, at most `limit`; see `lth.client.requests.job_page`."""
         left, cursor = sys.maxsize if limit is None else limit, None
         while left > 0:
             size = min(left, LARGEST_PAGE)
-            page = await self.send(requests.job_page(**filters, limit=size, cursor=cursor))
-            for job in page.jobs[:left]:
-                yield job
+            page = self.send(requests.job_page(**filters, limit=size, cursor=cursor))
+            yield from page.jobs[:left]
             left, cursor = left - len(page.jobs), page.cursor
             if cursor is None:
                 return
 
-    async def runs(self, job_id: str) -> list[Run]:
+    def runs(self, job_id: str) -> list[Run]:
         """The runs of a job, in the order of its plan."""
-        page = await self.send(requests.runs(job_id))
+        page = self.send(requests.runs(job_id))
         found = list(page.runs)
         while page.cursor is not None:
-            page = await self.send(requests.runs(job_id, page.cursor))
+            page = self.send(requests.runs(job_id, page.cursor))
             found += page.runs
         return found
 
-    async def results(self, job_id: str) -> Results:
+    def results(self, job_id: str) -> Results:
         """What a job's finished experiments found out."""
-        page = await self.send(requests.results(job_id))
+        page = self.send(requests.results(job_id))
         found = list(page.results)
         while page.cursor is not None:
-            page = await self.send(requests.results(job_id, page.cursor))
+            page = self.send(requests.results(job_id, page.cursor))
             found += page.results
         return page.model_copy(update={"results": found})
 
-    async def events(self, job_id: str, *, after: int = 0) -> AsyncIterator[Event]:
+    def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
         """What happens to a job, as it happens, until it is finished; nothing is lost between.
 
         Args:
@@ -151,68 +146,67 @@ class AsyncClient:
         while not state.over:
             broken: Exception | None = None
             try:
-                async for event in self._events(state):
-                    yield event
-                if state.over or (await self.job(job_id)).finished:
+                yield from self._events(state)
+                if state.over or self.job(job_id).finished:
                     return
             except (httpx.TransportError, ServiceFailed, Unreachable) as error:
                 broken = error
             wait = state.failed()
             if wait is None:
                 raise self._unreachable(broken or "the stream of events ends early") from broken
-            await asyncio.sleep(wait)
+            time.sleep(wait)
 
-    async def wait(self, job_id: str, *, check: bool = True) -> Job:
+    def wait(self, job_id: str, *, check: bool = True) -> Job:
         """Wait for the end of a job.
 
         Raises:
             JobNotSucceeded: when `check` is set and the job failed or was cancelled.
         """
-        async for _ in self.events(job_id):
+        for _ in self.events(job_id):
             pass
-        job = await self.job(job_id)
+        job = self.job(job_id)
         if check and job.state != "succeeded":
             raise JobNotSucceeded(how_it_ended(job))
         return job
 
-    async def estimate(self, document: Mapping[str, Any]) -> Plan:
+    def estimate(self, document: Mapping[str, Any]) -> Plan:
         """What a document would become, and how long it would take; nothing is submitted."""
-        return await self.send(requests.estimate(document))
+        return self.send(requests.estimate(document))
 
-    async def cancel(self, job_id: str) -> Job:
+    def cancel(self, job_id: str) -> Job:
         """Cancel a job."""
-        return await self.send(requests.cancel(job_id))
+        return self.send(requests.cancel(job_id))
 
-    async def retry(self, job_id: str, *, afresh: bool = False) -> Job:
-        """Run again what failed or was cancelled; see `service.client.requests.retry`."""
-        return await self.send(requests.retry(job_id, afresh=afresh))
+    def retry(self, job_id: str, *, afresh: bool = False) -> Job:
+        """Run again what failed or was cancelled; see `lth.client.requests.retry`."""
+        return self.send(requests.retry(job_id, afresh=afresh))
 
-    async def delete(self, job_id: str) -> None:
+    def delete(self, job_id: str) -> None:
         """Delete a finished job and its files."""
-        await self.send(requests.delete(job_id))
+        self.send(requests.delete(job_id))
 
-    async def log(self, job_id: str, run: str) -> str:
+    def log(self, job_id: str, run: str) -> str:
         """What a run logged in its last attempt that ended."""
-        return await self.send(requests.log(job_id, run))
+        return self.send(requests.log(job_id, run))
 
-    async def summary(self, job_id: str) -> dict[str, Any]:
+    def summary(self, job_id: str) -> dict[str, Any]:
         """A job's statistics over its trials."""
-        return await self.send(requests.summary(job_id))
+        return self.send(requests.summary(job_id))
 
-    async def artifacts(self, job_id: str) -> list[Artifact]:
+    def artifacts(self, job_id: str) -> list[Artifact]:
         """The files of a job."""
-        page = await self.send(requests.artifacts(job_id))
+        page = self.send(requests.artifacts(job_id))
         found = list(page.artifacts)
         while page.cursor is not None:
-            page = await self.send(requests.artifacts(job_id, page.cursor))
+            page = self.send(requests.artifacts(job_id, page.cursor))
             found += page.artifacts
         return found
 
-    async def artifact(self, job_id: str, name: str) -> bytes:
+    def artifact(self, job_id: str, name: str) -> bytes:
         """The bytes of a file, in memory."""
-        return await self.send(requests.artifact(job_id, name))
+        return self.send(requests.artifact(job_id, name))
 
-    async def download(
+    def download(
         self, artifact: Artifact, folder: Path, *, progress: Progress | None = None
     ) -> Path:
         """Fetch a file into `folder`, under its name, and check its digest.
@@ -227,7 +221,7 @@ class AsyncClient:
                 attempt += 1
                 last = attempt >= self._retries.attempts
                 try:
-                    answer = await self._fetch(download)
+                    answer = self._fetch(download)
                     if answer.is_success:
                         break
                     if last or not worth_repeating(answer):
@@ -236,44 +230,42 @@ class AsyncClient:
                     if last:
                         raise self._unreachable(error) from error
                     answer = None
-                await asyncio.sleep(self._retries.wait(attempt, answer))
+                time.sleep(self._retries.wait(attempt, answer))
         except BaseException:
             download.abandon()
             raise
         return download.finish()
 
-    async def catalogue(self) -> dict[str, Any]:
+    def catalogue(self) -> dict[str, Any]:
         """Everything that a spec may name, with its parameters."""
-        return await self.send(requests.catalogue())
+        return self.send(requests.catalogue())
 
-    async def _events(self, state: Following) -> AsyncIterator[Event]:
-        async with aconnect_sse(
+    def _events(self, state: Following) -> Iterator[Event]:
+        with connect_sse(
             self._http, "GET", state.path, headers=state.headers, timeout=EVENTS_TIMEOUT
         ) as source:
             if not source.response.is_success:
-                await source.response.aread()
+                source.response.read()
                 raise refusal(source.response)
-            async for message in source.aiter_sse():
+            for message in source.iter_sse():
                 event = state.take(message)
                 if event is not None:
                     yield event
 
-    async def _fetch(self, download: Download) -> httpx.Response:
+    def _fetch(self, download: Download) -> httpx.Response:
         """Take what an answer brings of a file, unless it is a refusal."""
-        async with self._http.stream(
-            "GET", download.artifact.href, headers=download.headers
-        ) as answer:
+        with self._http.stream("GET", download.artifact.href, headers=download.headers) as answer:
             if not answer.is_success:
-                await answer.aread()
+                answer.read()
                 return answer
             download.begin(answer)
-            async for piece in answer.aiter_bytes():
+            for piece in answer.iter_bytes():
                 download.take(piece)
             return answer
 
-    def _proving(self) -> httpx.AsyncBaseTransport | None:
+    def _proving(self) -> httpx.BaseTransport | None:
         secret = self.address.secret
-        return AsyncProvingTransport(secret) if secret else None
+        return ProvingTransport(secret) if secret else None
 
     def _unreachable(self, error: Exception | str) -> Unreachable:
         if isinstance(error, Unreachable):

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from service.client import Artifact, AsyncClient, Client, Event
-from service.client.errors import (
+from lth.client import Artifact, AsyncClient, Client, Event
+from lth.client.errors import (
     Conflict,
     DamagedDownload,
     Invalid,
@@ -25,8 +25,8 @@ from service.client.errors import (
     TooManyRequests,
     Unreachable,
 )
-from service.client.retries import Retries
-from tests.service.client.scripted import Answer, document, problem, scripted
+from lth.client.retries import Retries
+from tests.lth.client.scripted import Answer, document, problem, scripted
 
 FAST = Retries(attempts=4, first=0.001, longest=0.002)
 JOB = {

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import httpx
 from httpx_sse import ServerSentEvent
 
-from service.client.models import Event
-from service.client.requests import part
-from service.client.retries import Retries
+from lth.client.models import Event
+from lth.client.requests import part
+from lth.client.retries import Retries
 
 LAST = "job_finished"
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)

@@ -1,31 +1,31 @@
-"""The client in plain calls."""
+"""The client in coroutines; `lth.client.synchronous` says what each does."""
 
+import asyncio
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
-from httpx_sse import connect_sse
+from httpx_sse import aconnect_sse
 
-from service.client import requests
-from service.client.downloading import Download, Progress
-from service.client.errors import JobNotSucceeded, ServiceFailed, Unreachable, refusal
-from service.client.following import TIMEOUT as EVENTS_TIMEOUT
-from service.client.following import Following
-from service.client.locating import TIMEOUT, locate
-from service.client.models import Artifact, Event, Job, Plan, Results, Run, how_it_ended
-from service.client.proving import ProvingTransport
-from service.client.requests import LARGEST_PAGE, Filters, Request
-from service.client.retries import Retries, worth_repeating
-from service.client.uploading import pieces
+from lth.client import requests
+from lth.client.downloading import Download, Progress
+from lth.client.errors import JobNotSucceeded, ServiceFailed, Unreachable, refusal
+from lth.client.following import TIMEOUT as EVENTS_TIMEOUT
+from lth.client.following import Following
+from lth.client.locating import TIMEOUT, locate
+from lth.client.models import Artifact, Event, Job, Plan, Results, Run, how_it_ended
+from lth.client.proving import AsyncProvingTransport
+from lth.client.requests import LARGEST_PAGE, Filters, Request
+from lth.client.retries import Retries, worth_repeating
+from lth.client.uploading import async_pieces
 
 Answer = TypeVar("Answer")
 
 
-class Client:
+class AsyncClient:
     """A connection to the service. Use it as a context, or `close` it.
 
     Args:
@@ -41,11 +41,11 @@ class Client:
         key: str | None = None,
         *,
         retries: Retries | None = None,
-        transport: httpx.BaseTransport | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.address = locate(server, key)
         self._retries = retries or Retries()
-        self._http = httpx.Client(
+        self._http = httpx.AsyncClient(
             base_url=self.address.server,
             headers=self.address.headers,
             timeout=TIMEOUT,
@@ -53,89 +53,94 @@ class Client:
             transport=transport or self._proving(),
         )
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(
+    async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        await self.close()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        await self._http.aclose()
 
-    def send(self, request: Request[Answer]) -> Answer:
-        """Send a request of `service.client.requests`, again where that is safe and may help.
+    async def send(self, request: Request[Answer]) -> Answer:
+        """Send a request of `lth.client.requests`, again where that is safe and may help.
 
         Raises:
-            ClientError: see `service.client.errors`.
+            ClientError: see `lth.client.errors`.
         """
         attempt = 0
         while True:
             attempt += 1
             last = attempt >= self._retries.attempts or not request.repeatable
             try:
-                answer = self._http.request(
+                answer = await self._http.request(
                     request.method,
                     request.path,
                     params=dict(request.params),
                     headers=dict(request.headers),
                     json=request.json,
-                    content=pieces(request.file) if request.file else None,
+                    content=async_pieces(request.file) if request.file else None,
                 )
             except httpx.TransportError as error:
                 if last:
                     raise self._unreachable(error) from error
-                time.sleep(self._retries.wait(attempt))
+                await asyncio.sleep(self._retries.wait(attempt))
                 continue
             if answer.is_success:
                 return request.read(answer)
             if last or not worth_repeating(answer):
                 raise refusal(answer)
-            time.sleep(self._retries.wait(attempt, answer))
+            await asyncio.sleep(self._retries.wait(attempt, answer))
 
-    def submit(self, document: Mapping[str, Any], *, idempotency_key: str | None = None) -> Job:
-        """Submit a job; see `service.client.requests.submit`."""
-        return self.send(requests.submit(document, idempotency_key=idempotency_key))
+    async def submit(
+        self, document: Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> Job:
+        """Submit a job; see `lth.client.requests.submit`."""
+        return await self.send(requests.submit(document, idempotency_key=idempotency_key))
 
-    def job(self, job_id: str) -> Job:
+    async def job(self, job_id: str) -> Job:
         """Look at a job."""
-        return self.send(requests.job(job_id))
+        return await self.send(requests.job(job_id))
 
-    def jobs(self, *, limit: int | None = None, **filters: Unpack[Filters]) -> Iterator[Job]:
-        """Jobs, newest first, at most `limit`; see `service.client.requests.job_page`."""
+    async def jobs(
+        self, *, limit: int | None = None, **filters: Unpack[Filters]
+    ) -> AsyncIterator[Job]:
+        """Jobs, newest first, at most `limit`; see `lth.client.requests.job_page`."""
         left, cursor = sys.maxsize if limit is None else limit, None
         while left > 0:
             size = min(left, LARGEST_PAGE)
-            page = self.send(requests.job_page(**filters, limit=size, cursor=cursor))
-            yield from page.jobs[:left]
+            page = await self.send(requests.job_page(**filters, limit=size, cursor=cursor))
+            for job in page.jobs[:left]:
+                yield job
             left, cursor = left - len(page.jobs), page.cursor
             if cursor is None:
                 return
 
-    def runs(self, job_id: str) -> list[Run]:
+    async def runs(self, job_id: str) -> list[Run]:
         """The runs of a job, in the order of its plan."""
-        page = self.send(requests.runs(job_id))
+        page = await self.send(requests.runs(job_id))
         found = list(page.runs)
         while page.cursor is not None:
-            page = self.send(requests.runs(job_id, page.cursor))
+            page = await self.send(requests.runs(job_id, page.cursor))
             found += page.runs
         return found
 
-    def results(self, job_id: str) -> Results:
+    async def results(self, job_id: str) -> Results:
         """What a job's finished experiments found out."""
-        page = self.send(requests.results(job_id))
+        page = await self.send(requests.results(job_id))
         found = list(page.results)
         while page.cursor is not None:
-            page = self.send(requests.results(job_id, page.cursor))
+            page = await self.send(requests.results(job_id, page.cursor))
             found += page.results
         return page.model_copy(update={"results": found})
 
-    def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
+    async def events(self, job_id: str, *, after: int = 0) -> AsyncIterator[Event]:
         """What happens to a job, as it happens, until it is finished; nothing is lost between.
 
         Args:
@@ -146,67 +151,68 @@ class Client:
         while not state.over:
             broken: Exception | None = None
             try:
-                yield from self._events(state)
-                if state.over or self.job(job_id).finished:
+                async for event in self._events(state):
+                    yield event
+                if state.over or (await self.job(job_id)).finished:
                     return
             except (httpx.TransportError, ServiceFailed, Unreachable) as error:
                 broken = error
             wait = state.failed()
             if wait is None:
                 raise self._unreachable(broken or "the stream of events ends early") from broken
-            time.sleep(wait)
+            await asyncio.sleep(wait)
 
-    def wait(self, job_id: str, *, check: bool = True) -> Job:
+    async def wait(self, job_id: str, *, check: bool = True) -> Job:
         """Wait for the end of a job.
 
         Raises:
             JobNotSucceeded: when `check` is set and the job failed or was cancelled.
         """
-        for _ in self.events(job_id):
+        async for _ in self.events(job_id):
             pass
-        job = self.job(job_id)
+        job = await self.job(job_id)
         if check and job.state != "succeeded":
             raise JobNotSucceeded(how_it_ended(job))
         return job
 
-    def estimate(self, document: Mapping[str, Any]) -> Plan:
+    async def estimate(self, document: Mapping[str, Any]) -> Plan:
         """What a document would become, and how long it would take; nothing is submitted."""
-        return self.send(requests.estimate(document))
+        return await self.send(requests.estimate(document))
 
-    def cancel(self, job_id: str) -> Job:
+    async def cancel(self, job_id: str) -> Job:
         """Cancel a job."""
-        return self.send(requests.cancel(job_id))
+        return await self.send(requests.cancel(job_id))
 
-    def retry(self, job_id: str, *, afresh: bool = False) -> Job:
-        """Run again what failed or was cancelled; see `service.client.requests.retry`."""
-        return self.send(requests.retry(job_id, afresh=afresh))
+    async def retry(self, job_id: str, *, afresh: bool = False) -> Job:
+        """Run again what failed or was cancelled; see `lth.client.requests.retry`."""
+        return await self.send(requests.retry(job_id, afresh=afresh))
 
-    def delete(self, job_id: str) -> None:
+    async def delete(self, job_id: str) -> None:
         """Delete a finished job and its files."""
-        self.send(requests.delete(job_id))
+        await self.send(requests.delete(job_id))
 
-    def log(self, job_id: str, run: str) -> str:
+    async def log(self, job_id: str, run: str) -> str:
         """What a run logged in its last attempt that ended."""
-        return self.send(requests.log(job_id, run))
+        return await self.send(requests.log(job_id, run))
 
-    def summary(self, job_id: str) -> dict[str, Any]:
+    async def summary(self, job_id: str) -> dict[str, Any]:
         """A job's statistics over its trials."""
-        return self.send(requests.summary(job_id))
+        return await self.send(requests.summary(job_id))
 
-    def artifacts(self, job_id: str) -> list[Artifact]:
+    async def artifacts(self, job_id: str) -> list[Artifact]:
         """The files of a job."""
-        page = self.send(requests.artifacts(job_id))
+        page = await self.send(requests.artifacts(job_id))
         found = list(page.artifacts)
         while page.cursor is not None:
-            page = self.send(requests.artifacts(job_id, page.cursor))
+            page = await self.send(requests.artifacts(job_id, page.cursor))
             found += page.artifacts
         return found
 
-    def artifact(self, job_id: str, name: str) -> bytes:
+    async def artifact(self, job_id: str, name: str) -> bytes:
         """The bytes of a file, in memory."""
-        return self.send(requests.artifact(job_id, name))
+        return await self.send(requests.artifact(job_id, name))
 
-    def download(
+    async def download(
         self, artifact: Artifact, folder: Path, *, progress: Progress | None = None
     ) -> Path:
         """Fetch a file into `folder`, under its name, and check its digest.
@@ -221,7 +227,7 @@ class Client:
                 attempt += 1
                 last = attempt >= self._retries.attempts
                 try:
-                    answer = self._fetch(download)
+                    answer = await self._fetch(download)
                     if answer.is_success:
                         break
                     if last or not worth_repeating(answer):
@@ -230,42 +236,44 @@ class Client:
                     if last:
                         raise self._unreachable(error) from error
                     answer = None
-                time.sleep(self._retries.wait(attempt, answer))
+                await asyncio.sleep(self._retries.wait(attempt, answer))
         except BaseException:
             download.abandon()
             raise
         return download.finish()
 
-    def catalogue(self) -> dict[str, Any]:
+    async def catalogue(self) -> dict[str, Any]:
         """Everything that a spec may name, with its parameters."""
-        return self.send(requests.catalogue())
+        return await self.send(requests.catalogue())
 
-    def _events(self, state: Following) -> Iterator[Event]:
-        with connect_sse(
+    async def _events(self, state: Following) -> AsyncIterator[Event]:
+        async with aconnect_sse(
             self._http, "GET", state.path, headers=state.headers, timeout=EVENTS_TIMEOUT
         ) as source:
             if not source.response.is_success:
-                source.response.read()
+                await source.response.aread()
                 raise refusal(source.response)
-            for message in source.iter_sse():
+            async for message in source.aiter_sse():
                 event = state.take(message)
                 if event is not None:
                     yield event
 
-    def _fetch(self, download: Download) -> httpx.Response:
+    async def _fetch(self, download: Download) -> httpx.Response:
         """Take what an answer brings of a file, unless it is a refusal."""
-        with self._http.stream("GET", download.artifact.href, headers=download.headers) as answer:
+        async with self._http.stream(
+            "GET", download.artifact.href, headers=download.headers
+        ) as answer:
             if not answer.is_success:
-                answer.read()
+                await answer.aread()
                 return answer
             download.begin(answer)
-            for piece in answer.iter_bytes():
+            async for piece in answer.aiter_bytes():
                 download.take(piece)
             return answer
 
-    def _proving(self) -> httpx.BaseTransport | None:
+    def _proving(self) -> httpx.AsyncBaseTransport | None:
         secret = self.address.secret
-        return ProvingTransport(secret) if secret else None
+        return AsyncProvingTransport(secret) if secret else None
 
     def _unreachable(self, error: Exception | str) -> Unreachable:
         if isinstance(error, Unreachable):

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import httpx
 
-from service.client.errors import Unreachable
+from lth.client.errors import Unreachable
 from service.stack.data_directory import Place
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)

@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx
 
-from service.client.errors import Unreachable
-from service.proofs import new_challenge, proves
+from lth.client.errors import Unreachable
+from lth.client.proofs import new_challenge, proves
 
 
 class ProvingTransport(httpx.BaseTransport):
