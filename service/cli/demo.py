@@ -6,13 +6,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from lth.cli.documents import read_document
+from lth.cli.screen import put, put_table
+from lth.cli.tables import level_table
+from lth.cli.watching import show_events
 from lth.client import Client
 from lth.results.artifacts import JOB
-from service.cli.documents import read_document
 from service.cli.narrating import ScreenNarrator
-from service.cli.screen import put, put_table
-from service.cli.tables import level_table
-from service.cli.watching import show_events
 from service.stack.data_directory import Place, Running
 from service.stack.starting import Options
 from service.stack.up import stack

@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 from rich.text import Text
 
-from service.cli.screen import say
+from lth.cli.screen import say
 from service.stack.data_directory import Place, Running
 
 

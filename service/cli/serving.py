@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.connection import Json
-from service.cli.exits import Exit
+from lth.cli.connection import Json
+from lth.cli.exits import Exit
+from lth.cli.screen import put_json, say
 from service.cli.extras import require
-from service.cli.screen import put_json, say
 from service.stack.data_directory import Place
 from service.stack.errors import StackError
 from service.stack.parts.commands import api_command, beat_command, worker_command

@@ -4,8 +4,8 @@ import re
 
 import typer.main
 
+from lth.cli.main import app
 from lth.core.limits import Limits
-from service.cli.main import app
 from service.settings import Settings
 from tests import ROOT
 from tests.e2e.compose import FILE, env_file

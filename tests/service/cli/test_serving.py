@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lth.cli import main as entry
 from lth.client.tokens import new_token
-from service.cli import main as entry
 from service.stack.environment import read_settings
 from tests.e2e.compose import FILE, env_file
 

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
+from lth.cli.connection import Json, open_client
+from lth.cli.documents import read_document
+from lth.cli.screen import put, put_json, put_table, say
+from lth.cli.tables import table
 from lth.client import requests
 from lth.client.models import Plan
-from service.cli.connection import Json, open_client
-from service.cli.documents import read_document
-from service.cli.screen import put, put_json, put_table, say
-from service.cli.tables import table
 
 _Spec = Annotated[Path, typer.Argument(help="The spec, YAML or JSON; - is standard input.")]
 _SECONDS = ((86400, "days"), (3600, "hours"), (60, "minutes"))

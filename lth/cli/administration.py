@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
+from lth.cli.connection import Json, open_client, pages
+from lth.cli.screen import put, put_json, put_table, say
+from lth.cli.tables import dataset_table, key_table, owner_table, worker_table
 from lth.client import requests
 from lth.client.tokens import new_token
-from service.cli.connection import Json, open_client, pages
-from service.cli.screen import put, put_json, put_table, say
-from service.cli.tables import dataset_table, key_table, owner_table, worker_table
 
 keys = typer.Typer(no_args_is_help=True, help="Let people in, and out. For administrators.")
 datasets = typer.Typer(no_args_is_help=True, help="Upload data sets, list them, delete them.")

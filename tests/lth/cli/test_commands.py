@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lth.cli import main as entry
 from lth.results.statistics import summarise
 from lth.results.warnings import remarks
-from service.cli import main as entry
 from tests.lth.client.scripted import Answer, Script, Seen, document, problem, scripted
 from tests.lth.client.test_clients import JOB
 from tests.lth.plots.made_up import robust, run, stopping

@@ -9,17 +9,17 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.text import Text
 
+from lth.cli.connection import JobId, Json, open_client
+from lth.cli.documents import read_document
+from lth.cli.screen import err, put, put_json, put_table, say
+from lth.cli.tables import artifact_table, job_table, level_table, run_table, state
+from lth.cli.watching import show_events
 from lth.client import Artifact, Client, Job, Results, Run
 from lth.client.errors import JobNotSucceeded
 from lth.client.models import how_it_ended
 from lth.results.artifacts import JOB
 from lth.results.summary import Summary
 from lth.results.warnings import remarks
-from service.cli.connection import JobId, Json, open_client
-from service.cli.documents import read_document
-from service.cli.screen import err, put, put_json, put_table, say
-from service.cli.tables import artifact_table, job_table, level_table, run_table, state
-from service.cli.watching import show_events
 
 
 class _State(StrEnum):

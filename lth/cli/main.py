@@ -6,6 +6,11 @@ from typing import Annotated
 
 import typer
 
+from lth.cli import administration, jobs, planning, steering
+from lth.cli.connection import Connection
+from lth.cli.documents import BadDocument
+from lth.cli.exits import EPILOG, Exit
+from lth.cli.screen import say
 from lth.client.errors import (
     ClientError,
     DamagedDownload,
@@ -17,11 +22,7 @@ from lth.client.errors import (
     ServiceFailed,
     Unreachable,
 )
-from service.cli import administration, jobs, local, planning, serving, steering
-from service.cli.connection import Connection
-from service.cli.documents import BadDocument
-from service.cli.exits import EPILOG, Exit
-from service.cli.screen import say
+from service.cli import local, serving
 from service.stack.errors import StackError
 
 _KEYS = "A key is given with --key or LTH_API_KEY; an administrator makes it by 'lth keys new'."

@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from lth.cli.connection import JobId, Json, open_client
+from lth.cli.screen import err, put, put_json, say
+from lth.cli.tables import state
 from lth.client import Job
-from service.cli.connection import JobId, Json, open_client
-from service.cli.screen import err, put, put_json, say
-from service.cli.tables import state
 
 
 def add_to(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.documents import BadDocument, read_document
+from lth.cli.documents import BadDocument, read_document
 
 _LEVELS = "abcdefghijkl"
 BOMB = "a: &a [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n" + "".join(

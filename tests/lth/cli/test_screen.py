@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from lth.cli.screen import out, put_json, put_table
+from lth.cli.tables import job_table, key_table, run_table
 from lth.client import Job, Run
 from lth.client.models import Key
-from service.cli.screen import out, put_json, put_table
-from service.cli.tables import job_table, key_table, run_table
 from tests.lth.client.scripted import Answer, Script, document, scripted
 from tests.lth.client.test_clients import JOB
 

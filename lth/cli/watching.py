@@ -11,8 +11,8 @@ from rich.progress import (
     TextColumn,
 )
 
+from lth.cli.screen import err, say
 from lth.client import Event
-from service.cli.screen import err, say
 
 _ENDED = {"run_succeeded": "done", "run_failed": "failed", "run_cancelled": "cancelled"}
 
