@@ -9,12 +9,14 @@ FROM base AS wheel
 WORKDIR /source
 COPY requirements/build.txt requirements/
 RUN pip install --require-hashes -r requirements/build.txt
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
+COPY packages packages
 COPY lth lth
 COPY service service
 COPY worker worker
 COPY migrations migrations
-RUN python -m hatchling build --target wheel --directory /wheel
+RUN python -m hatchling build --target wheel --directory /wheel \
+    && cd packages/lth-service && python -m hatchling build --target wheel --directory /wheel
 
 FROM base AS api
 RUN --mount=type=bind,source=requirements/service.txt,target=/service.txt \

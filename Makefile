@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 TESTERS ?= 2
+UPGRADE ?= --upgrade
 BIN := .venv/bin
 INSTALLED := .venv/installed
 CONTESTANTS := .venv/contestants
@@ -22,17 +23,17 @@ help:  ## print this
 		| while IFS='|' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
 
 .PHONY: install
-install: $(INSTALLED)  ## install what requirements/dev.txt pins, and this package, into .venv
+install: $(INSTALLED)  ## install what requirements/dev.txt pins, and both packages, into .venv
 
 # uv installs in seconds; where it reaches no index but pip does, pip does the same, slowly.
-$(INSTALLED): requirements/dev.txt requirements/uv.txt pyproject.toml
+$(INSTALLED): requirements/dev.txt requirements/uv.txt pyproject.toml packages/lth-service/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12" if not (3, 11) <= sys.version_info < (3, 14) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements/dev.txt \
 		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/uv pip install --quiet --offline --no-deps --no-build-isolation --editable .
+	@$(BIN)/uv pip install --quiet --offline --no-deps --no-build-isolation --editable . --editable packages/lth-service
 	@touch $@
 
 .PHONY: demo
@@ -74,20 +75,21 @@ bench-service: $(INSTALLED)  ## submits per second, latencies and watchers, all 
 faults: $(INSTALLED)  ## kill, pause, flush and fill parts under 200 jobs; count what was lost
 	@$(BIN)/python -m pytest -q -p no:xdist -s -m slow tests/faults
 
+PROJECTS = pyproject.toml packages/lth-service/pyproject.toml
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-annotate --no-header --no-emit-index-url
-PINNED = $(LOCK) --constraint requirements/dev.txt pyproject.toml
+	--no-annotate --no-header --no-emit-index-url --no-emit-package lth --no-emit-package lth-service
+PINNED = $(LOCK) --constraint requirements/dev.txt
 
 .PHONY: lock
-lock: $(INSTALLED)  ## pin the newest versions that pyproject.toml allows
-	@$(LOCK) --upgrade pyproject.toml --extra worker --extra embedded --group dev --group build \
+lock: $(INSTALLED)  ## pin the newest versions that the two pyproject.toml allow
+	@$(LOCK) $(UPGRADE) $(PROJECTS) --extra local --group dev --group build \
 		--output-file requirements/dev.txt >/dev/null
-	@echo uv | $(LOCK) --upgrade - --output-file requirements/uv.txt >/dev/null
-	@for extra in service worker gpu; do \
-		$(PINNED) --extra $$extra --output-file requirements/$$extra.txt >/dev/null; done
-	@$(PINNED) --group bench --output-file requirements/bench.txt >/dev/null
-	@$(LOCK) --constraint requirements/dev.txt --group build \
-		--output-file requirements/build.txt >/dev/null
+	@echo uv | $(LOCK) $(UPGRADE) - --output-file requirements/uv.txt >/dev/null
+	@$(PINNED) packages/lth-service/pyproject.toml --output-file requirements/service.txt >/dev/null
+	@for extra in worker gpu; do $(PINNED) packages/lth-service/pyproject.toml --extra $$extra \
+		--output-file requirements/$$extra.txt >/dev/null; done
+	@$(PINNED) pyproject.toml --group bench --output-file requirements/bench.txt >/dev/null
+	@$(PINNED) --group build --output-file requirements/build.txt >/dev/null
 
 .PHONY: clean
 clean:  ## remove all that make made, .venv too

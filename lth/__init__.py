@@ -34,6 +34,8 @@ _HEAVY = {
     "LotteryRobust": "lth.study.robust",
     "LotterySession": "lth.study.session",
 }
+_NOTEBOOK = frozenset({"keras", "matplotlib", "scipy", "sklearn", "tensorflow"})
+"""Packages that only the extra ``notebook`` installs."""
 
 __all__ = [
     "ArrayDataset",
@@ -57,6 +59,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HEAVY:
+    if name not in _HEAVY:
+        raise AttributeError(f"module 'lth' has no attribute '{name}'")
+    try:
         return getattr(import_module(_HEAVY[name]), name)
-    raise AttributeError(f"module 'lth' has no attribute '{name}'")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _NOTEBOOK:
+            raise
+        raise ImportError(
+            f"lth.{name} needs the package {error.name}, which is not installed: "
+            "pip install 'lth[notebook]'"
+        ) from error

@@ -18,8 +18,9 @@ from rich.table import Table
 from benchmarks.service import million
 from benchmarks.service.load import Connection, Measured, many
 from lth.client import Client
+from lth.client.local_stack import Running
 from service.settings import Settings
-from service.stack.data_directory import Place, Running
+from service.stack.data_directory import Place
 from service.stack.starting import Options
 from service.stack.up import stack
 from service.store.database import BACKUP, Database

@@ -1,1 +1,1 @@
-"""The command line `lth`: what clients need. Servers' commands come from the package lth-service."""
+"""The command line `lth` of clients. The package lth-service adds the commands of servers."""

@@ -1,4 +1,4 @@
-"""``python -m service.cli``: the command line, where ``lth`` is not on the path."""
+"""``python -m lth.cli`` runs the command line where ``lth`` is not on the path."""
 
 from lth.cli.main import main
 

@@ -25,6 +25,12 @@ class Exit(IntEnum):
     """Ctrl-C."""
 
 
+class CommandFailed(Exception):
+    """A command cannot go on; the message says what to do, `code` is the exit code."""
+
+    code = Exit.STACK
+
+
 EPILOG = (
     "Exit codes: 0 done, 1 the job failed or was cancelled, 2 wrong command line, 3 wrong spec, "
     "4 refused by the service, 5 no service, 6 the service cannot run here, 10 stored files are "

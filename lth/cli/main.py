@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from lth.cli import administration, jobs, planning, steering
+from lth.cli import administration, jobs, planning, servers, steering
 from lth.cli.connection import Connection
 from lth.cli.documents import BadDocument
-from lth.cli.exits import EPILOG, Exit
+from lth.cli.exits import EPILOG, CommandFailed, Exit
 from lth.cli.screen import say
 from lth.client.errors import (
     ClientError,
@@ -22,8 +22,6 @@ from lth.client.errors import (
     ServiceFailed,
     Unreachable,
 )
-from service.cli import local, serving
-from service.stack.errors import StackError
 
 _KEYS = "A key is given with --key or LTH_API_KEY; an administrator makes it by 'lth keys new'."
 
@@ -36,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for commands in (jobs, steering, planning, administration, local, serving):
+for commands in (jobs, steering, planning, administration, servers):
     commands.add_to(app)
 
 
@@ -83,8 +81,8 @@ def main() -> None:
         _fail(f"{error} ({error.status})", Exit.REFUSED)
     except ClientError as error:
         _fail(str(error), Exit.UNREACHABLE)
-    except StackError as error:
-        _fail(str(error), Exit.STACK)
+    except CommandFailed as error:
+        _fail(str(error), error.code)
     except OSError as error:
         if error.filename is None:  # it is about no file of the user's
             raise

@@ -7,7 +7,7 @@ from importlib.metadata import version
 import httpx
 
 from lth.client.errors import Unreachable
-from service.stack.data_directory import Place
+from lth.client.local_stack import default_directory, read_admin_key, read_running
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
@@ -51,14 +51,14 @@ def locate(server: str | None = None, key: str | None = None) -> Address:
         raise Unreachable(
             "the API key holds characters that no key has; right would be lth_ and what follows"
         )
-    place = Place.default()
-    running = place.running()
+    directory = default_directory()
+    running = read_running(directory)
     if server is None and running is None:
         raise Unreachable(
             "where is the service? Start one here with 'lth up', or name one with --server or "
-            f"LTH_SERVER (no stack is running on {place.directory})"
+            f"LTH_SERVER (no stack is running on {directory})"
         )
     if running is not None and server in (None, running.server):
-        return Address(running.server, key or place.read_admin_key(), running.secret)
+        return Address(running.server, key or read_admin_key(directory), running.secret)
     assert server is not None
     return Address(server, key)

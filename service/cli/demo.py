@@ -11,9 +11,10 @@ from lth.cli.screen import put, put_table
 from lth.cli.tables import level_table
 from lth.cli.watching import show_events
 from lth.client import Client
+from lth.client.local_stack import Running
 from lth.results.artifacts import JOB
 from service.cli.narrating import ScreenNarrator
-from service.stack.data_directory import Place, Running
+from service.stack.data_directory import Place
 from service.stack.starting import Options
 from service.stack.up import stack
 

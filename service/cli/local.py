@@ -31,7 +31,7 @@ def up(
     Parts that LTH_DATABASE_URL, LTH_BROKER_URL and LTH_OBJECT_STORE_URL name are used instead of
     its own.
     """
-    require("service", "worker", "embedded")
+    require("local")
     from service.cli.narrating import ScreenNarrator
     from service.stack.starting import Options
     from service.stack.up import run_stack

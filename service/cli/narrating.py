@@ -5,7 +5,8 @@ from importlib.metadata import version
 from rich.text import Text
 
 from lth.cli.screen import say
-from service.stack.data_directory import Place, Running
+from lth.client.local_stack import Running
+from service.stack.data_directory import Place
 
 
 class ScreenNarrator:

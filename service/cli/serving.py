@@ -41,7 +41,6 @@ def add_to(app: typer.Typer) -> None:
 
 def migrate() -> None:
     """Bring the tables of LTH_DATABASE_URL up to date. Safe to run again, and at once."""
-    require("service")
     from service.stack.environment import read_settings, using_database
     from service.store.migrate import migrate as bring_up_to_date
 
@@ -56,19 +55,18 @@ def api(
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
 ) -> None:
     """Run the HTTP API in this process."""
-    require("service")
     _become(api_command(host, port))
 
 
 def beat() -> None:
     """Run the clock that sends the sweeper, in this process. One is enough; more do no harm."""
-    require("service", "worker")
+    require("worker")
     _become(beat_command())
 
 
 def worker() -> None:
     """Run this machine's workers: one a GPU, or a core."""
-    require("service", "worker")
+    require("worker")
     _become(worker_command())
 
 
@@ -78,7 +76,6 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """Save the database and all blobs in one file; the service may run meanwhile."""
-    require("service")
     from service.stack.backup import backup as save
 
     with _service(data_dir, may_run=True) as settings:
@@ -96,7 +93,6 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Fill an empty service from a backup. The service must not run meanwhile."""
-    require("service")
     from service.stack.backup import restore as put_back
 
     with _service(data_dir, may_run=False) as settings:
@@ -120,7 +116,6 @@ def verify(
 
     The service may run meanwhile. The exit code is 10 if a file is missing or damaged.
     """
-    require("service")
     from service.stack.verify import verify as read_all
 
     with _service(data_dir, may_run=True) as settings:

@@ -2,42 +2,28 @@
 
 import fcntl
 import json
-import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import platformdirs
-
+from lth.client.local_stack import (
+    ADMIN_KEY,
+    ANNOUNCEMENT,
+    Running,
+    default_directory,
+    read_admin_key,
+    read_running,
+)
 from lth.client.tokens import new_token
 from service.stack.errors import AlreadyRunning, StartFailed
 from service.stack.folders import PRIVATE, private_folder
 
 _NAMES = frozenset(
-    {"postgres", "valkey", "blobs", "datasets", "logs", "admin-key", "lock", "stack.json"}
+    {"postgres", "valkey", "blobs", "datasets", "logs", ADMIN_KEY, "lock", ANNOUNCEMENT}
 )
 """What a data directory holds."""
-
-
-@dataclass(frozen=True)
-class Running:
-    """What a running stack says of itself, for the command line to find.
-
-    Attributes:
-        pid: of the process that runs the stack.
-        server: address of the API.
-        database_url, broker_url, object_store_url: where its parts are.
-        secret: by which the API proves that it is the one of this stack.
-    """
-
-    pid: int
-    server: str
-    database_url: str
-    broker_url: str
-    object_store_url: str
-    secret: str
 
 
 @dataclass(frozen=True)
@@ -48,9 +34,8 @@ class Place:
 
     @classmethod
     def default(cls) -> "Place":
-        """``LTH_DATA_DIR``, or the user's own folder for such data."""
-        chosen = os.environ.get("LTH_DATA_DIR")
-        return cls(Path(chosen) if chosen else platformdirs.user_data_path("lth"))
+        """`lth.client.local_stack.default_directory`."""
+        return cls(default_directory())
 
     @property
     def postgres(self) -> Path:
@@ -74,14 +59,11 @@ class Place:
 
     @property
     def admin_key(self) -> Path:
-        return self.directory / "admin-key"
+        return self.directory / ADMIN_KEY
 
     def read_admin_key(self) -> str | None:
-        """The key of whoever runs the stack, if one was made."""
-        try:
-            return self.admin_key.read_text().strip()
-        except OSError:
-            return None
+        """The administrator's key, if there is one."""
+        return read_admin_key(self.directory)
 
     def make_admin_key(self) -> str:
         """The same key, made at the first start; only the user may read its file."""
@@ -148,17 +130,12 @@ class Place:
         self._announcement.unlink(missing_ok=True)
 
     def running(self) -> Running | None:
-        """What the stack on this directory announced, if its process is there."""
-        try:
-            running = Running(**json.loads(self._announcement.read_text()))
-            os.kill(running.pid, 0)
-        except (OSError, ValueError, TypeError):
-            return None
-        return running
+        """The announcement of the stack on this directory, if its process is alive."""
+        return read_running(self.directory)
 
     @property
     def _announcement(self) -> Path:
-        return self.directory / "stack.json"
+        return self.directory / ANNOUNCEMENT
 
 
 def _shared(directory: Path) -> bool:

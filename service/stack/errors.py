@@ -7,9 +7,13 @@ StackError
 └── PartDied           a part died and could not be brought back
 """
 
+from lth.cli.exits import CommandFailed, Exit
 
-class StackError(Exception):
+
+class StackError(CommandFailed):
     """Base of the stack's errors; the message says what to do."""
+
+    code = Exit.STACK
 
 
 class AlreadyRunning(StackError):

@@ -14,8 +14,9 @@ from http import HTTPStatus
 from typing import Protocol
 from urllib.request import urlopen
 
+from lth.client.local_stack import Running
 from lth.client.proofs import new_challenge, proves
-from service.stack.data_directory import Place, Running
+from service.stack.data_directory import Place
 from service.stack.environment import read_settings, using_database
 from service.stack.errors import StartFailed
 from service.stack.parts.commands import api_command, beat_command, worker_command

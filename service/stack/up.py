@@ -4,7 +4,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from service.stack.data_directory import Running
+from lth.client.local_stack import Running
 from service.stack.process.group import Group
 from service.stack.process.supervisor import Supervisor
 from service.stack.starting import Narrator, Options, start_stack

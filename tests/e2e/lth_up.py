@@ -13,10 +13,11 @@ from typing import Any
 
 import psutil
 
-from service.stack.data_directory import Place, Running
+from lth.client.local_stack import Running
+from service.stack.data_directory import Place
 from tests.parts import alive
 
-LTH = [sys.executable, "-m", "service.cli"]
+LTH = [sys.executable, "-m", "lth.cli"]
 READY_SECONDS = 240.0
 
 _WORDS = {

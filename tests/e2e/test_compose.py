@@ -62,7 +62,7 @@ class Rehearsal:
 
     def start(self, name: str, *, port: int | None = None) -> Child:
         """Start a service."""
-        command = [sys.executable, "-m", "service.cli", *self._services[name].command[1:]]
+        command = [sys.executable, "-m", "lth.cli", *self._services[name].command[1:]]
         if port is not None:
             command[command.index("--port") + 1] = str(port)
         env = self.environment(name)
@@ -187,7 +187,7 @@ def test_no_log_fills_the_disk(variables: dict[str, str]) -> None:
 def test_no_service_starts_with_the_secrets_of_the_example(name: str) -> None:
     service: Service = services(env_file(EXAMPLE))[name]
     done = subprocess.run(
-        [sys.executable, "-m", "service.cli", *service.command[1:]],
+        [sys.executable, "-m", "lth.cli", *service.command[1:]],
         env={**os.environ, **service.environment},
         capture_output=True,
         text=True,

@@ -61,7 +61,7 @@ def test_damaged_logs_and_trunks_are_forgotten(workers: Rig, ended: str) -> None
     run = next(run for run in workers.runs(ended) if run.log_digest)
     assert run.log_digest is not None
     path_of(workers, run.log_digest).unlink()
-    command = [sys.executable, "-m", "service.cli", "verify", "--requeue"]
+    command = [sys.executable, "-m", "lth.cli", "verify", "--requeue"]
     environment = {
         "LTH_DATABASE_URL": workers.settings.database_url,
         "LTH_OBJECT_STORE_URL": workers.settings.object_store_url,

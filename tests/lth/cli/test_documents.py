@@ -61,7 +61,7 @@ def test_the_command_line_says_it_with_exit_code_3(tmp_path: Path) -> None:
     file = tmp_path / "bomb.yaml"
     file.write_text(BOMB)
     done = subprocess.run(
-        [sys.executable, "-m", "service.cli", "validate", str(file)],
+        [sys.executable, "-m", "lth.cli", "validate", str(file)],
         capture_output=True,
         text=True,
         timeout=60,

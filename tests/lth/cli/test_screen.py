@@ -97,7 +97,7 @@ def _on_a_screen(script: Script, *words: str) -> str:
     """What ``lth`` writes on a terminal of 80 columns and 24 lines."""
     ours, its = pty.openpty()
     termios.tcsetwinsize(its, (24, 80))
-    command = [sys.executable, "-m", "service.cli", "--server", script.server, *words]
+    command = [sys.executable, "-m", "lth.cli", "--server", script.server, *words]
     with subprocess.Popen(command, stdout=its, stderr=its, stdin=its, text=True) as process:
         os.close(its)
         written = b""

@@ -7,8 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from lth.client.errors import Unreachable
+from lth.client.local_stack import Running
 from lth.client.proofs import proof
-from service.stack.data_directory import Place, Running
+from service.stack.data_directory import Place
 from tests.lth.client.scripted import Answer, Seen, document, scripted
 from tests.lth.client.test_clients import JOB, Use, use
 

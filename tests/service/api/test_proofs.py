@@ -8,9 +8,10 @@ import pytest
 from pydantic import SecretStr
 
 from lth.client import Client
+from lth.client.local_stack import Running
 from lth.client.proofs import proof
 from service.settings import Settings
-from service.stack.data_directory import Place, Running
+from service.stack.data_directory import Place
 from tests.service.api.conftest import ADMIN, serving
 
 SECRET = "of-this-stack"

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from lth.client.errors import Unreachable
+from lth.client.local_stack import Running
 from lth.client.locating import Address, locate
-from service.stack.data_directory import Place, Running
+from service.stack.data_directory import Place
 from service.stack.errors import AlreadyRunning, StartFailed
 
 _HOLD = """
