@@ -46,11 +46,12 @@ test: $(INSTALLED)  ## every test but the slow ones, on real Postgres, Valkey an
 	@$(BIN)/python -m pytest -q -n $(TESTERS) --dist loadfile --no-loadscope-reorder -m "not slow"
 
 .PHONY: check
-check: $(INSTALLED)  ## lint, format, types, and the one-way rule of imports
+check: $(INSTALLED)  ## lint, format, types, the contracts of imports, and the generated client
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/basedpyright
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tools.generate_client --check
 
 .PHONY: format
 format: $(INSTALLED)  ## bring the code into shape

@@ -6,13 +6,13 @@
         for file in client.artifacts(job.id):
             client.download(file, Path("results"))
 
-`Client` and `AsyncClient` say the same requests (`lth.client.requests`), one in plain calls,
-the other in coroutines. Errors are in `lth.client.errors`.
+`AsyncClient` has the same methods as coroutines. Both send the requests of `lth.client.requests`
+and raise the errors of `lth.client.errors`.
 """
 
-from lth.client.asynchronous import AsyncClient
+from lth.client._async.client import AsyncClient
+from lth.client._sync.client import Client
 from lth.client.models import Artifact, Event, Failure, Job, JobPage, Results, Run
-from lth.client.synchronous import Client
 
 __all__ = [
     "Artifact",

@@ -1,4 +1,4 @@
-"""Transports to the stack on this machine: they check who answers before they send the key."""
+"""A transport to the local stack. It checks who answers before it sends the key."""
 
 from typing import Any
 
@@ -8,39 +8,13 @@ from lth.client.errors import Unreachable
 from lth.client.proofs import new_challenge, proves
 
 
-class ProvingTransport(httpx.BaseTransport):
+class AsyncProvingTransport(httpx.AsyncBaseTransport):
     """Asks the server for a proof before each request that carries a key.
 
     Args:
         secret: of the stack.
         inner: what carries the requests.
     """
-
-    def __init__(self, secret: str, inner: httpx.BaseTransport | None = None) -> None:
-        self._secret = secret
-        self._inner = inner or httpx.HTTPTransport()
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request.
-
-        Raises:
-            Unreachable: if another program than the stack answers.
-        """
-        if "Authorization" in request.headers:
-            challenge = new_challenge()
-            answer = self._inner.handle_request(_question(request, challenge))
-            answer.read()
-            answer.close()
-            _check(request, answer, self._secret, challenge)
-        return self._inner.handle_request(request)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._inner.close()
-
-
-class AsyncProvingTransport(httpx.AsyncBaseTransport):
-    """The same in coroutines."""
 
     def __init__(self, secret: str, inner: httpx.AsyncBaseTransport | None = None) -> None:
         self._secret = secret

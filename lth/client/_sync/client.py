@@ -1,4 +1,4 @@
-"""The client in plain calls."""
+"""The client of the service."""
 
 import sys
 import time
@@ -11,13 +11,13 @@ import httpx
 from httpx_sse import connect_sse
 
 from lth.client import requests
+from lth.client._sync.proving import ProvingTransport
 from lth.client.downloading import Download, Progress
 from lth.client.errors import JobNotSucceeded, ServiceFailed, Unreachable, refusal
 from lth.client.following import TIMEOUT as EVENTS_TIMEOUT
 from lth.client.following import Following
 from lth.client.locating import TIMEOUT, locate
 from lth.client.models import Artifact, Event, Job, Plan, Results, Run, how_it_ended
-from lth.client.proving import ProvingTransport
 from lth.client.requests import LARGEST_PAGE, Filters, Request
 from lth.client.retries import Retries, worth_repeating
 from lth.client.uploading import pieces
@@ -32,7 +32,7 @@ class Client:
         server: address of the service; default ``LTH_SERVER``, or the stack on this machine.
         key: API key; default ``LTH_API_KEY``, or that of the stack on this machine.
         retries: how often a request that is safe to repeat is repeated.
-        transport: for tests: what carries the requests.
+        transport: carries the requests; for tests.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class Client:
             broken: Exception | None = None
             try:
                 yield from self._events(state)
-                if state.over or self.job(job_id).finished:
+                if state.over or (self.job(job_id)).finished:
                     return
             except (httpx.TransportError, ServiceFailed, Unreachable) as error:
                 broken = error
