@@ -215,7 +215,8 @@ def _postgres(program: str, settings: Settings, *arguments: str) -> None:
         found = shutil.which(program)
         if found is None:
             raise PartsMissing(
-                f"{program} is missing: install PostgreSQL's client programs or 'lth-service[local]'"
+                f"{program} is missing; install PostgreSQL's client programs, or "
+                "'lth-service[local]'"
             ) from None
         path = Path(found)
     with using_database(settings.database_url):

@@ -38,12 +38,12 @@ RECIPES = {
     ),
 }
 SUITES = (
-    "criteria/test_contract.py",
+    "pruning/criteria/test_contract.py",
     "reinit/test_contract.py",
     "datasets/test_contract.py",
-    "optimizers/test_optimizers.py",
-    "test_family.py",
-    "test_masks.py",
+    "training/optimizers/test_optimizers.py",
+    "core/test_family.py",
+    "pruning/test_masks.py",
 )
 LOOK = """
 import json, sys
@@ -100,6 +100,7 @@ def copy(tmp_path_factory):
     ignored = shutil.ignore_patterns("__pycache__")
     for part in ("lth", "tests/lth"):
         shutil.copytree(ROOT / part, folder / part, ignore=ignored)
+    shutil.copy(ROOT / "tests" / "__init__.py", folder / "tests")
     (folder / "pytest.ini").write_text(
         "[pytest]\naddopts = --import-mode=importlib --hypothesis-profile=ci\n"
     )
