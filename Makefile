@@ -53,6 +53,10 @@ check: $(INSTALLED)  ## lint, format, types, the contracts of imports, and the g
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tools.generate_client --check
 
+.PHONY: docs
+docs: $(INSTALLED)  ## build the documentation as a site in site/
+	@$(BIN)/python -m mkdocs build --quiet --strict
+
 .PHONY: format
 format: $(INSTALLED)  ## bring the code into shape
 	@$(BIN)/ruff check --fix .
@@ -94,5 +98,5 @@ lock: $(INSTALLED)  ## pin the newest versions that the two pyproject.toml allow
 
 .PHONY: clean
 clean:  ## remove all that make made, .venv too
-	@rm -rf .venv demo-out build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv demo-out build dist site .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
