@@ -1,26 +1,28 @@
-"""Signs of life for a container's health check: a file whose age tells whether a process works."""
+"""Signs of life for a container's health check: the age of a file says whether a process works."""
 
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
 
-_FOLDER = Path("/tmp")  # noqa: S108
-"""Each container has its own; what TMPDIR names may be shared."""
 LONGEST_SILENCE = 60.0
 """Seconds; a process that was silent for longer is unhealthy."""
 
 
 class Pulse:
-    """The sign of life of one kind of process in this container, or on this machine."""
+    """The sign of life of one kind of process in this container.
 
-    def __init__(self, name: str, folder: Path | None = None) -> None:
-        self._file = (folder or _FOLDER) / f"lth-{name}-{os.getuid()}.alive"
+    Args:
+        name: of the kind of process.
+        folder: where the file is, from the setting ``LTH_HEALTH_DIR``; None writes no file.
+    """
+
+    def __init__(self, name: str, folder: Path | None) -> None:
+        self._file = folder / f"lth-{name}.alive" if folder else None
         self._last = 0.0
 
     def beat(self, every: float = 5.0) -> None:
-        """Give a sign of life, at most once in so many seconds; a full disk is no error."""
-        if time.monotonic() - self._last >= every:
+        """Give a sign of life, at most once in `every` seconds; a full disk is no error."""
+        if self._file is not None and time.monotonic() - self._last >= every:
             self._last = time.monotonic()
             with suppress(OSError):
                 self._file.touch()
@@ -28,6 +30,6 @@ class Pulse:
     def silence(self) -> float | None:
         """Seconds since the last sign of life; None if there was none."""
         try:
-            return max(0.0, time.time() - self._file.stat().st_mtime)
+            return max(0.0, time.time() - self._file.stat().st_mtime) if self._file else None
         except FileNotFoundError:
             return None

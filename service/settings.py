@@ -55,6 +55,11 @@ class Settings(BaseSettings):
         description="further options of the object store as JSON, for example "
         '{"endpoint": "http://object-store:8333", "region": "us-east-1"}',
     )
+    health_dir: Path | None = Field(
+        default=None,
+        description="private folder for the files by which a container's health check sees that "
+        "its beat or worker works; no files without it",
+    )
     datasets_dir: Path | None = Field(
         default=None, description="folder where NAME.npz of a data set is looked for first"
     )

@@ -8,6 +8,7 @@ import os
 import sys
 
 from service.liveness import LONGEST_SILENCE, Pulse
+from service.settings import Settings
 from worker.child.devices import TOLD
 from worker.child.gpus import DeviceSilent
 
@@ -32,7 +33,10 @@ def main(arguments: list[str]) -> None:
 
 def _complaint(name: str) -> str | None:
     """What is wrong with a process of this container; None if it is healthy."""
-    silence = Pulse(name).silence()
+    folder = Settings().health_dir
+    if folder is None:
+        return "LTH_HEALTH_DIR is not set, so the processes give no signs of life"
+    silence = Pulse(name, folder).silence()
     if silence is None:
         return f"the {name} has given no sign of life yet"
     if silence > LONGEST_SILENCE:

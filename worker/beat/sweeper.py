@@ -39,7 +39,7 @@ class Sweeper:
         self._blobs = Blobs(settings.object_store_url, settings.object_store_options)
         self._courier = Courier(settings, self._database)
         self._tidying = threading.Thread()
-        self._pulse = Pulse("beat")
+        self._pulse = Pulse("beat", settings.health_dir)
         self._waking = threading.Thread()
 
     def sweep(self) -> None:

@@ -60,7 +60,7 @@ class Undertaker(bootsteps.StartStopStep):
     def _watch(self, pool: Any) -> None:
         known: set[int] = set()
         dead: set[int] = set()
-        pulse = Pulse("worker")
+        pulse = Pulse("worker", self._settings.health_dir)
         while True:
             last = self._ended.wait(_AGAIN_SECONDS if dead else _LOOK_SECONDS)
             there = set() if last else _pids(pool)
