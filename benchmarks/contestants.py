@@ -24,19 +24,19 @@ Timed = Callable[[], int]
 
 def engine(network: str, epochs: int) -> Timed:
     """Dense training by the engine, as a worker does it."""
-    from lth.experiment.context import Conditions
+    from lth.experiment.context import Context
     from lth.study.session import LotterySession
 
     spec = job(network, epochs)
     arrays = cifar() if network == "conv-2" else mnist()
-    conditions = Conditions.of_spec(spec, 1, arrays)
-    short = Conditions.of_spec(job(network, 1), 1, arrays)
+    context = Context.of_spec(spec, 1, arrays)
+    short = Context.of_spec(job(network, 1), 1, arrays)
     LotterySession.under(short, 1, (0,)).train_dense()
     WATCH.on_engine()
 
     def work() -> int:
-        LotterySession.under(conditions, 1, (0,)).train_dense()
-        return spec.training.iterations(len(conditions.data.train)) * BATCH
+        LotterySession.under(context, 1, (0,)).train_dense()
+        return spec.training.iterations(len(context.data.train)) * BATCH
 
     return work
 

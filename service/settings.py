@@ -3,23 +3,37 @@
 A nested setting is written with two underscores, for example ``LTH_LIMITS__MAX_PARAMETERS``.
 """
 
+import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
+import structlog
 from limits import parse
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from lth.client.tokens import TOKEN
 from lth.core.limits import SERVER_LIMITS, Limits
 
+_log = structlog.get_logger(__name__)
 EXAMPLE_SECRETS = frozenset({"change-me", "changeme", "secret", "password", "example"})
 """Secrets that stand in examples; nobody may run with them outside development."""
 POOL = "^[a-z0-9-]{1,32}$"
 """What the name of a pool of workers looks like."""
 Pools = Annotated[tuple[Annotated[str, Field(pattern=POOL)], ...], NoDecode]
 _SHORTEST_SECRET = 16
+RENAMED = {
+    "commit_patience_seconds": "commit_retry_seconds",
+    "deaf_seconds": "unresponsive_seconds",
+}
+"""Old names of settings. They work for one more release, with a warning."""
 
 
 class Settings(BaseSettings):
@@ -158,7 +172,7 @@ class Settings(BaseSettings):
     max_run_seconds: int = Field(
         default=7 * 24 * 3600, ge=1, description="a run longer than this fails as timeout"
     )
-    commit_patience_seconds: float = Field(
+    commit_retry_seconds: float = Field(
         default=600,
         ge=0,
         description="how long a worker keeps trying to save a finished run while the database or "
@@ -187,7 +201,7 @@ class Settings(BaseSettings):
     worker_processes: int | None = Field(
         default=None, ge=1, description="runs at once on this machine; none: one a GPU, or a core"
     )
-    deaf_seconds: float = Field(
+    unresponsive_seconds: float = Field(
         default=60,
         gt=0,
         description="a run that was told to stop and has not for so long is ended with its process",
@@ -246,6 +260,18 @@ class Settings(BaseSettings):
         default=False, description="send artifacts through the API instead of redirecting to S3"
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource | Callable[[], dict[str, str]], ...]:
+        """The arguments, then the environment, then the environment's old names of settings."""
+        return init_settings, env_settings, _renamed_settings
+
     @property
     def lease(self) -> timedelta:
         """How long a claim holds without a heartbeat."""
@@ -303,6 +329,17 @@ class Settings(BaseSettings):
                 "least 24 letters, digits, '-' or '_'; 'lth keys operator' makes one"
             )
         return self
+
+
+def _renamed_settings() -> dict[str, str]:
+    """The settings that the environment gives under their old names."""
+    found = {}
+    for old, new in RENAMED.items():
+        value = os.environ.get(f"LTH_{old.upper()}")
+        if value is not None:
+            _log.warning("setting_renamed", old=f"LTH_{old.upper()}", new=f"LTH_{new.upper()}")
+            found[new] = value
+    return found
 
 
 def _revealed(secret: SecretStr | None) -> str:

@@ -20,7 +20,7 @@ from benchmarks.service.load import Connection, Measured, many
 from lth.client import Client
 from lth.client.local_stack import Running
 from service.settings import Settings
-from service.stack.data_directory import Place
+from service.stack.data_directory import DataDirectory
 from service.stack.starting import Options
 from service.stack.up import stack
 from service.store.database import BACKUP, Database
@@ -82,7 +82,7 @@ def main() -> None:
     report = Report()
     os.environ["LTH_POOLS"] = "cpu,nobody"
     with tempfile.TemporaryDirectory(prefix="lth-bench-") as folder:
-        place = Place(Path(folder))
+        place = DataDirectory(Path(folder))
         with stack(Options(place, port=0, workers=1), Quiet()) as (_, running):
             key = place.read_admin_key() or ""
             with Client(running.server, key) as client:

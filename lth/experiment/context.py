@@ -31,7 +31,7 @@ _PACKAGES = ("keras", "lth", "numpy", "tensorflow")
 
 
 @dataclass(frozen=True)
-class Conditions:
+class Context:
     """One network, in one trial, on one split of its data.
 
     Attributes:
@@ -51,8 +51,8 @@ class Conditions:
     papers: Papers = field(default_factory=Papers)
 
     @classmethod
-    def of_spec(cls, spec: Spec, seed: int, arrays: Arrays) -> "Conditions":
-        """The conditions of the trial of a spec that has this seed."""
+    def of_spec(cls, spec: Spec, seed: int, arrays: Arrays) -> "Context":
+        """The context of the trial of a spec that has this seed."""
         return cls._of(spec.network, spec.dataset, arrays, spec.training, seed)
 
     @classmethod
@@ -64,7 +64,7 @@ class Conditions:
         seed: int,
         trial: int,
         output: str | None,
-    ) -> "Conditions":
+    ) -> "Context":
         """The context of a trial; for the arguments see `lth.study.trial.OneTrial`.
 
         Raises:
@@ -109,7 +109,7 @@ class Conditions:
         training: Training,
         seed: int,
         output: str | None = None,
-    ) -> "Conditions":
+    ) -> "Context":
         facts = dataset.facts
         data = DeviceData.of(arrays, dataset.validation, seed, dataset.normalisation, facts.classes)
         if isinstance(network, keras.Layer):
@@ -157,11 +157,11 @@ class Conditions:
         return program(blueprint, self.training.optimizer, self.training.augmentation, self.output)
 
 
-def environment(conditions: Conditions) -> Environment:
+def environment(context: Context) -> Environment:
     """Where and with what experiments are carried out here."""
     return Environment(
         device=device_kind(),
-        xla=conditions.program(freezing=False).xla,
+        xla=context.program(freezing=False).xla,
         versions={
             "python": platform.python_version(),
             **{package: version(package) for package in _PACKAGES},
@@ -186,18 +186,18 @@ def _check_placed(network: Any, facts: Facts) -> None:
         raise SpecError(f"'{network.kind}' does not fit the data: {error}") from None
 
 
-def _built(conditions: Conditions) -> keras.Sequential:
+def _built(context: Context) -> keras.Sequential:
     """The network, built for the data.
 
     Raises:
         SpecError: when its layers cannot take the data, or each other's outputs.
     """
     try:
-        return conditions.program(freezing=False).model
+        return context.program(freezing=False).model
     except SpecError:
         raise
     except ValueError as error:
-        shape = list(conditions.blueprint.shape)
+        shape = list(context.blueprint.shape)
         raise SpecError(f"the network does not take samples of {shape}: {error}") from error
 
 

@@ -12,7 +12,7 @@ from lth.core.seeds import Purpose, generator
 from lth.engine.level import Level, LevelTraining, begin
 from lth.engine.network import Weights
 from lth.engine.observer import Observer
-from lth.experiment.context import Conditions
+from lth.experiment.context import Context
 from lth.experiment.state import ExperimentState, TrainedLevel, level_result
 from lth.experiment.untrained import untrained_scores
 from lth.pruning.controls import Control, RandomWeights
@@ -26,22 +26,20 @@ from lth.results.schemas import LevelResult
 from lth.spec.document import Method, Pruning, canonical
 
 
-class ExperimentAtWork:
-    """One experiment under its conditions; `state` is all that it has come to.
+class ExperimentRunner:
+    """One experiment under its context; `state` is all that it has come to.
 
     Args:
-        conditions: network, data, training and seed.
+        context: network, data, training and seed.
         rewind_points: steps of level 0 whose weights are kept for late resets.
     """
 
-    def __init__(self, conditions: Conditions, rewind_points: frozenset[int]) -> None:
-        self.conditions = conditions
+    def __init__(self, context: Context, rewind_points: frozenset[int]) -> None:
+        self.context = context
         self.rewind_points = rewind_points
-        initial = conditions.initial_weights
+        initial = context.initial_weights
         masks = all_kept(self._layers(initial, initial))
-        self.state = ExperimentState(
-            0, masks, initial, rewinds={0: initial}, origin=conditions.origin
-        )
+        self.state = ExperimentState(0, masks, initial, rewinds={0: initial}, origin=context.origin)
         self._last_level = 0
 
     def resume(self, state: ExperimentState) -> None:
@@ -60,14 +58,14 @@ class ExperimentAtWork:
             SpecError: when the level is trained already.
             Diverged: when the loss is no longer finite.
         """
-        state, data = self.state, self.conditions.data
+        state, data = self.state, self.context.data
         if state.trained:
             raise SpecError(f"level {state.level} is trained already; call prune() and reinit()")
         level, untrained = self._level(), None
         if state.level > 0:
-            untrained = untrained_scores(self.conditions, state.start, state.masks, state.frozen)
+            untrained = untrained_scores(self.context, state.start, state.masks, state.frozen)
         current = state.current = state.current or begin(level, state.start)
-        program = self.conditions.program(freezing=state.frozen is not None)
+        program = self.context.program(freezing=state.frozen is not None)
         training = LevelTraining(level, current, program, data, state.masks, state.frozen)
 
         def snapshot() -> BinaryIO:
@@ -100,7 +98,7 @@ class ExperimentAtWork:
             raise SpecError(f"level {state.level} is not trained yet; call train() first")
         gradients = self._gradients() if criterion.needs_gradient else None
         layers = self._layers(state.start, state.finished[-1].weights, gradients)
-        level, seed = state.level + 1, self.conditions.seed
+        level, seed = state.level + 1, self.context.seed
         return prune(layers, state.masks, criterion, schedule, scope, level, seed)
 
     def prune(self, pruning: Pruning) -> None:
@@ -109,7 +107,7 @@ class ExperimentAtWork:
         Raises:
             SpecError: when the current level is not trained yet, or nothing would be pruned.
         """
-        pruning = self.conditions.papers.pruning(pruning)
+        pruning = self.context.papers.pruning(pruning)
         schedule = Once(pruning.schedule, self.state.level + 1)
         before = self.state.masks
         masks = self.pruned(pruning.criterion, schedule, pruning.scope)
@@ -146,7 +144,7 @@ class ExperimentAtWork:
                     trained[place.kernel] + before.get(place.name, np.float32(0)),
                     masks[place.name],
                 )
-                for place in self.conditions.places
+                for place in self.context.places
             }
         state.level, state.masks = state.level + 1, masks
         state.start = self._masked(trained)
@@ -158,21 +156,21 @@ class ExperimentAtWork:
         Raises:
             SpecError: when the weights of the rewind point were not kept.
         """
-        state, conditions = self.state, self.conditions
+        state, context = self.state, self.context
         step = self._step_of(reinit)
         self._check_kept(step)
         state.reset = reinit
         point, trained = state.rewinds[step], state.finished[-1].weights
         weights = dict(point if reinit.restores else trained)
-        for number, place in enumerate(conditions.places):
+        for number, place in enumerate(context.places):
             kernel = KernelState(
                 rewind=point[place.kernel],
                 trained=trained[place.kernel],
-                fresh=conditions.blueprint.fresh_kernel(place, conditions.seed, state.level),
+                fresh=context.blueprint.fresh_kernel(place, context.seed, state.level),
                 mask=state.masks[place.name],
-                stddev=float(np.std(conditions.initial_weights[place.kernel])),
+                stddev=float(np.std(context.initial_weights[place.kernel])),
             )
-            rng = generator(conditions.seed, Purpose.REINIT, state.level, number)
+            rng = generator(context.seed, Purpose.REINIT, state.level, number)
             weights[place.kernel] = reinit.reset(kernel, rng)
         state.start = self._masked(weights)
 
@@ -182,7 +180,7 @@ class ExperimentAtWork:
         Raises:
             SpecError: when the network has been pruned in another way.
         """
-        pruning = self.conditions.papers.pruning(method.pruning)
+        pruning = self.context.papers.pruning(method.pruning)
         self._begin(f"{canonical(pruning)} {canonical(method.reinit)}")
         how = pruning.criterion, pruning.schedule, pruning.scope
         rounds, values = len(pruning.schedule.densities(1.0)), pruning.pruned_weights
@@ -203,7 +201,7 @@ class ExperimentAtWork:
             rewind_point: the ticket's; new random weights train from the beginning instead.
             observer: told of progress and offered checkpoints.
         """
-        seed = self.conditions.seed
+        seed = self.context.seed
         self._begin(f"{canonical(control)} {rewind_point}")
 
         def next_masks(level: int) -> dict[str, Mask]:
@@ -232,8 +230,8 @@ class ExperimentAtWork:
         pruned_weights: PrunedWeights,
         observer: Observer,
     ) -> None:
-        training, step = self.conditions.training, self._step_of(reinit)
-        training.check_point(reinit.rewind_point, len(self.conditions.data.train))
+        training, step = self.context.training, self._step_of(reinit)
+        training.check_point(reinit.rewind_point, len(self.context.data.train))
         self._last_level = rounds
         self.rewind_points |= {step}
         while True:
@@ -251,22 +249,22 @@ class ExperimentAtWork:
 
     def _level(self) -> Level:
         """The training of the current level."""
-        number, training = self.state.level, self.conditions.training
-        rates, start = training.learning_rates(len(self.conditions.data.train)), 0
+        number, training = self.state.level, self.context.training
+        rates, start = training.learning_rates(len(self.context.data.train)), 0
         if number > 0:
             reset = self.state.reset
             start = self._step_of(reset)
             rates = np.concatenate([rates[:start], reset.learning_rates(rates[start:])])
         snapshots = self.rewind_points if number == 0 else frozenset()
         last = max(self._last_level, number)
-        return Level(number, last, self.conditions.seed, training, rates, start, snapshots)
+        return Level(number, last, self.context.seed, training, rates, start, snapshots)
 
     def _gradients(self) -> Weights:
         """Of the training loss by each kernel, where the current training started."""
         state = self.state
-        program = self.conditions.program(freezing=state.frozen is not None)
+        program = self.context.program(freezing=state.frozen is not None)
         program.load(state.start, state.masks, state.frozen)
-        return program.gradients(self.conditions.data)
+        return program.gradients(self.context.data)
 
     def _layers(
         self, initial: Weights, final: Weights, gradients: Weights | None = None
@@ -279,12 +277,12 @@ class ExperimentAtWork:
                 final[place.kernel],
                 None if gradients is None else gradients[place.kernel],
             )
-            for place in self.conditions.places
+            for place in self.context.places
         ]
 
     def _masked(self, weights: Weights) -> Weights:
         masks = self.state.masks
-        kernels = {p.kernel: weights[p.kernel] * masks[p.name] for p in self.conditions.places}
+        kernels = {p.kernel: weights[p.kernel] * masks[p.name] for p in self.context.places}
         return {**weights, **kernels}
 
     def _check_kept(self, step: int) -> None:
@@ -296,4 +294,4 @@ class ExperimentAtWork:
             )
 
     def _step_of(self, reinit: ReinitContract) -> int:
-        return reinit.rewind_point.iterations(self.conditions.steps_per_epoch)
+        return reinit.rewind_point.iterations(self.context.steps_per_epoch)

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from lth.engine.network import Weights
-from lth.experiment.context import Conditions
+from lth.experiment.context import Context
 from lth.pruning.masks import Mask
 from lth.pruning.pruned_values import rescaled, signed_constant
 from lth.results.schemas import Untrained
 
 
 def untrained_scores(
-    conditions: Conditions,
+    context: Context,
     weights: Weights,
     masks: Mapping[str, Mask],
     frozen: Mapping[str, np.ndarray] | None,
@@ -20,20 +20,20 @@ def untrained_scores(
     """Test scores of a masked network as it stands, with signed constants, and rescaled.
 
     Args:
-        conditions: network and data.
+        context: network and data.
         weights: at the reset point, by path.
         masks: bool by layer name.
         frozen: constant values of pruned weights, or None where they are zero.
 
     Reference: Zhou et al. 2019, arXiv:1905.01067, section 5.
     """
-    program, data = conditions.program(frozen is not None), conditions.data
+    program, data = context.program(frozen is not None), context.data
     program.load(weights, masks, frozen)
     masked = program.evaluate(data, data.test)
     constant, scaled = dict(weights), dict(weights)
-    for place in conditions.places:
+    for place in context.places:
         kernel, mask = weights[place.kernel], masks[place.name]
-        stddev = float(np.std(conditions.initial_weights[place.kernel]))
+        stddev = float(np.std(context.initial_weights[place.kernel]))
         constant[place.kernel] = signed_constant(kernel, mask, stddev)
         scaled[place.kernel] = rescaled(kernel, mask)
     program.swap(constant)

@@ -14,7 +14,7 @@ from lth.core.npz import decode
 from lth.engine.device import device_kind, forget_data, gpu_trouble
 from lth.engine.observer import Inputs, Observer, Outcome
 from lth.engine.program import programs_made
-from lth.experiment.context import Conditions
+from lth.experiment.context import Context
 from lth.experiment.state import FORMAT, ExperimentState, check_readable
 from lth.pruning.masks import Mask
 from lth.spec.document import ControlExperiment, Experiment, Spec, spec_hash
@@ -61,8 +61,8 @@ def execute(spec: Spec, run: Assignment, inputs: Inputs, observer: Observer) -> 
         Diverged: when the loss is no longer finite.
         Stopped: when the observer says so.
     """
-    conditions = Conditions.of_spec(spec, run.seed, inputs.data)
-    session = LotterySession.under(conditions, run.trial, rewind_points(spec))
+    context = Context.of_spec(spec, run.seed, inputs.data)
+    session = LotterySession.under(context, run.trial, rewind_points(spec))
     trunk = _if_readable(inputs.trunk, "trunk")
     checkpoint = _if_readable(inputs.checkpoint, "checkpoint")
     if run.kind is RunKind.TRUNK:

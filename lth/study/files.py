@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from lth.core.errors import SpecError
 from lth.core.npz import encode, named
 from lth.engine.network import Weights
-from lth.experiment.context import Conditions
+from lth.experiment.context import Context
 from lth.experiment.state import TrainedLevel
 from lth.plots import render
 from lth.plots.stored import job_picture, run_picture
@@ -47,7 +47,7 @@ class FinishedExperiment(Protocol):
     def initial_weights(self) -> Weights: ...
 
     @property
-    def conditions(self) -> Conditions: ...
+    def context(self) -> Context: ...
 
     @property
     def classes(self) -> int: ...
@@ -93,7 +93,7 @@ def save_experiment(
         raise SpecError("there is nothing to save: no level is finished; call train() first")
     files = experiment_files(model, result, {})
     contents = {file.name: file.content for file in files}
-    shape, classes = model.conditions.blueprint.shape, model.classes
+    shape, classes = model.context.blueprint.shape, model.classes
 
     def draw(picture: str) -> Figure:
         return run_picture(

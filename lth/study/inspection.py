@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from lth.core.errors import SpecError
 from lth.core.field_errors import whole
 from lth.engine.network import Weights, prunable, weight_variables, write
-from lth.experiment.context import Conditions
+from lth.experiment.context import Context
 from lth.experiment.state import TrainedLevel
 from lth.plots import mask_picture, weights_scatter
 from lth.pruning.masks import Mask
@@ -30,11 +30,9 @@ def finished_level(levels: Sequence[TrainedLevel], number: int | None) -> Traine
     return levels[asked]
 
 
-def weights_picture(
-    conditions: Conditions, initial: Weights, level: TrainedLevel, title: str
-) -> Figure:
+def weights_picture(context: Context, initial: Weights, level: TrainedLevel, title: str) -> Figure:
     """Initial against trained weights of each prunable layer."""
-    kernels = {place.name: place.kernel for place in conditions.places}
+    kernels = {place.name: place.kernel for place in context.places}
     return weights_scatter(
         {name: initial[kernel] for name, kernel in kernels.items()},
         {name: level.weights[kernel] for name, kernel in kernels.items()},
@@ -44,28 +42,28 @@ def weights_picture(
 
 
 def layer_mask_picture(
-    conditions: Conditions, masks: Mapping[str, Mask], layer: str | None, title: str
+    context: Context, masks: Mapping[str, Mask], layer: str | None, title: str
 ) -> Figure:
     """What a layer's mask keeps, by default the first layer's.
 
     Raises:
         SpecError: when there is no such layer.
     """
-    first = conditions.places[0].name
+    first = context.places[0].name
     name = layer or first
     if name not in masks:
         raise SpecError(f"no lottery layer is called '{name}'; there are: {', '.join(masks)}")
-    shape = conditions.blueprint.shape if name == first else ()
+    shape = context.blueprint.shape if name == first else ()
     return mask_picture(masks[name], input_shape=shape, layer=name, title=title)
 
 
 def keras_network(
-    conditions: Conditions, level: TrainedLevel, frozen: Mapping[str, np.ndarray] | None
+    context: Context, level: TrainedLevel, frozen: Mapping[str, np.ndarray] | None
 ) -> keras.Sequential:
     """The network with a level's weights and masks, for samples as they are in the data set.
 
     Args:
-        conditions: of the experiment.
+        context: of the experiment.
         level: of which the weights are.
         frozen: values of weights that are pruned by now, float32 by layer name; None for zero.
 
@@ -73,18 +71,18 @@ def keras_network(
         A built Sequential that begins with the normalisation and ends in logits.
     """
     scale, offset = (
-        np.asarray(part).tolist() for part in (conditions.data.factor, conditions.data.offset)
+        np.asarray(part).tolist() for part in (context.data.factor, context.data.offset)
     )
-    layers = [keras.layers.deserialize(each) for each in copy.deepcopy(conditions.blueprint.layers)]
+    layers = [keras.layers.deserialize(each) for each in copy.deepcopy(context.blueprint.layers)]
     network = keras.Sequential(
         [
-            keras.Input(conditions.blueprint.shape),
+            keras.Input(context.blueprint.shape),
             keras.layers.Rescaling(scale, offset, name="normalisation"),
             *layers,
         ]
     )
     kernels = {}
-    for place in prunable(network, conditions.output):
+    for place in prunable(network, context.output):
         mask = level.masks[place.name]
         place.layer.mask.assign(mask)
         held = np.float32(0) if frozen is None else frozen[place.name]

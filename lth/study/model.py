@@ -13,8 +13,8 @@ from lth.core.durations import START, Duration
 from lth.core.field_errors import valid
 from lth.engine.network import Weights
 from lth.engine.observer import Observer, Silent
-from lth.experiment.context import Conditions, environment
-from lth.experiment.runner import ExperimentAtWork
+from lth.experiment.context import Context, environment
+from lth.experiment.runner import ExperimentRunner
 from lth.experiment.state import ExperimentState, Rewinds, TrainedLevel
 from lth.plots import learning_curves, pruning_summary
 from lth.pruning.controls import Control
@@ -44,9 +44,9 @@ class LotteryModel(OneTrial, Study):
         >>> print(model.pruning_summary())
     """
 
-    def _begin(self, conditions: Conditions, trial: int, rewind_points: Collection[int]) -> None:
-        super()._begin(conditions, trial, rewind_points)
-        self._at_work = ExperimentAtWork(conditions, self._rewind_points)
+    def _begin(self, context: Context, trial: int, rewind_points: Collection[int]) -> None:
+        super()._begin(context, trial, rewind_points)
+        self._runner = ExperimentRunner(context, self._rewind_points)
 
     # -- the steps ------------------------------------------------------------------------------
 
@@ -57,7 +57,7 @@ class LotteryModel(OneTrial, Study):
             SpecError: when the level is trained already; prune it first.
             Diverged: when the loss is no longer finite.
         """
-        return self._at_work.train(observer or Silent())
+        return self._runner.train(observer or Silent())
 
     def prune(
         self,
@@ -82,7 +82,7 @@ class LotteryModel(OneTrial, Study):
             SpecError: when the level is not trained yet, or nothing would be pruned.
         """
         once = {"kind": "one_shot", "sparsity": sparsity}
-        self._at_work.prune(self._method(once, criterion, "none", scope, pruned_weights).pruning)
+        self._runner.prune(self._method(once, criterion, "none", scope, pruned_weights).pruning)
         return self.pruning_summary()
 
     def reinit(self, mode: Any = "rewind") -> None:
@@ -94,7 +94,7 @@ class LotteryModel(OneTrial, Study):
         Raises:
             SpecError: when nothing was pruned since the last training.
         """
-        self._at_work.reset(valid(Reinit, mode, "mode"))
+        self._runner.reset(valid(Reinit, mode, "mode"))
 
     # -- whole experiments ----------------------------------------------------------------------
 
@@ -159,7 +159,7 @@ class LotteryModel(OneTrial, Study):
         Returns:
             What is known of each level.
         """
-        self._at_work.follow(method, observer or Silent())
+        self._runner.follow(method, observer or Silent())
         return self.levels
 
     def follow_control(
@@ -177,7 +177,7 @@ class LotteryModel(OneTrial, Study):
             rewind_point: the ticket's.
             observer: told of progress and offered checkpoints.
         """
-        self._at_work.follow_control(control, ticket_masks, rewind_point, observer or Silent())
+        self._runner.follow_control(control, ticket_masks, rewind_point, observer or Silent())
         return self.levels
 
     # -- what is known --------------------------------------------------------------------------
@@ -185,27 +185,27 @@ class LotteryModel(OneTrial, Study):
     @property
     def levels(self) -> tuple[LevelResult, ...]:
         """What is known of the finished levels, from 0."""
-        return tuple(level.result for level in self._at_work.state.finished)
+        return tuple(level.result for level in self._runner.state.finished)
 
     @property
     def trained_levels(self) -> tuple[TrainedLevel, ...]:
         """The finished levels with their masks and weights."""
-        return tuple(self._at_work.state.finished)
+        return tuple(self._runner.state.finished)
 
     @property
     def masks(self) -> dict[str, Mask]:
         """Of the current level, bool by layer name; True = kept."""
-        return dict(self._at_work.state.masks)
+        return dict(self._runner.state.masks)
 
     @property
     def initial_weights(self) -> Weights:
         """What level 0 started from, float32 by path."""
-        return dict(self._at_work.state.rewinds[0])
+        return dict(self._runner.state.rewinds[0])
 
     @property
     def ticket(self) -> Weights:
         """What the current level's training starts from, float32 by path; zero where pruned."""
-        return dict(self._at_work.state.start)
+        return dict(self._runner.state.start)
 
     @property
     def results(self) -> tuple[RunResult, ...]:
@@ -218,15 +218,15 @@ class LotteryModel(OneTrial, Study):
             name: of the experiment.
             reused: whether level 0 was trained before.
         """
-        done = f"{self.conditions.digest} {self._at_work.state.method}"
+        done = f"{self.context.digest} {self._runner.state.method}"
         return RunResult(
             experiment=name,
             trial=self.trial,
-            seed=self.conditions.seed,
+            seed=self.context.seed,
             method=sha256(done.encode()).hexdigest(),
             levels=self.levels,
             trunk_reused=reused,
-            environment=environment(self.conditions),
+            environment=environment(self.context),
             seconds=sum(level.seconds for level in self.levels),
         )
 
@@ -236,7 +236,7 @@ class LotteryModel(OneTrial, Study):
         Args:
             elsewhere: weights at rewind points that are saved beside the state, and left out.
         """
-        return content_of(self._at_work.state.to_file(elsewhere))
+        return content_of(self._runner.state.to_file(elsewhere))
 
     def restore(self, content: bytes | BinaryIO, elsewhere: Rewinds | None = None) -> None:
         """Go on from a checkpoint, or from the trunk that another experiment trained.
@@ -249,7 +249,7 @@ class LotteryModel(OneTrial, Study):
             CheckpointUnreadable: when another version of the library wrote it.
             SpecError: when it is of another network, seed, training or data.
         """
-        self._at_work.resume(ExperimentState.from_file(as_file(content), elsewhere))
+        self._runner.resume(ExperimentState.from_file(as_file(content), elsewhere))
 
     def trunk(self) -> bytes:
         """The dense training alone: what another experiment of the trial restores to share it.
@@ -265,11 +265,11 @@ class LotteryModel(OneTrial, Study):
         Raises:
             SpecError: when level 0 is not trained yet.
         """
-        return self._at_work.state.dense().to_file()
+        return self._runner.state.dense().to_file()
 
     def pruning_summary(self) -> str:
         """A table of the prunable layers: what is kept of each."""
-        return pruning_summary(layer_table(self._at_work.state.masks))
+        return pruning_summary(layer_table(self._runner.state.masks))
 
     def _method(
         self, schedule: Any, criterion: Any, reinit: Any, scope: Any, pruned_weights: PrunedWeights
@@ -290,7 +290,7 @@ class LotteryModel(OneTrial, Study):
             SpecError: when that level is not finished.
         """
         shown = finished_level(self.trained_levels, level)
-        return keras_network(self.conditions, shown, self._at_work.state.frozen)
+        return keras_network(self.context, shown, self._runner.state.frozen)
 
     def plot_learning(self, title: str = "") -> Figure:
         """The learning curves of all finished levels."""
@@ -303,7 +303,7 @@ class LotteryModel(OneTrial, Study):
             SpecError: when that is not finished.
         """
         shown = finished_level(self.trained_levels, level)
-        return weights_picture(self.conditions, self.initial_weights, shown, title)
+        return weights_picture(self.context, self.initial_weights, shown, title)
 
     def plot_mask(self, layer: str | None = None, title: str = "") -> Figure:
         """What a layer's mask keeps at the current level, by default the first layer's.
@@ -311,7 +311,7 @@ class LotteryModel(OneTrial, Study):
         Raises:
             SpecError: when there is no such layer.
         """
-        return layer_mask_picture(self.conditions, self.masks, layer, title)
+        return layer_mask_picture(self.context, self.masks, layer, title)
 
     def save_results(self, directory: Path | str) -> tuple[Path, ...]:
         """Write masks, weights, numbers and plots into a directory, which is made if needed."""

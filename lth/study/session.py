@@ -9,7 +9,7 @@ from lth.core.durations import START
 from lth.core.errors import SpecError
 from lth.core.field_errors import valid
 from lth.engine.observer import Observer, Silent
-from lth.experiment.context import Conditions
+from lth.experiment.context import Context
 from lth.experiment.state import ExperimentState
 from lth.pruning.masks import Mask
 from lth.pruning.methods import Grid, Name
@@ -35,8 +35,8 @@ class LotterySession(OneTrial, Study):
         >>> session.plot_sparsity()
     """
 
-    def _begin(self, conditions: Conditions, trial: int, rewind_points: Collection[int]) -> None:
-        super()._begin(conditions, trial, rewind_points)
+    def _begin(self, context: Context, trial: int, rewind_points: Collection[int]) -> None:
+        super()._begin(context, trial, rewind_points)
         self._trunk: BinaryIO | None = None
         self._models: dict[str, LotteryModel] = {}
         self._reused: set[str] = set()
@@ -61,7 +61,7 @@ class LotterySession(OneTrial, Study):
         """
         if valid(Name, name, "name") in self._models:
             raise _twice(name)
-        model = LotteryModel.under(self.conditions, self.trial, self._rewind_points)
+        model = LotteryModel.under(self.context, self.trial, self._rewind_points)
         self._models[name] = model
         self._share_trunk(name)
         return model
@@ -111,7 +111,7 @@ class LotterySession(OneTrial, Study):
         The weights at many rewind points may be more than fits into memory.
         """
         if self._trunk is None:
-            model = LotteryModel.under(self.conditions, self.trial, self._rewind_points)
+            model = LotteryModel.under(self.context, self.trial, self._rewind_points)
             if checkpoint is not None:
                 model.restore(checkpoint)
             if not model.levels:
@@ -146,7 +146,7 @@ class LotterySession(OneTrial, Study):
         if grid is not None:
             asked += valid(Grid, grid, "grid").cells
         self._check(asked)
-        steps = self.conditions.steps_per_epoch
+        steps = self.context.steps_per_epoch
         points = {e.reinit.rewind_point.iterations(steps) for e in asked if isinstance(e, Ticket)}
         missing = points - {0, *self._rewind_points}
         if self._trunk is not None and missing:
@@ -228,7 +228,7 @@ class LotterySession(OneTrial, Study):
         kept = {} if trunk is None else ExperimentState.from_file(trunk).rewinds
 
         def restored(checkpoint: bytes | BinaryIO) -> LotteryModel:
-            model = LotteryModel.under(self.conditions, self.trial, points)
+            model = LotteryModel.under(self.context, self.trial, points)
             model.restore(checkpoint, kept)
             return model
 
@@ -265,7 +265,7 @@ class LotterySession(OneTrial, Study):
         for experiment in asked:
             self._check_new(experiment)
         new = [experiment for experiment in asked if experiment.name not in self._asked]
-        training, samples = self.conditions.training, len(self.conditions.data.train)
+        training, samples = self.context.training, len(self.context.data.train)
         for wrong in between_experiments((*self._asked.values(), *new), None, training, samples):
             raise SpecError(wrong.message)
 

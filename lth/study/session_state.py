@@ -15,7 +15,7 @@ from lth.spec.document import Experiment
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """What a session knows beyond its conditions.
+    """What a session knows beyond its context.
 
     Attributes:
         trunk: the dense training; None before it.

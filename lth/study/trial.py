@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from lth.core.durations import Duration, Point
 from lth.core.field_errors import valid, whole
-from lth.experiment.context import Conditions
+from lth.experiment.context import Context
 from lth.training.settings import Training
 
 
@@ -13,11 +13,11 @@ class OneTrial:
     """A network, its data and its training under one seed, and what of it is kept for resets.
 
     Attributes:
-        conditions: network, data, training and seed.
+        context: network, data, training and seed.
         trial: whose seed it is.
     """
 
-    conditions: Conditions
+    context: Context
     trial: int
     _rewind_points: frozenset[int]
 
@@ -57,41 +57,39 @@ class OneTrial:
             SpecError: when network and data do not fit each other.
         """
         seed, trial = whole(seed, "seed", 0), whole(trial, "trial", 1)
-        conditions = Conditions.of_network(network, dataset, training, seed, trial, output_layer)
+        context = Context.of_network(network, dataset, training, seed, trial, output_layer)
         # Not isinstance: a Duration is one point, and a tuple.
         several = type(keep_weights_at) in (list, tuple)
         asked = list(keep_weights_at) if several else [keep_weights_at]
         points: list[Duration] = valid(list[Point], asked, "keep_weights_at")
         for point in points:
-            conditions.training.check_point(point, len(conditions.data.train))
-        steps = conditions.steps_per_epoch
-        self._begin(conditions, trial, [point.iterations(steps) for point in points])
+            context.training.check_point(point, len(context.data.train))
+        steps = context.steps_per_epoch
+        self._begin(context, trial, [point.iterations(steps) for point in points])
 
     def __repr__(self) -> str:
-        blueprint = self.conditions.blueprint
+        blueprint = self.context.blueprint
         layers = " - ".join(layer["config"]["name"] for layer in blueprint.layers)
         return f"{type(self).__name__}({layers}; trial {self.trial})"
 
     @property
     def classes(self) -> int:
         """Of the data."""
-        return self.conditions.data.classes
+        return self.context.data.classes
 
     @classmethod
-    def under(
-        cls, conditions: Conditions, trial: int = 1, rewind_points: Collection[int] = ()
-    ) -> Self:
-        """Begin under conditions that are there already.
+    def under(cls, context: Context, trial: int = 1, rewind_points: Collection[int] = ()) -> Self:
+        """Begin under context that are there already.
 
         Args:
-            conditions: network, data, training and seed.
+            context: network, data, training and seed.
             trial: whose seed it is.
             rewind_points: steps of level 0 whose weights are kept for late resets.
         """
         begun = cls.__new__(cls)
-        begun._begin(conditions, trial, rewind_points)
+        begun._begin(context, trial, rewind_points)
         return begun
 
-    def _begin(self, conditions: Conditions, trial: int, rewind_points: Collection[int]) -> None:
-        self.conditions, self.trial = conditions, trial
+    def _begin(self, context: Context, trial: int, rewind_points: Collection[int]) -> None:
+        self.context, self.trial = context, trial
         self._rewind_points = frozenset(rewind_points)

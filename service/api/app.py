@@ -49,7 +49,7 @@ from service.store.accounts.keys import CHANNEL as REVOKED
 from service.store.accounts.keys import ensure_operators
 from service.store.blobs import identity
 from service.store.blobs.object_store import Blobs, StorageFailed
-from service.store.database import AWAY, Database
+from service.store.database import UNAVAILABLE, Database
 from service.store.jobs.events import CHANNEL as EVENTS
 
 _log = structlog.get_logger(__name__)
@@ -166,7 +166,7 @@ def _compare_stores(database: Database, blobs: Blobs) -> None:
     """
     try:
         identity.establish(database, blobs)
-    except (StorageFailed, *AWAY) as error:
+    except (StorageFailed, *UNAVAILABLE) as error:
         _log.warning("object_store_not_compared", error=str(error))
 
 

@@ -14,7 +14,7 @@ from lth.client import Client
 from lth.client.local_stack import Running
 from lth.results.artifacts import JOB
 from service.cli.narrating import ScreenNarrator
-from service.stack.data_directory import Place
+from service.stack.data_directory import DataDirectory
 from service.stack.starting import Options
 from service.stack.up import stack
 
@@ -35,7 +35,7 @@ def demo(spec: Path, folder: Path) -> None:
     """
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="lth-demo-") as directory:
-        place = Place(Path(directory))
+        place = DataDirectory(Path(directory))
         narrator = _DemoNarrator(place)
         with (
             stack(Options(place, port=0, workers=1), narrator) as (supervisor, running),
@@ -47,7 +47,7 @@ def demo(spec: Path, folder: Path) -> None:
     put(f"done in {time.monotonic() - began:.0f} s; masks, weights and plots are in {folder}/")
 
 
-def _experiment(running: Running, place: Place, spec: Path, folder: Path) -> None:
+def _experiment(running: Running, place: DataDirectory, spec: Path, folder: Path) -> None:
     with Client(running.server, place.read_admin_key()) as client:
         submitted = client.submit(read_document(spec))
         put(f"job {submitted.id}")

@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 from service.cli.extras import require
-from service.stack.data_directory import Place
+from service.stack.data_directory import DataDirectory
 
 DataDir = Annotated[
     Path | None,
-    typer.Option(help="Where everything is kept.", show_default=str(Place.default().directory)),
+    typer.Option(
+        help="Where everything is kept.", show_default=str(DataDirectory.default().directory)
+    ),
 ]
 
 
@@ -36,5 +38,5 @@ def up(
     from service.stack.starting import Options
     from service.stack.up import run_stack
 
-    place = Place(data_dir.absolute()) if data_dir else Place.default()
+    place = DataDirectory(data_dir.absolute()) if data_dir else DataDirectory.default()
     run_stack(Options(place, port, workers), ScreenNarrator(place))

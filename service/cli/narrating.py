@@ -6,13 +6,13 @@ from rich.text import Text
 
 from lth.cli.screen import say
 from lth.client.local_stack import Running
-from service.stack.data_directory import Place
+from service.stack.data_directory import DataDirectory
 
 
 class ScreenNarrator:
     """Tells a person what a stack does."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: DataDirectory) -> None:
         self._place = place
         say(Text.assemble((f"lth {version('lth')}", "bold"), f"  data in {place.directory}"))
 

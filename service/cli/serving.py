@@ -18,7 +18,7 @@ from lth.cli.connection import Json
 from lth.cli.exits import Exit
 from lth.cli.screen import put_json, say
 from service.cli.extras import require
-from service.stack.data_directory import Place
+from service.stack.data_directory import DataDirectory
 from service.stack.errors import StackError
 from service.stack.parts.commands import api_command, beat_command, worker_command
 
@@ -158,12 +158,12 @@ def _become(command: list[str]) -> None:
 def _service(data_dir: Path | None, *, may_run: bool) -> "Iterator[Settings]":
     """The service to save or to fill: the environment's, or that of the local stack."""
     from service.stack.environment import read_settings
-    from service.stack.offline import resting
+    from service.stack.offline import stopped_stack
 
     if "LTH_DATABASE_URL" in os.environ:
         yield read_settings()
         return
-    place = Place(data_dir.absolute()) if data_dir else Place.default()
+    place = DataDirectory(data_dir.absolute()) if data_dir else DataDirectory.default()
     running = place.running()
     if running is not None and not may_run:
         raise StackError(f"stop the stack on {place.directory} first (process {running.pid})")
@@ -174,5 +174,5 @@ def _service(data_dir: Path | None, *, may_run: bool) -> "Iterator[Settings]":
         return
     if may_run and not place.postgres.exists():
         raise StackError(f"no stack was ever started on {place.directory}; name one by --data-dir")
-    with resting(place) as settings:
+    with stopped_stack(place) as settings:
         yield settings

@@ -27,13 +27,13 @@ _NAMES = frozenset(
 
 
 @dataclass(frozen=True)
-class Place:
+class DataDirectory:
     """A data directory."""
 
     directory: Path
 
     @classmethod
-    def default(cls) -> "Place":
+    def default(cls) -> "DataDirectory":
         """`lth.client.local_stack.default_directory`."""
         return cls(default_directory())
 

@@ -10,7 +10,7 @@ from pydantic_settings import SettingsError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
-from service.settings import Settings
+from service.settings import RENAMED, Settings
 from service.stack.errors import StackError
 
 _PRIVATE = frozenset(
@@ -68,7 +68,7 @@ def using_database(url: str) -> Iterator[None]:
 
 def _misspelt() -> dict[str, str]:
     """Variables that are nearly a setting, and that setting. Others are for others to read."""
-    settings = [name.upper() for name in Settings.model_fields]
+    settings = [name.upper() for name in (*Settings.model_fields, *RENAMED)]
     found: dict[str, str] = {}
     for variable in sorted(os.environ):
         name = variable.upper().removeprefix(_PREFIX).partition("__")[0]

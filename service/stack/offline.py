@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from service.settings import Settings
-from service.stack.data_directory import Place
+from service.stack.data_directory import DataDirectory
 from service.stack.environment import read_settings
 from service.stack.parts.postgres import Postgres
 from service.stack.process.group import Group
@@ -12,7 +12,7 @@ from service.stack.starting import DATABASE
 
 
 @contextmanager
-def resting(place: Place) -> Iterator[Settings]:
+def stopped_stack(place: DataDirectory) -> Iterator[Settings]:
     """Start only Postgres on a data directory; leaving the context stops it.
 
     Raises:

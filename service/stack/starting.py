@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 from lth.client.local_stack import Running
 from lth.client.proofs import new_challenge, proves
-from service.stack.data_directory import Place
+from service.stack.data_directory import DataDirectory
 from service.stack.environment import read_settings, using_database
 from service.stack.errors import StartFailed
 from service.stack.parts.commands import api_command, beat_command, worker_command
@@ -45,7 +45,7 @@ class Options:
         workers: runs at once; None for one a GPU, or a core.
     """
 
-    place: Place
+    place: DataDirectory
     port: int = 8000
     workers: int | None = None
 
@@ -88,7 +88,7 @@ def start_stack(
 class _Starting:
     """A stack on its way; `env` is what its processes will be told."""
 
-    place: Place
+    place: DataDirectory
     group: Group
     supervisor: Supervisor
     narrator: Narrator

@@ -22,7 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from service.store import ids
 
-AWAY = (OperationalError, InterfaceError, PoolTimeout)
+UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
 """What says that Postgres cannot be reached, or has no connection for us: worth another try."""
 CONNECTING: dict[str, Any] = {
     "connect_timeout": 5,

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from lth.client.local_stack import Running
-from service.stack.data_directory import Place
+from service.stack.data_directory import DataDirectory
 from tests.parts import alive
 
 LTH = [sys.executable, "-m", "lth.cli"]
@@ -33,7 +33,7 @@ class LocalStack:
     """An `lth up` on a data directory."""
 
     def __init__(self, directory: Path, **settings: str) -> None:
-        self.place = Place(directory)
+        self.place = DataDirectory(directory)
         self.env = {**os.environ, "LTH_DATA_DIR": str(directory), "COLUMNS": "200", **settings}
         self._said = directory.with_suffix(".said")
         self._process: subprocess.Popen[bytes] | None = None

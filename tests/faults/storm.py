@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import func, select, text
 
-from service.store.database import AWAY
+from service.store.database import UNAVAILABLE
 from service.store.jobs import jobs
 from service.store.runs import artifacts, runs
 from service.store.states import FINISHED_JOB, JobState, RunState
@@ -106,7 +106,7 @@ def storm(there: Scene, total: int, wanted: dict[str, int], seed: int) -> tuple[
 
     def watch() -> None:
         while not over.wait(0.2):
-            with suppress(*AWAY), there.database.statement() as connection:
+            with suppress(*UNAVAILABLE), there.database.statement() as connection:
                 tally.longest_wait = max(tally.longest_wait, connection.scalar(_WAITS) or 0.0)
 
     over = threading.Event()

@@ -39,7 +39,7 @@ def rig(
         sweep_seconds=1,
         checkpoint_seconds=0.2,
         drain_seconds=5,
-        deaf_seconds=5,
+        unresponsive_seconds=5,
     )
     rig = Rig(settings, folder)
     yield rig
@@ -65,7 +65,7 @@ def child(database_url: str, broker_url: str, object_store_url: str) -> Iterator
         broker_url=broker_url,
         object_store_url=object_store_url,
         heartbeat_seconds=0.02,
-        commit_patience_seconds=60,
+        commit_retry_seconds=60,
     )
     child = Child(
         settings=settings,

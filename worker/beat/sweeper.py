@@ -14,14 +14,14 @@ from service.hints import Hints
 from service.liveness import Pulse
 from service.settings import Settings
 from service.store.blobs.object_store import Blobs
-from service.store.database import AWAY, HOUSEKEEPING, SWEEPER, Database, timed_out
+from service.store.database import HOUSEKEEPING, SWEEPER, UNAVAILABLE, Database, timed_out
 from service.store.errors import LeaseLost
 from service.store.runs import finishing
 from service.store.runs.leases import Lease
 from service.store.states import RunState
 from service.store.workers import pools, workers
 from worker.beat.housekeeping import tidy
-from worker.beat.webhooks import Courier
+from worker.beat.webhooks import WebhookCaller
 
 _FORGET_WORKERS = timedelta(hours=1)
 
@@ -37,7 +37,7 @@ class Sweeper:
         self._housekeeping = Database(settings.database_url, 1, HOUSEKEEPING)
         self._hints = Hints(settings.broker_url)
         self._blobs = Blobs(settings.object_store_url, settings.object_store_options)
-        self._courier = Courier(settings, self._database)
+        self._courier = WebhookCaller(settings, self._database)
         self._tidying = threading.Thread()
         self._pulse = Pulse("beat", settings.health_dir)
         self._waking = threading.Thread()
@@ -116,7 +116,7 @@ def release(
                 state = finishing.lose(session, lease, settings, why, skip_locked=skip_locked)
         except LeaseLost:
             continue
-        except AWAY as error:
+        except UNAVAILABLE as error:
             if not (skip_locked and timed_out(error)):
                 raise
             log.warning("%s of %s is locked; the next sweep tries again", lease.key, lease.job_id)

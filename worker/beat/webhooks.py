@@ -41,7 +41,7 @@ class NotCalled(Exception):
 
 
 @dataclass
-class Courier:
+class WebhookCaller:
     """Calls what is due, several at once.
 
     An owner and a host have few of the calls at a time (`webhooks.PER_OWNER`, `PER_HOST`), so that

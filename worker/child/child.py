@@ -23,7 +23,7 @@ from service.settings import Settings
 from service.store.blobs import identity
 from service.store.blobs.identity import WrongStore
 from service.store.blobs.object_store import Blobs, StorageFailed
-from service.store.database import AWAY, WORKER, Database
+from service.store.database import UNAVAILABLE, WORKER, Database
 from service.store.tables import WorkerState
 from service.store.workers import workers
 from service.store.workers.workers import WorkerFacts
@@ -52,7 +52,7 @@ class Child:
         trouble: why nothing can be trained on its GPU, until another process has tried it anew.
         redaction: hides the service's addresses and secrets in what clients read.
         knows_store: whether the object store is known to be that of the service.
-        worn: set when another process shall take its place, as soon as it has nothing to do.
+        must_be_replaced: set if a new process must replace this one as soon as it is idle.
     """
 
     settings: Settings
@@ -72,7 +72,7 @@ class Child:
     used_device: bool = False
     trouble: str | None = None
     knows_store: bool = False
-    worn: threading.Event = field(default_factory=threading.Event)
+    must_be_replaced: threading.Event = field(default_factory=threading.Event)
     redaction: Redaction = field(init=False)
 
     def __post_init__(self) -> None:
@@ -98,7 +98,7 @@ class Child:
         except WrongStore as error:
             log.error("%s", error)
             return self.redaction.text(str(error))  # every client may read it
-        except (StorageFailed, *AWAY) as error:
+        except (StorageFailed, *UNAVAILABLE) as error:
             log.warning("the object store could not be compared with the service's: %s", error)
         return None
 
@@ -153,7 +153,7 @@ def report_state(child: Child, state: WorkerState, why: str | None = None) -> No
     try:
         with child.database.transaction() as session:
             report(session, child, state, why=why)
-    except AWAY as error:
+    except UNAVAILABLE as error:
         log.warning("the registry of workers cannot be reached: %s", error)
 
 

@@ -55,7 +55,7 @@ def make_app(settings: Settings) -> Celery:
     )
     app.conf["lth_pools"] = list(pools)
     steps = cast(dict[str, set[str]], app.steps)
-    steps["worker"].add("worker.process.parent:Undertaker")
+    steps["worker"].add("worker.process.parent:ChildWatcher")
     return app
 
 

@@ -35,11 +35,13 @@ def watch_idleness(child: Child) -> None:
 def _watch(child: Child) -> None:
     poll_at = _next_poll(child)
     while True:
-        worn = child.worn.wait(min(child.settings.heartbeat_seconds, child.settings.poll_seconds))
+        must_be_replaced = child.must_be_replaced.wait(
+            min(child.settings.heartbeat_seconds, child.settings.poll_seconds)
+        )
         if time.monotonic() >= poll_at:
             _poll(child)
             poll_at = _next_poll(child)
-        if not child.busy.acquire(blocking=worn):
+        if not child.busy.acquire(blocking=must_be_replaced):
             continue
         try:
             _look(child)
@@ -74,8 +76,8 @@ def _look(child: Child) -> None:
         child.ran_at = None
         if memory.grown_too_large(child):
             log.info("this process holds too much memory for one that is idle")
-            child.worn.set()
-    if child.worn.is_set() or child.draining.is_set() or recycle_due(child, now):
+            child.must_be_replaced.set()
+    if child.must_be_replaced.is_set() or child.draining.is_set() or recycle_due(child, now):
         log.info("this process ends, and another one takes its place")
         time.sleep(_TO_SAY_SO)
         os._exit(0)

@@ -3,7 +3,7 @@
 import logging
 import time
 
-from service.store.database import AWAY
+from service.store.database import UNAVAILABLE
 from service.store.runs import claims
 from service.store.runs.claims import Claimed
 from service.store.tables import WorkerState
@@ -25,7 +25,7 @@ def work(child: Child) -> int:
     """
     done = 0
     with child.busy:
-        while not (child.draining.is_set() or child.worn.is_set()):
+        while not (child.draining.is_set() or child.must_be_replaced.is_set()):
             if refused := child.refusal():
                 report_state(child, WorkerState.REFUSING, refused)
                 break
@@ -40,7 +40,7 @@ def work(child: Child) -> int:
             child.ran_at = time.monotonic()
             log.info("done with '%s' of %s", claimed.lease.key, claimed.lease.job_id)
             if child.execution.programs_made() >= _MOST_PROGRAMS:
-                child.worn.set()
+                child.must_be_replaced.set()
             for pool in released:
                 child.hints.wake(pool)
     child.idle_since = time.monotonic()
@@ -56,7 +56,7 @@ def _claim(child: Child) -> Claimed | None:
                 return None
             report(session, child, WorkerState.BUSY, run_id=claimed.lease.run_id)
             wake = claims.waiting(session, claimed.pool) and workers.idle(session, claimed.pool)
-    except AWAY as error:
+    except UNAVAILABLE as error:
         log.warning("nothing can be claimed while the database is away: %s", error)
         return None
     log.info("attempt %d at '%s' of %s",

@@ -12,7 +12,7 @@ from celery.signals import worker_shutting_down
 from service.hints import Hints
 from service.liveness import Pulse
 from service.settings import Settings
-from service.store.database import AWAY, SWEEPER, Database
+from service.store.database import SWEEPER, UNAVAILABLE, Database
 from service.store.runs import finishing
 from service.store.workers import workers
 from worker.beat.sweeper import release
@@ -25,7 +25,7 @@ _AGAIN_SECONDS = 2.0
 log = logging.getLogger(__name__)
 
 
-class Undertaker(bootsteps.StartStopStep):
+class ChildWatcher(bootsteps.StartStopStep):
     """Gives the runs of a dead child back at once, instead of when their leases expire."""
 
     requires = ("celery.worker.components:Pool",)
@@ -43,7 +43,7 @@ class Undertaker(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         """Watch the pool's children, from a thread."""
         self._thread = threading.Thread(
-            target=self._watch, args=(parent.pool,), name="undertaker", daemon=True
+            target=self._watch, args=(parent.pool,), name="child-watcher", daemon=True
         )
         self._thread.start()
         worker_shutting_down.connect(lambda **_: self._drain(parent.pool), weak=False)
@@ -68,12 +68,12 @@ class Undertaker(bootsteps.StartStopStep):
                 pulse.beat()
             dead |= known - there
             known = there
-            if dead and self._bury(dead):
+            if dead and self._release_runs_of(dead):
                 dead = set()
             if last:
                 return
 
-    def _bury(self, pids: set[int]) -> bool:
+    def _release_runs_of(self, pids: set[int]) -> bool:
         ids = [node.worker_id(pid) for pid in pids]
         try:
             with self._database.transaction() as session:
@@ -82,7 +82,7 @@ class Undertaker(bootsteps.StartStopStep):
             if release(self._database, self._settings, leases, "its process died"):
                 for pool in self._pools:
                     self._hints.wake(pool)
-        except AWAY as error:
+        except UNAVAILABLE as error:
             log.warning("the runs of a dead child cannot be given back yet: %s", error)
             return False
         except Exception:

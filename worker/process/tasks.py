@@ -55,7 +55,7 @@ def call_webhooks() -> None:
 
 
 @app.task(name=HOUSEKEEPING)
-def keep_house() -> None:
+def run_housekeeping() -> None:
     """Delete what is old or unused."""
     from worker.beat.sweeper import sweeper
 

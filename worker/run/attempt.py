@@ -25,7 +25,7 @@ from worker.run.failures import failure_of
 from worker.run.heartbeat import TOO_LONG, heartbeat
 from worker.run.logs import RunLog, captured
 from worker.run.observer import Order, RunObserver
-from worker.run.retries import patiently
+from worker.run.retries import with_retries
 
 log = logging.getLogger(__name__)
 
@@ -87,12 +87,12 @@ def _execute(
     log.info("attempt %d at '%s' of %s", claimed.lease.attempt, claimed.lease.key,
              claimed.lease.job_id)  # fmt: skip
     spec, planned = parse_spec(claimed.spec), claimed.planned
-    key, given = patiently(child, observer, lambda: _read(child, claimed, observer, spec))
+    key, given = with_retries(child, observer, lambda: _read(child, claimed, observer, spec))
     if given is None:
         outcome = Outcome(None, ())
     else:
         outcome = child.execution.execute(spec, planned, given, observer)
-    released = patiently(child, observer, lambda: _commit(child, observer, outcome, key, output))
+    released = with_retries(child, observer, lambda: _commit(child, observer, outcome, key, output))
     observer.needs_no_checkpoint()
     return released
 
@@ -126,7 +126,7 @@ def _commit(
     kept = _keep(child, outcome.artifacts)
     trunk = None
     if outcome.trunk is not None:
-        trunk = saving.keep_file(child.database, child.blobs, outcome.trunk)
+        trunk = saving.save_file(child.database, child.blobs, outcome.trunk)
     log.info("finished '%s' of %s", observer.lease.key, observer.lease.job_id)
     success = Success(outcome.result, kept, key, trunk, _keep_one(child, output.content()))
     with child.database.transaction() as session:
@@ -135,12 +135,12 @@ def _commit(
 
 def _keep(child: Child, artifacts: Sequence[Artifact]) -> list[Kept]:
     contents = (artifact.content() for artifact in artifacts)
-    blobs = saving.keep_all(child.database, child.blobs, contents)
+    blobs = saving.save_all(child.database, child.blobs, contents)
     return [Kept(a.name, b, a.media_type) for a, b in zip(artifacts, blobs, strict=True)]
 
 
 def _keep_one(child: Child, content: bytes) -> Blob:
-    return saving.keep(child.database, child.blobs, content)
+    return saving.save(child.database, child.blobs, content)
 
 
 def _log_of(child: Child, output: RunLog) -> Blob | None:
@@ -170,13 +170,13 @@ def _stopped(child: Child, observer: RunObserver, output: RunLog) -> None:
         with child.database.transaction() as session:
             finishing.cancelled(session, lease, settings, kept)
 
-    patiently(child, observer, write)
+    with_retries(child, observer, write)
 
 
 def _fault_of_the_gpu(child: Child, reason: Reason) -> str | None:
     """Why a run that failed so was not to blame: its GPU is broken, or full of others' data."""
     if reason is Reason.INTERNAL and (trouble := child.try_gpu()):
-        child.worn.set()
+        child.must_be_replaced.set()
         return trouble
     return child.refusal() if reason is Reason.OUT_OF_MEMORY else None
 
@@ -187,7 +187,7 @@ def _give_back(child: Child, observer: RunObserver, why: str) -> tuple[()]:
             finishing.give_back(session, observer.lease, child.settings, why)
 
     log.warning("'%s' of %s is given back: %s", observer.lease.key, observer.lease.job_id, why)
-    patiently(child, observer, write)
+    with_retries(child, observer, write)
     return ()
 
 
@@ -197,7 +197,7 @@ def _lose(child: Child, observer: RunObserver, why: str) -> None:
             finishing.lose(session, observer.lease, child.settings, why)
 
     log.error("'%s' of %s is lost: %s", observer.lease.key, observer.lease.job_id, why)
-    patiently(child, observer, write)
+    with_retries(child, observer, write)
 
 
 def _fail(child: Child, observer: RunObserver, failure: Failure, output: RunLog) -> None:
@@ -206,4 +206,4 @@ def _fail(child: Child, observer: RunObserver, failure: Failure, output: RunLog)
         with child.database.transaction() as session:
             finishing.fail(session, observer.lease, told, child.settings)
 
-    patiently(child, observer, write)
+    with_retries(child, observer, write)

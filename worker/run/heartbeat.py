@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 
-from service.store.database import AWAY
+from service.store.database import UNAVAILABLE
 from service.store.errors import LeaseLost
 from service.store.jobs import budgets
 from service.store.runs import finishing, leases
@@ -70,7 +70,7 @@ def _beat(
                 _renew(child, observer)
             if job_lasts is not None and observer.order is None:
                 pause = min(every, _look_at_the_budget(child, observer))
-        except AWAY as error:
+        except UNAVAILABLE as error:
             log.warning("the lease on '%s' could not be renewed: %s", observer.lease.key, error)
         except Exception:
             log.exception("a heartbeat of '%s' failed; the next one may do", observer.lease.key)
@@ -79,8 +79,8 @@ def _beat(
             _end_the_stalled(child, observer)
         if observer.order is not None:
             ordered = ordered or now
-            if now - ordered > child.settings.deaf_seconds:
-                _end_the_deaf(child, observer)
+            if now - ordered > child.settings.unresponsive_seconds:
+                _end_unresponsive(child, observer)
 
 
 def _renew(child: Child, observer: RunObserver) -> None:
@@ -110,13 +110,13 @@ def _end_the_stalled(child: Child, observer: RunObserver) -> None:
     try:
         with child.database.transaction() as session:
             finishing.lose(session, observer.lease, child.settings, why)
-    except (LeaseLost, *AWAY) as error:
+    except (LeaseLost, *UNAVAILABLE) as error:
         log.warning("its loss could not be written: %s", error)
     finally:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _end_the_deaf(child: Child, observer: RunObserver) -> None:
+def _end_unresponsive(child: Child, observer: RunObserver) -> None:
     """Kill this process: nothing else helps. Who finds it dead does the rest but for a timeout."""
     lease, order = observer.lease, observer.order
     log.error("'%s' does not stop (%s); ending its process", lease.key, order)
@@ -125,7 +125,7 @@ def _end_the_deaf(child: Child, observer: RunObserver) -> None:
             told = Failure(Reason.TIMEOUT, TOO_LONG[order])
             with child.database.transaction() as session:
                 finishing.fail(session, lease, told, child.settings)
-    except (LeaseLost, *AWAY) as error:
+    except (LeaseLost, *UNAVAILABLE) as error:
         log.warning("its end could not be written: %s", error)
     finally:
         os.kill(os.getpid(), signal.SIGKILL)

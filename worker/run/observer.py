@@ -15,7 +15,7 @@ from lth.engine.observer import Progress
 from service.settings import Settings
 from service.store.blobs import deletion, saving
 from service.store.blobs.object_store import Blobs, StorageFailed
-from service.store.database import AWAY, Database
+from service.store.database import UNAVAILABLE, Database
 from service.store.errors import LeaseLost
 from service.store.jobs.events import EventKind, New
 from service.store.runs import leases
@@ -144,7 +144,7 @@ class RunObserver:
                     self.give(Order.CANCEL)
         except LeaseLost:
             self.give(Order.LEASE_LOST)
-        except AWAY as error:
+        except UNAVAILABLE as error:
             log.warning("progress could not be written: %s", error)
 
     def _offer(self, content: Callable[[], BinaryIO]) -> None:
@@ -157,13 +157,13 @@ class RunObserver:
 
     def _save(self, content: BinaryIO) -> None:
         try:
-            blob = saving.keep_file(self._database, self._blobs, content)
+            blob = saving.save_file(self._database, self._blobs, content)
             with self._database.transaction() as session:
                 leases.save_checkpoint(session, self.lease, blob.digest)
         except LeaseLost:
             self.give(Order.LEASE_LOST)
             return
-        except (*AWAY, IntegrityError, StorageFailed) as error:
+        except (*UNAVAILABLE, IntegrityError, StorageFailed) as error:
             log.warning("a checkpoint could not be saved: %s", error)
             return
         self._saved = time.monotonic()
@@ -175,7 +175,7 @@ class RunObserver:
         try:
             with self._database.transaction() as session:
                 deletion.discard(session, self._blobs, digest)
-        except (*AWAY, StorageFailed) as error:
+        except (*UNAVAILABLE, StorageFailed) as error:
             log.warning("a checkpoint that is needed no more is left to the collector: %s", error)
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from sqlalchemy.exc import IntegrityError
 
 from service.store.blobs.object_store import StorageFailed
-from service.store.database import AWAY
+from service.store.database import UNAVAILABLE
 from worker.child.child import Child
 from worker.run.observer import Order, RunObserver
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def patiently(child: Child, observer: RunObserver, do: Callable[[], T]) -> T:
+def with_retries(child: Child, observer: RunObserver, do: Callable[[], T]) -> T:
     """Read what a run needs, or commit how it ended, again and again for a while.
 
     A blob that was collected between its upload and the commit breaks a foreign key: that is
@@ -27,13 +27,13 @@ def patiently(child: Child, observer: RunObserver, do: Callable[[], T]) -> T:
     Raises:
         LeaseLost: when the run is not ours any more, and so nothing is worth waiting for.
     """
-    until = time.monotonic() + child.settings.commit_patience_seconds
+    until = time.monotonic() + child.settings.commit_retry_seconds
     pause = 0.1
     while True:
         observer.seen = time.monotonic()
         try:
             return do()
-        except (*AWAY, StorageFailed, IntegrityError) as error:
+        except (*UNAVAILABLE, StorageFailed, IntegrityError) as error:
             if observer.order is Order.LEASE_LOST:
                 raise observer.lease.lost from error
             if time.monotonic() + pause > until:

@@ -87,7 +87,7 @@ class Maker:
 
     def _keep(self, job: Job, view: View, contents: Sequence[bytes]) -> Files:
         """Blobs first, rows after; no rows for what changes while results still come."""
-        kept = saving.keep_all(self._database, self._blobs, contents)
+        kept = saving.save_all(self._database, self._blobs, contents)
         made = {
             name: Artifact(
                 job_id=job.id,

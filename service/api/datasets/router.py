@@ -120,7 +120,7 @@ def upload_dataset(
         raise InvalidDataset(str(error)) from None
     with app.database.transaction() as session:
         owners.check_room(session, principal.owner, datasets.counted(_size(file), decoded))
-    blob = saving.keep_file(app.database, app.blobs, file)
+    blob = saving.save_file(app.database, app.blobs, file)
     with app.database.transaction() as session:
         dataset = datasets.add(session, principal.owner, name, blob, asdict(facts), decoded)
         audit.record(session, principal.actor, "dataset.upload", dataset.id, name=name)

@@ -25,7 +25,7 @@ from service.api.http.problems import (
 from service.api.http.tracing import request_id_of
 from service.drawing.artist import NotDrawnNow
 from service.store.blobs.object_store import BlobDamaged, BlobMissing, StorageFailed
-from service.store.database import AWAY, timed_out
+from service.store.database import UNAVAILABLE, timed_out
 from service.store.errors import (
     BadCursor,
     IdempotencyMismatch,
@@ -61,7 +61,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NotDrawnNow, _undrawn)
     app.add_exception_handler(IntegrityError, _integrity)
     app.add_exception_handler(ClientDisconnect, _gone)
-    for error in AWAY:
+    for error in UNAVAILABLE:
         app.add_exception_handler(error, _database)
     app.add_exception_handler(Exception, _internal)
 

@@ -22,7 +22,7 @@ from service.api.jobs.shapes import (
 )
 from service.api.jobs.waiting import progress, waiting
 from service.store.jobs import jobs, webhooks
-from service.store.jobs.queue_position import standing
+from service.store.jobs.queue_position import outlook
 from service.store.runs import runs
 
 router = APIRouter(tags=["jobs"])
@@ -47,7 +47,7 @@ def show_job(job_id: JobId, principal: ReaderDep, app: AppStateDep) -> JobDetail
     """A job's state, how far it has come, and why it waits if it does."""
     with app.database.transaction() as session:
         job = visible(session, job_id, principal)
-        now = standing(session, job)
+        now = outlook(session, job)
         webhook = webhooks.get(session, job.id)
     return JobDetail(
         **job_view(job).model_dump(),

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from service.store.jobs.queue_position import MOST_COUNTED, Queue, Standing
+from service.store.jobs.queue_position import MOST_COUNTED, Outlook, Queue
 from service.store.states import FINISHED_RUN
 from service.store.tables import Job
 
@@ -51,10 +51,10 @@ def _reason(
     )
 
 
-def progress(job: Job, standing: Standing) -> float:
+def progress(job: Job, outlook: Outlook) -> float:
     """How much of a job is done, from 0 to 1: its runs count alike."""
-    done = sum(standing.counts.get(state, 0) for state in FINISHED_RUN)
-    running = sum(_share(told) for told in standing.progress if told)
+    done = sum(outlook.counts.get(state, 0) for state in FINISHED_RUN)
+    running = sum(_share(told) for told in outlook.progress if told)
     return min((done + running) / max(job.runs_total, 1), 1.0)
 
 

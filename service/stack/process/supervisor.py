@@ -28,7 +28,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Patience:
+class RestartPolicy:
     """How often a part may die before the stack gives up.
 
     Attributes:
@@ -52,11 +52,11 @@ class Supervisor:
     """Starts parts in order, restarts what dies, and stops them in the reverse order."""
 
     def __init__(
-        self, group: Group, say: Callable[[str], None], patience: Patience | None = None
+        self, group: Group, say: Callable[[str], None], patience: RestartPolicy | None = None
     ) -> None:
         self._group = group
         self._say = say
-        self._patience = patience or Patience()
+        self._patience = patience or RestartPolicy()
         self._watched: list[_Watched] = []
 
     @property

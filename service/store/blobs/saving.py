@@ -37,12 +37,12 @@ def enter(session: Session, blobs: Sequence[Blob]) -> None:
     )
 
 
-def keep(database: Database, blobs: Blobs, content: bytes) -> Blob:
+def save(database: Database, blobs: Blobs, content: bytes) -> Blob:
     """Save one blob; a row may refer to it afterwards."""
-    return next(keep_all(database, blobs, [content]))
+    return next(save_all(database, blobs, [content]))
 
 
-def keep_file(database: Database, blobs: Blobs, file: IO[bytes]) -> Blob:
+def save_file(database: Database, blobs: Blobs, file: IO[bytes]) -> Blob:
     """Save a file as one blob, a piece at a time; a row may refer to it afterwards."""
     blob = Blob.of_file(file)
     with database.transaction() as session:
@@ -51,18 +51,18 @@ def keep_file(database: Database, blobs: Blobs, file: IO[bytes]) -> Blob:
     return blob
 
 
-def keep_all(database: Database, blobs: Blobs, contents: Iterable[bytes]) -> Iterator[Blob]:
+def save_all(database: Database, blobs: Blobs, contents: Iterable[bytes]) -> Iterator[Blob]:
     """Save blobs, some at a time; rows may refer to them afterwards."""
     batch: list[bytes] = []
     for content in contents:
         batch.append(content)
         if sum(map(len, batch)) >= _TOGETHER:
-            yield from _keep(database, blobs, batch)
+            yield from _save(database, blobs, batch)
             batch = []
-    yield from _keep(database, blobs, batch)
+    yield from _save(database, blobs, batch)
 
 
-def _keep(database: Database, blobs: Blobs, batch: Sequence[bytes]) -> list[Blob]:
+def _save(database: Database, blobs: Blobs, batch: Sequence[bytes]) -> list[Blob]:
     if not batch:
         return []
     with database.transaction() as session:

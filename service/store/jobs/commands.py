@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 from service.store.accounts import owners
 from service.store.errors import NotInThatState, NotThere
 from service.store.jobs.events import EventKind, New
-from service.store.jobs.job_state import settle
+from service.store.jobs.job_state import update_job_state
 from service.store.states import FINISHED_JOB, FINISHED_RUN, JobState, Reason, RunState
 from service.store.tables import Artifact, Job, Result, Run, RunNeed
 
@@ -44,7 +44,7 @@ def cancel(session: Session, job: Job) -> Job:
         for run in unfinished
         if run.state is RunState.CANCELLED
     ]
-    settle(session, job.id, happened)
+    update_job_state(session, job.id, happened)
     session.refresh(job)
     return job
 
@@ -83,7 +83,7 @@ def retry(session: Session, job: Job, *, afresh: bool = False) -> Job:
         .values(cancel_requested_at=None, failure=None, seconds_before_retry=_taken(job))
         .execution_options(synchronize_session=False)
     )
-    settle(session, job.id, [New(EventKind.JOB_RETRIED, data={"afresh": afresh})])
+    update_job_state(session, job.id, [New(EventKind.JOB_RETRIED, data={"afresh": afresh})])
     session.refresh(job)
     return job
 
@@ -111,7 +111,7 @@ def rerun(session: Session, job: Job, run_ids: Collection[uuid.UUID]) -> None:
     happened = [
         New(EventKind.RUN_QUEUED, run.key, {"why": "its files are damaged"}) for run in runs
     ]
-    settle(session, job.id, happened)
+    update_job_state(session, job.id, happened)
 
 
 def delete(session: Session, job: Job) -> None:

@@ -12,7 +12,7 @@ from service.store.states import FINISHED_JOB, FINISHED_RUN, job_state
 from service.store.tables import Job, Run
 
 
-def settle(session: Session, job_id: str, happened: Sequence[New]) -> None:
+def update_job_state(session: Session, job_id: str, happened: Sequence[New]) -> None:
     """Write what happened to a job's runs into its events, and what follows into its row.
 
     The runs must have been written, and their locks taken, before. That one of them has started is

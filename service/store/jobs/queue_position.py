@@ -35,7 +35,7 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Outlook:
     """How far a job has come.
 
     Attributes:
@@ -51,7 +51,7 @@ class Standing:
     queue: Queue | None
 
 
-def standing(session: Session, job: Job) -> Standing:
+def outlook(session: Session, job: Job) -> Outlook:
     """Look where a job stands now."""
     mine = Run.job_id == job.id
     since = func.extract("epoch", func.clock_timestamp() - Run.started_at)
@@ -66,7 +66,7 @@ def standing(session: Session, job: Job) -> Standing:
     running = select(Run.progress).where(mine, Run.state == RunState.RUNNING)
     progress = session.scalars(running).all()
     waits = counts.get(RunState.QUEUED) and not counts.get(RunState.RUNNING)
-    return Standing(counts, seconds, progress, _queue(session, job) if waits else None)
+    return Outlook(counts, seconds, progress, _queue(session, job) if waits else None)
 
 
 def _queue(session: Session, job: Job) -> Queue:

@@ -104,7 +104,7 @@ _STARTED = text(
     SELECT spec, max_seconds, created_at, pg_notify(:channel, id || ':' || events) FROM job
     """
 )
-"""What `settle` would do: a job of which a run starts is running, and nothing of it has ended."""
+"""As `update_job_state`: a job with a run that starts is running, and nothing of it has ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from service.store.accounts import owners
 from service.store.blobs.object_store import Blob
 from service.store.jobs import budgets
 from service.store.jobs.events import EventKind, New
-from service.store.jobs.job_state import settle
+from service.store.jobs.job_state import update_job_state
 from service.store.runs import dependents, trunks
 from service.store.runs.leases import Lease, held
 from service.store.states import Reason, RunState
@@ -76,7 +76,7 @@ def succeed(session: Session, lease: Lease, success: Success, settings: Settings
         trunks.save(session, success.trunk_key, success.trunk.digest)
     released = dependents.release(session, lease.run_id)
     happened = [New(EventKind.RUN_SUCCEEDED, lease.key, {"attempt": lease.attempt}), *spent]
-    settle(
+    update_job_state(
         session, lease.job_id, [*happened, *(New(EventKind.RUN_QUEUED, r.key) for r in released)]
     )
     return [run.pool for run in released]
@@ -98,7 +98,7 @@ def fail(session: Session, lease: Lease, failure: Failure, settings: Settings) -
         log_digest=failure.log.digest if failure.log else None,
         log_tail=failure.log_tail,
     )
-    _settle_with_dependents(session, lease, [_failed(lease, failure), *spent], "failed")
+    _update_job_and_dependents(session, lease, [_failed(lease, failure), *spent], "failed")
 
 
 def cancelled(session: Session, lease: Lease, settings: Settings, log: Blob | None = None) -> None:
@@ -117,7 +117,7 @@ def cancelled(session: Session, lease: Lease, settings: Settings, log: Blob | No
         log_digest=log.digest if log else None,
     )
     happened = New(EventKind.RUN_CANCELLED, lease.key, {"attempt": lease.attempt})
-    _settle_with_dependents(session, lease, [happened, *spent], "was cancelled")
+    _update_job_and_dependents(session, lease, [happened, *spent], "was cancelled")
 
 
 def give_back(session: Session, lease: Lease, settings: Settings, why: str) -> None:
@@ -221,12 +221,14 @@ def _requeue(session: Session, lease: Lease, settings: Settings, why: str, losse
         queued_at=func.clock_timestamp(),
     )
     happened = New(EventKind.RUN_REQUEUED, lease.key, {"attempt": lease.attempt, "why": why})
-    settle(session, lease.job_id, [happened, *spent])
+    update_job_state(session, lease.job_id, [happened, *spent])
 
 
-def _settle_with_dependents(session: Session, lease: Lease, happened: list[New], what: str) -> None:
+def _update_job_and_dependents(
+    session: Session, lease: Lease, happened: list[New], what: str
+) -> None:
     dropped = dependents.cancel(session, lease.run_id, f"it needs '{lease.key}', which {what}")
-    settle(
+    update_job_state(
         session,
         lease.job_id,
         [*happened, *(New(EventKind.RUN_CANCELLED, key, {"needs": lease.key}) for key in dropped)],

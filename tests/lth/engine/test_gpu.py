@@ -17,7 +17,7 @@ from lth.engine.layers import LotteryConv2D, LotteryLinear
 from lth.engine.network import Blueprint
 from lth.engine.pooling import SlicedMaxPooling2D
 from lth.engine.program import Program, Totals
-from lth.experiment.context import Conditions
+from lth.experiment.context import Context
 from lth.spec.document import parse_spec
 from lth.training.optimizers import Sgd
 
@@ -48,7 +48,7 @@ def layers() -> keras.Sequential:
 def test_all_that_is_trained_on_a_gpu_compiles_with_sums_in_one_order() -> None:
     """TensorFlow refuses what it cannot compute so; and XLA does not time its kernels then."""
     spec = parse_spec({"kind": "model", "training": {"batch_size": 100}})
-    data = Conditions.of_spec(spec, 5, spec.dataset.load(None)).data
+    data = Context.of_spec(spec, 5, spec.dataset.load(None)).data
     blueprint = Blueprint.of_sequential(layers(), (8, 8, 1))
     compiled = Program(blueprint, Sgd(kind="sgd", learning_rate=0.1), "flip_crop")
     assert compiled.xla

@@ -50,7 +50,7 @@ def training(**fields) -> Training:
 def test_scores_are_those_of_their_splits_and_of_equal_ones_the_first_is_the_early_stop():
     model = LotteryModel(small(), OWN, training(**STILL, duration="3ep", evaluate_every="2ep"))
     level = model.train()
-    program, data = model.conditions.program(freezing=False), model.conditions.data
+    program, data = model.context.program(freezing=False), model.context.data
     train, validation, test = (
         program.evaluate(data, split) for split in (data.train_split, data.validation, data.test)
     )
@@ -79,7 +79,7 @@ def test_the_early_stop_has_the_scores_of_its_own_weights_and_pruning_those_of_t
     )
     assert level.early_stop.test == stopped.train().final.test
     assert level.early_stop.test != level.final.test
-    program, data = stopped.conditions.program(freezing=False), stopped.conditions.data
+    program, data = stopped.context.program(freezing=False), stopped.context.data
     program.swap(overfitted.trained_levels[0].weights)
     assert program.evaluate(data, data.test) == level.final.test
 
@@ -158,8 +158,8 @@ def test_calls_of_one_step_give_the_level_of_longer_ones_and_checkpoints_where_i
     assert [p.iteration for p in recorder.progress_seen] == list(range(1, 21))
     evaluated = [p.iteration for p in recorder.progress_seen if p.validation is not None]
     assert evaluated == [7, 14, 20]
-    resting = [ExperimentState.from_bytes(each).current for each in recorder.checkpoints]
-    assert [state and state.iteration for state in resting] == [7, 14, None]
+    stopped_stack = [ExperimentState.from_bytes(each).current for each in recorder.checkpoints]
+    assert [state and state.iteration for state in stopped_stack] == [7, 14, None]
 
 
 def test_the_time_that_a_level_took_before_its_checkpoint_counts():

@@ -10,7 +10,7 @@ from lth.engine.device import DeviceData
 from lth.engine.layers import LotteryConv2D, LotteryLinear
 from lth.engine.network import Blueprint
 from lth.engine.program import Program, Totals, program
-from lth.experiment.context import Conditions
+from lth.experiment.context import Context
 from lth.spec.document import parse_spec
 from lth.training.optimizers import Adam, Sgd
 from tests.lth.small import network, same
@@ -20,7 +20,7 @@ SPEC = parse_spec({"kind": "model", "training": {"batch_size": 100}})
 
 @pytest.fixture(scope="module")
 def data() -> DeviceData:
-    return Conditions.of_spec(SPEC, 5, SPEC.dataset.load(None)).data
+    return Context.of_spec(SPEC, 5, SPEC.dataset.load(None)).data
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from lth.engine.device import DeviceData, Split
 from lth.engine.layers import LotteryLinear
 from lth.engine.network import Blueprint
 from lth.engine.program import Program, Totals, program
-from lth.experiment.context import Conditions
+from lth.experiment.context import Context
 from lth.spec.document import parse_spec
 from lth.training.optimizers import Sgd
 from tests.lth.small import network, same
@@ -33,7 +33,7 @@ def loaded(layers: keras.Sequential, augmentation="none") -> Program:
 def data() -> DeviceData:
     standard = Digits(kind="digits", normalisation="standard")
     spec = parse_spec({"kind": "model", "dataset": standard.model_dump()})
-    return Conditions.of_spec(spec, 5, spec.dataset.load(None)).data
+    return Context.of_spec(spec, 5, spec.dataset.load(None)).data
 
 
 def losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ def test_masks_are_nested_and_pruned_weights_exactly_zero_at_every_level():
     assert hidden == [1, 0.5, 0.25]
     before, *_ = model.trained_levels
     for level in model.trained_levels[1:]:
-        for place in model.conditions.places:
+        for place in model.context.places:
             mask = level.masks[place.name]
             assert not np.any(mask & ~before.masks[place.name])
             assert np.all(level.weights[place.kernel][~mask] == 0)
@@ -43,7 +43,7 @@ def test_a_rewound_ticket_starts_from_the_initial_weights_biases_included():
     model.train()
     model.prune(sparsity=0.5)
     model.reinit("rewind")
-    for place in model.conditions.places:
+    for place in model.context.places:
         masked = model.initial_weights[place.kernel] * model.masks[place.name]
         assert np.array_equal(model.ticket[place.kernel], masked)
         assert np.array_equal(
@@ -71,7 +71,7 @@ def test_every_reset_but_fine_tuning_restores_biases_and_normalisation():
 def test_a_late_rewind_returns_to_the_weights_of_that_step_and_trains_the_rest():
     model = LotteryModel(network(), "digits", TRAINING)
     dense, _, ticket = model.iterative_pruning(TWO_ROUNDS, reinit=LATE)
-    whole = TRAINING.iterations(len(model.conditions.data.train))
+    whole = TRAINING.iterations(len(model.context.data.train))
     assert (dense.start, ticket.start) == (0, 20)
     assert ticket.history.iterations[0] == 26
     assert ticket.history.iterations[-1] == whole
@@ -80,7 +80,7 @@ def test_a_late_rewind_returns_to_the_weights_of_that_step_and_trains_the_rest()
     short = Training.model_validate({**TRAINING.model_dump(), "duration": "20it"})
     stopped = LotteryModel(network(), "digits", short)
     stopped.train()
-    for place in model.conditions.places:
+    for place in model.context.places:
         expected = stopped.trained_levels[0].weights[place.kernel] * model.masks[place.name]
         assert np.array_equal(model.ticket[place.kernel], expected)
 
@@ -176,7 +176,7 @@ def test_the_optimizer_keeps_its_settings_from_level_to_level_with_fresh_slots()
     model.train()
     model.prune(sparsity=0.01)
     model.reinit("rewind")
-    compiled = model.conditions.program(freezing=False)
+    compiled = model.context.program(freezing=False)
     used = compiled.slots
     compiled.load(model.ticket, model.masks)
     config = compiled._optimizer.get_config()
@@ -185,7 +185,7 @@ def test_the_optimizer_keeps_its_settings_from_level_to_level_with_fresh_slots()
     assert momenta
     assert all(np.any(used[path]) and not np.any(compiled.slots[path]) for path in momenta)
     model.train()
-    rates = training.learning_rates(len(model.conditions.data.train))
+    rates = training.learning_rates(len(model.context.data.train))
     assert float(compiled._optimizer.learning_rate) == rates[-1] == np.float32(0.05)
 
 
@@ -234,8 +234,8 @@ def test_pruned_weights_can_be_frozen_at_their_initial_value(pruned_weights):
     }
     levels = model.follow(Method.model_validate(method))
     assert levels[-1].untrained is not None
-    state = model._at_work.state
-    for place in model.conditions.places:
+    state = model._runner.state
+    for place in model.context.places:
         frozen, mask = state.frozen[place.name], state.masks[place.name]
         initial = model.initial_weights[place.kernel]
         assert np.all(frozen[mask] == 0)

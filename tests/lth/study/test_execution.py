@@ -94,7 +94,7 @@ def test_every_trial_is_carried_out_under_its_own_seed(data):
     run = next(each for each in plan(spec) if (each.trial, each.experiment) == (2, "ticket"))
     result = execute(spec, run, Inputs(data), Silent()).result
     here = LotterySession(keras.Sequential([keras.layers.Flatten(), LotteryLinear(10)]), trial=2)
-    assert (result.trial, result.seed) == (2, run.seed) == (2, here.conditions.seed)
+    assert (result.trial, result.seed) == (2, run.seed) == (2, here.context.seed)
 
 
 def test_a_run_knows_its_last_level_from_the_first_step_on(data):

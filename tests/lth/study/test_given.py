@@ -23,7 +23,7 @@ def test_own_arrays_are_a_data_set_like_any_other():
         assert ticket.final.test.accuracy > 0.52
     assert same(one.trained_levels[1].weights, again.trained_levels[1].weights)
     turned = LotteryModel(small(), ArrayDataset(X[::-1], Y[::-1]), SHORT)
-    assert turned.conditions.data.identity != one.conditions.data.identity
+    assert turned.context.data.identity != one.context.data.identity
 
 
 def test_arrays_as_they_are_get_the_way_to_give_them():
@@ -57,18 +57,18 @@ def test_the_output_layer_is_that_of_the_logits_prunable_or_not():
     dense = keras.Sequential([LotteryLinear(16, "relu"), keras.layers.Dense(2)])
     for layers, roles in ((small(), ["dense", "output"]), (dense, ["dense"])):
         model = LotteryModel(layers, OWN, SHORT)
-        assert [place.role for place in model.conditions.places] == roles
+        assert [place.role for place in model.context.places] == roles
     named = LotteryModel(dense, OWN, SHORT, output_layer="linear_1")
-    assert [place.role for place in named.conditions.places] == ["output"]
+    assert [place.role for place in named.context.places] == ["output"]
 
 
 def test_a_network_may_be_named_and_is_trained_as_in_the_papers():
     model = LotteryModel("conv-6", ArrayDataset(RNG.random((120, 8, 8)), np.arange(120) % 2))
-    assert model.conditions.training.optimizer.learning_rate == 3e-4
-    assert model.conditions.papers.convolution_rate == 0.75
+    assert model.context.training.optimizer.learning_rate == 3e-4
+    assert model.context.papers.convolution_rate == 0.75
     rate = {"kind": "sgd", "learning_rate": 0.1}
     model = LotteryModel("conv-6", "digits", {"optimizer": rate})
-    assert model.conditions.training.optimizer.kind == "sgd"
+    assert model.context.training.optimizer.kind == "sgd"
     refused("network: 'lenet' is not known", LotteryModel, "lenet")
     refused(
         r"'conv-2' does not fit the data: layer 0: .* \[6\] reaches it", LotteryModel, "conv-2", OWN
@@ -114,7 +114,7 @@ def test_data_sets_are_looked_up_where_the_environment_says(tmp_path, monkeypatc
     (tmp_path / "mnist.npz").write_bytes(encode(file))
     monkeypatch.setenv("LTH_DATASETS_DIR", str(tmp_path))
     model = LotteryModel(network(), "mnist", TRAINING)
-    assert int(model.conditions.data.x_train[0, 0, 0, 0]) == 7
+    assert int(model.context.data.x_train[0, 0, 0, 0]) == 7
 
 
 @pytest.mark.parametrize(

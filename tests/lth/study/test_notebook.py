@@ -208,5 +208,5 @@ def test_a_finished_level_is_a_network_of_keras_for_samples_as_they_are(pruned_w
 def test_a_member_of_the_family_is_taken_as_well():
     dataset = Digits(kind="digits", validation=200)
     model = LotteryModel(network(), dataset, TRAINING)
-    assert model.conditions.data.validation.samples == 200
+    assert model.context.data.validation.samples == 200
     assert repr(model) == "LotteryModel(flatten_1 - linear_1 - linear_2; trial 1)"

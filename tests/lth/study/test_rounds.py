@@ -84,9 +84,9 @@ def test_gradients_are_taken_where_the_current_training_started():
     model = pruned(sparsity=0.2)
     model.reinit("random")
     before, start = model.masks["linear_1"], model.ticket
-    program = model.conditions.program(freezing=False)
+    program = model.context.program(freezing=False)
     program.load(start, model.masks)
-    gradient = program.gradients(model.conditions.data)["linear_1/kernel"]
+    gradient = program.gradients(model.context.data)["linear_1/kernel"]
     scores = np.abs(gradient * start["linear_1/kernel"])
     model.train()
     model.prune("snip", sparsity=0.6)
@@ -204,7 +204,7 @@ def test_a_control_draws_its_masks_by_the_trial():
 def test_a_fresh_kernel_is_its_layers_own_draw_of_that_level_and_trial():
     layers = [LotteryLinear(6), LotteryLinear(6, kernel_initializer="ones"), LotteryLinear(6)]
     model = LotteryModel(keras.Sequential([*layers, LotteryLinear(2)]), OWN, SHORT)
-    blueprint, (a, ones, b, _) = model.conditions.blueprint, model.conditions.places
+    blueprint, (a, ones, b, _) = model.context.blueprint, model.context.places
     draws = [
         blueprint.fresh_kernel(*which) for which in ((a, 1, 1), (a, 1, 2), (a, 2, 1), (b, 1, 1))
     ]

@@ -100,7 +100,7 @@ def test_every_trial_has_all_experiments_and_the_grid():
     done = [(result.trial, result.experiment) for result in robust.results]
     names = ("ticket", "random.rewind")
     assert done == [(trial, name) for trial in (1, 2) for name in names]
-    assert {session.conditions.seed for session in robust.sessions} == {
+    assert {session.context.seed for session in robust.sessions} == {
         result.seed for result in robust.results
     }
 

@@ -78,7 +78,7 @@ def _success(claimed: Claimed, database: Database, blobs: Blobs) -> Success:
     }
     kept = [
         Kept(name, blob, NPZ)
-        for name, blob in zip(files, saving.keep_all(database, blobs, files.values()), strict=True)
+        for name, blob in zip(files, saving.save_all(database, blobs, files.values()), strict=True)
     ]
     return Success(result(planned.experiment or "", planned.trial), kept)
 

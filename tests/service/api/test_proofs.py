@@ -11,7 +11,7 @@ from lth.client import Client
 from lth.client.local_stack import Running
 from lth.client.proofs import proof
 from service.settings import Settings
-from service.stack.data_directory import Place
+from service.stack.data_directory import DataDirectory
 from tests.service.api.conftest import ADMIN, serving
 
 SECRET = "of-this-stack"
@@ -36,7 +36,7 @@ def test_a_client_talks_to_the_stack_on_this_machine(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LTH_DATA_DIR", str(tmp_path / "data"))
-    place = Place.default()
+    place = DataDirectory.default()
     place.make()
     place.admin_key.write_text(ADMIN)
     local = settings.model_copy(update={"stack_secret": SecretStr(SECRET)})

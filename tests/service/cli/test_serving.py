@@ -146,3 +146,14 @@ def test_settings_that_are_right_are_read(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("LTH_LEASE_SECONDS", "60")
     settings = read_settings(database_url=NOBODY)
     assert (settings.lease_seconds, settings.database_url) == (60, NOBODY)
+
+
+def test_the_old_name_of_a_setting_works_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LTH_DEAF_SECONDS", "7")
+    assert read_settings().unresponsive_seconds == 7
+    said = capsys.readouterr()
+    assert "LTH_UNRESPONSIVE_SECONDS" in said.out + said.err
+    monkeypatch.setenv("LTH_UNRESPONSIVE_SECONDS", "8")
+    assert read_settings().unresponsive_seconds == 8

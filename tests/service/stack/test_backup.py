@@ -33,7 +33,7 @@ def service(database_url: str, object_store_url: str) -> Settings:
     spec = parse_spec({"kind": "model", "name": "kept"})
     with closing(Database(database_url, pool_size=1)) as database:
         for content in CONTENT:
-            blob = saving.keep(database, blobs, content)
+            blob = saving.save(database, blobs, content)
             with database.transaction() as session:
                 datasets.add(session, "ada", "mine", blob, {}, 0)
         submit(database, Submission(by=Actor("ada"), spec=spec, runs=plan(spec)), settings)

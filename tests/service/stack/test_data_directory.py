@@ -11,13 +11,13 @@ import pytest
 from lth.client.errors import Unreachable
 from lth.client.local_stack import Running
 from lth.client.locating import Address, locate
-from service.stack.data_directory import Place
+from service.stack.data_directory import DataDirectory
 from service.stack.errors import AlreadyRunning, StartFailed
 
 _HOLD = """
 import sys, pathlib
-from service.stack.data_directory import Place
-with Place(pathlib.Path(sys.argv[1])).locked():
+from service.stack.data_directory import DataDirectory
+with DataDirectory(pathlib.Path(sys.argv[1])).locked():
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -28,14 +28,14 @@ def _running(server: str = "http://127.0.0.1:8000", pid: int | None = None) -> R
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataDirectory:
     monkeypatch.setenv("LTH_DATA_DIR", str(tmp_path / "data"))
-    place = Place.default()
+    place = DataDirectory.default()
     place.make()
     return place
 
 
-def test_a_directory_is_held_by_one_process_until_it_ends(place: Place) -> None:
+def test_a_directory_is_held_by_one_process_until_it_ends(place: DataDirectory) -> None:
     command = [sys.executable, "-c", _HOLD, str(place.directory)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -50,7 +50,7 @@ def test_a_directory_is_held_by_one_process_until_it_ends(place: Place) -> None:
         pass
 
 
-def test_only_the_user_may_read_what_is_secret(place: Place) -> None:
+def test_only_the_user_may_read_what_is_secret(place: DataDirectory) -> None:
     place.announce(_running())
     place.make_admin_key()
     for folder in (place.directory, place.blobs, place.datasets, place.log("api").parent):
@@ -59,7 +59,7 @@ def test_only_the_user_may_read_what_is_secret(place: Place) -> None:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_folders_that_are_open_to_other_users_are_closed(place: Place) -> None:
+def test_folders_that_are_open_to_other_users_are_closed(place: DataDirectory) -> None:
     """As an earlier version left them, or an operator made them."""
     place.make_admin_key()
     folders = [
@@ -78,25 +78,25 @@ def test_a_shared_folder_is_not_taken_and_stays_as_it_is(tmp_path: Path) -> None
     (tmp_path / "somebody's file").touch()
     tmp_path.chmod(0o755)
     with pytest.raises(StartFailed, match=r"holds other files than a stack's; choose an empty"):
-        Place(tmp_path).make()
+        DataDirectory(tmp_path).make()
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
     assert [file.name for file in tmp_path.iterdir()] == ["somebody's file"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 @pytest.mark.parametrize("name", [".", "blobs", "logs"])
-def test_a_folder_of_another_user_is_refused(place: Place, name: str) -> None:
+def test_a_folder_of_another_user_is_refused(place: DataDirectory, name: str) -> None:
     folder = place.directory / name
     os.chown(folder, 12345, 12345)
     with pytest.raises(StartFailed, match=r"belongs to another user \(number 12345\)"):
         place.make()
 
 
-def test_the_key_is_made_once(place: Place) -> None:
+def test_the_key_is_made_once(place: DataDirectory) -> None:
     assert place.make_admin_key() == place.make_admin_key() == place.read_admin_key()
 
 
-def test_what_a_dead_process_announced_does_not_count(place: Place) -> None:
+def test_what_a_dead_process_announced_does_not_count(place: DataDirectory) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
     place.announce(_running(pid=dead.pid))
@@ -105,7 +105,7 @@ def test_what_a_dead_process_announced_does_not_count(place: Place) -> None:
     assert place.running() == _running()
 
 
-def test_the_client_finds_the_stack_on_this_machine_and_its_key(place: Place) -> None:
+def test_the_client_finds_the_stack_on_this_machine_and_its_key(place: DataDirectory) -> None:
     with pytest.raises(Unreachable, match="lth up"):
         locate()
     place.announce(_running())
@@ -114,7 +114,7 @@ def test_the_client_finds_the_stack_on_this_machine_and_its_key(place: Place) ->
     assert locate("http://127.0.0.1:8000/") == Address("http://127.0.0.1:8000", key, "secret")
 
 
-def test_the_local_key_is_not_sent_to_another_server(place: Place) -> None:
+def test_the_local_key_is_not_sent_to_another_server(place: DataDirectory) -> None:
     place.announce(_running())
     place.make_admin_key()
     assert locate("https://elsewhere.example").key is None

@@ -16,9 +16,9 @@ from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import make_url
 
 from service.settings import Settings
-from service.stack.data_directory import Place
+from service.stack.data_directory import DataDirectory
 from service.stack.folders import give
-from service.stack.offline import resting
+from service.stack.offline import stopped_stack
 from service.stack.parts.cluster import SERVICE, binary
 from service.stack.parts.postgres import Postgres
 from service.stack.process import server_user
@@ -43,7 +43,7 @@ def _sockets(settings: Settings) -> Path:
     return Path(str(make_url(settings.database_url).query["host"]))
 
 
-def _server(place: Place) -> psutil.Process:
+def _server(place: DataDirectory) -> psutil.Process:
     (pid_file,) = place.postgres.glob("data-*/postmaster.pid")
     return psutil.Process(int(pid_file.read_text().split()[0]))
 
@@ -54,12 +54,12 @@ def _server(place: Place) -> psutil.Process:
 def test_nobody_reaches_nothing_of_a_stack_of_root(
     open_folder: Path, name: str, existing: bool
 ) -> None:
-    place = Place(open_folder / name)
+    place = DataDirectory(open_folder / name)
     if existing:
         for folder in (place.directory, place.postgres, place.blobs, place.datasets, place.logs):
             folder.mkdir(parents=True)
             folder.chmod(0o755)
-    with resting(place) as settings:
+    with stopped_stack(place) as settings:
         place.make_admin_key()
         (place.blobs / "blob").write_text("masks")
         sockets, server = _sockets(settings), _server(place)
@@ -72,8 +72,8 @@ def test_nobody_reaches_nothing_of_a_stack_of_root(
 @as_root
 def test_nobody_is_refused_by_postgres_itself(open_folder: Path) -> None:
     """Even if the folders let it pass."""
-    place = Place(open_folder / "data")
-    with resting(place) as settings:
+    place = DataDirectory(open_folder / "data")
+    with stopped_stack(place) as settings:
         sockets = _sockets(settings)
         for folder in (place.directory, place.postgres, sockets):
             folder.chmod(0o755)
@@ -84,8 +84,8 @@ def test_nobody_is_refused_by_postgres_itself(open_folder: Path) -> None:
 
 @as_root
 def test_the_server_of_root_has_a_user_of_its_own_and_no_privilege(tmp_path: Path) -> None:
-    place = Place(tmp_path / "data")
-    with resting(place):
+    place = DataDirectory(tmp_path / "data")
+    with stopped_stack(place):
         server = _server(place)
         said = Path(f"/proc/{server.pid}/status").read_text()
         number = server.uids().real
@@ -96,7 +96,7 @@ def test_the_server_of_root_has_a_user_of_its_own_and_no_privilege(tmp_path: Pat
 
 
 def test_the_service_may_do_nothing_outside_of_its_database(tmp_path: Path) -> None:
-    with resting(Place(tmp_path / "data")) as settings:
+    with stopped_stack(DataDirectory(tmp_path / "data")) as settings:
         migrate(settings.database_url)
         with psycopg.connect(settings.database_url, autocommit=True) as connection:
             role = "SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = %s"
@@ -107,7 +107,7 @@ def test_the_service_may_do_nothing_outside_of_its_database(tmp_path: Path) -> N
                 connection.execute("SELECT pg_read_file('PG_VERSION')")
 
 
-def _as_earlier_versions_left_it(place: Place) -> None:
+def _as_earlier_versions_left_it(place: DataDirectory) -> None:
     """A directory open to all, whose server let everybody in, and whose service was superuser."""
     place.make()
     server = Postgres.at(place.postgres)
@@ -131,7 +131,7 @@ def _as_earlier_versions_left_it(place: Place) -> None:
 
 
 def test_a_stack_of_an_earlier_version_is_closed_and_keeps_its_rows(open_folder: Path) -> None:
-    place = Place(open_folder / "data")
+    place = DataDirectory(open_folder / "data")
     _as_earlier_versions_left_it(place)
     owned = """
         SELECT count(*) FILTER (WHERE pg_get_userbyid(relowner) <> current_user), count(*)
@@ -141,7 +141,7 @@ def test_a_stack_of_an_earlier_version_is_closed_and_keeps_its_rows(open_folder:
         SELECT count(*) FILTER (WHERE pg_get_userbyid(proowner) <> current_user)
         FROM pg_proc WHERE pronamespace = 'public'::regnamespace
     """
-    with resting(place) as settings:
+    with stopped_stack(place) as settings:
         assert up_to_date(settings.database_url)
         with psycopg.connect(settings.database_url) as connection:
             assert connection.info.user == SERVICE

@@ -10,11 +10,11 @@ from sqlalchemy import text
 
 from service.store.database import (
     API,
-    AWAY,
     BACKUP,
     HOUSEKEEPING,
     MIGRATION,
     SWEEPER,
+    UNAVAILABLE,
     WORKER,
     Database,
     Timeouts,
@@ -65,14 +65,14 @@ def test_an_idle_transaction_is_ended_and_the_next_one_gets_a_new_connection(
             time.sleep(1)
             session.execute(text("SELECT 1"))
 
-    with pytest.raises(AWAY) as caught:
+    with pytest.raises(UNAVAILABLE) as caught:
         pause()
     assert timed_out(caught.value)
     short.ping()
 
 
 def test_a_long_statement_is_ended(short: Database) -> None:
-    with pytest.raises(AWAY) as caught, short.transaction() as session:
+    with pytest.raises(UNAVAILABLE) as caught, short.transaction() as session:
         session.execute(text("SELECT pg_sleep(60)"))
     assert timed_out(caught.value)
 
@@ -81,7 +81,7 @@ def test_a_wait_for_a_lock_is_ended(short: Database, database_url: str) -> None:
     holder = Database(database_url, 1)
     with holder.transaction() as held:
         held.execute(text("SELECT pg_advisory_xact_lock(1)"))
-        with pytest.raises(AWAY) as caught, short.transaction() as session:
+        with pytest.raises(UNAVAILABLE) as caught, short.transaction() as session:
             session.execute(text("SELECT pg_advisory_xact_lock(1)"))
     assert timed_out(caught.value)
     holder.close()
@@ -89,7 +89,7 @@ def test_a_wait_for_a_lock_is_ended(short: Database, database_url: str) -> None:
 
 def test_a_wait_for_a_connection_is_ended(short: Database) -> None:
     def take_another() -> None:
-        with pytest.raises(AWAY), short.transaction() as session:
+        with pytest.raises(UNAVAILABLE), short.transaction() as session:
             session.execute(text("SELECT 1"))
 
     with ThreadPoolExecutor(1) as threads, short.statement():

@@ -99,7 +99,7 @@ def test_a_dense_training_goes_with_its_bytes_when_nobody_has_asked_for_it(
     database: Database, settings: Settings, blobs: Blobs
 ) -> None:
     for key in ("old", "found", "young"):
-        blob = saving.keep(database, blobs, key.encode())
+        blob = saving.save(database, blobs, key.encode())
         days = settings.trunk_days + (-0.1 if key == "young" else 0.1)
         with database.transaction() as session:
             trunks.save(session, key, blob.digest)
@@ -128,7 +128,7 @@ def test_more_than_fits_into_one_batch_is_deleted_and_what_is_young_stays(
         session.execute(text(many))
         session.execute(update(StoredBlob).values(touched_at=func.now() - old))
     age_doubts(database, old.total_seconds())
-    young = saving.keep(database, blobs, b"young")
+    young = saving.save(database, blobs, b"young")
     with database.transaction() as session:
         just = func.now() - timedelta(seconds=settings.blob_grace_seconds - 60)
         touched = update(StoredBlob).where(StoredBlob.digest == young.digest)

@@ -29,7 +29,7 @@ from service.store.jobs.submitting import Submission, submit
 from service.store.jobs.webhooks import Call
 from service.store.states import JobState
 from service.store.tables import Job, Webhook
-from worker.beat.webhooks import _AT_ONCE, Courier, NotCalled, resolve, signed
+from worker.beat.webhooks import _AT_ONCE, NotCalled, WebhookCaller, resolve, signed
 
 SECRET = "a secret of some length"
 SPEC = parse_spec({"kind": "model", "name": "first", "labels": {"a": "b"}})
@@ -106,8 +106,8 @@ def settings(database_url: str, *, private: bool) -> Settings:
 
 
 @pytest.fixture
-def courier(database, database_url) -> Courier:
-    return Courier(settings(database_url, private=True), database)
+def courier(database, database_url) -> WebhookCaller:
+    return WebhookCaller(settings(database_url, private=True), database)
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def make_due(database) -> None:
         session.execute(update(Webhook).values(next_at=func.now()))
 
 
-def go_round(courier: Courier) -> None:
+def go_round(courier: WebhookCaller) -> None:
     courier.round()
     for call in courier._under_way:
         call.result(60)
@@ -238,7 +238,7 @@ def ended(database, courier, owner: str, url: str, count: int = 1) -> None:
 def test_a_receiver_that_never_answers_delays_no_other_owner(
     database, database_url, receiver, silent
 ):
-    courier = Courier(settings(database_url, private=True), database, seconds=30)
+    courier = WebhookCaller(settings(database_url, private=True), database, seconds=30)
     ended(database, courier, "ada", silent, 100)
     make_due(database)
     courier.round()
@@ -254,7 +254,7 @@ def test_a_receiver_that_never_answers_delays_no_other_owner(
 
 
 def test_a_host_that_never_answers_delays_no_other_host(database, database_url, receiver, silent):
-    courier = Courier(settings(database_url, private=True), database, seconds=30)
+    courier = WebhookCaller(settings(database_url, private=True), database, seconds=30)
     for number in range(60):
         ended(database, courier, f"owner-{number}", silent)
     make_due(database)
@@ -338,7 +338,7 @@ def test_a_call_whose_end_cannot_be_noted_is_logged(database, courier, job, capl
 
 def test_private_addresses_are_not_called(database, database_url, job, receiver):
     end(database, job)
-    go_round(Courier(settings(database_url, private=False), database))
+    go_round(WebhookCaller(settings(database_url, private=False), database))
     assert receiver.got == []
     assert "no public address" in (hook(database).error or "")
     assert "127.0.0.1" not in (hook(database).error or "")

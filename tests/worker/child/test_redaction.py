@@ -122,7 +122,7 @@ def test_nothing_that_a_member_reads_names_an_address(rig: Rig, tmp_path: Path) 
             database_url=address,
             object_store_url=folder.as_uri(),
             worker_pools="far",
-            commit_patience_seconds=2,
+            commit_retry_seconds=2,
             checkpoint_seconds=1000,
         )
         job_id = rig.submit({"labels": {"hold": "planted", "levels": "2"}}, pool="far")

@@ -68,7 +68,7 @@ def test_a_defect_is_logged_and_does_not_end_what_watches_idleness(
     monkeypatch.setattr(child, "refusal", fail)
     thread = watch(child)
     assert all(looked.acquire(timeout=60) for _ in range(3))
-    child.worn.set()
+    child.must_be_replaced.set()
     thread.join(60)
     assert ended.is_set()
     assert "KeyError: 'defect'" in caplog.text
@@ -76,14 +76,14 @@ def test_a_defect_is_logged_and_does_not_end_what_watches_idleness(
 
 def test_a_child_that_works_is_not_ended(child: Child, ended: threading.Event) -> None:
     with child.busy:
-        child.worn.set()
+        child.must_be_replaced.set()
         thread = watch(child)
         assert not ended.wait(0.2)
     thread.join(60)
     assert ended.is_set()
 
 
-@pytest.mark.parametrize("why", ["worn", "draining"])
+@pytest.mark.parametrize("why", ["must_be_replaced", "draining"])
 def test_a_child_that_shall_stop_ends_when_it_is_idle(child: Child, why: str) -> None:
     getattr(child, why).set()
     with pytest.raises(SystemExit):

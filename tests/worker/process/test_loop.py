@@ -69,7 +69,7 @@ def test_a_process_that_has_compiled_many_networks_leaves_the_next_run_to_anothe
     first, second = submit(child, labels={"programs": "40"}), submit(child, seed=2)
 
     assert work(child) == 1
-    assert child.worn.is_set()
+    assert child.must_be_replaced.is_set()
     states = [run.state for job_id in (first, second) for run in runs(child, job_id).values()]
     assert states == [RunState.SUCCEEDED, RunState.QUEUED]
 

@@ -33,7 +33,7 @@ def upload(rig: Rig) -> dict[str, object]:
     file = BytesIO()
     np.savez_compressed(file, x=x, y=(np.arange(SAMPLES) % 10).astype(np.int32))
     assert file.tell() < 3_000_000
-    blob = saving.keep_file(rig.database, rig.blobs, file)
+    blob = saving.save_file(rig.database, rig.blobs, file)
     test = SAMPLES // 5
     facts = {"shape": [FEATURES], "classes": 10, "train": SAMPLES - test, "test": test}
     with rig.database.transaction() as session:

@@ -15,7 +15,7 @@ from tests.worker.steps import claim, failing_first, registered, runs, submit
 from worker.child import node
 from worker.child.child import Child, report_state
 from worker.process import parent
-from worker.process.parent import Undertaker
+from worker.process.parent import ChildWatcher
 
 
 class Dying:
@@ -44,17 +44,17 @@ def test_a_dead_childs_run_is_given_back_as_soon_as_that_can_be_written(
     errors = [KeyError("defect"), OperationalError("away", None, OSError())]
     monkeypatch.setattr(finishing, "held_by", failing_first(errors, finishing.held_by))
     pool = SimpleNamespace(_pool=SimpleNamespace(_pool=Dying()))
-    undertaker = Undertaker(SimpleNamespace(app=SimpleNamespace(conf={"lth_pools": ["cpu"]})))
+    watcher = ChildWatcher(SimpleNamespace(app=SimpleNamespace(conf={"lth_pools": ["cpu"]})))
     woken: list[str] = []
-    monkeypatch.setattr(undertaker._hints, "wake", woken.append)
-    watch = threading.Thread(target=undertaker._watch, args=(pool,))
-    undertaker._thread = watch
+    monkeypatch.setattr(watcher._hints, "wake", woken.append)
+    watch = threading.Thread(target=watcher._watch, args=(pool,))
+    watcher._thread = watch
     watch.start()
     try:
         eventually(lambda: runs(child, job_id)["trial-1/ticket"].state is RunState.QUEUED)
         eventually(lambda: woken == ["cpu"])
     finally:
-        undertaker._finish()
+        watcher._finish()
 
     assert registered(child) is None
     assert caplog.text.count("cannot be given back yet") == 2

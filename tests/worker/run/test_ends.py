@@ -122,7 +122,7 @@ def test_a_gpu_that_broke_in_a_run_gets_another_process_and_one_that_computes_do
     blamed = submit(child, labels={"fail": "bug"})
     attempt(child, claim(child))
     assert the_run(child, blamed).state is RunState.FAILED
-    assert not child.worn.is_set()
+    assert not child.must_be_replaced.is_set()
 
     lost = submit(child, labels={"fail": "bug"}, seed=2)
     claimed = claim(child)
@@ -130,5 +130,5 @@ def test_a_gpu_that_broke_in_a_run_gets_another_process_and_one_that_computes_do
     attempt(child, claimed)
     run = the_run(child, lost)
     assert (run.state, run.losses) == (RunState.QUEUED, 1)
-    assert child.worn.is_set()
+    assert child.must_be_replaced.is_set()
     assert child.refusal() == "it is lost"

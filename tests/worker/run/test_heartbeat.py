@@ -132,13 +132,13 @@ def test_who_does_not_stop_is_ended_even_if_nobody_can_be_told(
     monkeypatch.setattr(module.os, "kill", lambda *told: ended.append(told))
     observer.give(Order.TIMEOUT)
 
-    module._end_the_deaf(child, observer)
+    module._end_unresponsive(child, observer)
     run = runs(child, observer.lease.job_id)[observer.lease.key]
     assert (run.state, run.failure_reason) == (RunState.FAILED, Reason.TIMEOUT)
-    module._end_the_deaf(child, observer)
+    module._end_unresponsive(child, observer)
     module._end_the_stalled(child, observer)
     monkeypatch.setattr(child.database, "transaction", {}.popitem)
-    for end in (module._end_the_deaf, module._end_the_stalled):
+    for end in (module._end_unresponsive, module._end_the_stalled):
         with pytest.raises(KeyError):
             end(child, observer)
 

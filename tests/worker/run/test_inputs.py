@@ -27,7 +27,7 @@ def test_a_run_whose_checkpoint_is_gone_or_damaged_begins_anew(
 ) -> None:
     submit(child)
     claimed, spec = claim(child), parse_spec({"kind": "model"})
-    blob = saving.keep(child.database, child.blobs, b"a checkpoint")
+    blob = saving.save(child.database, child.blobs, b"a checkpoint")
     claimed = replace(claimed, checkpoint_digest=blob.digest)
     data = inputs.load(spec, None, child.blobs)
     checkpoint = inputs.gather(child, spec, claimed, data, "none").checkpoint

@@ -182,7 +182,7 @@ def test_a_checkpoint_that_cannot_be_saved_costs_the_run_nothing(
         away.setattr(observer._blobs, "put_file", refuse)
         observer._save(BytesIO(b"one"))
     with monkeypatch.context() as collected:
-        collected.setattr("worker.run.observer.saving.keep_file", lambda *_: Blob.of(b"of no row"))
+        collected.setattr("worker.run.observer.saving.save_file", lambda *_: Blob.of(b"of no row"))
         observer._save(BytesIO(b"two"))
     assert caplog.text.count("a checkpoint could not be saved") == 2
     assert checkpoint_of(database, observer) is None

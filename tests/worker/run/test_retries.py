@@ -13,7 +13,7 @@ from service.store.errors import LeaseLost
 from service.store.runs.leases import Lease
 from worker.child.child import Child
 from worker.run.observer import Order, RunObserver
-from worker.run.retries import patiently
+from worker.run.retries import with_retries
 
 LEASE = Lease(uuid.uuid4(), "job_1", "trial-1/ticket", 1)
 COLLECTED = IntegrityError("a blob is gone", None, Exception())
@@ -44,9 +44,9 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def tried(commit: Commit, seconds: float = 60.0, order: Order | None = None) -> str:
-    child = SimpleNamespace(settings=Settings(commit_patience_seconds=seconds))
+    child = SimpleNamespace(settings=Settings(commit_retry_seconds=seconds))
     observer = SimpleNamespace(order=order, lease=LEASE)
-    return patiently(cast(Child, child), cast(RunObserver, observer), commit)
+    return with_retries(cast(Child, child), cast(RunObserver, observer), commit)
 
 
 @pytest.mark.parametrize(
@@ -84,5 +84,5 @@ def test_a_run_that_waits_to_be_written_is_not_taken_for_one_that_hangs(
 ) -> None:
     observer = SimpleNamespace(order=None, lease=LEASE, seen=0.0)
     child = SimpleNamespace(settings=Settings())
-    patiently(cast(Child, child), cast(RunObserver, observer), Commit(StorageFailed("away"), 9))
+    with_retries(cast(Child, child), cast(RunObserver, observer), Commit(StorageFailed("away"), 9))
     assert observer.seen == sum(pauses) > 10

@@ -8,7 +8,7 @@ import pytest
 
 from service.stack.errors import PartDied, StartFailed
 from service.stack.process.group import Child, Group
-from service.stack.process.supervisor import Part, Patience, Supervisor
+from service.stack.process.supervisor import Part, RestartPolicy, Supervisor
 
 
 class Parts:
@@ -27,7 +27,7 @@ class Parts:
         log = self._folder / f"{name}.log"
         return Part(name, lambda: self._group.spawn(name, ["sh", "-c", command], log), stop)
 
-    def supervisor(self, patience: Patience | None = None) -> Supervisor:
+    def supervisor(self, patience: RestartPolicy | None = None) -> Supervisor:
         return Supervisor(self._group, self.said.append, patience)
 
 
@@ -49,7 +49,7 @@ def test_a_part_that_dies_is_reported_and_started_again(parts: Parts) -> None:
 
 
 def test_a_part_that_dies_again_and_again_ends_the_stack(parts: Parts) -> None:
-    supervisor = parts.supervisor(Patience(deaths=3, seconds=60))
+    supervisor = parts.supervisor(RestartPolicy(deaths=3, seconds=60))
     supervisor.start(parts.part("broken", "echo the reason; exit 7"))
     with pytest.raises(PartDied, match=r"(?s)broken died \(exit code 7\).*the reason"):
         supervisor.watch()
@@ -57,13 +57,13 @@ def test_a_part_that_dies_again_and_again_ends_the_stack(parts: Parts) -> None:
 
 
 def test_deaths_long_ago_are_forgiven(parts: Parts) -> None:
-    supervisor = parts.supervisor(Patience(deaths=2, seconds=0.2))
+    supervisor = parts.supervisor(RestartPolicy(deaths=2, seconds=0.2))
     supervisor.start(parts.part("sleeper", "sleep 0.3"))
     supervisor.watch(until=lambda: sum("died" in text for text in parts.said) >= 2)
 
 
 def test_a_part_that_does_not_start_again_counts_as_dying_again(parts: Parts) -> None:
-    supervisor = parts.supervisor(Patience(deaths=2, seconds=60))
+    supervisor = parts.supervisor(RestartPolicy(deaths=2, seconds=60))
     sleeper = parts.part("sleeper", "exec sleep 600")
     starts = iter([sleeper.start])
 

@@ -40,7 +40,7 @@ def test_blob_goes_with_its_last_reference_and_after_the_grace(
     submit: Submit, claim: Claim, database: Database, blobs: Blobs, settings: Settings
 ) -> None:
     job_id = submit()
-    blob = saving.keep(database, blobs, b"masks")
+    blob = saving.save(database, blobs, b"masks")
     claimed = claim()
     assert claimed is not None
     with database.transaction() as session:
@@ -63,7 +63,7 @@ def test_what_is_used_does_not_keep_the_collector_from_what_is_not(
     claimed = claim()
     assert claimed is not None
     used, unused, last = (
-        saving.keep(database, blobs, content) for content in (b"used", b"unused", b"last")
+        saving.save(database, blobs, content) for content in (b"used", b"unused", b"last")
     )
     with database.transaction() as session:
         leases.save_checkpoint(session, claimed.lease, used.digest)
@@ -97,7 +97,7 @@ def test_collector_racing_commits_never_takes_a_referenced_blob(
             claimed = claim()
             assert claimed is not None
             while True:
-                blob = saving.keep(database, blobs, f"content {number % 7}".encode())
+                blob = saving.save(database, blobs, f"content {number % 7}".encode())
                 try:
                     with database.transaction() as session:
                         kept = Kept("masks.npz", blob, "x")
@@ -179,7 +179,7 @@ def test_discarded_blob_stays_if_anything_refers_to_it(
     submit()
     claimed = claim()
     assert claimed is not None
-    used, unused = (saving.keep(database, blobs, content) for content in (b"used", b"unused"))
+    used, unused = (saving.save(database, blobs, content) for content in (b"used", b"unused"))
     with database.transaction() as session:
         leases.save_checkpoint(session, claimed.lease, used.digest)
 

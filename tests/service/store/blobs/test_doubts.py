@@ -37,7 +37,7 @@ def test_every_reference_that_goes_leaves_a_doubt(
     claimed = claim()
     assert claimed is not None
     first, second, file, log, trunk, data = (
-        saving.keep(database, blobs, word.encode())
+        saving.save(database, blobs, word.encode())
         for word in ("first", "second", "file", "log", "trunk", "data")
     )
     with database.transaction() as session:
@@ -65,7 +65,7 @@ def test_every_reference_that_goes_leaves_a_doubt(
 
 
 def test_a_blob_that_is_in_use_is_not_removed_for_a_doubt(database: Database, blobs: Blobs) -> None:
-    blob = saving.keep(database, blobs, b"shared")
+    blob = saving.save(database, blobs, b"shared")
     with database.transaction() as session:
         trunks.save(session, "one", blob.digest)
         trunks.save(session, "other", blob.digest)
@@ -81,7 +81,7 @@ def test_a_blob_that_is_in_use_is_not_removed_for_a_doubt(database: Database, bl
 def test_a_blob_stays_for_the_grace_after_its_last_reference(
     database: Database, blobs: Blobs
 ) -> None:
-    blob = saving.keep(database, blobs, b"trunk")
+    blob = saving.save(database, blobs, b"trunk")
     with database.transaction() as session:
         trunks.save(session, "key", blob.digest)
     age(database, 3 * HOUR)
@@ -97,7 +97,7 @@ def test_a_blob_stays_for_the_grace_after_its_last_reference(
 def test_a_blob_that_somebody_is_about_to_refer_to_is_looked_at_again(
     database: Database, blobs: Blobs
 ) -> None:
-    blob = saving.keep(database, blobs, b"trunk")
+    blob = saving.save(database, blobs, b"trunk")
     with database.transaction() as session:
         trunks.save(session, "key", blob.digest)
         assert deletion.collect(database, blobs, NOW) == 0
@@ -110,7 +110,7 @@ def test_whoever_saves_a_blob_waits_for_no_other_that_is_removed(
     database: Database, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long the object store takes to remove one."""
-    kept = [saving.keep(database, blobs, content) for content in (b"a", b"b", b"c")]
+    kept = [saving.save(database, blobs, content) for content in (b"a", b"b", b"c")]
     removing, go_on = threading.Event(), threading.Event()
     delete = blobs.delete
 
@@ -134,7 +134,7 @@ def test_whoever_saves_a_blob_waits_for_no_other_that_is_removed(
 
 
 def test_more_doubts_than_one_batch_are_gone_through(database: Database, blobs: Blobs) -> None:
-    used = saving.keep(database, blobs, b"used")
+    used = saving.save(database, blobs, b"used")
     with database.transaction() as session:
         trunks.save(session, "key", used.digest)
         enough = "SELECT :digest FROM generate_series(1, :number)"

@@ -30,7 +30,7 @@ class Store:
         self.blobs = blobs
 
     def keep(self, size: int) -> Blob:
-        return saving.keep(self.database, self.blobs, bytes(size))
+        return saving.save(self.database, self.blobs, bytes(size))
 
     def counted(self) -> int:
         with self.database.transaction() as session:

@@ -47,23 +47,23 @@ def test_many_blobs_are_entered_some_at_a_time_and_equal_ones_once(
     monkeypatch.setattr(saving, "_TOGETHER", 10)
     contents = [b"first", b"first", b"other", b"third", b"fifth"]
     with statements(database) as seen:
-        kept = list(saving.keep_all(database, watched, contents))
+        kept = list(saving.save_all(database, watched, contents))
     assert sum("INSERT" in statement for statement in seen) == 3
     assert [watched.get(blob.digest) for blob in kept] == contents
 
 
 def test_a_file_is_entered_before_it_is_saved(database: Database, watched: Watched) -> None:
-    blob = saving.keep_file(database, watched, BytesIO(b"a file"))
+    blob = saving.save_file(database, watched, BytesIO(b"a file"))
     assert watched.get(blob.digest) == b"a file"
 
 
 def test_a_blob_that_is_kept_again_is_as_young_as_a_new_one(
     database: Database, watched: Watched
 ) -> None:
-    saving.keep(database, watched, b"old")
+    saving.save(database, watched, b"old")
     with database.transaction() as session:
         session.execute(update(StoredBlob).values(touched_at=func.now() - timedelta(days=9)))
-    saving.keep(database, watched, b"old")
+    saving.save(database, watched, b"old")
     with database.transaction() as session:
         age = session.execute(select(func.now() - StoredBlob.touched_at)).scalar_one()
     assert age < timedelta(days=1)

@@ -28,7 +28,7 @@ def ended(
             claimed = claim()
             assert claimed is not None
             found.append(claimed.lease)
-            blob = saving.keep(database, blobs, b"content")
+            blob = saving.save(database, blobs, b"content")
             files = [Kept(name, blob, "x") for name in names]
             with database.transaction() as session:
                 finishing.succeed(session, claimed.lease, Success(None, files), settings)
