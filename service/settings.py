@@ -4,7 +4,6 @@ A nested setting is written with two underscores, for example ``LTH_LIMITS__MAX_
 """
 
 import os
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +13,7 @@ from limits import parse
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -268,9 +268,9 @@ class Settings(BaseSettings):
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource | Callable[[], dict[str, str]], ...]:
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The arguments, then the environment, then the environment's old names of settings."""
-        return init_settings, env_settings, _renamed_settings
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _renamed_settings())
 
     @property
     def lease(self) -> timedelta:
