@@ -1,7 +1,7 @@
 """Lottery Ticket Hypothesis experiments.
 
-The light half (specs, plans, results, statistics) imports without TensorFlow; the names below that
-train networks load it when they are first used.
+Specs, plans, results and statistics need no TensorFlow. The classes that train networks load
+TensorFlow when they are first used.
 """
 
 from importlib import import_module

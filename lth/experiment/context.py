@@ -1,4 +1,4 @@
-"""What experiments of a session share: the network, the data, the training, the seed."""
+"""The context that the experiments of a trial share: network, data, training and seed."""
 
 import os
 import platform
@@ -35,12 +35,12 @@ class Context:
     """One network, in one trial, on one split of its data.
 
     Attributes:
-        blueprint: the network, unbuilt.
-        data: on the device.
-        training: of every level.
-        seed: of the trial.
-        output: name of the output layer; None for the last that has a kernel.
-        papers: the papers' figures for the network.
+        blueprint: describes the network, which is not built yet.
+        data: the data set, on the device.
+        training: the settings of every level.
+        seed: the seed of the trial.
+        output: name of the output layer; None for the last layer that has a kernel.
+        papers: the papers' defaults for this network.
     """
 
     blueprint: Blueprint
@@ -52,7 +52,7 @@ class Context:
 
     @classmethod
     def of_spec(cls, spec: Spec, seed: int, arrays: Arrays) -> "Context":
-        """The context of the trial of a spec that has this seed."""
+        """The context of a trial of a spec."""
         return cls._of(spec.network, spec.dataset, arrays, spec.training, seed)
 
     @classmethod
@@ -65,12 +65,12 @@ class Context:
         trial: int,
         output: str | None,
     ) -> "Context":
-        """The context of a trial; for the arguments see `lth.study.trial.OneTrial`.
+        """The context of a trial. `lth.study.trial.OneTrial` explains the arguments.
 
         Raises:
-            NothingToPrune: when the network has no lottery layer.
-            DatasetMissing: when the data cannot be had.
-            SpecError: when network and data do not fit each other.
+            NothingToPrune: if the network has no lottery layer.
+            DatasetMissing: if the data set is not available.
+            SpecError: if the network does not fit the data.
         """
         if isinstance(network, str | Mapping | Member):
             network = valid(Network, network, "network")
@@ -120,21 +120,21 @@ class Context:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps of an epoch."""
+        """Optimizer steps in an epoch."""
         return self.training.steps_per_epoch(len(self.data.train))
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of all that trials of an experiment have in common before its first step.
+        """SHA-256 (hex) of what all trials of an experiment share: network, data, training.
 
-        That is all but the seed: network, data, training.
+        The seed is not part of it.
         """
         said = (self.blueprint.key, self.data.identity, canonical(self.training), self.output or "")
         return sha256("\n".join(said).encode()).hexdigest()
 
     @property
     def origin(self) -> dict[str, str]:
-        """What a checkpoint must have begun with to be gone on from here, its network aside."""
+        """The seed, training and data that a checkpoint must have to continue here."""
         return {
             "the trial's seed": str(self.seed),
             "the training": canonical(self.training),
@@ -143,22 +143,22 @@ class Context:
 
     @cached_property
     def initial_weights(self) -> Weights:
-        """The weights that every experiment of this trial starts from."""
+        """The initial weights of every experiment of this trial, float32 by path."""
         return self.blueprint.initial_weights(self.seed)
 
     @cached_property
     def places(self) -> tuple[PrunablePlace, ...]:
-        """The prunable layers, in order."""
+        """The prunable layers, in the order of the network."""
         return self.program(freezing=False).places
 
     def program(self, freezing: bool) -> Program:
-        """The compiled network, with room for frozen values or without."""
+        """The compiled network, with or without variables for frozen weights."""
         blueprint = self.blueprint.freezing() if freezing else self.blueprint
         return program(blueprint, self.training.optimizer, self.training.augmentation, self.output)
 
 
 def environment(context: Context) -> Environment:
-    """Where and with what experiments are carried out here."""
+    """The machine and the versions of the libraries that execute experiments here."""
     return Environment(
         device=device_kind(),
         xla=context.program(freezing=False).xla,
@@ -170,15 +170,15 @@ def environment(context: Context) -> Environment:
 
 
 def _papers(network: Any) -> Papers:
-    """A network of somebody's own is in no paper."""
+    """The papers' defaults for a network; a network that is not from a paper has none."""
     return Papers() if isinstance(network, keras.Layer) else network.papers
 
 
 def _check_placed(network: Any, facts: Facts) -> None:
-    """Refuse data that a network's layers cannot take.
+    """Check that the layers of a network accept the data.
 
     Raises:
-        SpecError: naming the first layer that cannot.
+        SpecError: if a layer does not; the message names the first one.
     """
     try:
         place(network, facts.shape, facts.classes)
@@ -187,10 +187,10 @@ def _check_placed(network: Any, facts: Facts) -> None:
 
 
 def _built(context: Context) -> keras.Sequential:
-    """The network, built for the data.
+    """Build the network for the data.
 
     Raises:
-        SpecError: when its layers cannot take the data, or each other's outputs.
+        SpecError: if a layer does not accept the data, or the output of the layer before it.
     """
     try:
         return context.program(freezing=False).model
@@ -202,10 +202,10 @@ def _built(context: Context) -> keras.Sequential:
 
 
 def _check_logits(model: keras.Sequential, classes: int) -> None:
-    """Refuse a network whose outputs are no logits of these classes: it would train all the same.
+    """Check that the network ends in one logit for each class.
 
     Raises:
-        SpecError: when it ends in an activation, or in other than one value a class.
+        SpecError: if it ends in an activation, or in another number of values.
     """
     last, outputs = model.layers[-1], list(model.outputs[0].shape[1:])
     if outputs != [classes]:

@@ -1,4 +1,4 @@
-"""A level's training that is under way, as a header and sections of arrays for a checkpoint."""
+"""Serializes the unfinished training of a level for a checkpoint."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from lth.results.schemas import Scores
 
 
 def described(state: LevelState) -> tuple[dict[str, Any], dict[str, Mapping[str, np.ndarray]]]:
-    """A training under way as a header and sections of arrays."""
+    """Split the state of a training into a header of plain data and sections of arrays."""
     sections: dict[str, Mapping[str, np.ndarray]]
     sections = {"weights": state.weights, "slots": state.slots or {}}
     sections |= {f"kept-{step}": weights for step, weights in state.kept.items()}
@@ -35,11 +35,11 @@ def described(state: LevelState) -> tuple[dict[str, Any], dict[str, Mapping[str,
 def restored(
     header: dict[str, Any], stored: Callable[[str], Mapping[str, np.ndarray]]
 ) -> LevelState:
-    """The training under way that `described` took apart.
+    """Restore the state of a training from the result of `described`.
 
     Args:
-        header: the first of its results, after a round trip through JSON.
-        stored: gives the arrays of a section of the checkpoint by its name.
+        header: the header, after a round trip through JSON.
+        stored: returns the arrays of a section of the checkpoint by its name.
     """
     best = header.get("best")
     return LevelState(

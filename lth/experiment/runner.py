@@ -1,4 +1,4 @@
-"""An experiment at work: the state it is in, and the steps that bring it forward."""
+"""Runs one experiment: its state, and the steps that change it."""
 
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -27,7 +27,7 @@ from lth.spec.document import Method, Pruning, canonical
 
 
 class ExperimentRunner:
-    """One experiment under its context; `state` is all that it has come to.
+    """Runs one experiment in a context; `state` holds its progress.
 
     Args:
         context: network, data, training and seed.
@@ -43,20 +43,20 @@ class ExperimentRunner:
         self._last_level = 0
 
     def resume(self, state: ExperimentState) -> None:
-        """Go on from what the experiment, or another one of its trial, had come to.
+        """Continue from a state of this experiment, or of another experiment of the same trial.
 
         Raises:
-            SpecError: when that was of another network, seed, training or data.
+            SpecError: if the state belongs to another network, seed, training or data set.
         """
         state.check_began_as(self.state)
         self.state = state
 
     def train(self, observer: Observer) -> LevelResult:
-        """Train the current level to its end, and score it.
+        """Train the current level to its end, and evaluate it.
 
         Raises:
-            SpecError: when the level is trained already.
-            Diverged: when the loss is no longer finite.
+            SpecError: if the level is already trained.
+            Diverged: if the loss is not finite.
         """
         state, data = self.state, self.context.data
         if state.trained:
@@ -88,10 +88,10 @@ class ExperimentRunner:
     def pruned(
         self, criterion: CriterionContract, schedule: ScheduleContract, scope: ScopeContract
     ) -> dict[str, Mask]:
-        """The masks of the next level, by the current one's training.
+        """The masks of the next level, from the training of the current one.
 
         Raises:
-            SpecError: when the current level is not trained yet.
+            SpecError: if the current level is not trained.
         """
         state = self.state
         if not state.trained:
@@ -102,10 +102,10 @@ class ExperimentRunner:
         return prune(layers, state.masks, criterion, schedule, scope, level, seed)
 
     def prune(self, pruning: Pruning) -> None:
-        """Prune the current level by hand, to its schedule's only round.
+        """Prune the current level once, with a schedule of one round.
 
         Raises:
-            SpecError: when the current level is not trained yet, or nothing would be pruned.
+            SpecError: if the current level is not trained, or nothing would be pruned.
         """
         pruning = self.context.papers.pruning(pruning)
         schedule = Once(pruning.schedule, self.state.level + 1)
@@ -119,11 +119,11 @@ class ExperimentRunner:
         self.state.method += f" by hand: {canonical(pruning)}"
 
     def reset(self, reinit: Reinit) -> None:
-        """Reset the survivors by hand.
+        """Reset the surviving weights.
 
         Raises:
-            SpecError: when nothing was pruned since the last training, or the weights of the
-                rewind point were not kept.
+            SpecError: if nothing was pruned since the last training, or the weights of the rewind
+                point were not kept.
         """
         state = self.state
         if state.trained or state.level == 0:
@@ -132,7 +132,7 @@ class ExperimentRunner:
         state.method += f" by hand: {canonical(reinit)}"
 
     def enter(self, masks: dict[str, Mask], pruned_weights: PrunedWeights = "zero") -> None:
-        """Begin the next level with these masks, and the weights as they were trained."""
+        """Begin the next level with these masks and the trained weights."""
         state = self.state
         trained = state.finished[-1].weights
         if pruned_weights != "zero":
@@ -151,10 +151,10 @@ class ExperimentRunner:
         state.reset = NoReset(kind="none")
 
     def restart(self, reinit: ReinitContract) -> None:
-        """Reset the survivors, and what else the reset restores.
+        """Reset the surviving weights, and everything else that the reset restores.
 
         Raises:
-            SpecError: when the weights of the rewind point were not kept.
+            SpecError: if the weights of the rewind point were not kept.
         """
         state, context = self.state, self.context
         step = self._step_of(reinit)
@@ -175,10 +175,10 @@ class ExperimentRunner:
         state.start = self._masked(weights)
 
     def follow(self, method: Method, observer: Observer) -> None:
-        """Carry a method out to its last level, from wherever in it the experiment is.
+        """Execute a method up to its last level, from the current state.
 
         Raises:
-            SpecError: when the network has been pruned in another way.
+            SpecError: if the network was pruned with another method before.
         """
         pruning = self.context.papers.pruning(method.pruning)
         self._begin(f"{canonical(pruning)} {canonical(method.reinit)}")
@@ -193,13 +193,13 @@ class ExperimentRunner:
         rewind_point: Duration,
         observer: Observer,
     ) -> None:
-        """Train what must lose if the ticket is special.
+        """Train a control of a ticket.
 
         Args:
-            control: what is different from the ticket.
-            ticket_masks: the ticket's, by level from 1.
-            rewind_point: the ticket's; new random weights train from the beginning instead.
-            observer: told of progress and offered checkpoints.
+            control: the kind of control.
+            ticket_masks: masks of the ticket by level, from level 1; bool by layer name.
+            rewind_point: rewind point of the ticket; controls with new random weights ignore it.
+            observer: receives progress and checkpoints.
         """
         seed = self.context.seed
         self._begin(f"{canonical(control)} {rewind_point}")
@@ -213,7 +213,7 @@ class ExperimentRunner:
         self._carry_out(max(ticket_masks), next_masks, reinit, "zero", observer)
 
     def _begin(self, method: str) -> None:
-        """Refuse to go on with another method where one has pruned already."""
+        """Check that no other method has pruned the network before."""
         state = self.state
         if state.level > 0 and state.method != method:
             raise SpecError(
@@ -260,7 +260,7 @@ class ExperimentRunner:
         return Level(number, last, self.context.seed, training, rates, start, snapshots)
 
     def _gradients(self) -> Weights:
-        """Of the training loss by each kernel, where the current training started."""
+        """Gradients of the training loss by kernel, at the start of the level."""
         state = self.state
         program = self.context.program(freezing=state.frozen is not None)
         program.load(state.start, state.masks, state.frozen)

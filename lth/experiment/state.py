@@ -1,4 +1,4 @@
-"""All that an experiment has come to, and its bytes: a trunk is a checkpoint after level 0."""
+"""The state of an experiment, and its serialization. A trunk is a checkpoint after level 0."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,9 +23,9 @@ from lth.results.schemas import At, LevelResult, Untrained
 from lth.spec.plan import ENGINE_VERSION
 
 FORMAT = 3
-"""Counts changes of what a checkpoint is written as; one of another format is not read."""
+"""Version of the format of checkpoints; other versions are not read."""
 _PART_OF_A_SESSION = f"{FORMAT}, part of a session's state"
-"""The format of a state whose weights at rewind points are, in part, saved beside it."""
+"""Version of the format if some weights at rewind points are saved beside the state."""
 
 Rewinds = Mapping[int, Mapping[str, np.ndarray]]
 """Weights of level 0 by step."""
@@ -36,8 +36,8 @@ class TrainedLevel:
     """A finished level.
 
     Attributes:
-        result: what is known of it.
-        masks: bool of each kernel's shape, by layer name; True = kept.
+        result: the scores and the history of the level.
+        masks: bool in the shape of each kernel, by layer name; True = kept.
         weights: at the end of its training, float32 by path, such as ``linear_1/kernel``; zero
             where pruned.
     """
@@ -49,21 +49,21 @@ class TrainedLevel:
 
 @dataclass
 class ExperimentState:
-    """An experiment between two steps of its work.
+    """The state of an experiment between two steps.
 
     Attributes:
-        level: the level that is in training, or was trained last.
-        masks: of this level, bool by layer name.
-        frozen: constant values of pruned weights by layer name, or None where they are zero.
-        start: the weights that this level's training starts from.
-        rewinds: the weights of level 0 after the steps that some reset returns to; on disk, but
-            for those of step 0 before the training.
-        finished: the levels that are done, from 0.
-        current: the training under way, or None between levels.
-        reset: what the survivors went through before this level; it decides on the rates of its
-            training, and on where in the schedule that begins.
-        origin: what it began with: the trial's seed, the training and the data, as text by name.
-        method: what the experiment follows to its last level, or the steps taken by hand, as text.
+        level: the level that is in training, or that was trained last.
+        masks: of this level, bool by layer name; True = kept.
+        frozen: constant values of pruned weights, float32 by layer name; None if they are zero.
+        start: the weights at the start of this level's training, float32 by path.
+        rewinds: the weights of level 0 after the steps that some reset returns to. They are on
+            disk, except the weights of step 0 before the training.
+        finished: the finished levels, from 0.
+        current: the unfinished training; None between levels.
+        reset: the reset before this level. It decides the learning rates of the level, and the
+            step of the schedule at which its training begins.
+        origin: seed, training and data of the experiment, as text by name.
+        method: the method that the experiment follows, or the single steps taken so far, as text.
     """
 
     level: int
@@ -79,14 +79,14 @@ class ExperimentState:
 
     @property
     def trained(self) -> bool:
-        """Whether the current level's training is done."""
+        """Whether the current level is trained."""
         return len(self.finished) > self.level
 
     def dense(self) -> "ExperimentState":
-        """The state as it was after level 0.
+        """The state after level 0.
 
         Raises:
-            SpecError: when that is not trained yet.
+            SpecError: if level 0 is not trained.
         """
         if not self.finished:
             raise SpecError("the dense network is not trained yet; call train() first")
@@ -96,10 +96,10 @@ class ExperimentState:
         )
 
     def check_began_as(self, other: "ExperimentState") -> None:
-        """See whether the experiment of another state may go on from this one.
+        """Check that another experiment may continue from this state.
 
         Raises:
-            SpecError: when this one is of another network, seed, training or data.
+            SpecError: if this state belongs to another network, seed, training or data set.
         """
         ours, theirs = (
             {path: array.shape for path, array in state.start.items()} for state in (other, self)
@@ -116,17 +116,17 @@ class ExperimentState:
             raise SpecError(f"this checkpoint began otherwise: {'; '.join(changed)}")
 
     def to_bytes(self) -> bytes:
-        """The bytes of `to_file`."""
+        """The content of `to_file` as bytes."""
         return content_of(self.to_file())
 
     def to_file(self, elsewhere: Rewinds | None = None) -> BinaryIO:
-        """The state as an npz in a temporary file.
+        """Write the state to a temporary file, as an npz.
 
-        Pruned weights are left out, and what is equal is written only once. What lies on disk
-        already, the weights at rewind points, is copied an array at a time.
+        The file has no pruned weights, and each distinct array only once. Weights at rewind points
+        are copied from disk one array at a time.
 
         Args:
-            elsewhere: weights at rewind points that are saved beside the state, and left out.
+            elsewhere: weights at rewind points that are saved beside the state and left out.
         """
         left_out = _equal(self.rewinds, elsewhere or {})
         sections: dict[str, Mapping[str, np.ndarray]]
@@ -161,21 +161,21 @@ class ExperimentState:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "ExperimentState":
-        """The state that `to_bytes` wrote; see `from_file`."""
+        """Read the bytes that `to_bytes` returned; see `from_file`."""
         return cls.from_file(as_file(content))
 
     @classmethod
     def from_file(cls, file: BinaryIO, elsewhere: Rewinds | None = None) -> "ExperimentState":
-        """The state that `to_file` wrote.
+        """Read a file that `to_file` wrote.
 
-        The weights at rewind points stay in the file, which must not be closed or changed.
+        The weights at rewind points stay in the file. Do not close or change it.
 
         Args:
             file: an npz.
             elsewhere: the weights that were given to `to_file`.
 
         Raises:
-            CheckpointUnreadable: when it is of another format or engine.
+            CheckpointUnreadable: if the format or the engine has another version.
         """
         check_readable(file, alone=not elsewhere)
         parts, header = opened(file)
@@ -219,14 +219,14 @@ def level_result(
     scores: tuple[At, At],
     untrained: Untrained | None,
 ) -> LevelResult:
-    """What is known of a level whose training is done.
+    """The result of a trained level.
 
     Args:
-        level: what was to do.
-        trained: what it has come to.
+        level: the settings of the level.
+        trained: the state of its training.
         masks: bool by layer name.
         scores: at the early stop, and at the end.
-        untrained: of a pruned level.
+        untrained: scores before the training, for pruned levels.
     """
     kept = density(masks)
     samples = (trained.iteration - level.start) * level.training.batch_size
@@ -247,14 +247,14 @@ def level_result(
 
 
 def check_readable(file: BinaryIO, *, alone: bool = True) -> None:
-    """See whether a file is a checkpoint that can be gone on from here.
+    """Check that this version can continue from a file.
 
     Args:
         file: an npz.
-        alone: whether nothing was saved beside it.
+        alone: whether the file must be complete, with nothing saved beside it.
 
     Raises:
-        CheckpointUnreadable: when it is none, or was written by another version.
+        CheckpointUnreadable: if it is not a checkpoint, or another version wrote it.
     """
     try:
         header = opened(file)[1]
@@ -273,7 +273,7 @@ def check_readable(file: BinaryIO, *, alone: bool = True) -> None:
 
 
 def _equal(ours: Rewinds, theirs: Rewinds) -> set[int]:
-    """The steps at which both have the same weights."""
+    """The steps at which both have equal weights."""
     return {
         step
         for step, weights in ours.items()

@@ -1,4 +1,4 @@
-"""What a masked network knows before it is trained."""
+"""Evaluates a masked network before its training."""
 
 from collections.abc import Mapping
 
@@ -17,13 +17,13 @@ def untrained_scores(
     masks: Mapping[str, Mask],
     frozen: Mapping[str, np.ndarray] | None,
 ) -> Untrained:
-    """Test scores of a masked network as it stands, with signed constants, and rescaled.
+    """Test scores of a masked network: as it is, with signed constants, and rescaled.
 
     Args:
         context: network and data.
-        weights: at the reset point, by path.
-        masks: bool by layer name.
-        frozen: constant values of pruned weights, or None where they are zero.
+        weights: after the reset, float32 by path.
+        masks: bool by layer name; True = kept.
+        frozen: constant values of pruned weights, float32 by layer name; None if they are zero.
 
     Reference: Zhou et al. 2019, arXiv:1905.01067, section 5.
     """

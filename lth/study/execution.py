@@ -1,4 +1,4 @@
-"""Carries out one planned run: the library's side of the seam to a worker."""
+"""Executes one planned run. A worker calls `execute`."""
 
 import hashlib
 import logging
@@ -36,11 +36,11 @@ _MASK = re.compile(r"level-(\d+)/(.+)")
 
 
 def trunk_key(trunk: str, digest: str, device: str) -> str:
-    """The identity of a dense training with what only a worker knows.
+    """The identity of a trunk, extended by the data and the device, which only a worker knows.
 
     Args:
         trunk: `Assignment.trunk`.
-        digest: of the data set.
+        digest: digest of the data set.
         device: `device_kind()`.
     """
     trained_by = f"tensorflow {tf.__version__}, keras {keras.__version__}"
@@ -49,17 +49,17 @@ def trunk_key(trunk: str, digest: str, device: str) -> str:
 
 
 def execute(spec: Spec, run: Assignment, inputs: Inputs, observer: Observer) -> Outcome:
-    """Carry out the trunk or the experiment of one trial.
+    """Execute the trunk or the experiment of one trial.
 
     Args:
-        spec: the whole job's.
+        spec: the spec of the whole job.
         run: one of `plan(spec)`.
-        inputs: the data, and what other runs or earlier attempts left.
-        observer: told of progress and offered checkpoints; what it raises ends the run.
+        inputs: the data, and files of other runs and earlier attempts.
+        observer: receives progress and checkpoints. An exception of the observer ends the run.
 
     Raises:
-        Diverged: when the loss is no longer finite.
-        Stopped: when the observer says so.
+        Diverged: if the loss is not finite.
+        Stopped: if the observer raises it.
     """
     context = Context.of_spec(spec, run.seed, inputs.data)
     session = LotterySession.under(context, run.trial, rewind_points(spec))
@@ -86,9 +86,9 @@ def execute(spec: Spec, run: Assignment, inputs: Inputs, observer: Observer) -> 
 
 
 def _with_points_of(experiment: Experiment, spec: Spec, trunk: BinaryIO) -> BinaryIO:
-    """A trunk with the weights that one experiment returns to, without those of the others.
+    """A trunk with only those rewind points that one experiment needs.
 
-    Its checkpoints would contain them all.
+    The checkpoints of the experiment would contain all of them otherwise.
     """
     needed = rewind_points_of(spec, experiment)
     if needed == rewind_points(spec):
@@ -99,7 +99,7 @@ def _with_points_of(experiment: Experiment, spec: Spec, trunk: BinaryIO) -> Bina
 
 
 def _if_readable(content: BinaryIO | None, what: str) -> BinaryIO | None:
-    """A trunk or a checkpoint, unless another version wrote it: then that work is done anew."""
+    """Whether this version can continue from a trunk or a checkpoint."""
     if content is None:
         return None
     try:
@@ -111,7 +111,7 @@ def _if_readable(content: BinaryIO | None, what: str) -> BinaryIO | None:
 
 
 def _by_level(content: bytes) -> dict[int, dict[str, Mask]]:
-    """The masks of ``masks.npz``, by level and layer."""
+    """The masks of ``masks.npz``, by level and layer name."""
     levels: dict[int, dict[str, Mask]] = defaultdict(dict)
     for name, mask in decode(content)[0].items():
         level, layer = _MASK.fullmatch(name).groups()  # pyright: ignore[reportOptionalMemberAccess]

@@ -1,4 +1,4 @@
-"""The files that experiments leave behind, and folders of them with everything in it."""
+"""The files that an experiment leaves, and functions that write them to a directory."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -56,12 +56,12 @@ class FinishedExperiment(Protocol):
 def experiment_files(
     model: FinishedExperiment, result: RunResult, about: Mapping[str, Any]
 ) -> tuple[Artifact, ...]:
-    """What one finished experiment leaves behind. Pictures are drawn from it (`lth.plots.stored`).
+    """The arrays and the report of a finished experiment.
 
     Args:
         model: the experiment.
-        result: what is known of it.
-        about: what was asked for, as plain data; it goes into the report.
+        result: its result.
+        about: the settings of the experiment as plain data, for the report.
     """
     levels = model.trained_levels
     masks = {
@@ -84,10 +84,10 @@ def experiment_files(
 def save_experiment(
     model: FinishedExperiment, result: RunResult, directory: Path, title: str = ""
 ) -> tuple[Path, ...]:
-    """Write an experiment's files and its pictures into a folder, which is made if needed.
+    """Write the files and pictures of an experiment to a directory, which is created if needed.
 
     Raises:
-        SpecError: when no level is finished.
+        SpecError: if no level is finished.
     """
     if not result.levels:
         raise SpecError("there is nothing to save: no level is finished; call train() first")
@@ -109,7 +109,7 @@ def save_experiment(
 
 
 def save_comparison(study: Study, directory: Path) -> tuple[Path, ...]:
-    """Write what experiments and trials say together into a folder, which is made if needed."""
+    """Write the files that compare experiments and trials to a directory."""
     results, controls = study.results, study.controls
     summary = summarise(results, controls).model_dump(mode="json")
     summed_up = Artifact(SUMMARY, JSON, partial(as_json, summary))
@@ -135,7 +135,7 @@ def _save(artifacts: Iterable[Artifact], directory: Path) -> tuple[Path, ...]:
 
 
 def _pictures(names: Iterable[str], draw: Callable[[str], Figure]) -> Iterator[Artifact]:
-    """Every picture in every format; a figure is made once, when it is its turn."""
+    """Every picture in every format. Each figure is drawn only when it is written."""
     for name in names:
         figure = draw(name)
         for ending, media_type in MEDIA_TYPES.items():

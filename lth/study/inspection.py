@@ -1,4 +1,4 @@
-"""What an experiment has come to, as pictures of its arrays and as a network of Keras'."""
+"""Shows a finished experiment: pictures of its arrays, and its Keras network."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ from lth.pruning.masks import Mask
 
 
 def finished_level(levels: Sequence[TrainedLevel], number: int | None) -> TrainedLevel:
-    """The level of that number, or the last one.
+    """The level with this number; None for the last level.
 
     Raises:
-        SpecError: when it is not finished.
+        SpecError: if the level is not finished.
     """
     last = len(levels) - 1
     asked = max(last, 0) if number is None else whole(number, "level", 0)
@@ -31,7 +31,7 @@ def finished_level(levels: Sequence[TrainedLevel], number: int | None) -> Traine
 
 
 def weights_picture(context: Context, initial: Weights, level: TrainedLevel, title: str) -> Figure:
-    """Initial against trained weights of each prunable layer."""
+    """A scatter plot of initial against trained weights for each prunable layer."""
     kernels = {place.name: place.kernel for place in context.places}
     return weights_scatter(
         {name: initial[kernel] for name, kernel in kernels.items()},
@@ -44,10 +44,10 @@ def weights_picture(context: Context, initial: Weights, level: TrainedLevel, tit
 def layer_mask_picture(
     context: Context, masks: Mapping[str, Mask], layer: str | None, title: str
 ) -> Figure:
-    """What a layer's mask keeps, by default the first layer's.
+    """A picture of the mask of a layer, by default of the first one.
 
     Raises:
-        SpecError: when there is no such layer.
+        SpecError: if there is no such layer.
     """
     first = context.places[0].name
     name = layer or first
@@ -60,15 +60,17 @@ def layer_mask_picture(
 def keras_network(
     context: Context, level: TrainedLevel, frozen: Mapping[str, np.ndarray] | None
 ) -> keras.Sequential:
-    """The network with a level's weights and masks, for samples as they are in the data set.
+    """The network with the weights and masks of a level.
+
+    It accepts samples as they are in the data set.
 
     Args:
-        context: of the experiment.
-        level: of which the weights are.
-        frozen: values of weights that are pruned by now, float32 by layer name; None for zero.
+        context: the context of the experiment.
+        level: the level.
+        frozen: values of pruned weights, float32 by layer name; None if they are zero.
 
     Returns:
-        A built Sequential that begins with the normalisation and ends in logits.
+        A built Sequential that begins with the normalization and ends in logits.
     """
     scale, offset = (
         np.asarray(part).tolist() for part in (context.data.factor, context.data.offset)

@@ -33,9 +33,9 @@ from lth.study.trial import OneTrial
 class LotteryModel(OneTrial, Study):
     """One experiment on one network: train, prune, reset, and train again.
 
-    The steps can be taken one by one (`train`, `prune`, `reinit`), or all at once (`one_shot`,
-    `iterative_pruning`). Whatever is named by a string or a dictionary, such as a criterion, may
-    also be a member of its family.
+    Take the steps one by one (`train`, `prune`, `reinit`), or run a whole experiment (`one_shot`,
+    `iterative_pruning`). Criteria, resets, scopes and schedules are given by name, as a dictionary
+    of their fields, or as a member of their family.
 
     Example:
         >>> network = keras.Sequential([Flatten(), LotteryLinear(300, "relu"), LotteryLinear(10)])
@@ -51,11 +51,17 @@ class LotteryModel(OneTrial, Study):
     # -- the steps ------------------------------------------------------------------------------
 
     def train(self, observer: Observer | None = None) -> LevelResult:
-        """Train the current level to its end, and score it.
+        """Train the current level to its end, and evaluate it.
+
+        Args:
+            observer: receives progress and checkpoints.
+
+        Returns:
+            The result of the level.
 
         Raises:
-            SpecError: when the level is trained already; prune it first.
-            Diverged: when the loss is no longer finite.
+            SpecError: if the level is already trained; prune it first.
+            Diverged: if the loss is not finite.
         """
         return self._runner.train(observer or Silent())
 
@@ -66,33 +72,33 @@ class LotteryModel(OneTrial, Study):
         scope: Any = "layer",
         pruned_weights: PrunedWeights = "zero",
     ) -> str:
-        """Prune the trained level: from here on the next level is meant.
+        """Prune the trained level. The next call of `train` trains the next level.
 
         Args:
-            criterion: which weights stay.
-            sparsity: share of a layer's weights that is pruned afterwards, at a rate of 1. What
-                was pruned before counts, and stays pruned.
-            scope: who competes with whom, and each layer's rate.
-            pruned_weights: what pruned weights become.
+            criterion: scores the surviving weights.
+            sparsity: share of a layer's weights that is pruned afterwards, in (0, 1), for a layer
+                with rate 1. It includes the weights that were pruned before.
+            scope: which weights are ranked together, and the rate of each layer.
+            pruned_weights: the values of pruned weights.
 
         Returns:
             The pruning summary.
 
         Raises:
-            SpecError: when the level is not trained yet, or nothing would be pruned.
+            SpecError: if the level is not trained, or nothing would be pruned.
         """
         once = {"kind": "one_shot", "sparsity": sparsity}
         self._runner.prune(self._method(once, criterion, "none", scope, pruned_weights).pruning)
         return self.pruning_summary()
 
     def reinit(self, mode: Any = "rewind") -> None:
-        """Reset the survivors before they are trained again; without it they stay as trained.
+        """Reset the surviving weights. Without a reset, they keep their trained values.
 
         Args:
-            mode: what they become.
+            mode: the reset.
 
         Raises:
-            SpecError: when nothing was pruned since the last training.
+            SpecError: if nothing was pruned since the last training.
         """
         self._runner.reset(valid(Reinit, mode, "mode"))
 
@@ -107,15 +113,18 @@ class LotteryModel(OneTrial, Study):
         pruned_weights: PrunedWeights = "zero",
         observer: Observer | None = None,
     ) -> tuple[LevelResult, ...]:
-        """Train, prune once, reset and train again: `iterative_pruning` of a single round.
+        """Train, prune once, reset and train again.
 
         Args:
-            sparsity: share of a layer's weights that is pruned, at a rate of 1.
-            criterion: which weights stay.
-            reinit: what survivors become before they are trained again.
-            scope: who competes with whom, and each layer's rate.
-            pruned_weights: what pruned weights become.
-            observer: told of progress and offered checkpoints.
+            sparsity: share of a layer's weights that is pruned, in (0, 1), for a layer with rate 1.
+            criterion: scores the surviving weights.
+            reinit: resets the surviving weights before they are trained again.
+            scope: which weights are ranked together, and the rate of each layer.
+            pruned_weights: the values of pruned weights.
+            observer: receives progress and checkpoints.
+
+        Returns:
+            The results of levels 0 and 1.
         """
         once = {"kind": "one_shot", "sparsity": sparsity}
         return self.iterative_pruning(once, criterion, reinit, scope, pruned_weights, observer)
@@ -129,35 +138,35 @@ class LotteryModel(OneTrial, Study):
         pruned_weights: PrunedWeights = "zero",
         observer: Observer | None = None,
     ) -> tuple[LevelResult, ...]:
-        """Train, prune, reset, and so on, to the schedule's last level.
+        """Train, prune and reset in turn, up to the last level of the schedule.
 
         Args:
-            schedule: how much is pruned at each round, such as ``{"kind": "geometric",
-                "fraction": 0.2, "rounds": 7}``, the papers' way to 21 %.
-            criterion: which weights stay.
-            reinit: what survivors become before they are trained again.
-            scope: who competes with whom, and each layer's rate.
-            pruned_weights: what pruned weights become.
-            observer: told of progress and offered checkpoints.
+            schedule: the density after each round, such as ``{"kind": "geometric", "fraction": 0.2,
+                "rounds": 7}``, with which the papers reach 21 %.
+            criterion: scores the surviving weights.
+            reinit: resets the surviving weights before they are trained again.
+            scope: which weights are ranked together, and the rate of each layer.
+            pruned_weights: the values of pruned weights.
+            observer: receives progress and checkpoints.
 
         Returns:
-            What is known of each level, from 0.
+            The results of all levels, from 0.
 
         Raises:
-            SpecError: when the experiment has been pruned in another way before.
+            SpecError: if the experiment was pruned in another way before.
         """
         method = self._method(schedule, criterion, reinit, scope, pruned_weights)
         return self.follow(method, observer)
 
     def follow(self, method: Method, observer: Observer | None = None) -> tuple[LevelResult, ...]:
-        """Carry a method out to its last level, from wherever the experiment is.
+        """Execute a method up to its last level, from the current state.
 
         Args:
             method: pruning and reset.
-            observer: told of progress and offered checkpoints.
+            observer: receives progress and checkpoints.
 
         Returns:
-            What is known of each level.
+            The results of all levels, from 0.
         """
         self._runner.follow(method, observer or Silent())
         return self.levels
@@ -169,13 +178,16 @@ class LotteryModel(OneTrial, Study):
         rewind_point: Duration = START,
         observer: Observer | None = None,
     ) -> tuple[LevelResult, ...]:
-        """Train what must lose if the ticket is special.
+        """Train a control of a ticket.
 
         Args:
-            control: what is different from the ticket.
-            ticket_masks: the ticket's, by level from 1.
-            rewind_point: the ticket's.
-            observer: told of progress and offered checkpoints.
+            control: the kind of control.
+            ticket_masks: masks of the ticket by level, from level 1; bool by layer name.
+            rewind_point: rewind point of the ticket.
+            observer: receives progress and checkpoints.
+
+        Returns:
+            The results of all levels, from 0.
         """
         self._runner.follow_control(control, ticket_masks, rewind_point, observer or Silent())
         return self.levels
@@ -184,7 +196,7 @@ class LotteryModel(OneTrial, Study):
 
     @property
     def levels(self) -> tuple[LevelResult, ...]:
-        """What is known of the finished levels, from 0."""
+        """The results of the finished levels, from 0."""
         return tuple(level.result for level in self._runner.state.finished)
 
     @property
@@ -194,17 +206,17 @@ class LotteryModel(OneTrial, Study):
 
     @property
     def masks(self) -> dict[str, Mask]:
-        """Of the current level, bool by layer name; True = kept."""
+        """The masks of the current level, bool by layer name; True = kept."""
         return dict(self._runner.state.masks)
 
     @property
     def initial_weights(self) -> Weights:
-        """What level 0 started from, float32 by path."""
+        """The initial weights of level 0, float32 by path."""
         return dict(self._runner.state.rewinds[0])
 
     @property
     def ticket(self) -> Weights:
-        """What the current level's training starts from, float32 by path; zero where pruned."""
+        """The weights at the start of the current level, float32 by path; zero where pruned."""
         return dict(self._runner.state.start)
 
     @property
@@ -212,11 +224,11 @@ class LotteryModel(OneTrial, Study):
         return (self.result(),) if self.levels else ()
 
     def result(self, name: str = "ticket", reused: bool = False) -> RunResult:
-        """All that is known, under the name of an experiment.
+        """The result of the experiment.
 
         Args:
-            name: of the experiment.
-            reused: whether level 0 was trained before.
+            name: the name of the experiment in the result.
+            reused: whether level 0 was taken from a trunk.
         """
         done = f"{self.context.digest} {self._runner.state.method}"
         return RunResult(
@@ -231,88 +243,97 @@ class LotteryModel(OneTrial, Study):
         )
 
     def state(self, elsewhere: Rewinds | None = None) -> bytes:
-        """All that the experiment has come to; `restore` goes on from it.
+        """The state of the experiment as bytes; `restore` continues from it.
 
         Args:
-            elsewhere: weights at rewind points that are saved beside the state, and left out.
+            elsewhere: weights at rewind points that are saved beside the state and left out.
         """
         return content_of(self._runner.state.to_file(elsewhere))
 
     def restore(self, content: bytes | BinaryIO, elsewhere: Rewinds | None = None) -> None:
-        """Go on from a checkpoint, or from the trunk that another experiment trained.
+        """Continue from a checkpoint, or from the trunk of another experiment.
 
         Args:
-            content: the bytes, or a file, which must stay open and as it is.
+            content: the bytes, or an open file, which must not be changed.
             elsewhere: the weights that were given to `state`.
 
         Raises:
-            CheckpointUnreadable: when another version of the library wrote it.
-            SpecError: when it is of another network, seed, training or data.
+            CheckpointUnreadable: if another version of the library wrote it.
+            SpecError: if it belongs to another network, seed, training or data set.
         """
         self._runner.resume(ExperimentState.from_file(as_file(content), elsewhere))
 
     def trunk(self) -> bytes:
-        """The dense training alone: what another experiment of the trial restores to share it.
+        """The trunk: the state after level 0. Other experiments can continue from it.
 
         Raises:
-            SpecError: when level 0 is not trained yet.
+            SpecError: if level 0 is not trained.
         """
         return content_of(self.trunk_file())
 
     def trunk_file(self) -> BinaryIO:
-        """`trunk` as a temporary file: the weights at rewind points may be more than fits memory.
+        """The trunk as a temporary file, for rewind points whose weights do not fit into memory.
 
         Raises:
-            SpecError: when level 0 is not trained yet.
+            SpecError: if level 0 is not trained.
         """
         return self._runner.state.dense().to_file()
 
     def pruning_summary(self) -> str:
-        """A table of the prunable layers: what is kept of each."""
+        """A table of the prunable layers with their kept weights."""
         return pruning_summary(layer_table(self._runner.state.masks))
 
     def _method(
         self, schedule: Any, criterion: Any, reinit: Any, scope: Any, pruned_weights: PrunedWeights
     ) -> Method:
-        """What is meant by the arguments of a step or of a whole experiment."""
+        """The method that the arguments of a step or of a whole experiment describe."""
         pruning = {"criterion": criterion, "schedule": schedule, "scope": scope}
         pruning["pruned_weights"] = pruned_weights
         return valid(Method, {"pruning": pruning, "reinit": reinit}, "")
 
     def network(self, level: int | None = None) -> keras.Sequential:
-        """The network with the weights and masks of a finished level, by default the last one.
+        """The Keras network with the weights and masks of a finished level.
+
+        Use it to predict, to save it, or to train it further.
+
+        Args:
+            level: number of the level; None for the last one.
 
         Returns:
-            A built `keras.Sequential` of its own, which takes samples as they are in the data set
-            and gives logits; to predict with, to save, or to train on.
+            A built `keras.Sequential` that accepts samples as they are in the data set, and returns
+            logits.
 
         Raises:
-            SpecError: when that level is not finished.
+            SpecError: if the level is not finished.
         """
         shown = finished_level(self.trained_levels, level)
         return keras_network(self.context, shown, self._runner.state.frozen)
 
     def plot_learning(self, title: str = "") -> Figure:
-        """The learning curves of all finished levels."""
+        """Plot the learning curves of all finished levels."""
         return learning_curves(self.result(), title)
 
     def plot_weights(self, level: int | None = None, title: str = "") -> Figure:
-        """Initial against trained weights of each layer at a level, by default the last one.
+        """Plot initial against trained weights of each layer at a level, by default the last one.
 
         Raises:
-            SpecError: when that is not finished.
+            SpecError: if the level is not finished.
         """
         shown = finished_level(self.trained_levels, level)
         return weights_picture(self.context, self.initial_weights, shown, title)
 
     def plot_mask(self, layer: str | None = None, title: str = "") -> Figure:
-        """What a layer's mask keeps at the current level, by default the first layer's.
+        """Plot the mask of a layer at the current level, by default of the first layer.
 
         Raises:
-            SpecError: when there is no such layer.
+            SpecError: if there is no such layer.
         """
         return layer_mask_picture(self.context, self.masks, layer, title)
 
     def save_results(self, directory: Path | str) -> tuple[Path, ...]:
-        """Write masks, weights, numbers and plots into a directory, which is made if needed."""
+        """Write masks, weights, tables and plots to a directory, which is created if needed.
+
+        Returns:
+            The paths of the files.
+        """
         return save_experiment(self, self.result(), Path(directory))

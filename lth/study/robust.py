@@ -1,4 +1,4 @@
-"""LotteryRobust: a session repeated over trials with independent seeds."""
+"""LotteryRobust: a session that is repeated over trials with independent seeds."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,17 +18,17 @@ from lth.training.settings import Training
 
 
 class LotteryRobust(Study):
-    """A session repeated over trials: every trial draws its own network, split and data order.
+    """A session that is repeated over trials. Each trial has its own network, split and data order.
 
     Args:
-        network: as `LotterySession` takes it; each trial has initial weights of its own.
-        dataset: likewise.
-        training: likewise.
-        trials: how many, 2 at least.
-        **more: the further arguments of `LotterySession`, but for `trial`.
+        network: as in `LotterySession`; each trial draws its own initial weights.
+        dataset: as in `LotterySession`.
+        training: as in `LotterySession`.
+        trials: number of trials, at least 2.
+        **more: further arguments of `LotterySession`, except `trial`.
 
     Raises:
-        SpecError: when there are fewer than two trials.
+        SpecError: if there are fewer than two trials.
 
     Example:
         >>> robust = LotteryRobust(network, "digits", trials=5)
@@ -53,48 +53,50 @@ class LotteryRobust(Study):
 
     @property
     def sessions(self) -> tuple[LotterySession, ...]:
-        """One session a trial."""
+        """The session of each trial."""
         return self._sessions
 
     @property
     def results(self) -> tuple[RunResult, ...]:
-        """What is known of every experiment of every trial."""
+        """The results of all experiments of all trials."""
         return tuple(result for session in self._sessions for result in session.results)
 
     @property
     def classes(self) -> int:
-        """Of the data."""
+        """Number of classes of the data."""
         return self._sessions[0].classes
 
     @property
     def controls(self) -> dict[str, str]:
-        """The ticket that each control follows, by the control's name."""
+        """The name of the ticket that each control follows, by the name of the control."""
         return self._sessions[0].controls
 
     def run(
         self, experiments: Iterable[Any] = (), observer: Observer | None = None, *, grid: Any = None
     ) -> None:
-        """Carry the same experiments out in every trial; asked again, go on where that stopped.
+        """Run the same experiments in every trial. After an interruption, call it again.
 
         Args:
             experiments: members of `lth.spec.document.Experiment`, or dictionaries of their fields.
-            observer: told of progress.
-            grid: every criterion with every reset besides, as `LotterySession.run` takes it.
+            observer: receives progress.
+            grid: combinations of criteria and resets, as in `LotterySession.run`.
         """
         asked = tuple(experiments)
         for session in self._sessions:
             session.run(asked, observer, grid=grid)
 
     def state(self) -> bytes:
-        """All that the trials have come to; `restore` goes on from it."""
+        """The state of all trials as bytes; `restore` continues from it."""
         return bundle({_named(session): session.state() for session in self._sessions}, None)
 
     def restore(self, content: bytes) -> None:
-        """Go on from what was saved, with as many trials as before or with more of them.
+        """Continue from a saved state, with the same number of trials or more.
 
         Raises:
-            CheckpointUnreadable: when it is none, or another version of the library wrote it.
-            SpecError: when it is of another network, seed, training or data, or of more trials.
+            CheckpointUnreadable: if it is not a saved state, or another version of the library
+                wrote it.
+            SpecError: if it belongs to another network, seed, training or data set, or has more
+                trials.
         """
         states, _ = unbundle(content, "LotteryRobust")
         if len(states) > len(self._sessions):
@@ -113,7 +115,7 @@ class LotteryRobust(Study):
         return summarise(self.results, self.controls)
 
     def save_results(self, directory: Path | str) -> tuple[Path, ...]:
-        """Write every trial's files into a folder of its own, and the summary beside them."""
+        """Write the files of each trial to a directory of its own, and the summary beside them."""
         root, paths = Path(directory), []
         for session in self._sessions:
             paths += session.save_results(root / f"trial-{session.trial}")

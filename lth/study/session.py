@@ -24,7 +24,7 @@ from lth.study.trial import OneTrial
 
 
 class LotterySession(OneTrial, Study):
-    """Several experiments on the same initial network, which is trained dense only once.
+    """Several experiments on the same initial network. The dense network is trained only once.
 
     Example:
         >>> session = LotterySession(network, "digits")
@@ -44,20 +44,26 @@ class LotterySession(OneTrial, Study):
 
     @property
     def trunk(self) -> bytes | None:
-        """The dense training that all experiments share; None before it."""
+        """The dense training that all experiments share; None before it is trained."""
         return None if self._trunk is None else content_of(self._trunk)
 
     @property
     def controls(self) -> dict[str, str]:
-        """The ticket that each control follows, by the control's name."""
+        """The name of the ticket that each control follows, by the name of the control."""
         asked = self._asked.values()
         return {each.name: each.control.of for each in asked if isinstance(each, ControlExperiment)}
 
     def new_experiment(self, name: str) -> LotteryModel:
-        """A model with the session's initial network; after `train_dense`, with its training too.
+        """A new experiment with the session's initial network.
+
+        If the trunk is trained, it starts there.
+
+        Args:
+            name: the name of the experiment, which is also a directory name.
 
         Raises:
-            SpecError: when the session has an experiment of that name, or it is none for a folder.
+            SpecError: if the session already has an experiment with this name, or the name is not
+                valid.
         """
         if valid(Name, name, "name") in self._models:
             raise _twice(name)
@@ -67,10 +73,10 @@ class LotterySession(OneTrial, Study):
         return model
 
     def reset_network(self, name: str) -> LotteryModel:
-        """Put an experiment's network back to where it began; what it did is forgotten.
+        """Set an experiment back to its beginning, and forget its results.
 
         Raises:
-            SpecError: when there is no such experiment, or controls follow it.
+            SpecError: if there is no such experiment, or if controls follow it.
         """
         self.experiment(name)
         followers = [control for control, ticket in self.controls.items() if ticket == name]
@@ -83,10 +89,10 @@ class LotterySession(OneTrial, Study):
         return self.new_experiment(name)
 
     def experiment(self, name: str) -> LotteryModel:
-        """The experiment of that name.
+        """The experiment with this name.
 
         Raises:
-            SpecError: when there is none.
+            SpecError: if there is none.
         """
         if name not in self._models:
             known = ", ".join(self._models) or "none yet"
@@ -96,19 +102,19 @@ class LotterySession(OneTrial, Study):
     def train_dense(
         self, observer: Observer | None = None, checkpoint: bytes | BinaryIO | None = None
     ) -> bytes:
-        """Train the dense network that all experiments share, unless that is done.
+        """Train the dense network that all experiments share, unless it is already trained.
 
         Returns:
-            The trunk, from which experiments of this or another session go on.
+            The trunk. Experiments of this session and of other sessions can continue from it.
         """
         return content_of(self.dense_training(observer, checkpoint))
 
     def dense_training(
         self, observer: Observer | None = None, checkpoint: bytes | BinaryIO | None = None
     ) -> BinaryIO:
-        """`train_dense`, but the trunk stays in a temporary file, which must not be changed.
+        """As `train_dense`, with the trunk in a temporary file, which must not be changed.
 
-        The weights at many rewind points may be more than fits into memory.
+        Use it if the weights at many rewind points do not fit into memory.
         """
         if self._trunk is None:
             model = LotteryModel.under(self.context, self.trial, self._rewind_points)
@@ -120,26 +126,26 @@ class LotterySession(OneTrial, Study):
         return self._trunk
 
     def share(self, trunk: BinaryIO) -> None:
-        """Let all experiments go on from this dense training, which stays open and as it is."""
+        """Let all experiments continue from this trunk, an open file that must not be changed."""
         self._trunk = trunk
 
     def run(
         self, experiments: Iterable[Any] = (), observer: Observer | None = None, *, grid: Any = None
     ) -> None:
-        """Carry experiments out, tickets before the controls that follow them.
+        """Run experiments. Tickets run before the controls that follow them.
 
-        What was interrupted goes on when it is asked for again, and what is done is not done twice.
+        After an interruption, call it again to continue. Finished experiments are not repeated.
 
         Args:
             experiments: members of `lth.spec.document.Experiment`, or dictionaries of their fields.
-            observer: told of progress.
+            observer: receives progress.
             grid: adds every combination of a criterion and a reset, as `lth.pruning.methods.Grid`
                 or a dictionary of its fields, such as
                 ``{"criteria": ["large_final", "random"], "reinit": ["rewind"]}``.
 
         Raises:
-            SpecError: when the experiments contradict each other, or return to a point of the
-                dense training that was not kept; nothing has been trained then.
+            SpecError: if the experiments contradict each other, or return to a point of the dense
+                training whose weights were not kept. Nothing is trained then.
         """
         asked: tuple[Experiment, ...]
         asked = valid(tuple[Experiment, ...], list(experiments), "experiments")
@@ -168,14 +174,14 @@ class LotterySession(OneTrial, Study):
         ticket: Experiment | None = None,
         ticket_masks: Mapping[int, dict[str, Mask]] | None = None,
     ) -> RunResult:
-        """Carry one experiment out to its last level.
+        """Run one experiment up to its last level.
 
         Args:
-            experiment: what to do.
-            observer: told of progress and offered checkpoints.
-            checkpoint: where an interrupted attempt had come to.
-            ticket: for a control, the experiment that it follows; by default the session's own.
-            ticket_masks: and its masks, by level; likewise.
+            experiment: the experiment.
+            observer: receives progress and checkpoints.
+            checkpoint: the last checkpoint of an interrupted attempt.
+            ticket: the experiment that a control follows; by default from this session.
+            ticket_masks: the masks of that ticket by level; by default from this session.
         """
         name = experiment.name
         self._check_new(experiment)
@@ -198,16 +204,16 @@ class LotterySession(OneTrial, Study):
         return self.result(name)
 
     def result(self, name: str) -> RunResult:
-        """What is known of an experiment."""
+        """The result of an experiment."""
         return self.experiment(name).result(name, name in self._reused)
 
     @property
     def results(self) -> tuple[RunResult, ...]:
-        """What is known of every experiment that has trained, in the order of their beginning."""
+        """The results of all experiments that have trained, in the order in which they began."""
         return tuple(self.result(name) for name, model in self._models.items() if model.levels)
 
     def state(self) -> bytes:
-        """All that the session has come to; `restore` goes on from it."""
+        """The state of the session as bytes; `restore` continues from it."""
         trunk = self._trunk
         kept = {} if trunk is None else ExperimentState.from_file(trunk).rewinds
         models = {name: model.state(kept) for name, model in self._models.items()}
@@ -215,12 +221,13 @@ class LotterySession(OneTrial, Study):
         return SessionState(self.trunk, models, self._asked, reused, points).to_bytes()
 
     def restore(self, content: bytes) -> None:
-        """Go on from another session's state, which takes the place of what this one has done.
+        """Continue from the state of another session. It replaces the experiments of this session.
 
         Raises:
-            CheckpointUnreadable: when it is none, or another version of the library wrote it.
-            SpecError: when it is of another network, seed, trial, training or data; the session is
-                as it was then.
+            CheckpointUnreadable: if it is not a saved state, or another version of the library
+                wrote it.
+            SpecError: if it belongs to another network, seed, trial, training or data set. The
+                session is unchanged then.
         """
         state = SessionState.from_bytes(content)
         points = self._rewind_points | state.rewind_points
@@ -239,7 +246,7 @@ class LotterySession(OneTrial, Study):
         self._asked, self._reused = dict(state.asked), set(state.reused)
 
     def save_results(self, directory: Path | str) -> tuple[Path, ...]:
-        """Write every experiment's files into a folder of its name, and what compares them."""
+        """Write the files of each experiment to its directory, and the comparison."""
         root, paths = Path(directory), []
         for result in self.results:
             name = result.experiment
@@ -247,13 +254,13 @@ class LotterySession(OneTrial, Study):
         return (*paths, *save_comparison(self, root))
 
     def _share_trunk(self, name: str) -> None:
-        """Let an experiment that has not trained go on from the dense training that there is."""
+        """Let an experiment that has not trained continue from the trunk."""
         if self._trunk is not None and not self._models[name].levels:
             self._models[name].restore(self._trunk)
             self._reused.add(name)
 
     def _check_new(self, experiment: Experiment) -> None:
-        """Refuse the name of an experiment that is at work on something else."""
+        """Check that the name does not belong to an experiment with other settings."""
         name = experiment.name
         model, asked = self._models.get(name), self._asked.get(name)
         begun = model is not None and not all(mask.all() for mask in model.masks.values())
@@ -261,7 +268,7 @@ class LotterySession(OneTrial, Study):
             raise _twice(name)
 
     def _check(self, asked: tuple[Experiment, ...]) -> None:
-        """Refuse what contradicts itself, or what was asked for before."""
+        """Check that the experiments contradict neither each other nor earlier ones."""
         for experiment in asked:
             self._check_new(experiment)
         new = [experiment for experiment in asked if experiment.name not in self._asked]

@@ -1,4 +1,4 @@
-"""All that a session has come to, as bytes: to go on from on another day."""
+"""The state of a session as bytes, from which another process can continue."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from lth.spec.document import Experiment
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """What a session knows beyond its context.
+    """The state of a session besides its context.
 
     Attributes:
-        trunk: the dense training; None before it.
-        models: the state of each experiment, by name, in the order of their beginning.
-        asked: what each of them is to carry out; none of one that is led by hand.
-        reused: the experiments that took their dense training from the trunk.
+        trunk: the dense training; None before it is trained.
+        models: the state of each experiment by name, in the order in which they began.
+        asked: the settings of each experiment that `run` executes, by name.
+        reused: the experiments that took level 0 from the trunk.
         rewind_points: steps of level 0 whose weights are kept.
     """
 
@@ -32,7 +32,7 @@ class SessionState:
     rewind_points: frozenset[int]
 
     def to_bytes(self) -> bytes:
-        """The state as an npz of npz."""
+        """Serialize the state as an npz that contains npz files."""
         header = {
             "asked": [each.model_dump(mode="json") for each in self.asked.values()],
             "reused": sorted(self.reused),
@@ -45,10 +45,10 @@ class SessionState:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "SessionState":
-        """The state that `to_bytes` wrote.
+        """Read the bytes that `to_bytes` returned.
 
         Raises:
-            CheckpointUnreadable: when it is none.
+            CheckpointUnreadable: if they are not a saved session.
         """
         parts, header = unbundle(content, "LotterySession")
         experiments: tuple[Experiment, ...]
@@ -60,19 +60,19 @@ class SessionState:
 
 
 def bundle(parts: Mapping[str, bytes], header: Any) -> bytes:
-    """Several states and a header of plain data as one."""
+    """Pack several states and a header of plain data into one."""
     return encode({name: np.frombuffer(part, np.uint8) for name, part in parts.items()}, header)
 
 
 def unbundle(content: bytes, owner: str) -> tuple[dict[str, bytes], Any]:
-    """The states and the header of `bundle`'s bytes.
+    """The states and the header that `bundle` packed.
 
     Args:
         content: the bytes.
         owner: the class whose `state` should have returned them.
 
     Raises:
-        CheckpointUnreadable: when they are none, or another class's.
+        CheckpointUnreadable: if they are not a saved state, or belong to another class.
     """
     try:
         arrays, header = decode(content)

@@ -1,4 +1,4 @@
-"""What can be asked of results alike, be they of one experiment, of a session or of trials."""
+"""What experiments, sessions and studies share: results as rows and as plots."""
 
 from abc import ABC, abstractmethod
 
@@ -10,25 +10,25 @@ from lth.results.schemas import RunResult
 
 
 class Study(ABC):
-    """Results as rows and as pictures: what model, session and robust study have in common."""
+    """Base of LotteryModel, LotterySession and LotteryRobust: results as rows and as plots."""
 
     @property
     @abstractmethod
     def results(self) -> tuple[RunResult, ...]:
-        """What is known of every experiment that has trained."""
+        """The results of all experiments that have trained."""
 
     @property
     @abstractmethod
     def classes(self) -> int:
-        """Of the data."""
+        """Number of classes of the data."""
 
     @property
     def controls(self) -> dict[str, str]:
-        """The ticket that each control follows, by the control's name."""
+        """The name of the ticket that each control follows, by the name of the control."""
         return {}
 
     def records(self) -> list[Record]:
-        """What is known as plain data: one row a trial, experiment and finished level.
+        """The results as plain data: one row for each trial, experiment and finished level.
 
         Example:
             >>> pandas.DataFrame(robust.records()).groupby(["experiment", "level"]).mean()
@@ -36,18 +36,18 @@ class Study(ABC):
         return records(self.results)
 
     def plot_learning(self, title: str = "") -> Figure:
-        """The experiments' learning curves at their last level, beside the dense network's.
+        """Plot the learning curves of each experiment at its last level, and of the dense network.
 
-        Of several trials: their mean, with 95 % bands.
+        With several trials, the plot shows means and 95 % intervals.
         """
         return compare_learning(self.results, title=title)
 
     def plot_sparsity(self, title: str = "") -> Figure:
-        """Accuracy and early-stop iteration against density, with bars over the trials."""
+        """Plot accuracy and early-stop iteration against density, with error bars."""
         return accuracy_by_density(self.results, controls=self.controls, title=title)
 
     def plot_supermask(self, title: str = "") -> Figure:
-        """Accuracy of the masked networks before any training, against density."""
+        """Plot the accuracy of the masked networks before any training against density."""
         return supermask_by_density(
             self.results, classes=self.classes, controls=self.controls, title=title
         )

@@ -1,4 +1,4 @@
-"""One trial of a study: what `LotteryModel` and `LotterySession` have in common."""
+"""One trial: what `LotteryModel` and `LotterySession` have in common."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, Self
@@ -10,11 +10,11 @@ from lth.training.settings import Training
 
 
 class OneTrial:
-    """A network, its data and its training under one seed, and what of it is kept for resets.
+    """A network, its data and its training with one seed.
 
     Attributes:
         context: network, data, training and seed.
-        trial: whose seed it is.
+        trial: number of the trial, from 1.
     """
 
     context: Context
@@ -32,29 +32,28 @@ class OneTrial:
         keep_weights_at: str | Sequence[str] = (),
         output_layer: str | None = None,
     ) -> None:
-        """Begin with the initial weights that follow from `seed` and `trial`.
+        """Create the trial with the initial weights that follow from `seed` and `trial`.
 
         Args:
-            network: an unbuilt `keras.Sequential` of lottery layers, mixed freely with Keras' own,
-                whose last layer gives one logit a class (of one that is built, only the layers
-                count: each trial draws its own weights); or a name such as "lenet-300-100", or a
-                member of `lth.networks.Network`.
-            dataset: your arrays as an `ArrayDataset`; or a name such as "digits" or "mnist", or a
-                member of `lth.datasets.Dataset`. Files are looked up as ``NAME.npz`` in the folder
-                that the environment's LTH_DATASETS_DIR names, then in Keras' cache.
-            training: optimizer, batches and length of each level; also as a dictionary of its
-                fields.
-            seed: everything random follows from it and from `trial`.
-            trial: from 1; each has a seed of its own, spawned from `seed`.
-            keep_weights_at: points of level 0, such as "500it", that a later reset may return to;
-                whole experiments keep what their own reset needs.
-            output_layer: name of the output layer, which has a rate of its own; by default the
-                last layer that has a kernel is.
+            network: an unbuilt `keras.Sequential` of lottery layers and other Keras layers, whose
+                last layer gives one logit for each class; or a name such as "lenet-300-100"; or a
+                member of `lth.networks.Network`. If the Sequential is built, only its layers are
+                used, because each trial draws its own weights.
+            dataset: an `ArrayDataset` of your own arrays; or a name such as "digits" or "mnist"; or
+                a member of `lth.datasets.Dataset`. The files of named data sets are ``NAME.npz`` in
+                the directory ``LTH_DATASETS_DIR``, or in the cache of Keras.
+            training: optimizer, batch size and duration of each level; also as a dictionary.
+            seed: all random numbers follow from it and from `trial`.
+            trial: number of the trial, from 1; its seed is spawned from `seed`.
+            keep_weights_at: points of level 0, such as "500it", whose weights are kept for later
+                resets. Whole experiments keep the points that their own reset needs.
+            output_layer: name of the output layer, which has its own pruning rate; by default the
+                last layer that has a kernel.
 
         Raises:
-            NothingToPrune: when the network has no lottery layer.
-            DatasetMissing: when the data cannot be had.
-            SpecError: when network and data do not fit each other.
+            NothingToPrune: if the network has no lottery layer.
+            DatasetMissing: if the data set is not available.
+            SpecError: if the network does not fit the data.
         """
         seed, trial = whole(seed, "seed", 0), whole(trial, "trial", 1)
         context = Context.of_network(network, dataset, training, seed, trial, output_layer)
@@ -74,16 +73,16 @@ class OneTrial:
 
     @property
     def classes(self) -> int:
-        """Of the data."""
+        """Number of classes of the data."""
         return self.context.data.classes
 
     @classmethod
     def under(cls, context: Context, trial: int = 1, rewind_points: Collection[int] = ()) -> Self:
-        """Begin under context that are there already.
+        """Create the trial in an existing context.
 
         Args:
             context: network, data, training and seed.
-            trial: whose seed it is.
+            trial: number of the trial, from 1.
             rewind_points: steps of level 0 whose weights are kept for late resets.
         """
         begun = cls.__new__(cls)
