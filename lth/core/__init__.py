@@ -1,1 +1,1 @@
-"""What every package uses: errors, seeds, durations, limits, wrong fields, arrays as bytes."""
+"""What all packages use: errors, seeds, durations, limits, field errors, arrays as bytes."""

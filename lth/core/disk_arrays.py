@@ -1,7 +1,7 @@
-"""Arrays and files on disk instead of in memory, for what a training keeps but seldom reads.
+"""Keeps arrays and files on disk that a training seldom reads.
 
-The files have no name: they vanish when nothing refers to them any more, and when the process dies.
-They lie in the folder for temporary files, which the environment's TMPDIR chooses.
+The files have no name, so they disappear with the process. They are in the directory for temporary
+files, which the environment variable TMPDIR sets.
 """
 
 import io
@@ -16,7 +16,7 @@ from lth.core.packing import Stored, pack
 
 
 class TemporaryFile(io.BufferedRandom):
-    """A file without a name, which closes itself when nothing refers to it any more."""
+    """A file without a name that is closed when nothing refers to it any more."""
 
     def __init__(self) -> None:
         raw = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
@@ -43,7 +43,10 @@ def content_of(file: BinaryIO) -> bytes:
 
 
 class Spill(Mapping[str, np.ndarray]):
-    """Packed parts by their digest, each written once to a temporary file and read when needed."""
+    """Packed arrays by digest.
+
+    Each is written once to a temporary file, and read when it is needed.
+    """
 
     def __init__(self) -> None:
         self._file = TemporaryFile()
@@ -53,7 +56,7 @@ class Spill(Mapping[str, np.ndarray]):
         """Write arrays to the file.
 
         Returns:
-            The same arrays; they are read from the file each time they are asked for.
+            The same arrays, which are read from the file at each access.
         """
         packed = pack(arrays)
         for digest, part in packed.parts.items():

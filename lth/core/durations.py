@@ -1,4 +1,4 @@
-"""Lengths of training, written as researchers write them: ``20ep`` or ``50000it``."""
+"""Durations of a training, such as ``20ep`` or ``50000it``."""
 
 import re
 from typing import Annotated, Any, NamedTuple
@@ -12,17 +12,17 @@ _PATTERN = re.compile(r"(0|[1-9][0-9]{0,8})(ep|it)")
 
 
 class Duration(NamedTuple):
-    """A whole number of epochs (``ep``) or of iterations, which are optimizer steps (``it``)."""
+    """A number of epochs (``ep``) or of iterations, that is, optimizer steps (``it``)."""
 
     count: int  # pyright: ignore[reportIncompatibleMethodOverride]
     unit: str
 
     @classmethod
     def parse(cls, text: str) -> "Duration":
-        """Read ``20ep`` or ``50000it``.
+        """Parse ``20ep`` or ``50000it``.
 
         Raises:
-            ValueError: when `text` is not of that form.
+            ValueError: if `text` has another form.
         """
         match = _PATTERN.fullmatch(text)
         if match is None:
@@ -33,7 +33,7 @@ class Duration(NamedTuple):
         return cls(int(match[1]), match[2])
 
     def iterations(self, steps_per_epoch: int) -> int:
-        """How many optimizer steps this is, at `steps_per_epoch` steps an epoch."""
+        """The number of optimizer steps, with `steps_per_epoch` steps in an epoch."""
         return self.count * steps_per_epoch if self.unit == "ep" else self.count
 
     def __str__(self) -> str:
@@ -43,7 +43,7 @@ class Duration(NamedTuple):
     def __get_pydantic_core_schema__(
         cls, source: object, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
-        """Durations are text in JSON, also where a schema shows one as a default."""
+        """Durations are strings in JSON, also as defaults in a schema."""
         return core_schema.no_info_plain_validator_function(
             cls.parse, serialization=core_schema.to_string_ser_schema()
         )
@@ -81,4 +81,4 @@ Point = Annotated[Duration, PlainValidator(_point), _schema(r"^(0|[1-9][0-9]{0,8
 """A point in training: ``0it`` is before the first step."""
 
 Length = Annotated[Duration, PlainValidator(_length), _schema(r"^[1-9][0-9]{0,8}(ep|it)$")]
-"""A length of training: at least one epoch or iteration."""
+"""A duration of at least one epoch or iteration."""

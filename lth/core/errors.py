@@ -1,17 +1,17 @@
-"""Every error the library raises on purpose.
+"""The errors of the library.
 
 LotteryError
 ├── SpecError            a spec, or a value given to the library, is wrong
-│   ├── DatasetMissing   the data set's file cannot be had here
-│   └── NothingToPrune   a network has no prunable weight
-├── CheckpointUnreadable a checkpoint is of another version
+│   ├── DatasetMissing   the file of the data set is not available
+│   └── NothingToPrune   the network has no prunable weight
+├── CheckpointUnreadable a checkpoint has another version
 ├── Diverged             a loss or a weight became NaN or infinite
-└── Stopped              an observer asked the training to stop
+└── Stopped              an observer stopped the training
 """
 
 
 class LotteryError(Exception):
-    """Base of the library's errors; the message says what was wrong and what would be right."""
+    """Base of the library's errors. The message says what is wrong and what would be right."""
 
 
 class SpecError(LotteryError, ValueError):
@@ -19,22 +19,22 @@ class SpecError(LotteryError, ValueError):
 
 
 class DatasetMissing(SpecError):
-    """A data set is known, but its file is nowhere to be had."""
+    """The data set is known, but its file was not found."""
 
 
 class NothingToPrune(SpecError):
-    """A network has no lottery layer, so pruning it would silently do nothing."""
+    """The network has no lottery layer, so there is nothing to prune."""
 
 
 class CheckpointUnreadable(LotteryError):
-    """A checkpoint was written by another version of the library; nothing else is wrong with it."""
+    """Another version of the library wrote the checkpoint."""
 
 
 class Diverged(LotteryError):
-    """A loss or a weight is no longer finite.
+    """A loss or a weight is not finite.
 
     Args:
-        what: what happened; what may help is added to it.
+        what: what happened; the message adds advice.
     """
 
     def __init__(self, what: str) -> None:
@@ -42,4 +42,4 @@ class Diverged(LotteryError):
 
 
 class Stopped(LotteryError):
-    """The observer of a training asked it to stop (a cancel, a lost lease, a shutdown)."""
+    """The observer of a training stopped it (cancellation, lost lease, or shutdown)."""

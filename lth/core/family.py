@@ -1,9 +1,9 @@
-"""What the members of every family share: criteria, resets, schedules, networks, data sets ...
+"""The base of all families: criteria, resets, schedules, networks, data sets, and others.
 
-A family is an explicit union of frozen pydantic models, told apart by ``kind``. From that union
-derive the HTTP schema, the catalogue, the command line and the contract tests, so that a new
-member is one class and one line. A member without required parameters may be written as its bare
-kind, and the schema says so: ``criterion: large_final`` means ``criterion: {kind: large_final}``.
+A family is an explicit union of frozen pydantic models with a field ``kind``. The HTTP schema, the
+catalogue, the command line and the contract tests derive from the union, so a new member is one
+class and one line. A member without required parameters may be written as its kind alone:
+``criterion: large_final`` means ``criterion: {kind: large_final}``.
 """
 
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 
 class Member(BaseModel):
-    """One member of a family: its ``kind``, its parameters, and the method that does the work."""
+    """A member of a family, with its ``kind``, its parameters, and a method that does the work."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)
 class ByName:
-    """Lets a family's field be written as a bare kind, or as the original's short name for it."""
+    """Allows a field of a family to be a kind, or a short name of the original library."""
 
     aliases: Mapping[str, str] = field(default_factory=dict)
 
@@ -45,7 +45,7 @@ class ByName:
 
 
 def aliases_of(family: Any) -> Mapping[str, str]:
-    """The short names that a family accepts, each with the kind that it stands for."""
+    """The short names that a family accepts, with their kinds."""
     for part in get_args(family)[1:]:
         if isinstance(part, ByName):
             return part.aliases
@@ -72,7 +72,7 @@ def _in_union(union: Any) -> tuple[type[Member], ...]:
 
 
 def _says_it_all(member: type[Member]) -> bool:
-    """Whether a member can be had by its kind alone."""
+    """Whether a member has no required parameters."""
     try:
         member.model_validate({"kind": kind_of(member)})
     except ValidationError:

@@ -1,4 +1,4 @@
-"""Wrong fields of a document, each with a JSON pointer into what was sent."""
+"""Wrong fields of a document, with JSON pointers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from lth.core.family import Member
 from lth.core.suggestions import correction
 
 _TOLD = 5
-"""Wrong things that one message names at the most."""
+"""The most errors that one message lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrongField:
-    """One thing that is wrong.
+    """One wrong field.
 
     Attributes:
-        pointer: where (RFC 6901).
+        pointer: its location (RFC 6901).
         message: what is wrong.
-        value: what was there; None for a field that is missing.
-        right: what would be right, where that can be said.
+        value: the value that was found; None if the field is missing.
+        right: what would be right, if known.
     """
 
     pointer: str
@@ -40,27 +40,27 @@ def wrong_fields(
     schema: Mapping[str, Any] | None = None,
     most: int | None = None,
 ) -> tuple[WrongField, ...]:
-    """Every wrong field of `document`, in the order that validation met them.
+    """All wrong fields of a document, in the order of its validation.
 
     Args:
-        error: from the validation of `document`.
-        document: plain data, as it was sent.
-        schema: the JSON schema of the document; with it, fields say what would be right.
-        most: how many are wanted; all, if not given.
+        error: the error of the validation.
+        document: the document as plain data.
+        schema: the JSON schema of the document, from which `right` is derived.
+        most: the most fields to return; None for all.
     """
     return tuple(islice(_wrong_fields(error, document, schema), most))
 
 
 def valid(kind: Any, value: Any, what: str) -> Any:
-    """What somebody gave as what it stands for, such as a bare kind for a member of its family.
+    """Validate a value that a caller gave, such as the kind of a member or a dictionary.
 
     Args:
-        kind: a model, or a union of them.
+        kind: a model, or a union of models.
         value: a model, or plain data.
-        what: how a message calls it; empty where its parts speak for themselves.
+        what: the name of the value in a message; may be empty.
 
     Raises:
-        SpecError: when it is not such; the message says what is wrong and what would be right.
+        SpecError: if it is not valid; the message says what is wrong and what would be right.
     """
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
     try:
@@ -71,15 +71,15 @@ def valid(kind: Any, value: Any, what: str) -> Any:
 
 
 def whole(value: Any, what: str, least: int) -> int:
-    """What somebody gave as a whole number, of NumPy's or of Python's.
+    """Validate an integer of Python or NumPy.
 
     Args:
         value: the number.
-        what: how a message calls it.
-        least: the smallest that is right.
+        what: its name in a message.
+        least: the smallest valid number.
 
     Raises:
-        SpecError: when it is none, or less.
+        SpecError: if it is not an integer, or is too small.
     """
     try:
         number = index(value)
@@ -106,7 +106,7 @@ def _told(wrong: WrongField, what: str) -> str:
 
 
 def _of_ones_own(wrong: WrongField) -> bool:
-    """Whether somebody seems to give a member of a family that the family does not know."""
+    """Whether the value looks like a user's own member of a family."""
     right, data = wrong.right or "", str | int | float | Mapping | list | tuple | None
     if wrong.message.endswith("is not known"):
         return right.startswith("one of")
@@ -154,9 +154,9 @@ def _message(found: ErrorDetails) -> str:
 
 
 def _pointer(location: tuple[int | str, ...], document: Any) -> tuple[str, Any]:
-    """Turn pydantic's location into a pointer, and what it points at.
+    """Convert a location of pydantic to a pointer, and find the value there.
 
-    The tags of unions, which pydantic puts into a location, are no part of the document.
+    Tags of unions, which pydantic adds to a location, are left out.
     """
     pointer = ""
     here = document

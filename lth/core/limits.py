@@ -1,8 +1,7 @@
-"""The bounds on a spec that protect a shared server; each is a setting of the service.
+"""Limits that protect a shared server from expensive specs. Each is a setting of the service.
 
-The library itself is unbounded: a notebook may do as it likes. The service validates a spec with
-its own `Limits` as pydantic's context, so that a broken bound is reported beside every other
-wrong field, with its own pointer.
+The library has no limits in a notebook. The service validates a spec with its `Limits` as
+pydantic's context, so an exceeded limit is reported together with all other wrong fields.
 """
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo
@@ -11,7 +10,7 @@ _UNBOUNDED, _UNBOUNDED_BYTES = 10**9, 10**18
 
 
 class Limits(BaseModel):
-    """Upper bounds, each inclusive."""
+    """Upper bounds, inclusive."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,19 +45,19 @@ SERVER_LIMITS = Limits(
     max_evaluations=20_000,
     max_snapshot_bytes=2_000_000_000,
 )
-"""What the service allows unless its settings say otherwise."""
+"""The default limits of the service."""
 
 UNBOUNDED = Limits()
 
 
 def limits_of(info: ValidationInfo) -> Limits:
-    """The limits that a validation runs under: the context's, or none."""
+    """The limits of a validation, from its context; without a context, no limits."""
     context = info.context
     return context if isinstance(context, Limits) else UNBOUNDED
 
 
 def bounded(value: int, most: int, what: str) -> int:
-    """Return `value`, or raise a `ValueError` that names the bound it breaks."""
+    """Return `value`, or raise a `ValueError` that names the exceeded limit."""
     if value > most:
         raise ValueError(f"{value} {what} are more than is allowed here; at most {most}")
     return value

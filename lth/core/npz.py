@@ -1,4 +1,4 @@
-"""Named arrays and a JSON header as the bytes of an npz file, and back; never a pickle."""
+"""Encodes named arrays and a JSON header as an npz file, without pickle."""
 
 import io
 import json
@@ -13,14 +13,14 @@ _HEADER = "header.json"
 
 
 def encode(arrays: Mapping[str, np.ndarray], header: Any = None) -> bytes:
-    """The npz of these arrays; the same arrays in the same order give the same bytes."""
+    """The arrays as the bytes of an npz file, always the same for the same arrays in order."""
     buffer = io.BytesIO()
     write(buffer, arrays.items(), header)
     return buffer.getvalue()
 
 
 def write(file: IO[bytes], arrays: Iterable[tuple[str, np.ndarray]], header: Any = None) -> None:
-    """Write the bytes of `encode` to a file, one array after another."""
+    """Write the bytes of `encode` to a file, one array at a time."""
     with ZipFile(file, "w") as archive:
         for name, array in arrays:
             _add(archive, name, np.asarray(array))
@@ -35,10 +35,10 @@ def _add(archive: ZipFile, name: str, array: np.ndarray) -> None:
 
 
 def opened(file: IO[bytes]) -> tuple[Mapping[str, np.ndarray], Any]:
-    """The arrays of an npz file, each read whenever it is asked for, and its header.
+    """Open an npz file: its arrays, each read when it is accessed, and its header.
 
     Raises:
-        ValueError: when the file is no npz.
+        ValueError: if it is not an npz file.
     """
     file.seek(0)
     members: NpzFile = np.load(cast(Any, file), allow_pickle=False)
@@ -47,10 +47,10 @@ def opened(file: IO[bytes]) -> tuple[Mapping[str, np.ndarray], Any]:
 
 
 def decode(content: bytes) -> tuple[dict[str, np.ndarray], Any]:
-    """The arrays and the header of `encode`'s bytes.
+    """The arrays and the header of the bytes that `encode` returned.
 
     Raises:
-        ValueError: when they are no npz, or hold a pickle.
+        ValueError: if they are not an npz file, or contain a pickle.
     """
     with np.load(io.BytesIO(content), allow_pickle=False) as members:
         arrays = {name: members[name] for name in members.files}
@@ -59,7 +59,7 @@ def decode(content: bytes) -> tuple[dict[str, np.ndarray], Any]:
 
 
 def section(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
-    """The arrays under ``name/``, by the rest of their names."""
+    """The arrays whose names begin with ``name/``, by the rest of their names."""
     prefix = f"{name}/"
     return {
         key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)
@@ -67,5 +67,5 @@ def section(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray
 
 
 def named(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays with ``name/`` before each of their names: the opposite of `section`."""
+    """The arrays with ``name/`` before their names; the opposite of `section`."""
     return {f"{name}/{key}": array for key, array in arrays.items()}

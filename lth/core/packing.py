@@ -1,11 +1,10 @@
-"""Named arrays in few bytes, and back to the bit: for checkpoints, where most weights are zero.
+"""Compresses named arrays without loss, for checkpoints, in which most weights are zero.
 
-Bools become bits. Of floats only those that are not zero are kept, beside the bits of their places.
-What is equal is kept once: a mask and the places of the weights that it keeps are the same bits,
-and what a level started from may be there already.
+Booleans become bits. Floats are stored without zeros, with a bit for each position. Equal parts are
+stored once: a mask equals the positions of the weights that it keeps.
 
-The parts of a packed array may lie on disk: `Stored` arrays are read when they are asked for, and
-are written to another file without being packed again.
+The parts of a packed array can be on disk. `Stored` arrays are read when they are accessed, and are
+written to another file without packing them again.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,19 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MAGNITUDE = np.uint32(0x7FFFFFFF)
-"""All bits of a float32 but its sign."""
+"""All bits of a float32 except its sign."""
 _WORTHWHILE = 1 / 32
-"""The share of zeros from which on bits for all places are fewer than the zeros themselves."""
+"""The share of zeros from which bits for all positions need less space than the zeros."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Arrays without their zeros, and without repetitions.
+    """Arrays without zeros and without duplicates.
 
     Attributes:
         parts: 1-dimensional arrays by the digest of their bytes, in memory or on disk.
-        index: of each array its name, dtype, shape, and the parts that it is made of, as plain
-            data; in the order of the arrays, since that of weights decides the bytes of their file.
+        index: name, dtype, shape and parts of each array, as plain data, in the order of the
+            arrays.
     """
 
     parts: Mapping[str, np.ndarray]
@@ -38,11 +37,11 @@ class Packed:
 
 
 class Stored(Mapping[str, np.ndarray]):
-    """Packed arrays by name, each of which is unpacked whenever it is asked for.
+    """Packed arrays by name; each is unpacked when it is accessed.
 
     Args:
-        parts: by digest, such as those of an npz file that is open; read one at a time.
-        index: as that of `Packed`.
+        parts: arrays by digest, such as those of an open npz file; read one at a time.
+        index: the index of `Packed`.
     """
 
     def __init__(self, parts: Mapping[str, np.ndarray], index: list[dict[str, Any]]) -> None:
@@ -60,18 +59,18 @@ class Stored(Mapping[str, np.ndarray]):
 
 
 def packed(arrays: Mapping[str, np.ndarray]) -> Packed:
-    """The arrays packed; those that are `Stored` are so already, and are not read."""
+    """Pack arrays; `Stored` arrays are already packed and are not read."""
     return arrays.packed if isinstance(arrays, Stored) else pack(arrays)
 
 
 def joined(sections: Mapping[str, Packed]) -> tuple[Iterator[tuple[str, np.ndarray]], list[Any]]:
-    """Several packed sections as one.
+    """Join several packed sections.
 
     Args:
-        sections: by the prefix of the names of their arrays.
+        sections: the sections, by the prefix of the names of their arrays.
 
     Returns:
-        All parts by their digest, each once; one is read when it is its turn. And the index.
+        All parts by digest, each once and read lazily; and the index.
     """
     sources: dict[str, Mapping[str, np.ndarray]] = {}
     index = []
@@ -85,7 +84,7 @@ def joined(sections: Mapping[str, Packed]) -> tuple[Iterator[tuple[str, np.ndarr
 
 
 def section_of(packed: Packed, prefix: str) -> Stored:
-    """The arrays of one section of a joined index; none is read."""
+    """The arrays of one section of a joined index; they are not read yet."""
     start = f"{prefix}/"
     index = [
         {**said, "name": said["name"].removeprefix(start)}
@@ -108,10 +107,10 @@ def pack(arrays: Mapping[str, np.ndarray]) -> Packed:
 
 
 def unpack(packed: Packed) -> dict[str, np.ndarray]:
-    """The arrays that were packed, equal to the bit.
+    """The original arrays, bit for bit.
 
     Raises:
-        KeyError: when a part is missing.
+        KeyError: if a part is missing.
     """
     return {said["name"]: _unpacked(packed.parts, said) for said in packed.index}
 

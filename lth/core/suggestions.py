@@ -1,4 +1,4 @@
-"""What would be right in place of a wrong field, read off the JSON schema of the document."""
+"""Says what would be right for a wrong field, from the JSON schema of the document."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,7 +29,7 @@ _WORDS = {
 
 
 def nearest(wrong: object, known: Iterable[str]) -> str:
-    """The known names, and the one that was probably meant."""
+    """The known names, with the one that was probably meant."""
     names = list(known)
     listed = ", ".join(f"'{name}'" for name in names)
     close = get_close_matches(str(wrong), names, n=1)
@@ -39,13 +39,13 @@ def nearest(wrong: object, known: Iterable[str]) -> str:
 def correction(
     kind: str, location: tuple[int | str, ...], context: Mapping[str, Any], schema: Schema
 ) -> str | None:
-    """Say what would be right.
+    """Describe what would be right.
 
     Args:
-        kind: pydantic's name of the error, such as ``extra_forbidden``.
-        location: pydantic's, with the tags of unions in it.
+        kind: pydantic's type of the error, such as ``extra_forbidden``.
+        location: pydantic's location, with the tags of unions.
         context: pydantic's context of the error.
-        schema: of the whole document.
+        schema: the JSON schema of the whole document.
     """
     if kind == "union_tag_invalid":
         return nearest(context["tag"], re.findall(r"'([^']*)'", context["expected_tags"]))

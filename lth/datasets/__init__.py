@@ -1,4 +1,4 @@
-"""The data sets a spec may name. One class a member; add it to `Dataset`."""
+"""The data sets that a spec may name. To add one, extend `Dataset`."""
 
 from typing import Annotated
 

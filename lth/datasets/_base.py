@@ -1,4 +1,4 @@
-"""What a data set is: facts that a plan can read, and arrays that a training reads."""
+"""The contract of a data set: facts for the plan, and arrays for the training."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -9,33 +9,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 Normalisation = Literal["unit", "standard", "none"]
-"""``unit``: bytes into [0, 1], where floats are already. ``standard``: mean 0 and deviation 1 per
-channel of the training data. ``none``: as they are stored."""
+"""``unit``: bytes are scaled to [0, 1], and floats are in [0, 1] already. ``standard``: mean 0 and
+deviation 1 for each channel of the training data. ``none``: as stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a data set before it is loaded."""
+    """Facts that are known before the data set is loaded."""
 
     shape: tuple[int, ...]
-    """Of one sample: (height, width, channels) or (features,)."""
+    """Shape of a sample: (height, width, channels) or (features,)."""
     classes: int
     train: int
-    """Training samples, those for validation among them."""
+    """Number of training samples, including the validation samples."""
     test: int
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """A loaded data set, as stored: not yet normalised, not yet split for validation.
+    """A loaded data set as stored: not normalized, not split for validation.
 
     Attributes:
         x_train, x_test: samples [n, *shape], uint8 or float32.
         y_train, y_test: labels [n], int32, in [0, classes).
-        scale: what a sample is divided by to lie in [0, 1] (255 for bytes).
-        held_out: how many of the last training samples are those for validation, for every seed;
-            0 where each seed draws its own.
-        digest: SHA-256 of shapes, dtypes and bytes; part of a trunk's identity.
+        scale: divisor that scales samples to [0, 1] (255 for bytes).
+        held_out: how many of the last training samples are always the validation samples; 0 if each
+            seed draws its own.
+        digest: SHA-256 of shapes, dtypes and bytes; part of the identity of a trunk.
     """
 
     x_train: NDArray[np.generic]
@@ -58,16 +58,16 @@ class Arrays:
 
     @property
     def nbytes(self) -> int:
-        """What they take of memory."""
+        """Size of the arrays in bytes."""
         return sum(a.nbytes for a in (self.x_train, self.y_train, self.x_test, self.y_test))
 
 
 class DatasetContract(Protocol):
-    """A data set's `kind`, how it is split and normalised, and where it comes from."""
+    """The contract of a data set: `kind`, validation split, normalization and source."""
 
     @property
     def validation(self) -> int:
-        """How many training samples are set aside."""
+        """Number of validation samples."""
         ...
 
     @property
@@ -80,9 +80,9 @@ class DatasetContract(Protocol):
         """Read the arrays.
 
         Args:
-            directory: where ``NAME.npz`` is looked for first.
+            directory: the first place to look for ``NAME.npz``.
 
         Raises:
-            DatasetMissing: when the file cannot be had; the message names the setting.
+            DatasetMissing: if the file was not found; the message names the setting.
         """
         ...

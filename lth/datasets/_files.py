@@ -1,7 +1,6 @@
-"""Where the arrays of a well-known data set are found: a file here, Keras' cache, or its download.
+"""Finds the arrays of a known data set: in a directory, in the cache of Keras, or by download.
 
-Keras itself is imported by name and only when a file is missing everywhere else, so that the light
-half of the library, and the service with it, stays free of it.
+Keras is imported only if the file is not in the directory, so the service works without Keras.
 """
 
 import importlib
@@ -25,15 +24,15 @@ Found = Mapping[str, NDArray[np.generic]]
 
 
 def find(name: str, directory: Path | None) -> Found:
-    """The four arrays of a data set, from the first place that has them.
+    """The four arrays of a data set.
 
     Args:
-        name: of the file, without ``.npz``, and of Keras' module.
-        directory: where to look first.
+        name: name of the file without ``.npz``, and of the module of Keras.
+        directory: the first place to look.
 
     Raises:
-        DatasetMissing: when no place has them; the message names the setting and the places.
-        SpecError: when there is a file in `directory`, but it cannot be read.
+        DatasetMissing: if no place has the file; the message names the setting and the places.
+        SpecError: if the file in `directory` cannot be read.
     """
     if directory is not None and (path := directory / f"{name}.npz").is_file():
         return read_npz(path)
@@ -54,11 +53,11 @@ def find(name: str, directory: Path | None) -> Found:
 
 
 def read_npz(path: Path) -> Found:
-    """Read the four arrays; nothing in the file is ever unpickled.
+    """Read the four arrays, without unpickling.
 
     Raises:
-        SpecError: when the file is no npz file, or lacks an array.
-        OSError: when it cannot be opened.
+        SpecError: if the file is not an npz file, or lacks an array.
+        OSError: if it cannot be opened.
     """
     try:
         with path.open("rb") as raw:
@@ -74,13 +73,16 @@ def read_npz(path: Path) -> Found:
 
 
 def keras_cache() -> Path:
-    """The folder in which Keras keeps data sets."""
+    """The directory in which Keras caches data sets."""
     home = os.environ.get("KERAS_HOME")
     return (Path(home) if home else Path.home() / ".keras") / "datasets"
 
 
 def _from_keras(name: str, cache: Path) -> Found:
-    """Let Keras read its cache, or download; its unpickler for CIFAR builds nothing but arrays."""
+    """Let Keras read its cache or download the file.
+
+    Its unpickler for CIFAR creates only arrays.
+    """
     if importlib.util.find_spec("keras") is None:
         raise ModuleNotFoundError("Keras is not installed here")
     with _alone_in(cache):
@@ -91,7 +93,7 @@ def _from_keras(name: str, cache: Path) -> Found:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """One process at a time, so that none reads what another is still downloading."""
+    """A lock, so that no process reads a file that another one still downloads."""
     try:
         import fcntl
     except ImportError:  # Windows

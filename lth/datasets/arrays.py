@@ -1,4 +1,4 @@
-"""Somebody's own arrays, in a notebook: a data set that no spec can name."""
+"""A data set from a user's own arrays, for notebooks."""
 
 from pathlib import Path
 from typing import Any
@@ -13,26 +13,25 @@ from lth.datasets.uploaded import TEST_SHARE, apart, as_labels, as_samples
 
 
 class ArrayDataset:
-    """Arrays of one's own, for `LotteryModel`, `LotterySession` and `LotteryRobust`.
+    """A data set from your own arrays, for `LotteryModel`, `LotterySession` and `LotteryRobust`.
 
-    The digest of the arrays stands for the data wherever results depend on it, as for any other
-    data set.
+    Results depend on the digest of the arrays, as for other data sets.
 
     Args:
-        x_train: samples [n, features], [n, height, width] or [n, height, width, channels]; uint8
-            or any float, which becomes float32.
-        y_train: their labels [n], whole numbers from 0.
-        x_test, y_test: to test on; without them, a fifth of the training samples is set aside,
-            the same fifth for every seed.
-        x_validation, y_validation: to find the early stop with; without them, training samples
-            are set aside, drawn by the seed of each trial.
-        validation: how many of them; 0 for a tenth.
-        normalisation: "unit" divides uint8 by 255, and takes floats that are in [0, 1] already;
-            "standard" gives each channel mean 0 and deviation 1 over the training samples;
-            "none" leaves the samples as they are.
+        x_train: samples [n, features], [n, height, width] or [n, height, width, channels]; uint8,
+            or floats, which are converted to float32.
+        y_train: labels [n], integers from 0.
+        x_test, y_test: test data; without them, a fifth of the training samples is set aside, the
+            same fifth for every seed.
+        x_validation, y_validation: data for the early stop; without them, training samples are set
+            aside, drawn by the seed of each trial.
+        validation: number of those samples; 0 for a tenth.
+        normalisation: "unit" divides uint8 by 255, and expects floats in [0, 1]; "standard" scales
+            each channel to mean 0 and deviation 1 over the training samples; "none" keeps the
+            samples.
 
     Raises:
-        SpecError: when shapes, dtypes, values or labels are not as above.
+        SpecError: if a shape, a dtype, a value or a label is not as described.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -83,7 +82,7 @@ class ArrayDataset:
         self._arrays = Arrays(x, y, x_test, y_test, scale, held_out)
 
     def load(self, directory: Path | None = None) -> Arrays:
-        """The arrays; there is nothing to look up."""
+        """The arrays; `directory` is not used."""
         return self._arrays
 
     def __repr__(self) -> str:
@@ -98,7 +97,7 @@ class ArrayDataset:
 def _part(
     name: str, x: Any, y: Any, like: NDArray[np.generic] | None = None
 ) -> tuple[NDArray[np.generic], NDArray[np.int32]]:
-    """Samples and labels as they are stored, checked by themselves and beside those to train on."""
+    """Check samples and labels, alone and against the training data; return them as stored."""
     if x is None or y is None:
         missing = f"{'x' if x is None else 'y'}_{name}"
         raise SpecError(f"{missing} is missing; x_{name} and y_{name} are given together")
@@ -146,7 +145,7 @@ def _check_labels(name: str, y: NDArray[Any], samples: int) -> None:
 
 
 def _check_unit(*parts: NDArray[np.generic]) -> None:
-    """Refuse floats that are not as "unit" says."""
+    """Check that floats are in [0, 1] for "unit"."""
     if parts[0].dtype == np.uint8:
         return
     low, high = min(float(x.min()) for x in parts), max(float(x.max()) for x in parts)
@@ -159,7 +158,7 @@ def _check_unit(*parts: NDArray[np.generic]) -> None:
 
 
 def _validation(asked: int, held_out: int, total: int) -> int:
-    """How many samples are for validation."""
+    """Number of validation samples."""
     if asked and held_out:
         raise SpecError(
             f"{asked} samples for validation are asked for, but x_validation is given too; leave "

@@ -1,4 +1,4 @@
-"""scikit-learn's digits: real, small, and always there."""
+"""The digits of scikit-learn, which are installed with it."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +14,7 @@ _TEST = 360
 
 
 class Digits(Member):
-    """1,797 handwritten digits of 8 x 8 pixels (UCI), 360 of them set aside for testing."""
+    """1,797 handwritten digits of 8 x 8 pixels (UCI), 360 of them for testing."""
 
     kind: Literal["digits"]
     validation: int = Field(default=180, ge=1, le=1_400, description="samples for validation")
@@ -36,7 +36,7 @@ class Digits(Member):
 def _file() -> Path:
     """The file that `sklearn.datasets.load_digits` reads.
 
-    To import scikit-learn for it takes a second, for which every worker would wait at its start.
+    It is read directly because importing scikit-learn takes a second at the start of every worker.
     """
     package = find_spec("sklearn")
     if package is None or package.origin is None:

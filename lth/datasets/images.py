@@ -1,4 +1,4 @@
-"""The papers' image data sets, each a file of four arrays of bytes."""
+"""The image data sets of the papers, each a file of four arrays of bytes."""
 
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -14,7 +14,7 @@ from lth.datasets._files import find
 
 
 class _Images(Member):
-    """Images of bytes under the member's own name."""
+    """Base of data sets of images; the file has the name of the member."""
 
     known: ClassVar[Facts]
 

@@ -1,4 +1,4 @@
-"""From stored arrays to what a network sees: the validation split and the normalisation."""
+"""Prepares stored arrays for a network: validation split and normalization."""
 
 from typing import NamedTuple
 
@@ -13,17 +13,17 @@ _BLOCK = 1_000
 
 
 class Rows(NamedTuple):
-    """Rows of the stored training samples, int32, rising."""
+    """Rows of the stored training samples, int32, ascending."""
 
     train: NDArray[np.int32]
     validation: NDArray[np.int32]
 
 
 def split(arrays: Arrays, validation: int, seed: int) -> Rows:
-    """Set `validation` of the training samples aside: those that are held out, or by the seed.
+    """Split the training samples: the held-out samples, or samples drawn by the seed, validate.
 
     Raises:
-        SpecError: when that leaves nothing to train on, or nothing to validate on.
+        SpecError: if no samples would be left for training or for validation.
     """
     total = len(arrays.y_train)
     if not 0 < validation < total:
@@ -41,12 +41,12 @@ def split(arrays: Arrays, validation: int, seed: int) -> Rows:
 def affine(
     arrays: Arrays, normalisation: Normalisation, train: NDArray[np.int32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The normalisation as ``x * factor + offset``, both float32, per channel or scalar.
+    """The normalization as ``x * factor + offset``, both float32, per channel or scalar.
 
     Args:
         arrays: the data set as stored.
-        normalisation: which one.
-        train: rows that the statistics come from; validation and test samples stay unseen.
+        normalisation: the kind of normalization.
+        train: rows for the statistics; validation and test samples are not used.
     """
     if normalisation != "standard":
         factor = 1 / arrays.scale if normalisation == "unit" else 1.0
@@ -61,7 +61,7 @@ def _moments(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation per channel, without a copy of all samples.
 
-    The deviation of a channel that never changes is exactly 0, however its sums are rounded.
+    The deviation of a constant channel is exactly 0, without rounding errors.
     """
     channels = samples.shape[-1]
     total, squares = np.zeros(channels), np.zeros(channels)

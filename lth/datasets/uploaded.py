@@ -1,4 +1,4 @@
-"""A data set that somebody uploaded to the service."""
+"""A data set that was uploaded to the service."""
 
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -13,14 +13,14 @@ from lth.core.family import Member
 from lth.datasets._base import Arrays, Facts, Normalisation
 
 TEST_SHARE = 5
-"""Of an upload without a test set, one sample of this many is set aside for testing."""
+"""If an upload has no test data, one of this many samples is set aside for testing."""
 
 
 class Uploaded(Member):
     """A data set that was uploaded to the service, by its id.
 
-    A spec gives `id`, and `validation` if it is not to be a tenth of the training samples; the
-    service fills in the rest, so that nothing has to be looked up to plan or to execute the job.
+    A spec gives `id`, and optionally `validation`, which defaults to a tenth of the training
+    samples. The service fills in the other fields, so that a plan needs no lookup.
     """
 
     kind: Literal["uploaded"]
@@ -56,7 +56,7 @@ class Uploaded(Member):
             return self.read(file)
 
     def read(self, file: BinaryIO) -> Arrays:
-        """The arrays of the file that was uploaded; the service has checked it."""
+        """The arrays of the uploaded file, which the service has checked."""
         with np.load(file, allow_pickle=False) as members:
             arrays = {name: members[name] for name in members.files}
         names = ("x_train", "y_train", "x_test", "y_test")
@@ -72,14 +72,14 @@ class Uploaded(Member):
 
 
 def apart(x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    """Samples and labels to train on and to test on, the same whatever an experiment's seed."""
+    """Samples and labels for training and for testing, independent of the seed."""
     order = np.random.Generator(np.random.PCG64(0)).permutation(len(x))
     test, train = order[: len(x) // TEST_SHARE], order[len(x) // TEST_SHARE :]
     return x[train], y[train], x[test], y[test]
 
 
 def as_samples(x: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Samples as they are stored; pictures without colours get their one channel."""
+    """Samples as stored; grayscale images get a channel axis."""
     return np.ascontiguousarray(x[..., np.newaxis] if x.ndim == 3 else x)
 
 

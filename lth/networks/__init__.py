@@ -1,4 +1,4 @@
-"""Networks and their layers as data. Add a member to `presets.Network` or `layers.Layer`."""
+"""Networks and their layers as data. To add one, extend `presets.Network` or `layers.Layer`."""
 
 from lth.networks.layers import Layer, Shape
 from lth.networks.presets import Network, PlacedLayer, place

@@ -1,7 +1,6 @@
-"""The layers a spec may name, each described as data: its shapes, its weights, its Keras config.
+"""The layers that a spec may name. Each describes its shapes, its weights and its Keras config.
 
-Nothing here imports Keras: a layer knows the configuration from which Keras builds it, and enough
-about shapes to count parameters before anything is built.
+This module does not import Keras. Parameters can be counted before a network is built.
 """
 
 from math import prod
@@ -22,31 +21,31 @@ Padding = Literal["same", "valid"]
 
 
 class LayerContract(Protocol):
-    """What every layer of a spec can tell."""
+    """The contract of a layer of a spec."""
 
     def keras_config(self) -> dict[str, Any]:
-        """The layer as ``keras.layers.deserialize`` reads it."""
+        """The configuration that ``keras.layers.deserialize`` accepts."""
         ...
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The sample shape that leaves the layer when `shape` enters it.
+        """The shape of a sample after the layer, if it enters with `shape`.
 
         Raises:
-            ValueError: when the layer cannot take `shape`.
+            ValueError: if the layer does not accept `shape`.
         """
         ...
 
     def kernel_shape(self, shape: Shape) -> Shape | None:
-        """The shape of the prunable kernel, or None for a layer that has none."""
+        """The shape of the prunable kernel; None if the layer has none."""
         ...
 
     def other_parameters(self, shape: Shape) -> int:
-        """How many further weights the layer holds: biases, scales, moving averages."""
+        """The number of weights besides the kernel: biases, scales, moving averages."""
         ...
 
 
 class _Layer(Member):
-    """A layer that changes no shape and holds no weight, until it says otherwise."""
+    """Base of layers. By default, a layer keeps the shape of a sample and has no weights."""
 
     def output_shape(self, shape: Shape) -> Shape:
         return shape
@@ -154,7 +153,7 @@ class Conv2D(_Layer):
 
 
 class Flatten(_Layer):
-    """Lays a sample out as one row."""
+    """Flattens a sample into one row."""
 
     kind: Literal["flatten"]
 
@@ -166,7 +165,7 @@ class Flatten(_Layer):
 
 
 class Dropout(_Layer):
-    """Sets a share of the inputs to zero while training."""
+    """Sets a share of the inputs to zero during training."""
 
     kind: Literal["dropout"]
     rate: float = Field(ge=0, lt=1)
@@ -176,7 +175,7 @@ class Dropout(_Layer):
 
 
 class BatchNormalization(_Layer):
-    """Normalises by the batch while training, by moving averages afterwards."""
+    """Normalizes by the batch during training, and by moving averages otherwise."""
 
     kind: Literal["batch_normalization"]
     momentum: float = Field(default=0.99, ge=0, lt=1)
@@ -240,7 +239,7 @@ class GlobalAveragePooling2D(_Layer):
 
 
 class ActivationLayer(_Layer):
-    """An activation function as a layer of its own, as after a batch normalisation."""
+    """An activation function as a separate layer, for example after a batch normalization."""
 
     kind: Literal["activation"]
     function: Activation

@@ -1,4 +1,4 @@
-"""What the papers do with a network, for a spec or a notebook that does not say otherwise.
+"""Defaults that the papers use for a network, if a spec or a notebook does not choose otherwise.
 
 Reference: Frankle & Carbin 2019, arXiv:1803.03635, figure 2.
 """
@@ -13,25 +13,25 @@ from lth.training.settings import Training
 
 @dataclass(frozen=True, slots=True)
 class Papers:
-    """The papers' figures for one network; each is a default, for where nothing else is asked for.
+    """The papers' defaults for one network.
 
     Attributes:
-        learning_rate: of Adam.
-        convolution_rate: multiple of the schedule's fraction at which convolutions are pruned.
+        learning_rate: learning rate of Adam.
+        convolution_rate: pruning rate of convolutions, as a multiple of the schedule's fraction.
     """
 
     learning_rate: float = 1.2e-3
     convolution_rate: float = 0.5
 
     def training(self, asked: Training) -> Training:
-        """The training that is asked for; without an optimizer, with the papers' Adam."""
+        """The training settings, with the papers' Adam if no optimizer is given."""
         if "optimizer" in asked.model_fields_set:
             return asked
         adam = Adam(kind="adam", learning_rate=self.learning_rate)
         return asked.model_copy(update={"optimizer": adam})
 
     def pruning(self, asked: Pruning) -> Pruning:
-        """The pruning that is asked for; layer by layer, convolutions at the papers' rate."""
+        """The pruning settings, with the papers' rate for convolutions under a layer scope."""
         scope = asked.scope
         if not isinstance(scope, LayerScope) or "convolution" in scope.model_fields_set:
             return asked

@@ -1,4 +1,4 @@
-"""The networks a spec may name: the papers' own, and free lists of layers.
+"""The networks that a spec may name: those of the papers, and lists of layers.
 
 Reference: Frankle & Carbin 2019, arXiv:1803.03635, figure 2.
 """
@@ -17,16 +17,16 @@ from lth.networks.paper_defaults import Papers
 
 
 class NetworkContract(Protocol):
-    """A network's `kind`, its layers, and how the papers train it."""
+    """The contract of a network: its `kind`, its layers, and the papers' defaults."""
 
     papers: ClassVar[Papers]
-    """What holds for a spec that does not say otherwise."""
+    """Defaults for a spec that does not choose otherwise."""
 
     def expand(self, input_shape: Shape, classes: int) -> tuple[Layer, ...]:
-        """The layers for samples of `input_shape`, the last giving one logit a class.
+        """The layers for samples of `input_shape`; the last one gives one logit for each class.
 
         Raises:
-            ValueError: when they cannot take such samples or give so many classes.
+            ValueError: if the layers do not accept such samples, or give another number of classes.
         """
         ...
 
@@ -48,7 +48,7 @@ class Lenet300100(Member):
 
 
 class _VggLike(Member):
-    """Blocks of two 3x3 convolutions and a pooling, then 256, 256 and the classes."""
+    """Blocks of two 3x3 convolutions and a pooling, then dense layers 256, 256, classes."""
 
     def _blocks(self, blocks: tuple[int, ...], classes: int) -> tuple[Layer, ...]:
         convolutions: list[Layer] = []
@@ -94,7 +94,7 @@ class Conv6(_VggLike):
 
 
 class LayerList(Member):
-    """A free list of layers; the last one gives the classes, as logits without an activation."""
+    """A list of layers. The last one gives one logit for each class, without an activation."""
 
     papers: ClassVar[Papers] = Papers(learning_rate=1.2e-3)
 
@@ -124,7 +124,7 @@ Network = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class PlacedLayer:
-    """A layer at its place in a network: what enters it, and what it holds."""
+    """A layer at its position in a network, with the shape that enters it."""
 
     layer: Layer
     input_shape: Shape
@@ -133,10 +133,10 @@ class PlacedLayer:
 
 
 def place(network: Network, input_shape: Shape, classes: int) -> tuple[PlacedLayer, ...]:
-    """Walk a network's shapes without building it.
+    """Compute the shapes of all layers of a network without building it.
 
     Raises:
-        ValueError: when a layer cannot take what reaches it; the message names its place.
+        ValueError: if a layer does not accept the output of the layer before; the message names it.
     """
     return tuple(_walk(network.expand(input_shape, classes), input_shape))
 

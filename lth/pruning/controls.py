@@ -1,8 +1,8 @@
-"""Controls: runs that must lose if the ticket is special.
+"""Controls: experiments that must lose if the ticket is special.
 
-A control follows another experiment of its session and takes that one's masks, level by level, or
-masks of the same size. It prunes nothing by itself. What its masks prune is zero, also where the
-ticket freezes pruned weights at other values.
+A control uses the masks of another experiment of its session, or masks with as many kept weights.
+It prunes nothing by itself. Its pruned weights are zero, even if the ticket freezes pruned weights
+at other values.
 
 Reference: Frankle & Carbin 2019, arXiv:1803.03635, section 2 ("random reinitialisation") and
 appendix F; Frankle et al. 2021, arXiv:2009.08576, for shuffled masks.
@@ -17,24 +17,27 @@ from pydantic import Field
 from lth.core.family import ByName, Member
 
 Masks = dict[str, NDArray[np.bool_]]
-"""One mask per prunable layer, by the layer's name; True = kept."""
+"""One bool mask for each prunable layer, by the layer's name; True = kept."""
 
 
 class _Control(Member):
     of: str = Field(description="name of the experiment whose masks are taken", max_length=64)
 
     def masks(self, ticket: Masks, rng: np.random.Generator) -> Masks:
-        """The masks to train with at a level, of the same shapes as the ticket's.
+        """The masks of the control at a level, in the shapes of the ticket's masks.
 
         Args:
             ticket: the ticket's masks at that level.
-            rng: begins anew at every level, so that masks nest as the ticket's do.
+            rng: starts again at every level, so that the masks are nested like the ticket's.
         """
         raise NotImplementedError
 
 
 class RandomWeights(_Control):
-    """The same masks, and new random weights from the layers' own initializers."""
+    """The ticket's masks with new random weights from the layers' initializers.
+
+    Reference: Frankle & Carbin 2019, arXiv:1803.03635, section 2.
+    """
 
     kind: Literal["random_weights"]
 
@@ -43,7 +46,10 @@ class RandomWeights(_Control):
 
 
 class ShuffledMask(_Control):
-    """The weights at the ticket's rewind point, each layer's mask shuffled: other places."""
+    """The ticket's weights with each layer's mask shuffled.
+
+    Reference: Frankle et al. 2021, arXiv:2009.08576.
+    """
 
     kind: Literal["shuffled_mask"]
 
@@ -52,7 +58,10 @@ class ShuffledMask(_Control):
 
 
 class RandomMask(_Control):
-    """The weights at the ticket's rewind point, and as many survivors anywhere in the network."""
+    """The ticket's weights with as many kept weights anywhere in the network.
+
+    Reference: Frankle & Carbin 2019, arXiv:1803.03635, appendix F.
+    """
 
     kind: Literal["random_mask"]
 

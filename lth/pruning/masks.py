@@ -1,8 +1,7 @@
-"""From scores to masks: exactly so many survivors, nested in those of the level before.
+"""Turns scores into masks, in the same way for every criterion.
 
-A criterion only scores. Here the scores become masks, the same way for every criterion: the
-survivors are ranked once, exactly k of them are kept, ties fall in a seeded random order, and what
-is pruned stays pruned.
+The surviving weights are ranked by their scores. Exactly k of them are kept. Ties are broken by the
+seed. Pruned weights stay pruned.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,21 +18,22 @@ from lth.pruning.schedules import ScheduleContract
 from lth.pruning.scopes import GlobalScope, Role, ScopeContract
 
 Mask = NDArray[np.bool_]
-"""Of a kernel's own shape; True = kept."""
+"""A mask in the shape of its kernel; True = kept."""
 
 Kernel = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class PrunableLayer:
-    """A layer when it is pruned; every array has its kernel's shape.
+    """A layer to be pruned; every array has the shape of its kernel.
 
     Attributes:
         name: unique within the network.
         role: decides the layer's rate.
-        initial: the weights that the current training started from, float32.
-        final: the same weights after it, float32.
-        gradient: of the training loss at `initial`, float32; only for criteria that ask for it.
+        initial: the weights at the start of the current training, float32.
+        final: the weights at its end, float32.
+        gradient: gradient of the training loss at `initial`, float32; only if the criterion needs
+            it.
     """
 
     name: str
@@ -57,25 +57,28 @@ def prune(
     level: int,
     seed: int,
 ) -> dict[str, Mask]:
-    """The masks of a level, given those of the level before.
+    """The masks of a level.
 
-    A layer keeps size x density weights, rounded half up; under a global scope the layers that
-    take part keep as many together, each of them one at least. A layer that has fewer survivors
-    already keeps them all.
+    A layer keeps size x density weights, rounded half up. Under a global scope, the layers that
+    take part keep as many together, and each of them at least one. A layer that already has fewer
+    survivors keeps all of them.
 
     Args:
-        layers: the network's prunable layers, in order.
-        masks: of the level before, by the layer's name.
-        criterion: scores the survivors; the largest scores are kept.
+        layers: the prunable layers, in the order of the network.
+        masks: the masks of the level before, by layer name.
+        criterion: scores the surviving weights; the largest scores are kept.
         schedule: the density at each level.
-        scope: who competes with whom, and each layer's rate.
-        level: the round that is done, from 1.
-        seed: of the trial; ties and criteria that draw have their own streams of it.
+        scope: which weights are ranked together, and the rate of each layer.
+        level: the pruning round, from 1.
+        seed: seed of the trial; ties and random criteria have their own streams of it.
+
+    Returns:
+        The masks by layer name; True = kept.
 
     Raises:
-        NothingToPrune: when there is no layer, or the scope leaves out all there are.
-        SpecError: when the criterion lacks a gradient, or gives a score that is not finite.
-        Diverged: when the trained weights themselves are not finite.
+        NothingToPrune: if there is no layer, or the scope excludes all layers.
+        SpecError: if the criterion needs a gradient that is missing, or a score is not finite.
+        Diverged: if the trained weights are not finite.
     """
     if not layers:
         raise NothingToPrune("the network has no prunable weight; give it a lottery layer")
@@ -95,12 +98,12 @@ def prune(
 
 
 def density(masks: Mapping[str, Mask]) -> float:
-    """The share of all prunable weights that is kept."""
+    """The kept share of all prunable weights."""
     return sum(map(np.count_nonzero, masks.values())) / sum(mask.size for mask in masks.values())
 
 
 def largest(scores: NDArray[np.floating], count: int, rng: np.random.Generator) -> Mask:
-    """Where the `count` >= 1 largest of `scores` [n] are; ties at the cut fall in random order."""
+    """A mask of the `count` >= 1 largest of `scores` [n]; ties at the cut are broken by `rng`."""
     if count >= scores.size:
         return np.ones(scores.size, np.bool_)
     cut = np.partition(scores, scores.size - count)[scores.size - count]
@@ -114,9 +117,9 @@ def largest(scores: NDArray[np.floating], count: int, rng: np.random.Generator) 
 def _competitions(
     layers: Sequence[PrunableLayer], scope: ScopeContract
 ) -> list[Sequence[PrunableLayer]]:
-    """The layers whose weights are ranked together, group by group.
+    """The groups of layers whose weights are ranked together.
 
-    A global scope ranks all layers but those that it leaves out, which are in no group.
+    A global scope ranks all layers in one group, except those that it excludes.
     """
     if isinstance(scope, GlobalScope):
         return [[layer for layer in layers if scope.rate(layer.role) > 0]]
@@ -131,15 +134,15 @@ def _compete(
     draws: np.random.Generator,
     ties: np.random.Generator,
 ) -> None:
-    """Rank a group's survivors, and write the masks of the `wanted` best into `kept`.
+    """Rank the survivors of a group, and write the masks of the best ones into `kept`.
 
     Args:
         group: layers that are ranked together.
         kept: the masks of all layers; those of the group are replaced.
         criterion: scores the survivors.
-        wanted: how many of the group's weights are to survive.
-        draws: for a criterion that draws.
-        ties: decides among equal scores.
+        wanted: how many weights of the group are kept.
+        draws: random stream for the criterion.
+        ties: random stream for equal scores.
     """
     alive = [np.flatnonzero(kept[layer.name]) for layer in group]
     cuts = np.cumsum([places.size for places in alive])[:-1]
@@ -169,7 +172,7 @@ def _none_emptied(
     cuts: NDArray[np.integer],
     rng: np.random.Generator,
 ) -> Mask:
-    """The largest scores, but the best of each layer first: no layer is cut off."""
+    """The largest scores, with the best of each layer first, so that no layer loses all weights."""
     raised = scores.astype(np.float64)
     starts = [0, *cuts]
     for start, part in zip(starts, np.split(scores, cuts), strict=True):
@@ -218,5 +221,5 @@ def _gathered(kernels: Sequence[Kernel], alive: Sequence[NDArray[np.intp]]) -> K
 
 
 def _rounded(value: float) -> int:
-    """To the nearest whole number, halves up; 2.4999999996 is a half that floats have spoilt."""
+    """Round half up; 2.4999999996 counts as 2.5, because it is a rounding error of floats."""
     return floor(round(value, 6) + 0.5)

@@ -1,4 +1,4 @@
-"""What an experiment does with its network: pruning, then a reset; or to follow another's masks."""
+"""Methods: pruning and a reset, or a control of another experiment."""
 
 from itertools import product
 from typing import Annotated, Any
@@ -23,11 +23,11 @@ def _not_reserved(name: str) -> str:
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$"), AfterValidator(_not_reserved)]
-"""A name that is also part of an artifact's name."""
+"""A name of an experiment; it is also part of artifact names."""
 
 
 class Document(BaseModel):
-    """A part of a spec: frozen, and without unknown fields."""
+    """A part of a spec: frozen, without unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,27 +46,27 @@ class Pruning(Document):
 
 
 class Method(Document):
-    """One way to look for a ticket: pruning, then a reset."""
+    """One method to find a ticket: pruning, then a reset."""
 
     pruning: Pruning = Pruning()
     reinit: Reinit = Rewind(kind="rewind")
 
 
 class Ticket(Method):
-    """A named experiment of a session that looks for a ticket."""
+    """An experiment of a session that finds a ticket."""
 
     name: Name
 
 
 class ControlExperiment(Document):
-    """A named experiment of a session that follows another one's masks."""
+    """An experiment of a session that uses the masks of another one."""
 
     name: Name
     control: Control
 
 
 _TICKET, _CONTROL = "a ticket", "a control"
-"""Parts of pydantic's locations, which must not be taken for fields of those names."""
+"""Tags in pydantic's error locations; they are not field names."""
 
 
 def _kind_of_experiment(value: Any) -> str:
@@ -82,7 +82,7 @@ Experiment = Annotated[
 
 
 class Grid(Document):
-    """Every criterion with every reset: a short way to write a session."""
+    """Every combination of a criterion and a reset."""
 
     criteria: tuple[Criterion, ...] = Field(min_length=1, max_length=100)
     reinit: tuple[Reinit, ...] = Field(min_length=1, max_length=100)
@@ -90,7 +90,7 @@ class Grid(Document):
 
     @property
     def cells(self) -> tuple[Ticket, ...]:
-        """The experiments that it stands for, each named after what it does."""
+        """The experiments of the grid, named after their criterion and reset."""
         return tuple(
             Ticket(
                 name=f"{_said(criterion)}.{_said(reinit)}"[:64],
@@ -102,7 +102,7 @@ class Grid(Document):
 
 
 def _said(member: Member) -> str:
-    """A member as part of a name: its kind, then whatever is not as usual."""
+    """A member as part of a name: its kind, then the parameters that differ from their defaults."""
     parameters = member.model_dump(mode="json", exclude={"kind"}, exclude_defaults=True)
     words = [name if value is True else f"{name}-{value}" for name, value in parameters.items()]
     return "-".join([kind_of(type(member)), *words])

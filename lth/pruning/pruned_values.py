@@ -1,4 +1,4 @@
-"""What stands where a mask prunes, and what a masked network is without any training.
+"""The values of pruned weights, and of the weights of an untrained masked network.
 
 Reference: Zhou et al. 2019, arXiv:1905.01067, sections 4 ("mask-0 actions") and 5 (supermasks).
 """
@@ -12,20 +12,21 @@ Kernel = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 PrunedWeights = Literal["zero", "initial", "initial_if_grown"]
-"""``zero``, their ``initial`` value, or that only for weights that did not move towards zero."""
+"""``zero``, ``initial`` (the initial value), or ``initial_if_grown`` (the initial value, unless
+training moved the weight towards zero)."""
 
 
 def pruned_values(kind: PrunedWeights, initial: Kernel, final: Kernel, mask: Mask) -> Kernel:
     """The values at which pruned weights are frozen, float32; zero where the mask keeps.
 
-    Given the frozen values of the level before as part of `final`, a weight that is frozen stays
-    as it is: at zero it has shrunk, at its initial value it has not.
+    A weight that was frozen at an earlier level keeps its value.
 
     Args:
-        kind: what becomes of them.
-        initial: the weights that the current training started from, float32.
-        final: the weights after it, those frozen before at their frozen values, float32.
-        mask: of the level to come; True = kept.
+        kind: which value.
+        initial: the weights at the start of the current training, float32.
+        final: the weights at its end, float32; weights that are already frozen have their frozen
+            value.
+        mask: mask of the next level; True = kept.
     """
     match kind:
         case "zero":
@@ -38,12 +39,12 @@ def pruned_values(kind: PrunedWeights, initial: Kernel, final: Kernel, mask: Mas
 
 
 def signed_constant(kernel: Kernel, mask: Mask, stddev: float) -> Kernel:
-    """Each kept weight replaced by its sign times `stddev`, of the layer's initial weights."""
+    """Replace each kept weight by its sign times `stddev` of the initial weights."""
     return np.where(mask, np.sign(kernel) * np.float32(stddev), np.float32(0))
 
 
 def rescaled(kernel: Kernel, mask: Mask) -> Kernel:
-    """Kept weights divided by the layer's density, so that a unit's input keeps its size.
+    """Divide the kept weights by the density of the layer, to keep the scale of its outputs.
 
     A mask that keeps nothing gives zeros.
     """

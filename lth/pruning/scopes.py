@@ -1,4 +1,4 @@
-"""Where weights compete for their place: within their layer, or across the network."""
+"""Scopes: which weights are ranked together, and the rate of each layer."""
 
 from typing import Annotated, Literal, Protocol, Self
 
@@ -7,22 +7,22 @@ from pydantic import Field, model_validator
 from lth.core.family import ByName, Member
 
 Role = Literal["dense", "convolution", "output"]
-"""What a prunable layer is: the output layer is that of the logits, whatever it is made of."""
+"""The role of a prunable layer. The layer of the logits is the output layer, whatever its type."""
 
 
 class ScopeContract(Protocol):
-    """A scope's `kind`, its parameters, and the rate of each layer."""
+    """The contract of a scope: its `kind`, its parameters, and the rate of each layer."""
 
     def rate(self, role: Role) -> float:
-        """The layer's multiple of the schedule's fraction, in [0, 1]; 0 leaves it dense."""
+        """The rate of a layer, in [0, 1], by which the schedule's fraction is multiplied."""
         ...
 
 
 class LayerScope(Member):
-    """Each layer ranks its own weights; the rates multiply the schedule's fraction.
+    """Each layer ranks its own weights. The rates multiply the schedule's fraction.
 
-    The defaults are the papers': convolutions and the output layer at half the rate, but at three
-    quarters the convolutions of conv-6.
+    The defaults are those of the paper: half the rate for convolutions and for the output layer,
+    and three quarters for the convolutions of conv-6.
 
     Reference: Frankle & Carbin 2019, arXiv:1803.03635, figure 2.
     """
@@ -47,7 +47,7 @@ class LayerScope(Member):
 
 
 class GlobalScope(Member):
-    """All prunable weights are ranked together, so that layers end at densities of their own.
+    """All prunable weights are ranked together, so layers get different densities.
 
     Reference: Frankle & Carbin 2019, arXiv:1803.03635, section 4 (deep networks).
     """

@@ -1,4 +1,7 @@
-"""What survivors become before they are trained again. One file a member; add it to `Reinit`."""
+"""Resets: they set the surviving weights before the next training.
+
+Each file has one member. To add one, extend `Reinit`.
+"""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The contract of a reset: what the survivors become before they are trained again."""
+"""The contract of a reset."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -15,13 +15,13 @@ Kernel = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class KernelState:
-    """One prunable kernel at a reset; every array has the kernel's own shape.
+    """One prunable kernel at a reset; every array has the shape of the kernel.
 
     Attributes:
         rewind: the weights at the rewind point (step 0, or step k of level 0), float32.
-        trained: the weights that training ended with, float32.
-        fresh: a new draw from the layer's own initializer, float32.
-        mask: the survivors, bool.
+        trained: the weights at the end of the training, float32.
+        fresh: new random weights from the layer's initializer, float32.
+        mask: the surviving weights; True = kept.
         stddev: standard deviation of the layer's initial weights.
     """
 
@@ -33,30 +33,34 @@ class KernelState:
 
 
 class ReinitContract(Protocol):
-    """A reset's `kind`, its parameters, and the kernel it makes.
+    """The contract of a reset: its `kind`, its parameters, and the new kernel.
 
-    `restores` says what happens to everything else: biases and normalisation go back to the rewind
-    point (True) or stay as trained (False). Optimizer slots are always fresh.
+    If `restores` is true, biases and normalization return to the rewind point; otherwise they keep
+    their trained values. Optimizer slots are always new.
     """
 
     restores: ClassVar[bool]
 
     @property
     def rewind_point(self) -> Duration:
-        """The point of level 0 that `KernelState.rewind` is taken at, where training resumes."""
+        """The point of level 0 of `KernelState.rewind`, at which training resumes."""
         ...
 
     def reset(self, kernel: KernelState, rng: np.random.Generator) -> Kernel:
-        """The new kernel, float32, of the same shape; the caller sets pruned weights to zero."""
+        """The new kernel, float32, in the same shape. The caller sets pruned weights to zero."""
         ...
 
     def learning_rates(self, rates: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The learning rate of each remaining step, given those of the level's schedule."""
+        """The learning rates of the next training, from those of the level's schedule.
+
+        Args:
+            rates: the remaining rates of the schedule, float32 [iterations].
+        """
         ...
 
 
 class Redrawn(Member):
-    """A reset that gives each survivor a new value, by choice with the sign that it began with."""
+    """A reset that draws new values, with the option to keep the initial signs."""
 
     restores: ClassVar[bool] = True
 
@@ -80,5 +84,5 @@ class Redrawn(Member):
 
 
 def with_sign_of(values: Kernel, signs: Kernel) -> Kernel:
-    """The magnitudes of `values` with the signs of `signs`; a zero has no sign to give."""
+    """The magnitudes of `values` with the signs of `signs`; zero if the sign is zero."""
     return np.where(signs == 0, values, np.copysign(values, signs))

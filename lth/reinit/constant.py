@@ -1,4 +1,4 @@
-"""One magnitude for all."""
+"""Sets all surviving weights to one magnitude."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from lth.reinit._base import KernelState, Redrawn
 
 
 class Constant(Redrawn):
-    """Survivors become plus or minus a constant; the sign is random, or the initial one.
+    """Set surviving weights to plus or minus a constant, with random or initial signs.
 
     Reference: Zhou et al. 2019, arXiv:1905.01067, section 3.
     """

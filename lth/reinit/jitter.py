@@ -1,4 +1,4 @@
-"""Near to where training came from."""
+"""Adds noise to the weights of the rewind point."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ from lth.reinit._base import KernelState, Redrawn
 
 
 class Jitter(Redrawn):
-    """Survivors return to their weights at the rewind point, and white noise is added to them.
+    """Set surviving weights to their values at the rewind point, plus white noise.
 
     Reference: the original library; how stable a ticket is to noise: Frankle et al. 2020,
     arXiv:1912.05671.

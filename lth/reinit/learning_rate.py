@@ -1,4 +1,4 @@
-"""The schedule alone goes back."""
+"""Restarts only the learning-rate schedule."""
 
 from typing import ClassVar, Literal
 
@@ -11,7 +11,7 @@ from lth.reinit._base import Kernel, KernelState
 
 
 class LearningRate(Member):
-    """Survivors stay as trained, and the learning-rate schedule restarts, at step 0 or at `to`.
+    """Keep the trained weights, and restart the learning-rate schedule at step 0 or at `to`.
 
     Reference: Renda et al. 2020, arXiv:2003.02389, section 2 ("learning rate rewinding").
     """

@@ -1,4 +1,4 @@
-"""No reset: fine-tuning."""
+"""Does not reset weights (fine-tuning)."""
 
 from typing import ClassVar, Literal
 
@@ -11,7 +11,7 @@ from lth.reinit._base import Kernel, KernelState
 
 
 class NoReset(Member):
-    """Survivors stay as trained, and are trained on at the last learning rate of the schedule.
+    """Keep the trained weights, and train on with the last learning rate of the schedule.
 
     Reference: Renda et al. 2020, arXiv:2003.02389, section 2 ("fine-tuning").
     """

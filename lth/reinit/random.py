@@ -1,4 +1,4 @@
-"""New random weights."""
+"""Draws new random weights."""
 
 from typing import Literal
 
@@ -9,9 +9,10 @@ from lth.reinit._base import KernelState, Redrawn
 
 
 class Random(Redrawn):
-    """Survivors are drawn anew from their layer's initializer.
+    """Draw surviving weights again from the initializer of their layer.
 
-    Without the signs this is the papers' control: a ticket's mask alone is not enough.
+    Without the initial signs, this is the control of the papers: the mask of a ticket alone is not
+    enough.
 
     Reference: Frankle & Carbin 2019, arXiv:1803.03635, section 2; with signs kept: Zhou et al.
     2019, arXiv:1905.01067, section 3.

@@ -1,4 +1,4 @@
-"""The same values in other places."""
+"""Permutes the initial values."""
 
 from typing import Literal
 
@@ -9,9 +9,9 @@ from lth.reinit._base import KernelState, Redrawn
 
 
 class Reshuffle(Redrawn):
-    """The initial values of a layer's survivors are dealt out among them anew.
+    """Permute the initial values of the surviving weights of each layer.
 
-    With `keep_sign` the magnitudes are dealt out and each place keeps its sign.
+    With `keep_sign`, only the magnitudes are permuted, and each weight keeps its sign.
 
     Reference: Zhou et al. 2019, arXiv:1905.01067, section 3.
     """

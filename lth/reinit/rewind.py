@@ -1,4 +1,4 @@
-"""Back to where training came from."""
+"""Returns to the weights of the rewind point."""
 
 from typing import ClassVar, Literal
 
@@ -11,10 +11,10 @@ from lth.reinit._base import Kernel, KernelState
 
 
 class Rewind(Member):
-    """Survivors return to their weights at step 0, or at a later step of level 0.
+    """Set surviving weights to their values at step 0, or at a later step of level 0.
 
-    After a rewind to step k the schedule resumes at step k too: the level trains for the rest of
-    its duration.
+    After a rewind to step k, the learning-rate schedule also resumes at step k, and the level
+    trains for the rest of its duration.
 
     Reference: Frankle & Carbin 2019, arXiv:1803.03635; late rewinding: Frankle et al. 2019,
     arXiv:1903.01611.

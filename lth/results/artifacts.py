@@ -1,4 +1,4 @@
-"""The names of everything a run or a job leaves behind: one place for all of them."""
+"""The names of all files of a run or a job."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 JOB = "report"
-"""The first part of the names of a whole job's files, where a run's files have the run's key."""
+"""The first part of the names of files that belong to the whole job instead of a run."""
 
 NPZ, JSON, CSV = "application/x-npz", "application/json", "text/csv"
 PNG, SVG = "image/png", "image/svg+xml"
@@ -17,7 +17,7 @@ INITIAL_WEIGHTS = "weights/initial.npz"
 REPORT = "report.json"
 SUMMARY = "summary.json"
 LEVELS = "levels.csv"
-"""One row a trial, experiment and level: `lth.results.records`."""
+"""One row for each trial, experiment and level: `lth.results.records`."""
 
 LEARNING_CURVES = "plots/learning"
 WEIGHTS = "plots/weights"
@@ -25,31 +25,31 @@ MASK_PICTURE = "plots/mask"
 SPARSITY = "plots/sparsity"
 LAYERS = "plots/layers"
 SUPERMASK = "plots/supermask"
-"""Names of pictures without their ending."""
+"""Names of pictures, without the file extension."""
 
 RUN_PICTURES = (LEARNING_CURVES, WEIGHTS, MASK_PICTURE, SPARSITY, LAYERS, SUPERMASK)
-"""What there is of each experiment."""
+"""Pictures of one experiment."""
 JOB_PICTURES = (LEARNING_CURVES, SPARSITY, SUPERMASK)
-"""What there is of all experiments and trials together."""
+"""Pictures that compare experiments and trials."""
 
 Format = Literal["png", "svg"]
 MEDIA_TYPES: Mapping[Format, str] = {"png": PNG, "svg": SVG}
 FORMATS: Mapping[str, tuple[Format, ...]] = {"none": (), "png": ("png",), "png_svg": ("png", "svg")}
-"""The endings that pictures have, by a spec's ``plots``."""
+"""The file extensions of pictures, by the ``plots`` of a spec."""
 
 
 def as_json(document: Any) -> bytes:
-    """A document as the bytes of its file."""
+    """A document as the bytes of a JSON file."""
     return json.dumps(document, indent=1, sort_keys=True, allow_nan=False).encode()
 
 
 def level_weights(level: int) -> str:
-    """The trained weights of a level: float32 arrays by the variable's path."""
+    """The file of a level's trained weights: float32 arrays by variable path."""
     return f"weights/level-{level}.npz"
 
 
 def sources(picture: str, last: int) -> tuple[str, ...]:
-    """The files of a run that a picture of it is drawn from, beside its result.
+    """The files of a run from which a picture is drawn, besides its result.
 
     Args:
         picture: one of `RUN_PICTURES`.
@@ -63,7 +63,7 @@ def sources(picture: str, last: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file that a run leaves behind; `content` makes its bytes when they are wanted."""
+    """A file of a run; `content` creates its bytes when they are needed."""
 
     name: str
     media_type: str

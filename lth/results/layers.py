@@ -9,7 +9,7 @@ from lth.results.schemas import LayerDensity
 
 
 def layer_table(masks: Mapping[str, Mask]) -> tuple[LayerDensity, ...]:
-    """How much of each layer is left."""
+    """The kept weights of each layer, in the order of `masks` (bool by layer name; True = kept)."""
     return tuple(
         LayerDensity(
             name=name,

@@ -1,4 +1,4 @@
-"""Results as a table of plain data: one row a trial, experiment and level, for other programs."""
+"""Results as rows of plain data: one row for each trial, experiment and level."""
 
 import csv
 from collections.abc import Iterable, Mapping
@@ -8,14 +8,14 @@ from typing import Any
 from lth.results.schemas import LevelResult, RunResult, Scores
 
 Record = dict[str, Any]
-"""A row by its columns: the same columns in every row, None where a level has no such value."""
+"""A row by column; every row has the same columns, with None for missing values."""
 
 Measures = Mapping[str, float | None]
-"""What a level was measured by, by name; None for what it has not."""
+"""The metrics of a level by name; None for missing values."""
 
 
 def records(results: Iterable[RunResult]) -> list[Record]:
-    """One row for each level of each experiment of each trial, trial by trial.
+    """One row for each trial, experiment and level, in this order.
 
     Args:
         results: one for each experiment and trial.
@@ -43,7 +43,7 @@ def records(results: Iterable[RunResult]) -> list[Record]:
 
 
 def measures(level: LevelResult) -> Measures:
-    """Every number that a level was measured by: at its early stop, at its end, and untrained."""
+    """All metrics of a level: at its early stop, at its end, and before its training."""
     untrained = level.untrained
     return {
         "early_stop_iteration": level.early_stop.iteration,
@@ -59,7 +59,7 @@ def measures(level: LevelResult) -> Measures:
 
 
 def as_csv(rows: Iterable[Record]) -> bytes:
-    """Rows as the bytes of a file: UTF-8, a head of columns, nothing for None, floats in full."""
+    """Rows as a CSV file: UTF-8, a header, empty cells for None, floats in full precision."""
     rows = list(rows)
     text = StringIO()
     writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")

@@ -1,4 +1,4 @@
-"""What a run found out: plain data, the same in the library, the store and over HTTP."""
+"""The result of a run as plain data, the same in the library, the store and the HTTP API."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +13,7 @@ class ResultModel(BaseModel):
 
 
 class Scores(ResultModel):
-    """A network's quality on one split of the data."""
+    """Scores of a network on one split of the data."""
 
     loss: float
     accuracy: float = Field(ge=0, le=1)
@@ -23,7 +23,7 @@ class Scores(ResultModel):
 
 
 class History(ResultModel):
-    """The course of a level: one entry per evaluation point, all lists equally long."""
+    """The history of a level, with one entry for each evaluation point in every list."""
 
     iterations: tuple[int, ...] = Field(
         description="optimizer steps of the level's training schedule that are done; a level that "
@@ -35,12 +35,12 @@ class History(ResultModel):
     validation_accuracy: tuple[float, ...]
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Not every point: what holds a history can be read where it is shown."""
+        """A short representation, because a history has many entries."""
         yield "points", len(self.iterations)
 
 
 class LayerDensity(ResultModel):
-    """How much of one prunable layer is left."""
+    """The kept weights of one prunable layer."""
 
     name: str
     kept: int
@@ -57,7 +57,7 @@ class At(ResultModel):
 
 
 class Untrained(ResultModel):
-    """Test scores of the masked network at the reset point, before any training.
+    """Test scores of the masked network after the reset, before any training.
 
     Reference: Zhou et al. 2019, arXiv:1905.01067, section 5 (supermasks).
     """
@@ -93,7 +93,7 @@ class LevelResult(ResultModel):
 
 
 class Environment(ResultModel):
-    """Where and with what a run was executed."""
+    """The machine and the versions of the libraries that executed a run."""
 
     device: str
     xla: bool
@@ -101,7 +101,7 @@ class Environment(ResultModel):
 
 
 class RunResult(ResultModel):
-    """One experiment of one trial, all of its levels."""
+    """One experiment of one trial, with all of its levels."""
 
     experiment: str
     trial: int

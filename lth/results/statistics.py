@@ -1,7 +1,7 @@
-"""What trials say together: summaries of each experiment, and differences between experiments.
+"""Statistics over trials: summaries of experiments, and differences between experiments.
 
-Trials are independent draws of the same experiment, so nothing else may be averaged: results that
-differ in what was done are refused.
+Only independent trials of the same experiment are averaged. Results of different settings are
+refused.
 """
 
 from collections import Counter
@@ -29,7 +29,7 @@ from lth.results.warnings import remarks
 from lth.spec.document import ControlExperiment, Spec
 
 DENSE = "dense"
-"""What a comparison with level 0 of the same trial is called."""
+"""The name of a comparison with level 0 of the same trial."""
 
 _COMPARED = ("early_stop_iteration", "early_stop_test_accuracy", "final_test_accuracy")
 
@@ -45,19 +45,19 @@ METRICS = (
     "untrained_signed_constant_accuracy",
     "untrained_rescaled_accuracy",
 )
-"""What a summary is of, by the names of `lth.results.records.measures`."""
+"""The metrics of a summary, by the names of `lth.results.records.measures`."""
 
 
 def summarise(results: Sequence[RunResult], controls: Mapping[str, str] | None = None) -> Summary:
-    """Summarise each experiment over its trials, and compare it with the dense network.
+    """Summarize each experiment over its trials, and compare it with the dense network.
 
     Args:
         results: one for each trial of each experiment, in any order.
-        controls: the experiment that each control follows, to compare the two as well.
+        controls: the ticket of each control, by the control's name, to compare them as well.
 
     Raises:
-        SpecError: when a trial is there twice, when the results of one name are not of the same
-            experiment, or when an experiment of `controls` has no result.
+        SpecError: if a trial is given twice, if results with the same name belong to different
+            experiments, or if an experiment of `controls` has no result.
     """
     ordered = sorted(results, key=attrgetter("experiment", "trial"))
     groups = {
@@ -83,11 +83,11 @@ def summarise(results: Sequence[RunResult], controls: Mapping[str, str] | None =
 
 
 def summarise_job(spec: Spec, results: Sequence[RunResult]) -> Summary:
-    """Summarise what there is of a job, and say how much of the job that is.
+    """Summarize the available results of a job, and say how much of the job they cover.
 
     Args:
-        spec: the job's.
-        results: of the experiments that have ended well, in any order.
+        spec: the spec of the job.
+        results: of the experiments that have succeeded, in any order.
     """
     done = {result.experiment for result in results}
     controls = {
@@ -101,7 +101,7 @@ def summarise_job(spec: Spec, results: Sequence[RunResult]) -> Summary:
 
 
 def coverage(spec: Spec, results: Sequence[RunResult]) -> Coverage:
-    """How much of a job's plan these results are."""
+    """How much of a job's plan these results cover."""
     experiments, trials = len(spec.expanded), len(spec.trial_numbers)
     by_trial = Counter(result.trial for result in results)
     return Coverage(
@@ -114,13 +114,13 @@ def coverage(spec: Spec, results: Sequence[RunResult]) -> Coverage:
 
 
 def statistic(values: Sequence[float]) -> Statistic:
-    """Describe a number over trials.
+    """Statistics of a number over trials.
 
-    The interval is mean +- t(0.975, n - 1) x stddev / sqrt(n), which supposes that trials differ
-    normally.
+    The interval is mean +- t(0.975, n - 1) x stddev / sqrt(n). It assumes a normal distribution
+    over trials.
 
     Raises:
-        SpecError: when there is no value.
+        SpecError: if there is no value.
     """
     if not values:
         raise SpecError("there is nothing to summarise: no value was given, at least one is needed")
@@ -174,7 +174,7 @@ def _against_dense(results: Sequence[RunResult]) -> Iterator[Comparison]:
 def _against_control(
     ticket: Sequence[RunResult], control: Sequence[RunResult]
 ) -> Iterator[Comparison]:
-    """The ticket beside its control, in the trials that both have finished."""
+    """The comparison of a ticket with its control, over the trials that both have finished."""
     ours = {result.trial: result.levels for result in ticket}
     theirs = {result.trial: result.levels for result in control}
     both = sorted(ours.keys() & theirs.keys())
@@ -208,7 +208,7 @@ def _compared(
 
 
 def _minus(ours: Measures, theirs: Measures, name: str) -> float:
-    """The difference in what every level was measured by."""
+    """The differences of all metrics of a level."""
     one, other = ours[name], theirs[name]
     assert one is not None
     assert other is not None
@@ -225,7 +225,7 @@ def _difference(by_trial: dict[int, float]) -> Difference:
 
 
 def _check_same(name: str, results: Sequence[RunResult]) -> None:
-    """Refuse what are no independent trials of one experiment."""
+    """Check that results are independent trials of one experiment."""
     for what in ("trial", "seed"):
         values = [getattr(result, what) for result in results]
         twice = sorted({value for value in values if values.count(value) > 1})

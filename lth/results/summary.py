@@ -44,7 +44,7 @@ class ExperimentSummary(ResultModel):
 
 
 class Difference(ResultModel):
-    """A metric of an experiment minus that of another one, trial by trial."""
+    """A metric of an experiment minus the same metric of another one, trial by trial."""
 
     by_trial: dict[int, float]
     statistic: Statistic
@@ -53,7 +53,7 @@ class Difference(ResultModel):
 
 
 class Comparison(ResultModel):
-    """One level of an experiment beside another network of the same trials."""
+    """One level of an experiment, compared with another network of the same trials."""
 
     experiment: str
     against: str = Field(description="'dense', or the control that follows the experiment")
@@ -62,7 +62,7 @@ class Comparison(ResultModel):
 
 
 class Coverage(ResultModel):
-    """How much of a job's plan its summary is of."""
+    """How much of a job's plan its summary covers."""
 
     trials: int = Field(description="trials of which every experiment has a result")
     trials_planned: int
@@ -72,7 +72,7 @@ class Coverage(ResultModel):
 
 
 class Summary(ResultModel):
-    """What the trials of a job say together."""
+    """Statistics over the trials of a job or of a study."""
 
     experiments: tuple[ExperimentSummary, ...]
     comparisons: tuple[Comparison, ...]
@@ -89,12 +89,12 @@ class Summary(ResultModel):
         return summary_table(self)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """What a notebook shows of it."""
+        """The representation in a notebook."""
         printer.text(str(self))
 
 
 def summary_table(summary: Summary) -> str:
-    """Accuracy and early stop of every experiment at every level."""
+    """A table of accuracy and early stop of every experiment at every level."""
     rows = [
         (experiment.experiment if level.level == 0 else "", *_cells(level))
         for experiment in summary.experiments

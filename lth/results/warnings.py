@@ -1,15 +1,15 @@
-"""What a researcher should know of results before believing in them."""
+"""Warnings about results that may mislead."""
 
 from collections.abc import Sequence
 
 from lth.results.schemas import RunResult
 
 _NAMED = 3
-"""More experiments than these are counted instead."""
+"""If more experiments are affected, the warning gives their number instead of their names."""
 
 
 def remarks(results: Sequence[RunResult]) -> tuple[str, ...]:
-    """Remarks on results, each of one sentence; none where nothing is remarkable.
+    """Warnings about results, each of one sentence; an empty tuple if there are none.
 
     Args:
         results: one for each experiment and trial, in any order.
@@ -27,7 +27,7 @@ def remarks(results: Sequence[RunResult]) -> tuple[str, ...]:
 
 
 def _ends_at_its_best(result: RunResult) -> bool:
-    """Whether no level's validation loss has risen again by the end of its training."""
+    """Whether the validation loss was still falling at the end of every level."""
     return all(level.early_stop.iteration == level.final.iteration for level in result.levels)
 
 

@@ -1,4 +1,4 @@
-"""What a spec may name: every member of every family, derived from the families' unions."""
+"""The catalogue: all members of all families, derived from their unions."""
 
 import inspect
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ FAMILIES: dict[str, Any] = {
     "optimizers": Optimizer,
     "decays": Decay,
 }
-"""The unions, by the names under which the catalogue lists them."""
+"""The unions, by their names in the catalogue."""
 
 
 class CatalogueEntry(BaseModel):

@@ -1,4 +1,4 @@
-"""What the fields of a spec cannot know of each other, each told at its own place."""
+"""Checks between fields of a spec. Each error names the place of its field."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,18 +13,18 @@ from lth.reinit import Reinit
 from lth.training.settings import Training
 
 Place = tuple[int | str, ...]
-"""Where something is, below the part that is validated."""
+"""The location of a field, below the part that is validated."""
 _BYTES_OF_A_WEIGHT = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """One thing that is wrong.
+    """One error.
 
     Attributes:
-        place: where, below the part that is validated, with the kinds of members as pydantic has.
-        message: what.
-        value: what is there.
+        place: location of the field, below the part that is validated, as pydantic writes it.
+        message: what is wrong.
+        value: the value that was found.
     """
 
     place: Place
@@ -33,10 +33,10 @@ class Contradiction:
 
 
 def refuse(found: Iterable[Contradiction]) -> None:
-    """Raise all that was found at once; nothing found, nothing raised.
+    """Raise all errors at once, if there are any.
 
     Raises:
-        pydantic.ValidationError: which the validation around it takes over, place by place.
+        pydantic.ValidationError: with each error at its location.
     """
     details = [
         InitErrorDetails(
@@ -53,13 +53,13 @@ def refuse(found: Iterable[Contradiction]) -> None:
 def between_experiments(
     written: Sequence[Experiment], grid: Grid | None, training: Training, samples: int
 ) -> Iterator[Contradiction]:
-    """Names given twice, controls of no ticket, rewinds past the end.
+    """Duplicate names, controls without a ticket, and rewind points after the end of the training.
 
     Args:
         written: the experiments that are written out.
-        grid: the others.
-        training: of every level.
-        samples: to train on.
+        grid: the experiments of the grid.
+        training: training settings of every level.
+        samples: number of training samples.
     """
     cells = grid.cells if grid else ()
     tickets = sorted(each.name for each in (*written, *cells) if isinstance(each, Ticket))
@@ -88,7 +88,7 @@ def between_experiments(
 
 
 def rewind_past_end(reinit: Reinit, training: Training, samples: int) -> Iterator[Contradiction]:
-    """A reset that goes back to a point which a level never reaches."""
+    """Errors of resets that return to a point that a level never reaches."""
     try:
         training.check_point(reinit.rewind_point, samples)
     except SpecError as error:
@@ -98,12 +98,12 @@ def rewind_past_end(reinit: Reinit, training: Training, samples: int) -> Iterato
 def too_many_snapshots(
     reinits: Mapping[Place, Reinit], parameters: int, steps_per_epoch: int, most: int
 ) -> Iterator[Contradiction]:
-    """Rewinds to so many points that the weights at all of them are more than may be kept.
+    """Errors of rewind points whose weights need more memory than allowed.
 
     Args:
-        reinits: by their place.
-        parameters: of the network.
-        steps_per_epoch: of the training.
+        reinits: the resets, by location.
+        parameters: number of parameters of the network.
+        steps_per_epoch: optimizer steps in an epoch.
         most: bound on the bytes of all snapshots together.
     """
     points: set[int] = set()

@@ -1,7 +1,7 @@
-"""The spec: the document that says what an experiment is.
+"""The spec: the document that defines an experiment.
 
-Everything a run depends on is in it, so that two equal specs give equal bytes. It is plain data,
-validated here and nowhere else; it can name neither a path, nor an address, nor code.
+Results depend on nothing else, so equal specs give equal bytes. A spec is plain data. It contains
+no path, no address and no code. All validation is in this package.
 """
 
 import hashlib
@@ -68,7 +68,7 @@ Plots = Literal["none", "png", "png_svg"]
 
 
 class _Spec(Document):
-    """What every kind of job shares."""
+    """The fields that all kinds of jobs share."""
 
     name: str = Field("", max_length=200, description="free text, shown in lists")
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, max_length=32)
@@ -87,18 +87,18 @@ class _Spec(Document):
 
     @property
     def layers(self) -> tuple[PlacedLayer, ...]:
-        """The network's layers at their places, with their shapes."""
+        """The layers of the network with their shapes."""
         facts = self.dataset.facts
         return place(self.network, facts.shape, facts.classes)
 
     @property
     def samples(self) -> int:
-        """Training samples, without those for validation."""
+        """Number of training samples, without the validation samples."""
         return _samples(self.dataset)
 
     @property
     def trial_numbers(self) -> range:
-        """The trials, from 1; a single one unless the job is robust."""
+        """The numbers of the trials, from 1; only robust jobs have more than one."""
         return range(1, 2)
 
     def _check_snapshots(self, reinits: Mapping[Place, Reinit], info: ValidationInfo) -> None:
@@ -165,7 +165,7 @@ class ModelSpec(_Spec):
 
     @property
     def expanded(self) -> tuple[Experiment, ...]:
-        """The experiments of a trial; here the one ticket."""
+        """The experiments of a trial; here one ticket."""
         return (Ticket(name="ticket", pruning=self.pruning, reinit=self.reinit),)
 
 
@@ -178,7 +178,7 @@ class _Several(_Spec):
     @field_validator("experiments", mode="before")
     @classmethod
     def _few_enough(cls, experiments: Any, info: ValidationInfo) -> Any:
-        """Counted before any is read, which takes seconds for as many as fit into a body."""
+        """Count the experiments before they are parsed, because parsing can take seconds."""
         if isinstance(experiments, list | tuple):
             bounded(len(experiments), limits_of(info).max_experiments, "experiments")
         return experiments
@@ -203,7 +203,7 @@ class _Several(_Spec):
 
     @property
     def expanded(self) -> tuple[Experiment, ...]:
-        """The experiments of a trial: those written out, then those of the grid."""
+        """The experiments of a trial: those that are written out, then those of the grid."""
         return (*self.experiments, *(self.grid.cells if self.grid else ()))
 
     @model_validator(mode="after")
@@ -218,7 +218,7 @@ class _Several(_Spec):
 
     @property
     def _reinits(self) -> dict[Place, Reinit]:
-        """The reset of each ticket, by its place."""
+        """The reset of each ticket, by location."""
         written = enumerate(self.experiments)
         reinits: dict[Place, Reinit] = {
             ("experiments", number, "reinit"): each.reinit
@@ -237,12 +237,12 @@ class SessionSpec(_Several):
 
 
 def _samples(dataset: Dataset) -> int:
-    """Training samples of a data set, without those for validation."""
+    """Number of training samples of a data set, without the validation samples."""
     return dataset.facts.train - dataset.validation
 
 
 def _papers(info: ValidationInfo) -> Papers:
-    """The papers' figures for a spec's network."""
+    """The papers' defaults for the network of a spec."""
     return info.data["network"].papers if "network" in info.data else Papers()
 
 
@@ -264,29 +264,29 @@ class RobustSpec(_Several):
 Spec = ModelSpec | SessionSpec | RobustSpec
 
 SPEC: TypeAdapter[Spec] = TypeAdapter(Annotated[Spec, Field(discriminator="kind")])
-"""Validates any spec; its JSON schema is the service's."""
+"""Validates any spec; the HTTP API uses its JSON schema."""
 
 
 def parse_spec(document: Any, limits: Limits | None = None) -> Spec:
     """Validate a document of plain data.
 
     Raises:
-        pydantic.ValidationError: with every wrong field at once.
+        pydantic.ValidationError: with all wrong fields.
     """
     return SPEC.validate_python(document, context=limits)
 
 
 def canonical(part: BaseModel) -> str:
-    """The canonical JSON of a spec or a part of it.
+    """The canonical JSON of a spec or of a part of it.
 
-    Values equal to their default are left out, so that a new field changes no old identity; keys
-    are sorted; there is no white space.
+    It has no values that equal their defaults, so a new field changes no old hash. Keys are sorted.
+    There is no white space.
     """
     document = part.model_dump(mode="json", exclude_defaults=True)
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def spec_hash(spec: Spec) -> str:
-    """SHA-256 (hex) of what determines a spec's results: all of it but its name and labels."""
+    """SHA-256 (hex) of all fields of a spec except its name and its labels."""
     anonymous = spec.model_copy(update={"name": "", "labels": {}})
     return hashlib.sha256(canonical(anonymous).encode()).hexdigest()

@@ -1,4 +1,7 @@
-"""From a spec to the runs that carry it out: a pure function that library and service share."""
+"""Turns a spec into the runs that execute it.
+
+A pure function, used by the library and the service.
+"""
 
 import hashlib
 import json
@@ -10,29 +13,29 @@ from lth.core.seeds import trial_seed
 from lth.spec.document import ControlExperiment, Experiment, ModelSpec, Spec, Ticket, canonical
 
 ENGINE_VERSION = 3
-"""Counts changes of the engine that change the bytes of a result."""
+"""Version of the engine; it increases with changes that change the bytes of results."""
 
 
 class RunKind(StrEnum):
-    """What a run does."""
+    """The kind of a run."""
 
     TRUNK = "trunk"
-    """Trains the dense network of a trial once, for every experiment of it."""
+    """Trains the dense network of a trial, for all of its experiments."""
     EXPERIMENT = "experiment"
-    """Carries one experiment of one trial to its last level."""
+    """Executes one experiment of one trial."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One unit of work, as whoever carries it out has to know it.
+    """A run, with everything that is needed to execute it.
 
     Attributes:
-        key: its name within the job, and the prefix of its artifacts' names.
-        kind: what it does.
-        trial: from 1.
-        seed: of the trial; every stream of random numbers is spawned from it.
-        experiment: the name of the experiment; None for a trunk.
-        trunk: identity of the dense training that it starts with, or is.
+        key: its name within the job, and the prefix of its artifact names.
+        kind: trunk or experiment.
+        trial: number of the trial, from 1.
+        seed: seed of the trial; all random streams derive from it.
+        experiment: name of the experiment; None for a trunk.
+        trunk: identity of the dense training with which it starts, or which it is.
     """
 
     key: str
@@ -45,19 +48,19 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun(Assignment):
-    """A unit of work in its place in the plan.
+    """A run and the runs that it needs.
 
     Attributes:
-        needs: keys of all runs that must have succeeded before, those that these need among them.
+        needs: keys of all runs that must succeed before, directly or indirectly.
     """
 
     needs: tuple[str, ...]
 
 
 def plan(spec: Spec) -> tuple[PlannedRun, ...]:
-    """The runs of a spec, each after those it needs.
+    """The runs of a spec; each comes after the runs that it needs.
 
-    A single experiment trains its own dense network; experiments that share one wait for a trunk.
+    A single experiment trains its own dense network. Experiments that share one need a trunk run.
     """
     # What others wait for goes first, in all trials: three trials of a ticket and its control take
     # two workers 23 trainings' time this way, and 30 if each trial is finished before the next.
@@ -65,17 +68,17 @@ def plan(spec: Spec) -> tuple[PlannedRun, ...]:
 
 
 def experiment_named(spec: Spec, name: str) -> Experiment:
-    """The experiment of that name; names are unique within a spec."""
+    """The experiment with this name; names are unique within a spec."""
     return next(experiment for experiment in spec.expanded if experiment.name == name)
 
 
 def run_key(trial: int, name: str) -> str:
-    """The key of a trial's run that carries out the experiment of that name, or its trunk."""
+    """The key of the run of an experiment in a trial; without a name, of the trunk."""
     return f"trial-{trial}/{name}"
 
 
 def levels_of(spec: Spec, experiment: Experiment) -> int:
-    """Pruning rounds of an experiment; a control has as many as the ticket it follows."""
+    """Number of pruning rounds of an experiment; for a control, of its ticket."""
     if isinstance(experiment, ControlExperiment):
         experiment = experiment_named(spec, experiment.control.of)
     assert isinstance(experiment, Ticket)
@@ -83,14 +86,14 @@ def levels_of(spec: Spec, experiment: Experiment) -> int:
 
 
 def rewind_points(spec: Spec) -> tuple[int, ...]:
-    """The iterations of level 0 whose weights some experiment returns to, rising, 0 among them."""
+    """The iterations of level 0 to whose weights some experiment returns, ascending, with 0."""
     steps = spec.training.steps_per_epoch(spec.samples)
     tickets = [e for e in spec.expanded if isinstance(e, Ticket)]
     return tuple(sorted({0, *(t.reinit.rewind_point.iterations(steps) for t in tickets)}))
 
 
 def rewind_points_of(spec: Spec, experiment: Experiment) -> tuple[int, ...]:
-    """Those of `rewind_points` that one experiment returns to; a control, those of its ticket."""
+    """The rewind points of one experiment; for a control, of its ticket."""
     if isinstance(experiment, ControlExperiment):
         experiment = experiment_named(spec, experiment.control.of)
     assert isinstance(experiment, Ticket)
@@ -99,10 +102,9 @@ def rewind_points_of(spec: Spec, experiment: Experiment) -> tuple[int, ...]:
 
 
 def trunk_identity(spec: Spec, seed: int) -> str:
-    """SHA-256 (hex) of all that a spec says about its dense training with `seed`.
+    """SHA-256 (hex) of everything in a spec that determines its dense training with `seed`.
 
-    A worker adds what only it knows, the digest of the data and the kind of device, before it
-    reuses a trunk.
+    A worker adds the digest of the data and the kind of device before it reuses a trunk.
     """
     said = {
         "dataset": canonical(spec.dataset),

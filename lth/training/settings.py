@@ -1,4 +1,4 @@
-"""How each level is trained: the same settings for the dense network and for its tickets."""
+"""Training settings of every level: the same for the dense network and for its tickets."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -15,7 +15,7 @@ from lth.training.optimizers import Adam, Optimizer
 from lth.training.optimizers.decay import Constant, Decay, learning_rates
 
 Augmentation = Literal["none", "flip", "crop", "flip_crop"]
-"""Of training images: mirrored left to right, moved by up to four pixels, or both."""
+"""Augmentation of training images: horizontal flips, shifts by up to four pixels, or both."""
 
 
 def _batch_size(value: int, info: ValidationInfo) -> int:
@@ -23,11 +23,11 @@ def _batch_size(value: int, info: ValidationInfo) -> int:
 
 
 class Training(BaseModel):
-    """Optimizer, batches, length and evaluation of one level.
+    """Optimizer, batch size, duration and evaluation of a level.
 
-    The loss is the cross-entropy of the logits. Batches are drawn without replacement; an epoch's
-    last, incomplete batch is dropped. The papers train LeNet-300-100 for 50000it, Conv-2, Conv-4
-    and Conv-6 for 20000it, 25000it and 30000it, and evaluate every 100it.
+    The loss is the cross-entropy of the logits. Batches are drawn without replacement, and the last
+    incomplete batch of an epoch is dropped. The papers train LeNet-300-100 for 50000it, and Conv-2,
+    Conv-4 and Conv-6 for 20000it, 25000it and 30000it. They evaluate every 100it.
 
     Example:
         >>> Training(duration="50000it", evaluate_every="100it", decay="cosine")
@@ -60,15 +60,15 @@ class Training(BaseModel):
         return self
 
     def check(self, samples: int, shape: Sequence[int]) -> None:
-        """See whether a level of this can be trained on so many samples.
+        """Check that a level can be trained on a number of samples.
 
         Args:
-            samples: to train on.
-            shape: of one of them.
+            samples: number of training samples.
+            shape: shape of a sample.
 
         Raises:
-            SpecError: when they make no batch, the warm-up is longer than the level, or what is no
-                picture would be augmented.
+            SpecError: if there are fewer samples than in a batch, if the warm-up is longer than the
+                level, or if samples that are not images should be augmented.
         """
         if self.batch_size > samples:
             raise SpecError(
@@ -87,10 +87,10 @@ class Training(BaseModel):
             )
 
     def check_point(self, point: Duration, samples: int) -> None:
-        """See whether a level goes on after a point of it, so that there is a going back to it.
+        """Check that a level continues after a point, so that a reset can return to the point.
 
         Raises:
-            SpecError: when the level has ended by then.
+            SpecError: if the level ends before.
         """
         end = self.iterations(samples)
         if point.iterations(self.steps_per_epoch(samples)) >= end:
@@ -104,16 +104,16 @@ class Training(BaseModel):
         return self.duration.iterations(self.steps_per_epoch(samples))
 
     def steps_per_epoch(self, samples: int) -> int:
-        """Whole batches in `samples` training samples."""
+        """Number of full batches in `samples` training samples."""
         return samples // self.batch_size
 
     def next_evaluation(self, iteration: int, samples: int) -> int:
-        """The first evaluation point after `iteration` steps; the last is the level's end."""
+        """The first evaluation point after `iteration` steps, at most the end of the level."""
         every = self._steps_between_evaluations(samples)
         return min(self.iterations(samples), (iteration // every + 1) * every)
 
     def evaluations(self, samples: int) -> int:
-        """How many evaluation points a level has that begins at step 0."""
+        """Number of evaluation points of a level."""
         return ceil(self.iterations(samples) / self._steps_between_evaluations(samples))
 
     def learning_rates(self, samples: int) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
-"""Which weights stay. One file a member; add it to `Criterion`.
+"""Criteria: they score weights, and the largest scores are kept.
 
-The names are those of Zhou et al. 2019, arXiv:1905.01067; the short names of the original library
-are accepted as input.
+Each file has one member. To add one, extend `Criterion`. The names are those of Zhou et al. 2019,
+arXiv:1905.01067. The short names of the original library are accepted as input.
 """
 
 from typing import Annotated

@@ -11,14 +11,14 @@ Vector = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Survivors:
-    """The weights that compete in one ranking: those not yet pruned, laid out as vectors [n].
+    """The surviving weights of one ranking, as vectors [n].
 
     Attributes:
-        initial: the weights that the current training started from, float32.
-        final: the same weights after it, float32.
-        gradient: of the training loss by each weight at `initial`, float32; only for criteria
-            that ask for it.
-        keep: how many of the n will survive.
+        initial: the weights at the start of the current training, float32.
+        final: the weights at its end, float32.
+        gradient: gradient of the training loss at `initial`, float32; only if the criterion sets
+            `needs_gradient`.
+        keep: how many of the n weights will be kept.
     """
 
     initial: Vector
@@ -28,7 +28,7 @@ class Survivors:
 
 
 class CriterionContract(Protocol):
-    """A criterion's `kind`, its parameters, and its scores."""
+    """The contract of a criterion: its `kind`, its parameters, and its scores."""
 
     needs_gradient: ClassVar[bool]
 
@@ -36,17 +36,20 @@ class CriterionContract(Protocol):
     def kind(self) -> str: ...
 
     def scores(self, weights: Survivors, rng: np.random.Generator) -> NDArray[np.floating]:
-        """One score per survivor, shape [n], finite; the largest are kept.
+        """Score each surviving weight; the largest scores are kept.
 
         Args:
-            weights: the survivors, n >= 1.
-            rng: for criteria that draw; its own stream per level.
+            weights: the surviving weights, n >= 1.
+            rng: a random stream of this criterion and level.
+
+        Returns:
+            Finite scores, shape [n].
         """
         ...
 
 
 def percentile_ranks(magnitudes: Vector) -> NDArray[np.float64]:
-    """How many of `magnitudes` [n] are smaller than each; equal ones rank equally."""
+    """For each of `magnitudes` [n], how many are smaller; equal magnitudes get equal ranks."""
     order = np.argsort(magnitudes)
     ordered = magnitudes[order]
     ranks = np.empty(magnitudes.size, np.float64)

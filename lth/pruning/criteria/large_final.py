@@ -1,4 +1,4 @@
-"""Keep the weights that training left large."""
+"""Keeps weights with large trained values."""
 
 from typing import ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""Keep the weights that are large and have changed their sign."""
+"""Keeps weights with large trained values that changed their sign."""
 
 from typing import ClassVar, Literal
 

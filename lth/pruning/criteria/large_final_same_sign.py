@@ -1,4 +1,4 @@
-"""Keep the weights that are large and have kept their sign."""
+"""Keeps weights with large trained values that kept their sign."""
 
 from typing import ClassVar, Literal
 
@@ -12,8 +12,8 @@ from lth.pruning.criteria._base import Survivors
 class LargeFinalSameSign(Member):
     """Score ``max(0, w_final sign(w_initial))``.
 
-    Weights that changed sign, and those that began at zero, share the lowest score. Masks of this
-    criterion make the supermasks that work before any training.
+    Weights that changed their sign or started at zero have the lowest score, 0. With the masks of
+    this criterion, a network is accurate before any training (a supermask).
 
     Reference: Zhou et al. 2019, arXiv:1905.01067, section 5.
     """

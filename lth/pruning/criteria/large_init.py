@@ -1,4 +1,4 @@
-"""Keep the weights that were large to begin with."""
+"""Keeps weights with large initial values."""
 
 from typing import ClassVar, Literal
 
@@ -10,7 +10,7 @@ from lth.pruning.criteria._base import Survivors
 
 
 class LargeInit(Member):
-    """Score ``|w_initial|``, which asks nothing of the training.
+    """Score ``|w_initial|``, without any result of the training.
 
     Reference: Zhou et al. 2019, arXiv:1905.01067, section 2.
     """

@@ -1,4 +1,4 @@
-"""Keep the weights that were large and stayed large."""
+"""Keeps weights with large initial and trained values."""
 
 from typing import ClassVar, Literal
 
@@ -10,11 +10,11 @@ from lth.pruning.criteria._base import Survivors, percentile_ranks
 
 
 class LargeInitLargeFinal(Member):
-    """Score ``min(a |w_final|, |w_initial|)``, with `a` aligning the two percentiles at the cut.
+    """Score ``min(a |w_final|, |w_initial|)``, where `a` aligns the two percentiles at the cut.
 
-    The scale `a` is the one at which the same share of the survivors fails by its final as by its
-    initial magnitude. Ranks have that scale built in, so the smaller of a weight's two ranks is
-    scored: it keeps the same weights, and needs no division by a percentile that may be zero.
+    With the scale `a`, as many weights fail by their final magnitude as by their initial magnitude.
+    This implementation compares ranks instead of scaled magnitudes. It keeps the same weights, and
+    never divides by a percentile that is zero.
 
     Reference: Zhou et al. 2019, arXiv:1905.01067, section 2.
     """

@@ -1,4 +1,4 @@
-"""Keep the weights that grew the most."""
+"""Keeps weights whose magnitude grew most."""
 
 from typing import ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""Keep the weights that grew the most and have kept their sign."""
+"""Keeps weights whose magnitude grew most and that kept their sign."""
 
 from typing import ClassVar, Literal
 
@@ -12,7 +12,7 @@ from lth.pruning.criteria._base import Survivors
 class MagnitudeIncreaseSameSign(Member):
     """Score ``max(0, w_final sign(w_initial) - |w_initial|)``.
 
-    That is the growth of a weight that kept its sign, and zero for all that shrank or changed it.
+    Weights that changed their sign or shrank have the score 0.
 
     Reference: Zhou et al. 2019, arXiv:1905.01067, section 5.
     """

@@ -1,4 +1,4 @@
-"""Keep the weights that moved the furthest."""
+"""Keeps weights that moved far."""
 
 from typing import ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""Keep weights by lot."""
+"""Keeps random weights."""
 
 from typing import ClassVar, Literal
 
@@ -10,7 +10,7 @@ from lth.pruning.criteria._base import Survivors
 
 
 class Random(Member):
-    """Score a uniform draw: what any criterion must beat.
+    """Score with uniform random numbers: the baseline of all criteria.
 
     Reference: Frankle & Carbin 2019, arXiv:1803.03635, section 2.
     """

@@ -1,4 +1,4 @@
-"""Keep the weights that training left small."""
+"""Keeps weights with small trained values."""
 
 from typing import ClassVar, Literal
 
@@ -10,7 +10,7 @@ from lth.pruning.criteria._base import Survivors
 
 
 class SmallFinal(Member):
-    """Score ``-|w_final|``, the opposite of `LargeFinal`: a control that should fail.
+    """Score ``-|w_final|``, the opposite of `LargeFinal`, as a negative control.
 
     Reference: Zhou et al. 2019, arXiv:1905.01067, section 2.
     """

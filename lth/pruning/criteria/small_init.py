@@ -1,4 +1,4 @@
-"""Keep the weights that were small to begin with."""
+"""Keeps weights with small initial values."""
 
 from typing import ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""Keep the weights that were small and stayed small."""
+"""Keeps weights with small initial and trained values."""
 
 from typing import ClassVar, Literal
 
@@ -10,9 +10,9 @@ from lth.pruning.criteria._base import Survivors, percentile_ranks
 
 
 class SmallInitSmallFinal(Member):
-    """Score ``-max(a |w_final|, |w_initial|)``, with `a` aligning the two percentiles at the cut.
+    """Score ``-max(a |w_final|, |w_initial|)``, where `a` aligns the two percentiles at the cut.
 
-    As in `LargeInitLargeFinal`, ranks stand for the scaled magnitudes.
+    This implementation compares ranks, as `LargeInitLargeFinal` does.
 
     Reference: Zhou et al. 2019, arXiv:1905.01067, section 2.
     """

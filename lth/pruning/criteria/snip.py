@@ -1,4 +1,4 @@
-"""Keep the weights that the loss would miss the most at the start."""
+"""Keeps weights to which the initial loss is most sensitive."""
 
 from typing import ClassVar, Literal
 
@@ -11,7 +11,7 @@ from lth.pruning.criteria._base import Survivors
 
 
 class Snip(Member):
-    """Score ``|gradient x w_initial|``, the connection sensitivity; no training is needed.
+    """Score ``|gradient x w_initial|``, the connection sensitivity. It needs no training.
 
     Reference: Lee et al. 2019, arXiv:1810.02340, section 4.
     """

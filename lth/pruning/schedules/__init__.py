@@ -1,8 +1,7 @@
-"""How much is pruned at each round. Add a member to `Schedule`.
+"""Schedules: the density of a layer at each level. To add one, extend `Schedule`.
 
-A schedule says which share of a layer is still there at each level. A layer's own `rate` scales
-what a round takes from it: 0.5 for the output layer means half the fraction, each round, as in
-Frankle & Carbin 2019.
+The `rate` of a layer scales the share that a round prunes. With the rate 0.5, the output layer
+loses half the fraction in each round, as in Frankle & Carbin 2019.
 """
 
 from typing import Annotated

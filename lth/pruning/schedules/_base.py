@@ -4,23 +4,23 @@ from typing import Protocol
 
 
 class ScheduleContract(Protocol):
-    """A schedule's `kind`, its parameters, and the densities that follow from them."""
+    """The contract of a schedule: its `kind`, its parameters, and its densities."""
 
     def densities(self, rate: float) -> tuple[float, ...]:
-        """The density of a layer at levels 1, 2, ..., each in (0, 1] and not increasing.
+        """The densities of a layer at levels 1, 2, ..., each in (0, 1] and not increasing.
 
         Args:
-            rate: the layer's multiple of the schedule's fraction, in [0, 1]; 0 leaves it dense.
+            rate: the layer's rate, in [0, 1]; 0 leaves the layer dense.
         """
         ...
 
 
 class Once:
-    """A schedule whose only round is the one to be done now, for pruning by hand.
+    """A schedule of one round, for pruning step by step.
 
     Args:
-        schedule: of one round.
-        level: the level that it leads to.
+        schedule: a schedule of one round.
+        level: the level after the round.
     """
 
     def __init__(self, schedule: ScheduleContract, level: int) -> None:

@@ -1,4 +1,4 @@
-"""The same share of the survivors each round."""
+"""Prunes the same share of the surviving weights in each round."""
 
 from math import ceil, log1p
 from typing import Literal, Self
@@ -12,8 +12,8 @@ from lth.core.limits import bounded, limits_of
 class Geometric(Member):
     """Each round prunes the same `fraction` of the *surviving* weights.
 
-    Two of the three parameters say it all: a fraction for a number of rounds, a fraction down to
-    a sparsity (the first round that reaches it is the last), or a sparsity in a number of rounds.
+    Give two of the three parameters: a fraction and a number of rounds; a fraction and a sparsity
+    (the schedule ends with the first round that reaches it); or a sparsity and a number of rounds.
 
     Reference: Frankle & Carbin 2019, arXiv:1803.03635, section 2 ("iterative pruning").
     """

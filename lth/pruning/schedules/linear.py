@@ -1,4 +1,4 @@
-"""The same number of weights each round."""
+"""Prunes the same number of weights in each round."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from lth.core.limits import bounded, limits_of
 
 
 class Linear(Member):
-    """Each round prunes the same share of a layer's *original* weights, as the original did."""
+    """Each round prunes the same share of a layer's *original* weights."""
 
     kind: Literal["linear"]
     sparsity: float = Field(gt=0, lt=1, description="share of a layer pruned after the last round")

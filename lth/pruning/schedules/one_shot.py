@@ -1,4 +1,4 @@
-"""Everything in one round."""
+"""Prunes in one round."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from lth.core.family import Member
 
 
 class OneShot(Member):
-    """Prune once, to the whole sparsity.
+    """Prune once, to the full sparsity.
 
     Reference: Frankle & Carbin 2019, arXiv:1803.03635, section 2 ("one-shot pruning").
     """

@@ -1,7 +1,7 @@
-"""The optimizers a spec may name, each as the configuration from which Keras builds it.
+"""The optimizers that a spec may name, as configurations for Keras.
 
-The learning rate is not the optimizer's: `Training` combines it with its decay into one rate per
-step, so that one compiled network serves every schedule.
+The learning rate is not a part of the optimizer. `Training` combines it with its decay into one
+rate for each step, so one compiled network serves all schedules.
 """
 
 from typing import Annotated, Literal
@@ -13,7 +13,7 @@ from lth.training.optimizers._base import WEIGHT_DECAY, OptimizerBase
 
 
 class Sgd(OptimizerBase):
-    """Stochastic gradient descent, with momentum by choice."""
+    """Stochastic gradient descent, optionally with momentum."""
 
     kind: Literal["sgd"]
     momentum: float = Field(default=0.0, ge=0, lt=1)
@@ -21,7 +21,7 @@ class Sgd(OptimizerBase):
 
 
 class Adam(OptimizerBase):
-    """Adam, the papers' choice for LeNet and Conv networks."""
+    """Adam; the papers use it for LeNet and Conv networks."""
 
     kind: Literal["adam"]
     beta_1: float = Field(default=0.9, ge=0, lt=1)
@@ -37,7 +37,7 @@ class AdamW(Adam):
 
 
 class RmsProp(OptimizerBase):
-    """RMSprop, with momentum by choice."""
+    """RMSprop, optionally with momentum."""
 
     kind: Literal["rmsprop"]
     rho: float = Field(default=0.9, ge=0, lt=1)

@@ -1,4 +1,4 @@
-"""What every optimizer shares."""
+"""Base of all optimizers."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ WEIGHT_DECAY = (
 
 
 class OptimizerBase(Member):
-    """Parameters that every optimizer has, and its configuration for Keras."""
+    """The parameters that all optimizers have, and their configuration for Keras."""
 
     learning_rate: float = Field(gt=0, le=100)
     weight_decay: float | None = Field(default=None, gt=0, le=1, description=WEIGHT_DECAY)
 
     def keras_config(self) -> dict[str, Any]:
-        """The optimizer as ``keras.optimizers.deserialize`` reads it, at its base rate."""
+        """The configuration for ``keras.optimizers.deserialize``, with the base learning rate."""
         return {"class_name": kind_of(type(self)), "config": self.model_dump(exclude={"kind"})}

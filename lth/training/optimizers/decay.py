@@ -1,4 +1,4 @@
-"""How the learning rate changes within a level. Add a member to `Decay`."""
+"""Decays: how the learning rate changes within a level. To add one, extend `Decay`."""
 
 from typing import Annotated, Literal, Protocol
 
@@ -11,20 +11,20 @@ from lth.core.family import ByName, Member
 
 
 class DecayContract(Protocol):
-    """A decay's `kind`, its parameters, and the factors that follow from them."""
+    """The contract of a decay: its `kind`, its parameters, and its factors."""
 
     def factors(self, iterations: int, steps_per_epoch: int) -> NDArray[np.float64]:
-        """What the full learning rate is multiplied by at each step, [iterations], in [0, 1].
+        """The factor of the learning rate at each step, shape [iterations], in [0, 1].
 
         Args:
             iterations: steps of the level.
-            steps_per_epoch: to turn epochs into steps.
+            steps_per_epoch: optimizer steps in an epoch.
         """
         ...
 
 
 class Constant(Member):
-    """The same rate throughout."""
+    """A constant learning rate."""
 
     kind: Literal["constant"]
 
@@ -33,7 +33,7 @@ class Constant(Member):
 
 
 class Step(Member):
-    """Multiplied by `factor` at each point of `at`."""
+    """Multiplies the rate by `factor` at each point of `at`."""
 
     kind: Literal["step"]
     at: tuple[Length, ...] = Field(min_length=1, max_length=100)
@@ -46,7 +46,7 @@ class Step(Member):
 
 
 class Cosine(Member):
-    """Half a cosine from the full rate to `final` times it, over the level."""
+    """Half a cosine over the level, from the full rate to `final` times the rate."""
 
     kind: Literal["cosine"]
     final: float = Field(default=0.0, ge=0, lt=1)
@@ -65,11 +65,11 @@ def learning_rates(
     """The learning rate of each step of a level, float32 [iterations].
 
     Args:
-        base: the optimizer's learning rate.
-        decay: how it changes.
-        warmup: over which the rate rises linearly from base / warmup to its full value.
+        base: learning rate of the optimizer.
+        decay: the decay.
+        warmup: the number of steps over which the rate rises linearly from base / warmup.
         iterations: steps of the level.
-        steps_per_epoch: to turn epochs into steps.
+        steps_per_epoch: optimizer steps in an epoch.
     """
     factors = decay.factors(iterations, steps_per_epoch)
     rising = warmup.iterations(steps_per_epoch)
