@@ -1,1 +1,1 @@
-"""The engine: a network, its optimizer and its data as a few compiled calls a level."""
+"""The engine: trains a network in a few compiled calls per level."""

@@ -1,4 +1,4 @@
-"""Flips and crops of training images, on the device and replayable."""
+"""Random flips and shifts of training images, on the device and reproducible."""
 
 from typing import Any
 
@@ -11,13 +11,16 @@ _PADDING = 4
 
 
 def augmented(images: Any, kind: Augmentation, seed: Any, step: Any) -> Any:
-    """A batch of images as the network sees it at this step of this epoch.
+    """Augment a batch of images for one step of an epoch.
 
     Args:
         images: float32 [batch, height, width, channels].
-        kind: what may happen to each of them.
-        seed: of the epoch, uint32.
-        step: within the epoch, int32.
+        kind: the augmentation.
+        seed: seed of the epoch, uint32.
+        step: step within the epoch, int32.
+
+    Returns:
+        Images of the same shape and dtype.
     """
     if kind == "none":
         return images
@@ -34,7 +37,7 @@ def augmented(images: Any, kind: Augmentation, seed: Any, step: Any) -> Any:
 
 
 def _cropped(images: Any, top: Any, left: Any) -> Any:
-    """Each image padded with zeros and cut out at its own place, in its old size."""
+    """Pad each image with zeros, and crop it to its size at its own position."""
     height, width = images.shape[1], images.shape[2]
     margin = (_PADDING, _PADDING)
     padded = tf.pad(images, ((0, 0), margin, margin, (0, 0)))

@@ -1,4 +1,4 @@
-"""Where training happens, and the data set as it lies there."""
+"""The device that trains, and the data set on it."""
 
 import platform
 from collections import OrderedDict
@@ -19,13 +19,13 @@ _KEPT, _KEPT_BYTES = 3, 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Samples to evaluate on: rows of `x` in equal batches, of which the last may be padded.
+    """Samples for evaluation: rows of `x` in equal batches; the last batch may be padded.
 
     Attributes:
-        x, y: tensors that the rows point into.
-        batches: int32 [batches, batch].
-        counted: float32 of the same shape; 0 where a row only pads.
-        samples: how many count.
+        x, y: the tensors to which the rows refer.
+        batches: rows, int32 [batches, batch].
+        counted: float32 of the same shape; 0 for rows that only pad.
+        samples: number of samples without padding.
     """
 
     x: Any
@@ -36,7 +36,7 @@ class Split:
 
     @classmethod
     def of(cls, x: Any, y: Any, rows: np.ndarray) -> "Split":
-        """The split of `x` and `y` that has these rows."""
+        """The split of `x` and `y` with these rows."""
         batch = min(_EVALUATION_BATCH, len(rows))
         padding = -len(rows) % batch
         counted = np.pad(np.ones(len(rows), np.float32), (0, padding))
@@ -46,15 +46,15 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class DeviceData:
-    """A data set on the device, split for one trial; a sample is ``x * factor + offset``.
+    """A data set on the device, split for one trial. A network sees ``x * factor + offset``.
 
     Attributes:
-        x_train, y_train: all training samples as stored, those for validation among them.
+        x_train, y_train: all training samples as stored, including the validation samples.
         factor, offset: float32, broadcast over a sample.
-        train: rows of `x_train` to train on, int32, rising.
-        train_split, validation, test: to evaluate on.
-        classes: number of labels.
-        identity: digest of the arrays, how many are for validation, and the normalisation.
+        train: rows of `x_train` for training, int32, ascending.
+        train_split, validation, test: splits for evaluation.
+        classes: number of classes.
+        identity: digest of the arrays, number of validation samples, and normalization.
     """
 
     x_train: Any
@@ -77,7 +77,7 @@ class DeviceData:
         normalisation: Normalisation,
         classes: int,
     ) -> "DeviceData":
-        """Put a data set on the device and split it for the trial of `seed`."""
+        """Copy a data set to the device, and split it for the trial with `seed`."""
         x_train, y_train, x_test, y_test = _tensors(arrays)
         rows = split(arrays, validation, seed)
         factor, offset = affine(arrays, normalisation, rows.train)
@@ -95,30 +95,30 @@ class DeviceData:
         )
 
     def order(self, batch_size: int, seed: int, level: int, epoch: int) -> np.ndarray:
-        """The batches of an epoch, int32 [steps, batch_size]; an incomplete one is left out."""
+        """The batches of an epoch, int32 [steps, batch_size], without an incomplete last batch."""
         rows = generator(seed, Purpose.DATA_ORDER, level, epoch).permutation(self.train)
         steps = len(rows) // batch_size
         return rows[: steps * batch_size].reshape(steps, batch_size).astype(np.int32)
 
 
 def on_cpu() -> bool:
-    """Whether training happens on the CPU, for want of a GPU."""
+    """Whether the CPU trains, because there is no GPU."""
     return not tf.config.list_physical_devices("GPU")
 
 
 def have_sums_in_one_order() -> None:
-    """Have a GPU add in one order, and XLA choose its kernels without timing them.
+    """Make a GPU compute sums in a fixed order, and XLA choose kernels without timing them.
 
-    Else equal specs give unequal bytes there. It holds for all that this process compiles.
+    Otherwise equal specs would give different bytes on a GPU. It applies to the whole process.
     """
     if not on_cpu():
         tf.config.experimental.enable_op_determinism()
 
 
 def device_kind() -> str:
-    """What kind of device trains here: the GPU's name, or "cpu" and the processor's.
+    """The kind of device: the name of the GPU, or "cpu" and the name of the processor.
 
-    Runs on the same kind give the same bytes; between kinds they agree only closely.
+    Runs on the same kind of device give the same bytes.
     """
     if on_cpu():
         return f"cpu: {_processor()}"
@@ -127,10 +127,11 @@ def device_kind() -> str:
 
 
 def gpu_trouble(*, compute: bool) -> str | None:
-    """Why nothing can be trained on the GPU of this process; None when it can.
+    """Why the GPU of this process cannot train; None if it can.
 
     Args:
-        compute: try it, which takes some of its memory for as long as the process lives.
+        compute: whether to try a computation, which occupies memory of the GPU until the process
+            ends.
     """
     if on_cpu():
         return "TensorFlow sees no GPU; its first lines in the log say which library it misses"
@@ -148,7 +149,7 @@ def gpu_trouble(*, compute: bool) -> str | None:
 
 
 def _processor() -> str:
-    """The processor's name where the system tells it, else its instruction set's."""
+    """The name of the processor, or of its instruction set if the system does not tell the name."""
     told = Path("/proc/cpuinfo")
     lines = told.read_text().splitlines() if told.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -156,17 +157,17 @@ def _processor() -> str:
 
 
 _on_device: OrderedDict[str, tuple[int, Any]] = OrderedDict()
-"""By digest: how many bytes, and the tensors."""
+"""The size in bytes and the tensors of each data set, by digest."""
 
 
 def forget_data(most_bytes: int) -> bool:
-    """Let go of data sets, the largest first, until few bytes are left on the device.
+    """Release data sets, the largest first, until at most `most_bytes` are on the device.
 
     Args:
-        most_bytes: that may stay.
+        most_bytes: bytes that may stay.
 
     Returns:
-        Whether any was let go.
+        Whether any data set was released.
     """
     before = len(_on_device)
     while sum(size for size, _ in _on_device.values()) > most_bytes:
@@ -175,9 +176,9 @@ def forget_data(most_bytes: int) -> bool:
 
 
 def _tensors(arrays: Arrays) -> tuple[Any, Any, Any, Any]:
-    """The arrays as tensors; those of the last few data sets stay on the device if they are small.
+    """The arrays as tensors. Those of the last few small data sets stay on the device.
 
-    Room is made before the new ones come: two large data sets may be more than a device holds.
+    Old data sets are released before new ones are copied, so that two large ones never coexist.
     """
     if arrays.digest not in _on_device:
         while _on_device and (

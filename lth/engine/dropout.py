@@ -1,8 +1,8 @@
-"""Dropout whose random bits compile well.
+"""Dropout with random bits that compile well.
 
-Keras draws dropout's bits with a generator that XLA runs very slowly on a CPU. Here they are a
-hash of the element's number under a key that each step draws from the layer's own seed: integer
-arithmetic that the compiler fuses into what surrounds it.
+XLA runs the random generator of Keras' dropout very slowly on a CPU. Here the random bits are a
+hash of the element's index and of a key, which each step draws from the seed of the layer. XLA
+fuses this integer arithmetic with the surrounding operations.
 """
 
 from typing import Any
@@ -14,10 +14,10 @@ _GOLDEN, _FIRST, _SECOND = 0x9E3779B9, 0x7FEB352D, 0x846CA68B
 
 
 class HashedDropout(keras.layers.Dropout):
-    """Keras' `Dropout`, with its state and arguments, and other random bits."""
+    """Keras' `Dropout` with the same state and arguments, but other random bits."""
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Zero a share of the inputs and scale up the rest, while training."""
+        """During training, set a share of the inputs to zero, and scale the others up."""
         if not training or self.rate == 0:
             return inputs
         key = tf.bitcast(tf.cast(self.seed_generator.next(), tf.int32), tf.uint32)
@@ -31,10 +31,10 @@ class HashedDropout(keras.layers.Dropout):
 
 
 def hashed_bits(low: Any, high: Any, count: Any) -> Any:
-    """Pseudo-random uint32 [count]: a 32-bit integer hash of 0, 1, ... keyed by two words.
+    """Pseudo-random uint32 [count]: a hash of 0, 1, ... with a key of two words.
 
-    The rounds are those of a multiply and xor-shift finaliser with full avalanche, applied twice
-    with a word of the key added before each.
+    The hash applies a multiply-xorshift finalizer with full avalanche twice, and adds a word of the
+    key before each.
     """
     bits = tf.cast(tf.range(count), tf.uint32) * tf.constant(_GOLDEN, tf.uint32)
     return _mixed(_mixed(bits + low) + high)

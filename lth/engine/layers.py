@@ -1,9 +1,8 @@
-"""Keras layers whose kernels can be pruned.
+"""Keras layers with prunable kernels.
 
-They are Keras' own `Dense` and `Conv2D` with a mask beside the kernel. Only surviving weights
-receive a gradient, so a pruned weight, which is zero, stays exactly zero under every optimizer that
-begins with fresh slots, as the engine's do. The forward pass need not multiply by the mask for
-that, which on a CPU would cost a fifth of the time.
+They extend Keras' `Dense` and `Conv2D` with a mask. Only surviving weights receive a gradient, so
+pruned weights stay exactly zero with every optimizer whose slots start fresh, as in the engine.
+The forward pass does not multiply by the mask, which saves a fifth of the time on a CPU.
 """
 
 from typing import Any
@@ -16,12 +15,13 @@ _REGISTER = keras.saving.register_keras_serializable(package="lth")
 
 
 class Prunable:
-    """What lottery layers add to a Keras layer: a mask, and values for what it prunes.
+    """Adds a mask to a Keras layer, and optionally values for pruned weights.
 
     Attributes:
-        kernel: the surviving weights; zero where pruned, which `prune` sees to.
-        mask: of the kernel's shape, bool; True = kept. It is never trained.
-        frozen: constant values of the pruned weights, or None where they are zero.
+        kernel: the surviving weights, float32; zero where pruned.
+        mask: bool in the shape of the kernel; True = kept. It is not trained.
+        frozen: constant values of pruned weights, float32 in the shape of the kernel; None if they
+            are zero.
     """
 
     _kernel: keras.Variable
@@ -41,12 +41,12 @@ class Prunable:
             self._kernel.regularizer = lambda _: penalty(self._survivors())
 
     def prune(self, mask: Any) -> None:
-        """Set the mask, bool of the kernel's shape, and the weights that it prunes to zero."""
+        """Set the mask, bool in the shape of the kernel, and set the pruned weights to zero."""
         self.mask.assign(mask)
         self._kernel.assign(ops.where(mask, self._kernel, 0.0))
 
     def save_own_variables(self, store: Any) -> None:
-        """Save all variables, where `Dense` and `Conv2D` save only the two that they know of."""
+        """Save all variables; `Dense` and `Conv2D` would save only kernel and bias."""
         keras.layers.Layer.save_own_variables(self, store)  # pyright: ignore[reportArgumentType]
 
     def load_own_variables(self, store: Any) -> None:
@@ -54,12 +54,12 @@ class Prunable:
         keras.layers.Layer.load_own_variables(self, store)  # pyright: ignore[reportArgumentType]
 
     def pruned_kernel(self) -> Any:
-        """The kernel as the forward pass sees it: survivors, and what pruned weights became."""
+        """The kernel of the forward pass: surviving weights, and the values of pruned weights."""
         kernel = self._survivors()
         return kernel if self.frozen is None else ops.add(kernel, self.frozen)
 
     def _survivors(self) -> Any:
-        """The kernel, of which only survivors get a gradient."""
+        """The kernel, with a gradient for surviving weights only."""
         return _gradient_of_survivors(
             tf.convert_to_tensor(self._kernel.value), tf.convert_to_tensor(self.mask.value)
         )
@@ -67,7 +67,7 @@ class Prunable:
 
 @tf.custom_gradient
 def _gradient_of_survivors(kernel: Any, mask: Any) -> Any:
-    """The kernel itself, whose gradient is zero where the mask prunes."""
+    """Return the kernel, with a gradient that is zero where the mask prunes."""
 
     def backward(upstream: Any) -> Any:
         # `where` of TensorFlow 2 broadcasts, and takes twice as long for it.
@@ -78,14 +78,14 @@ def _gradient_of_survivors(kernel: Any, mask: Any) -> Any:
 
 @_REGISTER
 class LotteryLinear(Prunable, keras.layers.Dense):
-    """A dense layer with a prunable kernel [inputs, units]; the bias is never pruned.
+    """A dense layer with a prunable kernel [inputs, units]. The bias is not pruned.
 
     Args:
-        units: outputs of the layer.
+        units: number of outputs.
         activation: as in `keras.layers.Dense`.
-        kernel_initializer: any Keras initializer; Glorot normal, as in the papers, by default.
-        freezes: keep constant values for pruned weights (Zhou et al. 2019) instead of zero.
-        **kwargs: the further arguments of `keras.layers.Dense`.
+        kernel_initializer: any Keras initializer; by default Glorot normal, as in the papers.
+        freezes: allow constant values for pruned weights (Zhou et al. 2019) instead of zero.
+        **kwargs: further arguments of `keras.layers.Dense`.
 
     Example:
         >>> layer = LotteryLinear(300, activation="relu")
@@ -112,14 +112,14 @@ class LotteryLinear(Prunable, keras.layers.Dense):
         self._add_mask()
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Multiply by the pruned kernel, add the bias, apply the activation."""
+        """Multiply by the pruned kernel, add the bias, and apply the activation."""
         outputs = ops.matmul(inputs, self.pruned_kernel())
         if self.bias is not None:
             outputs = ops.add(outputs, self.bias)
         return outputs if self.activation is None else self.activation(outputs)
 
     def get_config(self) -> dict[str, Any]:
-        """The layer's arguments, for `from_config`."""
+        """The arguments of the layer, for `from_config`."""
         return {**super().get_config(), "freezes": self.freezes}
 
 
@@ -127,16 +127,18 @@ class LotteryLinear(Prunable, keras.layers.Dense):
 class LotteryConv2D(Prunable, keras.layers.Conv2D):
     """A convolution with a prunable kernel [height, width, channels, filters].
 
+    The bias is not pruned.
+
     Args:
-        filters: outputs of the layer.
-        kernel_size: height and width of the window.
-        strides: step of the window.
+        filters: number of output channels.
+        kernel_size: height and width of the window, in pixels.
+        strides: step of the window, in pixels.
         padding: "valid" or "same".
         activation: as in `keras.layers.Conv2D`.
-        kernel_initializer: any Keras initializer; Glorot normal by the kernel's fan-in and
-            fan-out, as in the papers, by default.
-        freezes: keep constant values for pruned weights (Zhou et al. 2019) instead of zero.
-        **kwargs: the further arguments of `keras.layers.Conv2D`.
+        kernel_initializer: any Keras initializer; by default Glorot normal with the fan-in and
+            fan-out of the kernel, as in the papers.
+        freezes: allow constant values for pruned weights (Zhou et al. 2019) instead of zero.
+        **kwargs: further arguments of `keras.layers.Conv2D`.
     """
 
     def __init__(
@@ -167,7 +169,7 @@ class LotteryConv2D(Prunable, keras.layers.Conv2D):
         self._add_mask()
 
     def call(self, inputs: Any) -> Any:
-        """Convolve with the pruned kernel, add the bias, apply the activation."""
+        """Convolve with the pruned kernel, add the bias, and apply the activation."""
         outputs = self.convolution_op(inputs, self.pruned_kernel())
         if self.bias is not None:
             shape = (1, 1, 1, -1) if self.data_format == "channels_last" else (1, -1, 1, 1)
@@ -175,5 +177,5 @@ class LotteryConv2D(Prunable, keras.layers.Conv2D):
         return outputs if self.activation is None else self.activation(outputs)
 
     def get_config(self) -> dict[str, Any]:
-        """The layer's arguments, for `from_config`."""
+        """The arguments of the layer, for `from_config`."""
         return {**super().get_config(), "freezes": self.freezes}

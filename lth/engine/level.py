@@ -1,8 +1,8 @@
-"""The training of one level: compiled calls from one evaluation point to the next.
+"""Trains one level: one or more compiled calls from each evaluation point to the next.
 
-All that a level has come to is its `LevelState`; training goes on from any of them with the bytes
-of an undisturbed run, because each epoch's order, each step's rate and each layer's noise follow
-from the seed and the position alone.
+`LevelState` is the whole state of the training. Training continues from any state with the bytes of
+an undisturbed run, because data order, learning rates and noise follow from the seed and the
+position.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,16 +30,16 @@ Report = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What a level's training is to do.
+    """The settings of a level's training.
 
     Attributes:
-        number: of the level, from 0.
+        number: number of the level, from 0.
         last: number of the experiment's last level.
-        seed: of the trial.
-        training: batches, length and evaluation.
+        seed: seed of the trial.
+        training: batch size, duration and evaluation.
         rates: learning rate of every step of the schedule, float32 [iterations].
-        start: the step at which training begins; later than 0 after a late rewind.
-        snapshots: steps after which the weights are to be kept, for later rewinds.
+        start: first step; greater than 0 after a late rewind.
+        snapshots: steps after which the weights are kept for later rewinds.
     """
 
     number: int
@@ -53,16 +53,16 @@ class Level:
 
 @dataclass
 class LevelState:
-    """How far a level's training has come, between two compiled calls.
+    """The state of a level's training between two compiled calls.
 
     Attributes:
-        iteration: steps of the schedule that are done.
-        weights, slots: of network and optimizer, as of `iteration`.
+        iteration: number of finished steps of the schedule.
+        weights, slots: variables of the network and of the optimizer at `iteration`.
         totals: training loss and accuracy since the last evaluation point.
-        points: the history so far, one entry per evaluation point.
-        best: scores at the minimum of the validation loss, and the weights that had them.
-        kept: the snapshots, by step, on disk.
-        seconds: spent so far, in this process or in others.
+        points: the history so far, one entry for each evaluation point.
+        best: scores and weights at the minimum of the validation loss.
+        kept: the snapshots by step, on disk.
+        seconds: time spent so far, in all processes.
     """
 
     iteration: int
@@ -98,7 +98,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The point of the minimum validation loss so far."""
+    """The evaluation point with the lowest validation loss so far."""
 
     iteration: int
     validation: Scores
@@ -112,15 +112,15 @@ def begin(level: Level, weights: Weights) -> LevelState:
 
 
 class LevelTraining:
-    """A level being trained in a program.
+    """A level in training.
 
     Args:
-        level: what to do.
-        state: where to begin; it is brought forward.
-        program: the compiled network; nobody else may use it until the training ends.
-        data: on the device.
-        masks: of the level, bool by layer name.
-        frozen: constant values of pruned weights, for a freezing network.
+        level: the settings.
+        state: where to start; it is updated.
+        program: the compiled network; it must not be used elsewhere until the training ends.
+        data: the data set on the device.
+        masks: masks of the level, bool by layer name.
+        frozen: constant values of pruned weights, float32 by layer name, for a freezing network.
     """
 
     def __init__(
@@ -140,19 +140,19 @@ class LevelTraining:
         program.load(state.weights, masks, frozen, state.slots)
 
     def capture(self) -> LevelState:
-        """The state with the weights and slots of its iteration, as a checkpoint keeps it."""
+        """The state with the current weights and slots, for a checkpoint."""
         self.state.weights, self.state.slots = self._program.weights, self._program.slots
         return self.state
 
     def run(self, report: Report, offer: Callable[[], None]) -> None:
-        """Train to the level's end.
+        """Train to the end of the level.
 
         Args:
-            report: told of progress; what it raises ends the training.
-            offer: called at evaluation points, where `capture` makes a checkpoint.
+            report: receives the progress; an exception ends the training.
+            offer: is called at evaluation points; `capture` makes a checkpoint there.
 
         Raises:
-            Diverged: when the training loss is no longer finite.
+            Diverged: if the training loss is not finite.
         """
         state, end, training = self.state, len(self.level.rates), self.level.training
         began = monotonic() - state.seconds
@@ -177,7 +177,7 @@ class LevelTraining:
         self.capture()
 
     def scores(self) -> tuple[At, At]:
-        """Validation and test scores at the early stop and at the end, once the level is done."""
+        """Validation and test scores at the early stop and at the end of a finished level."""
         best, last = self.state.best, self.state.points[-1]
         assert best is not None
         final = self._at(last.iteration, last.validation)
@@ -187,7 +187,7 @@ class LevelTraining:
         return self._at(best.iteration, best.validation), final
 
     def _call(self, evaluation: int) -> None:
-        """Train as many steps as one call may, at most to the evaluation point."""
+        """Train as many steps as one call may take, at most to the next evaluation point."""
         state = self.state
         number, first = divmod(state.iteration, self._per_epoch)
         if self._epoch is None or self._epoch.number != number:
@@ -212,7 +212,7 @@ class LevelTraining:
         return _Epoch(number, order, rates, int(noise.integers(2**32)))
 
     def _evaluate(self) -> Scores:
-        """Take the validation scores, and begin the training sums anew."""
+        """Evaluate on the validation data, and restart the training sums."""
         state, totals = self.state, self.state.totals
         validation = self._program.evaluate(self._data, self._data.validation)
         self._finite(validation.loss, "validation")
@@ -244,7 +244,7 @@ class LevelTraining:
 
 @dataclass(frozen=True, slots=True)
 class _Epoch:
-    """What the compiled loop needs of one epoch."""
+    """The inputs of the compiled loop for one epoch."""
 
     number: int
     order: np.ndarray

@@ -1,7 +1,7 @@
-"""From a Keras Sequential to a network that the engine can build as often as it likes.
+"""Describes a Keras Sequential so that the engine can build it repeatedly.
 
-A blueprint is the list of layer configurations with names that do not depend on what else the
-process has built, so that weights, masks and compiled programs are keyed alike everywhere.
+A blueprint is the list of layer configurations. Layer names do not depend on other networks of the
+process, so weights, masks and compiled programs have the same keys everywhere.
 """
 
 import copy
@@ -26,7 +26,7 @@ from lth.networks import Network, Shape
 from lth.pruning.masks import Role
 
 Weights = dict[str, np.ndarray]
-"""Arrays by the path of their variable, such as ``linear_1/kernel``."""
+"""Arrays by variable path, such as ``linear_1/kernel``."""
 
 KERNEL = "kernel"
 RANDOM_STATE = "seed_generator_state"
@@ -36,11 +36,11 @@ _MAX_POOLING = keras.layers.MaxPooling2D
 
 @dataclass(frozen=True)
 class Blueprint:
-    """An unbuilt network: layer configurations as Keras serialises them, and what enters it.
+    """An unbuilt network: layer configurations as Keras serializes them, and an input shape.
 
     Attributes:
-        layers: one configuration per layer, with a name that is unique in the network.
-        shape: of one sample.
+        layers: one configuration for each layer, with a unique name.
+        shape: shape of a sample.
     """
 
     layers: tuple[dict[str, Any], ...]
@@ -48,13 +48,13 @@ class Blueprint:
 
     @classmethod
     def of_sequential(cls, network: keras.Sequential, shape: Shape) -> "Blueprint":
-        """Take over a Sequential of the user's; the original is left as it is.
+        """Describe a user's Sequential, which is not changed.
 
-        Weights that it may have do not count: each trial draws its own.
+        Its weights are ignored, because each trial draws its own.
 
         Raises:
-            SpecError: when it is compiled, or hides lottery layers within another layer.
-            NothingToPrune: when it has no lottery layer.
+            SpecError: if it is compiled, or if a lottery layer is inside another layer.
+            NothingToPrune: if it has no lottery layer.
         """
         if network.compiled:
             raise SpecError(
@@ -81,7 +81,7 @@ class Blueprint:
 
     @classmethod
     def of_spec(cls, network: Network, shape: Shape, classes: int) -> "Blueprint":
-        """The network that a spec names, for samples of `shape` and that many classes."""
+        """The network of a spec, for samples of `shape` and a number of classes."""
         layers = [
             keras.layers.deserialize(layer.keras_config())
             for layer in network.expand(shape, classes)
@@ -100,7 +100,7 @@ class Blueprint:
 
     @cached_property
     def key(self) -> str:
-        """The blueprint as text: equal networks have equal keys."""
+        """The blueprint as text; equal networks have equal keys."""
         return json.dumps([self.layers, self.shape], sort_keys=True, default=str)
 
     @property
@@ -109,7 +109,7 @@ class Blueprint:
         return any("Conv" in layer["class_name"] for layer in self.layers)
 
     def freezing(self) -> "Blueprint":
-        """The same network, whose lottery layers keep values for what they prune."""
+        """The same network with variables for the values of pruned weights."""
         layers = copy.deepcopy(self.layers)
         for layer in layers:
             if "Lottery" in layer["class_name"]:
@@ -117,10 +117,10 @@ class Blueprint:
         return Blueprint(layers, self.shape)
 
     def build(self, seed: int = 0) -> keras.Sequential:
-        """A built network whose initial weights come from `seed` alone.
+        """A built network with initial weights that depend only on `seed`.
 
-        Every random initializer gets a seed of its own, spawned from the trial's; one that a user
-        gave to an initializer does not count, since trials have to be independent.
+        Every random initializer gets its own seed, derived from the seed of the trial. Seeds that a
+        user gave to an initializer are ignored, because trials must be independent.
         """
         layers = copy.deepcopy(self.layers)
         for number, layer in enumerate(layers):
@@ -133,11 +133,11 @@ class Blueprint:
         return model
 
     def initial_weights(self, seed: int) -> Weights:
-        """The weights that a trial starts from."""
+        """The initial weights of a trial, float32 by path."""
         return read(weight_variables(self.build(seed)))
 
     def fresh_kernel(self, place: "PrunablePlace", seed: int, level: int) -> np.ndarray:
-        """A new draw of a layer's kernel from its own initializer, float32."""
+        """New random weights for a kernel from its initializer, float32."""
         names = [layer["config"]["name"] for layer in self.layers]
         rng = generator(seed, Purpose.INITIAL_WEIGHTS, names.index(place.name), level)
         initializer = copy.deepcopy(self.layers[names.index(place.name)]["config"])[
@@ -158,7 +158,7 @@ class PrunablePlace:
 
     @property
     def kernel(self) -> str:
-        """The key of its kernel among a network's weights."""
+        """The path of its kernel in the weights of the network."""
         return f"{self.name}/{KERNEL}"
 
 
@@ -167,11 +167,10 @@ def prunable(model: keras.Sequential, output: str | None = None) -> tuple[Prunab
 
     Args:
         model: the network.
-        output: name of the output layer; by default the last layer that has a kernel is, whether
-            or not it can be pruned.
+        output: name of the output layer; by default the last layer that has a kernel.
 
     Raises:
-        SpecError: when no lottery layer has that name.
+        SpecError: if no lottery layer has that name.
     """
     layers = [layer for layer in model.layers if isinstance(layer, Prunable)]
     names = [layer.name for layer in layers]
@@ -182,9 +181,9 @@ def prunable(model: keras.Sequential, output: str | None = None) -> tuple[Prunab
 
 
 def weight_variables(model: keras.Sequential) -> dict[str, keras.Variable]:
-    """What training changes, by path: trainable weights, moving averages, random states.
+    """The variables that a training changes, by path: weights, moving averages, random states.
 
-    Masks and frozen values are not among them: they belong to a level, not to its training.
+    Masks and frozen values are excluded; they belong to a level.
     """
     found: dict[str, keras.Variable] = {}
     for layer in model.layers:
@@ -198,7 +197,7 @@ def weight_variables(model: keras.Sequential) -> dict[str, keras.Variable]:
 
 
 def noise_states(weights: Weights, seed: int, level: int) -> Weights:
-    """The random states of dropout and its like at the start of a level, by path."""
+    """The states of random layers such as dropout at the start of a level, by path."""
     paths = [path for path in weights if path.endswith(RANDOM_STATE)]
     return {
         path: np.array([generator(seed, Purpose.LAYER_NOISE, level, n).integers(2**31), 0])
@@ -207,12 +206,12 @@ def noise_states(weights: Weights, seed: int, level: int) -> Weights:
 
 
 def read(variables: dict[str, keras.Variable]) -> Weights:
-    """Copy variables into arrays."""
+    """Copy variables to arrays."""
     return {path: np.array(variable.numpy()) for path, variable in variables.items()}
 
 
 def write(variables: dict[str, keras.Variable], weights: Weights) -> None:
-    """Copy arrays into variables; both must hold the same paths."""
+    """Copy arrays to variables; both must have the same paths."""
     if variables.keys() != weights.keys():
         differing = sorted(variables.keys() ^ weights.keys())
         raise SpecError(f"these weights belong to another network; differing: {differing}")
@@ -221,10 +220,9 @@ def write(variables: dict[str, keras.Variable], weights: Weights) -> None:
 
 
 def _names(layers: Sequence[keras.Layer]) -> list[str]:
-    """The name that each layer was given, or its kind and a number, such as ``linear_1``.
+    """The given name of each layer, or its kind and a number, such as ``linear_1``.
 
-    Keras names a layer without a name by counting through the whole process; such names are
-    replaced by ones that count within the network.
+    Keras counts unnamed layers through the whole process; these names count within the network.
     """
     taken = {layer.name for layer in layers if not _named_by_keras(layer)}
     names = []
@@ -243,7 +241,7 @@ def _named_by_keras(layer: keras.Layer) -> bool:
 
 
 def _snake_case(name: str) -> str:
-    """The name of a class as Keras writes it in the names of its layers."""
+    """The name of a class in the style of Keras' layer names."""
     words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
@@ -275,6 +273,6 @@ def _role(layer: Any, output: str) -> Role:
 
 
 def _path(layer: Any, variable: keras.Variable) -> str:
-    """A variable's path from its layer on; a random state lives outside its layer's own path."""
+    """The path of a variable from its layer on; random states have paths outside of their layer."""
     _, found, within = f"/{variable.path}".partition(f"/{layer.name}/")
     return f"{layer.name}/{within if found else variable.name}"

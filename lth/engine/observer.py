@@ -1,4 +1,4 @@
-"""What a run takes in, whom it tells, and what it gives back: the seam to whoever executes it."""
+"""The interface between a run and its caller: inputs, observer and outcome."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from lth.results.schemas import RunResult, Scores
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come.
+    """The progress of a run.
 
     Attributes:
-        level, levels: the level in training, and the number of the last one.
-        iteration, iterations: steps done within the level, and its length.
+        level, levels: number of the level in training, and of the last level.
+        iteration, iterations: finished steps of the level, and its length in steps.
         samples_per_second: measured since the last report.
-        validation: scores, at evaluation points only.
+        validation: scores; only at evaluation points.
     """
 
     level: int
@@ -29,38 +29,41 @@ class Progress:
 
 
 class Observer(Protocol):
-    """Whom a run tells of itself. Either method may raise `lth.core.errors.Stopped` to end it."""
+    """Receives progress and checkpoints.
+
+    A method may raise `lth.core.errors.Stopped` to end the run.
+    """
 
     def progress(self, progress: Progress) -> None:
-        """Called at every evaluation point, and about once a second between them."""
+        """Receive the progress at every evaluation point, and about once a second between them."""
         ...
 
     def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
-        """Offered after every level and at evaluation points; `content()` writes it.
+        """Receive the offer of a checkpoint, after every level and at evaluation points.
 
-        The observer decides when a checkpoint is due. `content()` returns a temporary file, to be
-        read from its beginning. A run that is given the same bytes as `Inputs.checkpoint` goes on
-        from there and ends with the bytes of an undisturbed one.
+        The observer decides whether to save one. `content()` returns it as a temporary file, to be
+        read from the beginning. A run with these bytes as `Inputs.checkpoint` continues from there,
+        and ends with the bytes of an undisturbed run.
         """
         ...
 
 
 class Silent:
-    """An observer that wants to know nothing."""
+    """An observer that ignores everything."""
 
     def progress(self, progress: Progress) -> None:
         """Ignore the progress."""
 
     def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
-        """Keep nothing."""
+        """Save no checkpoint."""
 
 
 _LINE = 100
-"""Characters, so that a line covers the one before it."""
+"""Number of characters, so that a line covers the previous one."""
 
 
 class Printing:
-    """An observer that prints how far a training has come: one line a level, kept up to date.
+    """An observer that prints the progress: one line for each level, updated in place.
 
     Example:
         >>> model.one_shot(0.8, observer=Printing())
@@ -68,7 +71,7 @@ class Printing:
     """
 
     def progress(self, progress: Progress) -> None:
-        """Print the line anew; at evaluation points only."""
+        """Update the line, at evaluation points only."""
         found = progress.validation
         if found is None:
             return
@@ -82,20 +85,20 @@ class Printing:
         print(said.ljust(_LINE), end="\n" if ended else "\r", flush=True)
 
     def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
-        """Keep nothing."""
+        """Save no checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a run starts from.
+    """The inputs of a run.
 
     Attributes:
-        data: the data set, loaded.
-        trunk: the dense training, if it is there already (`Outcome.trunk` of another run).
-        ticket_masks: for a control, the ``masks.npz`` of the ticket that it follows.
-        checkpoint: where an interrupted attempt at this run had come to.
+        data: the loaded data set.
+        trunk: the dense training, if another run has done it (`Outcome.trunk`).
+        ticket_masks: for a control, the ``masks.npz`` of its ticket.
+        checkpoint: the last checkpoint of an interrupted attempt.
 
-    Trunk and checkpoint are files that can be read at any place, as long as the run lasts.
+    Trunk and checkpoint are seekable files that stay open during the run.
     """
 
     data: Arrays
@@ -106,12 +109,12 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run gives back.
+    """The outcome of a run.
 
     Attributes:
         result: the levels; None for a trunk.
         artifacts: the files, with names from `lth.results.artifacts`.
-        trunk: the dense training as a temporary file, when this run was the one to do it.
+        trunk: the dense training as a temporary file, if this run trained it.
     """
 
     result: RunResult | None

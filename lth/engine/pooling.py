@@ -1,8 +1,8 @@
-"""Largest values of windows, on a GPU: with a gradient whose sums have one order.
+"""Max pooling with a deterministic gradient on a GPU.
 
-XLA has no such gradient for TensorFlow's own operation, and refuses to compile it where equal
-inputs must give equal bytes. Here a window's largest value is that of its shifted copies of the
-image, and the gradient goes back to the first that has it, as on a CPU.
+XLA does not compile the gradient of TensorFlow's max pooling if results must be deterministic. Here
+the maximum is taken over shifted copies of the image, and the gradient goes to the first maximum of
+a window, as on a CPU.
 """
 
 from functools import reduce
@@ -14,10 +14,10 @@ import tensorflow as tf
 
 
 class SlicedMaxPooling2D(keras.layers.MaxPooling2D):
-    """Keras' `MaxPooling2D` of images whose channels come last, value for value."""
+    """Keras' `MaxPooling2D` for images with channels last; it gives the same values."""
 
     def call(self, inputs: Any) -> Any:
-        """The largest value of each window."""
+        """The maximum of each window."""
         _, height, width, _ = self.compute_output_shape(inputs.shape)
         if self.padding == "same":
             inputs = self._padded(inputs, (height, width))

@@ -1,8 +1,8 @@
-"""A network and its optimizer as compiled functions: many steps a call, Python only in between.
+"""A network and its optimizer as compiled functions that run many steps in one call.
 
-A program holds variables but no experiment: whoever trains with it writes weights and masks in,
-calls, and reads weights out. Programs are kept for the life of the process and shared by all that
-train the same network in the same way.
+A program has variables, but no experiment: its user writes weights and masks, calls it, and reads
+weights. Programs are cached in the process, and shared by all experiments with the same network and
+optimizer.
 """
 
 from collections import OrderedDict
@@ -38,12 +38,12 @@ from lth.training.settings import Augmentation
 
 _KEPT = 8
 _FIRST_PACE = 16.0
-"""Steps a second, until it is measured."""
+"""Steps per second, before it is measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over training steps since the last evaluation point: loss, correct answers, steps."""
+    """Sums over the steps since the last evaluation point: loss, correct answers, steps."""
 
     loss: float = 0.0
     correct: float = 0.0
@@ -176,7 +176,7 @@ class Program:
         write(self._weights, weights)
 
     def evaluate(self, data: DeviceData, split: Split) -> Scores:
-        """Loss and accuracies on a split with the network as it is, in inference mode."""
+        """Loss and accuracies on a split, in inference mode."""
         loss, correct, top5 = self._evaluate(
             split.x, split.y, split.batches, split.counted, data.factor, data.offset
         )
@@ -187,7 +187,7 @@ class Program:
         )
 
     def gradients(self, data: DeviceData) -> Weights:
-        """The gradient of the mean training loss by each kernel, in inference mode, by path."""
+        """Gradients of the mean training loss by kernel, in inference mode, float32 by path."""
         split = data.train_split
         sums = self._gradients(
             split.x, split.y, split.batches, split.counted, data.factor, data.offset
@@ -198,7 +198,7 @@ class Program:
         }
 
     def _measured(self, steps: int, seconds: float) -> None:
-        """Keep the pace of the latest call; the very first one compiles, and tells nothing."""
+        """Measure the speed of the last call; the first call compiles and is not measured."""
         known = self._steps_per_second > 0
         self._steps_per_second = steps / seconds if known else _FIRST_PACE
 
@@ -261,9 +261,9 @@ def program(
     augmentation: Augmentation = "none",
     output: str | None = None,
 ) -> Program:
-    """The program for this network and optimizer, compiled once in a process.
+    """The program for a network and an optimizer, compiled once in a process.
 
-    The last few programs are kept; a learning rate does not make another one.
+    The last few programs are cached. The learning rate is not part of the key.
     """
     same = optimizer.model_copy(update={"learning_rate": 1.0})
     key = (blueprint.key, same.model_dump_json(), augmentation, output or "")
@@ -278,9 +278,9 @@ def program(
 
 
 def programs_made() -> int:
-    """How many programs this process has compiled, those included that are no longer kept.
+    """Number of programs that this process has compiled, including those no longer cached.
 
-    TensorFlow keeps what XLA compiled for each of them, some 15 MB, until the process ends.
+    TensorFlow keeps some 15 MB of compiled code for each of them until the process ends.
     """
     return _made
 

@@ -1,7 +1,7 @@
-"""Loss, accuracies and gradients of a network over batches of samples, as TensorFlow runs them.
+"""Loss, accuracies and gradients of a network over batches, as TensorFlow operations.
 
 Images are tensors [batch, *shape] as stored, labels int32 [batch], logits float32 [batch, classes].
-Where samples are given as rows of a data set, an image is ``x[rows] * factor + offset``.
+If samples are rows of a data set, an image is ``x[rows] * factor + offset``.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ def cross_entropy(labels: Any, logits: Any) -> Any:
 
 
 def correct_answers(labels: Any, logits: Any) -> Any:
-    """How many samples get their largest logit for the right class, float32."""
+    """The number of samples with the largest logit for the right class, float32."""
     answers = tf.argmax(logits, axis=1, output_type=labels.dtype)
     return tf.reduce_sum(tf.cast(answers == labels, tf.float32))
 
@@ -25,16 +25,16 @@ def correct_answers(labels: Any, logits: Any) -> Any:
 def sums_of_scores(
     model: keras.Sequential, x: Any, y: Any, batches: Any, counted: Any, factor: Any, offset: Any
 ) -> Any:
-    """Loss, correct answers and right classes among the first five, each summed over a split.
+    """Loss, correct answers, and right classes among the first five, each summed over a split.
 
     Args:
-        model: the network, which is called in inference mode.
+        model: the network, called in inference mode.
         x: all samples as stored.
         y: their labels.
         batches: rows of `x` and `y`, int32 [batches, batch].
-        counted: float32 of the same shape; 0 where a row only pads.
-        factor: of the normalisation, float32.
-        offset: likewise.
+        counted: float32 of the same shape; 0 for rows that only pad.
+        factor: factor of the normalization, float32.
+        offset: offset of the normalization, float32.
     """
 
     def batch(number: Any, loss: Any, first: Any, top5: Any) -> Any:
@@ -62,7 +62,7 @@ def sums_of_gradients(
     factor: Any,
     offset: Any,
 ) -> Any:
-    """The gradient of the loss by each kernel, summed over a split; see `sums_of_scores`."""
+    """Gradients of the loss by kernel, summed over a split; see `sums_of_scores`."""
 
     def batch(number: Any, *sums: Any) -> Any:
         with tf.GradientTape() as tape:
@@ -76,7 +76,7 @@ def sums_of_gradients(
 
 
 def _over(batches: Any, add: Any, zeros: tuple[Any, ...]) -> Any:
-    """The sums that `add`, called with a batch's number and the sums so far, comes to."""
+    """The sums after `add` was called for each batch, with its number and the sums so far."""
     return tf.while_loop(
         lambda number, *_: number < tf.shape(batches)[0],
         add,
@@ -91,7 +91,7 @@ def _logits(model: keras.Sequential, x: Any, rows: Any, factor: Any, offset: Any
 
 
 def _ahead(labels: Any, logits: Any) -> Any:
-    """How many classes come before the right one; among equal logits the lower class does."""
+    """The number of classes before the right one; with equal logits, lower classes come first."""
     own = tf.gather(logits, labels[:, None], batch_dims=1)
     lower = tf.range(tf.shape(logits)[1])[None, :] < labels[:, None]
     before = (logits > own) | ((logits == own) & lower)

@@ -1,4 +1,4 @@
-"""Pictures of results: pure functions from results and arrays to figures, and to their bytes."""
+"""Plots: pure functions from results and arrays to figures, and from figures to bytes."""
 
 from lth.plots.canvas import Format, Plot, render
 from lth.plots.density import accuracy_by_density

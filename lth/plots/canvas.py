@@ -1,7 +1,7 @@
-"""A figure of its own, and its bytes.
+"""Figures and their bytes.
 
-No pyplot: a plot belongs to no window and to no global list of figures, so that plots can be made
-in threads and in a worker, and are gone when nobody holds them.
+Figures do not use pyplot, so they belong to no window and to no global list. They can be drawn in
+threads and workers, and are freed like other objects.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,17 +22,17 @@ from lth.plots.style import INK, MUTED
 from lth.results.artifacts import Format
 
 WIDTH = 9.0
-"""Inches: at 100 dots an inch the width of a README, whose letters are then those of the text."""
+"""Width in inches; at 100 dots per inch, figures and their text have the size of a README."""
 PANEL_HEIGHT = 3.5
-"""Inches, of panels that stand side by side."""
+"""Width in inches of panels side by side."""
 _DOTS_PER_INCH = 160
 _HEADER, _LINE = 0.62, 0.17
-"""Inches, of the header with one line under the headline, and of each further line."""
+"""Height in inches of a header with one line below the headline, and of each further line."""
 _MARGIN = 0.12
 _SAID = 9.5
 
 _DRAWING = Lock()
-"""matplotlib draws one figure at a time: its fonts and its settings are shared."""
+"""A lock: matplotlib's fonts and settings are shared, so figures are drawn one at a time."""
 _SETTINGS: Any = {
     "svg.hashsalt": "lth",
     "figure.autolayout": False,
@@ -41,7 +41,7 @@ _SETTINGS: Any = {
 
 
 class Plot(Figure):
-    """A figure that a notebook shows by itself, whether or not it has imported pyplot."""
+    """A figure that a notebook displays, with or without pyplot."""
 
     def _repr_png_(self) -> bytes:
         return render(self, "png")
@@ -55,15 +55,15 @@ def new_plot(
     *,
     compress: bool = False,
 ) -> Plot:
-    """An empty figure with a headline, what was run under it, and room for the panels.
+    """An empty figure with a headline, a subtitle, and room for the panels.
 
     Args:
         headline: what the plot shows.
-        said: what was run and what else is to be said, in parts; empty parts are left out. It
-            takes as many lines as it needs.
-        height: of the panels, without the header, in inches.
-        width: in inches.
-        compress: close the gaps between panels of a fixed shape.
+        said: parts of the subtitle, such as what was run; empty parts are left out. It uses as many
+            lines as it needs.
+        height: height of the panels in inches, without the header.
+        width: width in inches.
+        compress: whether to close gaps between panels with a fixed shape.
     """
     lines = _lines(said, width - 2 * _MARGIN)
     header = _HEADER + _LINE * (len(lines) - 1)
@@ -80,7 +80,7 @@ def new_plot(
 
 
 def _lines(said: Sequence[str], width: float) -> list[str]:
-    """Parts with a dot between them, in lines of at most `width` inches; a dot ends a line."""
+    """The parts in lines of at most `width` inches, separated by dots."""
     lines: list[str] = []
     for word in " · ".join(filter(None, said)).replace(" ·", "\N{NO-BREAK SPACE}·").split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
@@ -92,7 +92,7 @@ def _lines(said: Sequence[str], width: float) -> list[str]:
 
 
 def _inches(text: str) -> float:
-    """How wide a line of the subtitle is; 72 points are an inch."""
+    """The width of a line of the subtitle in inches."""
     width, _, _ = text_to_path.get_text_width_height_descent(
         text, FontProperties(size=_SAID), ismath=False
     )
@@ -100,11 +100,11 @@ def _inches(text: str) -> float:
 
 
 def render(figure: Figure, format: Format) -> bytes:  # noqa: A002 - matplotlib's own word
-    """The bytes of a figure's picture: always the same for the same figure.
+    """The bytes of a figure; always the same for the same figure.
 
     Args:
-        figure: any figure of this package.
-        format: "png" (160 dots an inch) or "svg" (letters as outlines).
+        figure: a figure of this package.
+        format: "png" (160 dots per inch) or "svg" (letters as outlines).
     """
     if format not in get_args(Format):
         raise SpecError(f"a plot is rendered as 'png' or 'svg', not as {format!r}")
@@ -117,10 +117,10 @@ def render(figure: Figure, format: Format) -> bytes:  # noqa: A002 - matplotlib'
 
 
 def _settle(figure: Figure) -> None:
-    """Lay a figure out once and for all its pictures, to the ten-thousandth of its size.
+    """Lay out a figure once for all formats, rounded to a ten-thousandth of its size.
 
-    Laying out again would start from where the last one ended, and the solver of the layout
-    orders its variables by their addresses in memory, so that its last digits differ by run.
+    A second layout would start from the first one. The solver orders its variables by memory
+    address, so its last digits differ between runs.
     """
     engine = figure.get_layout_engine()
     if not isinstance(engine, ConstrainedLayoutEngine):
@@ -134,10 +134,9 @@ def _settle(figure: Figure) -> None:
 
 @contextmanager
 def _drawing_alone() -> Iterator[None]:
-    """Draw one figure at a time, under the settings that only matplotlib's global ones offer.
+    """Draw one figure at a time, with settings that matplotlib has only globally.
 
-    SVG's names of parts follow from what they name, and not from chance; a figure without a layout
-    engine is not given one.
+    Identifiers in SVG files derive from their content instead of random numbers.
     """
     with _DRAWING, matplotlib.rc_context(_SETTINGS):
         yield

@@ -1,4 +1,4 @@
-"""The papers' figure: what is left of a network against how well and how soon it learns.
+"""The figure of the papers: accuracy and early stop against density.
 
 Reference: Frankle & Carbin 2019, arXiv:1803.03635, figures 1, 4 and 5.
 """
@@ -42,12 +42,12 @@ _DENSE: dict[str, Any] = {"color": MUTED, "linewidth": 1, "linestyle": (0, (5, 3
 def accuracy_by_density(
     results: Sequence[RunResult], *, controls: Collection[str] = (), title: str = ""
 ) -> Figure:
-    """Test accuracy at the early stop, and the early-stop iteration, against density.
+    """Plot test accuracy at the early stop, and the early-stop iteration, against density.
 
     Density falls from the dense network on the left to the sparsest ticket on the right, on a
-    logarithmic axis. Points are means over trials; bars reach from the lowest trial to the
-    highest, as in the papers. The broken line is the dense network. An early stop is a point of
-    the training schedule: after a late rewind, what came before its point is counted.
+    logarithmic axis. Points are means over trials. Error bars reach from the lowest to the highest
+    trial, as in the papers. The dashed line is the dense network. Early stops are iterations of the
+    training schedule, including the steps before a late rewind point.
 
     Args:
         results: one for each experiment and trial.
@@ -55,7 +55,7 @@ def accuracy_by_density(
         title: what was run.
 
     Raises:
-        SpecError: when trials of an experiment have different levels.
+        SpecError: if trials of an experiment have different levels.
     """
     series, remark = told_apart(by_experiment(results))
     said = mean_of(series, ", bars from lowest to highest")

@@ -1,4 +1,4 @@
-"""Learning curves: of one run level by level, and of experiments and trials side by side."""
+"""Learning curves: of one run by level, and of experiments and trials side by side."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -43,10 +43,10 @@ from lth.results.schemas import LevelResult, RunResult
 from lth.results.warnings import remarks
 
 _LEGEND_OF = 12
-"""More levels than these get a colour bar instead of a legend."""
+"""With more levels than these, the plot has a color bar instead of a legend."""
 _BAR_TICKS = 10
 _WARM_UP = 0.2
-"""The first fifth of a level may leave the panel: what matters happens after it."""
+"""The share of a level, from its start, that the axis may cut off."""
 _MARK: dict[str, Any] = {
     "marker": "o",
     "markersize": 7,
@@ -55,18 +55,18 @@ _MARK: dict[str, Any] = {
     "linestyle": "none",
     "zorder": 5,
 }
-"""How an early stop is marked."""
+"""The marker of an early stop."""
 
 
 def learning_curves(result: RunResult, title: str = "") -> Figure:
-    """Validation accuracy and loss of every level of one run, with the early stops marked.
+    """Plot validation accuracy and loss of every level of one run, with its early stops.
 
     Args:
         result: the run.
-        title: what was run, such as `lth.plots.what_was_run` tells.
+        title: what was run, such as `lth.plots.what_was_run` returns.
 
     Raises:
-        SpecError: when no level is finished.
+        SpecError: if no level is finished.
     """
     if not result.levels:
         raise SpecError("there is nothing to plot: no level is finished; call train() first")
@@ -98,20 +98,19 @@ def learning_curves(result: RunResult, title: str = "") -> Figure:
 def compare_learning(
     results: Sequence[RunResult], *, level: int | None = None, title: str = ""
 ) -> Figure:
-    """Validation accuracy and loss of several experiments at one level, beside the dense network.
+    """Plot validation accuracy and loss of several experiments and of the dense network.
 
-    Where an experiment has several trials, the line is their mean and the band its 95 %
-    confidence interval at each evaluation point. More experiments than there are colours have no
-    bands, which would cover one another.
+    With several trials, lines are means, and bands are 95 % confidence intervals at each evaluation
+    point. If there are more experiments than colors, bands are left out.
 
     Args:
         results: one for each experiment and trial.
-        level: which level to compare; None for each experiment's last one.
+        level: the level to compare; None for the last level of each experiment.
         title: what was run.
 
     Raises:
-        SpecError: when trials of an experiment have different levels or evaluation points, or
-            an experiment does not reach `level`.
+        SpecError: if trials of an experiment have different levels or evaluation points, or an
+            experiment does not reach `level`.
     """
     series, remark = told_apart(by_experiment(results))
     bands = len(series) <= COLOURS
@@ -159,7 +158,7 @@ def _course(
     *,
     bands: bool,
 ) -> tuple[LevelResult, ...]:
-    """Draw one level of an experiment in both panels, and return it as all trials have it."""
+    """Draw one level of an experiment in both panels, and return its statistics over trials."""
     levels = series.level(number)
     iterations = _shared_iterations(series, levels)
     label = f"{wrapped(name)}  {percent(series.density(number))}"
@@ -196,7 +195,7 @@ def _checked(series: Series, level: int | None) -> int:
 
 
 def _zoom(accuracy: Axes, loss: Axes, levels: Iterable[LevelResult]) -> None:
-    """Fit the panels to what comes after the warm-up; the steep start enters from the edge."""
+    """Scale the panels to the values after the warm-up."""
     accuracies, losses = [], []
     for level in levels:
         history = level.history

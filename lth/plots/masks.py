@@ -1,4 +1,4 @@
-"""A picture of one layer's mask: which inputs, or places of its kernels, it still looks at."""
+"""A picture of one layer's mask."""
 
 from collections.abc import Sequence
 from math import ceil, prod, sqrt
@@ -26,21 +26,22 @@ Mask = NDArray[np.bool_]
 def mask_picture(
     mask: Mask, *, input_shape: Sequence[int] = (), layer: str = "", title: str = ""
 ) -> Figure:
-    """What a mask keeps of a layer, arranged as the layer sees its input.
+    """Plot the mask of a layer, arranged like the input of the layer.
 
-    For a dense layer on images: how many weights each pixel keeps, as an image. For one on plain
-    features: the same as a curve. For a convolution: what each kernel keeps at each of its
-    places, summed over its input channels. Beside it the whole mask as a matrix.
+    For a dense layer on images: the number of kept weights of each pixel, as an image. For a dense
+    layer
+    on features: the same as a curve. For a convolution: the kept weights at each position of each
+    kernel, summed over input channels. Next to it, the plot shows the whole mask as a matrix.
 
     Args:
-        mask: [inputs, units] or [height, width, channels, filters], True = kept.
-        input_shape: of one sample, (height, width, channels), where the layer's inputs are the
-            pixels of an image; anything else means plain features.
-        layer: its name.
+        mask: bool [inputs, units] or [height, width, channels, filters]; True = kept.
+        input_shape: shape of a sample, (height, width, channels), if the inputs of the layer are
+            pixels; other shapes mean features.
+        layer: name of the layer.
         title: what was run.
 
     Raises:
-        SpecError: when the mask has neither two nor four dimensions.
+        SpecError: if the mask has neither two nor four dimensions.
     """
     if mask.ndim not in (2, 4):
         raise SpecError(
@@ -114,7 +115,7 @@ def _features(axes: Axes, mask: Mask) -> None:
 
 
 def _matrix(axes: Axes, matrix: Mask, rows: str, columns: str) -> None:
-    """The whole mask; where it has more entries than the picture has dots, shades of them."""
+    """Draw the whole mask; if it has more entries than the picture has dots, as shades."""
     axes.imshow(
         matrix.astype(np.float32),
         _KEPT,

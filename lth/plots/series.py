@@ -1,4 +1,4 @@
-"""Results, sorted for a plot: experiments with their trials, and the statistics along them."""
+"""Results sorted for plots: experiments with their trials, and statistics along them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ from lth.results.schemas import LevelResult, RunResult
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """All trials of one experiment, in order of the trial."""
+    """All trials of one experiment, ordered by trial."""
 
     experiment: str
     results: tuple[RunResult, ...]
 
     @property
     def levels(self) -> int:
-        """How many levels every trial has, the dense one among them."""
+        """Number of levels of every trial, including the dense one."""
         return len(self.results[0].levels)
 
     def level(self, number: int) -> tuple[LevelResult, ...]:
-        """One level of every trial; a negative number counts from the last."""
+        """One level of every trial; negative numbers count from the last."""
         return tuple(result.levels[number] for result in self.results)
 
     def density(self, number: int) -> float:
-        """Of one level; every trial has the same, since exactly k weights are kept."""
+        """Density of a level; it is the same in every trial."""
         return self.results[0].levels[number].density
 
 
@@ -38,8 +38,8 @@ def by_experiment(results: Sequence[RunResult]) -> list[Series]:
     """The results by experiment, in order of appearance.
 
     Raises:
-        SpecError: when there is no result, when a trial appears twice, or when what is called
-            trials of an experiment are none of the same one.
+        SpecError: if there is no result, if a trial appears twice, or if results with the same name
+            belong to different experiments.
     """
     if not results:
         raise SpecError("there is nothing to plot: no result was given, at least one is needed")
@@ -70,16 +70,16 @@ def _check_same(series: Series) -> None:
 
 
 def accuracy_at_the_end(series: Series) -> float:
-    """Mean test accuracy at the last level's early stop."""
+    """Mean test accuracy at the early stop of the last level."""
     return sum(level.early_stop.test.accuracy for level in series.level(-1)) / len(series.results)
 
 
 def told_apart(
     series: Sequence[Series], by: Callable[[Series], float] = accuracy_at_the_end
 ) -> tuple[Sequence[Series], str]:
-    """As many experiments as one plot can tell apart, and a remark when that is not all of them.
+    """The experiments that one plot can show, and a note if some are left out.
 
-    The best by what the plot shows are kept, in their order.
+    The best experiments by the plotted metric are kept, in their order.
     """
     most = len(SERIES)
     if len(series) <= most:
@@ -90,7 +90,7 @@ def told_apart(
 
 
 def said_of_starts(results: Iterable[RunResult]) -> str:
-    """A remark on where the iterations of pruned levels begin, unless at 0."""
+    """A note about the first iteration of pruned levels, unless it is 0."""
     starts = sorted({level.start for result in results for level in result.levels[1:]} - {0})
     if not starts:
         return ""
@@ -99,15 +99,15 @@ def said_of_starts(results: Iterable[RunResult]) -> str:
 
 
 def legend_height(series: Sequence[Series]) -> float:
-    """Inches that leave a legend beside the panels room for all the experiments and two more."""
+    """Height in inches for a legend of all experiments and two more entries."""
     lines = 4 + sum(1 + wrapped(one.experiment).count("\n") for one in series)
     return max(PANEL_HEIGHT, 0.21 * lines)
 
 
 def mean_of(series: Sequence[Series], shown: str) -> str:
-    """Of how many trials the lines are means, and how the trials are `shown`; empty for one.
+    """The number of trials that were averaged, and how they are `shown`; empty for one trial.
 
-    While a job runs, its experiments differ in how many trials have ended.
+    While a job runs, experiments may have different numbers of finished trials.
     """
     counts = {len(one.results) for one in series}
     least, most = min(counts), max(counts)

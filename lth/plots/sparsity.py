@@ -1,4 +1,4 @@
-"""What is left of each layer, level by level."""
+"""The density of each layer, level by level."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,11 +14,11 @@ from lth.results.schemas import RunResult
 
 _ROW = 0.36
 _WRITTEN = 24
-"""More levels than these leave no room for a number in each cell."""
+"""With more levels than these, cells are too small for numbers."""
 
 
 def sparsity_by_layer(result: RunResult, title: str = "") -> Figure:
-    """The density of every layer at every level, as a table whose cells are shaded by it.
+    """Plot the density of every layer at every level as a table of shaded cells.
 
     Args:
         result: one run.
@@ -58,7 +58,7 @@ def sparsity_by_layer(result: RunResult, title: str = "") -> Figure:
 
 
 def _write(axes: Axes, densities: NDArray[np.float64], scale: LogNorm) -> None:
-    """Write each cell's number into it: dark on light, light on dark."""
+    """Write the number into each cell, dark on light or light on dark."""
     levels = densities.shape[1]
     size, digits = (9, 3) if levels <= 12 else (8, 3) if levels <= 16 else (7.5, 2)
     for (row, column), share in np.ndenumerate(densities):

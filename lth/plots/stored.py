@@ -1,6 +1,6 @@
-"""Pictures as views of results: pure functions of what runs have stored, and of nothing else.
+"""Draws pictures from the stored files of runs.
 
-They are light: NumPy and matplotlib, so that whoever holds the files can draw them.
+Pure functions that need only NumPy and matplotlib.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -36,7 +36,7 @@ from lth.results.artifacts import (
 from lth.results.schemas import RunResult
 
 Read = Callable[[str], bytes]
-"""Gives the bytes of a run's file; `lth.results.artifacts.sources` says which are asked for."""
+"""Returns the bytes of a file of a run; `lth.results.artifacts.sources` lists the files needed."""
 
 
 def run_picture(
@@ -48,18 +48,18 @@ def run_picture(
     shape: Sequence[int] = (),
     title: str = "",
 ) -> Figure:
-    """Draw a picture of one experiment as it stands at its last level.
+    """Draw a picture of one experiment at its last level.
 
     Args:
         picture: one of `lth.results.artifacts.RUN_PICTURES`.
-        result: the experiment's.
+        result: the result of the experiment.
         read: reads its files.
-        classes: of the data.
-        shape: of one sample, as it enters the network.
+        classes: number of classes of the data.
+        shape: shape of a sample as it enters the network.
         title: what was run.
 
     Raises:
-        SpecError: when there is no such picture.
+        SpecError: if there is no such picture.
     """
     if picture == LEARNING_CURVES:
         return learning_curves(result, title)
@@ -89,17 +89,17 @@ def job_picture(
     controls: Collection[str] = (),
     title: str = "",
 ) -> Figure:
-    """Draw a picture of experiments and trials side by side.
+    """Draw a picture that compares experiments and trials.
 
     Args:
         picture: one of `lth.results.artifacts.JOB_PICTURES`.
-        results: one for each experiment and trial, those that there are.
-        classes: of the data.
+        results: one for each experiment and trial that has a result.
+        classes: number of classes of the data.
         controls: names of the experiments that are controls.
         title: what was run.
 
     Raises:
-        SpecError: when there is no such picture, or no result.
+        SpecError: if there is no such picture, or no result.
     """
     if picture == LEARNING_CURVES:
         return compare_learning(results, title=title)
@@ -111,13 +111,13 @@ def job_picture(
 
 
 def _kernels(result: RunResult, read: Read, name: str) -> dict[str, NDArray[np.floating]]:
-    """The prunable kernels of a file of weights, by layer."""
+    """The prunable kernels of a file of weights, by layer name."""
     weights = decode(read(name))[0]
     return {layer.name: weights[f"{layer.name}/kernel"] for layer in result.levels[-1].layers}
 
 
 def _masks(result: RunResult, read: Read) -> dict[str, NDArray[np.bool_]]:
-    """The masks of the last level, by layer; the dense network keeps all."""
+    """The masks of the last level, by layer name; the dense network keeps all weights."""
     last = result.levels[-1].level
     if last == 0:
         kernels = _kernels(result, read, INITIAL_WEIGHTS)

@@ -1,7 +1,7 @@
-"""The looks that all plots share: colours, percentages, panels.
+"""The style of all plots: colors, percentages, panels.
 
-Everything is set on the objects themselves, never in matplotlib's global settings, so that a plot
-looks the same in a worker, in a thread and beside a notebook's own style.
+All settings are made on the objects, not in matplotlib's global settings, so a plot looks the same
+in a worker, in a thread and in a notebook.
 
 Reference: Okabe & Ito 2008, "Color universal design", for the palette of the experiments.
 """
@@ -22,20 +22,20 @@ from numpy.typing import NDArray
 INK, MUTED, GRID = "#1a1a1a", "#5c5c5c", "#e4e4e4"
 
 _OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195")
-"""Okabe & Ito without black and yellow, which the dense network and white paper take; a violet
-that is as far from the others as those are makes seven."""
+"""Okabe & Ito's colors without black (the dense network) and yellow (too light on white), and with
+a violet."""
 
 COLOURS = len(_OKABE_ITO)
-"""So many experiments differ in colour; more of them differ in line as well."""
+"""Experiments up to this number differ in color; further ones also differ in line style."""
 
 SERIES = [(colour, line) for line, colour in product(("-", (0, (4, 1.5)), (0, (1, 1))), _OKABE_ITO)]
-"""Colour and line of the experiments that one plot can tell apart, in order of their use."""
+"""Colors and line styles of the experiments in one plot, in order of use."""
 
 Rgba = tuple[float, float, float, float]
 
 
 def _part(name: str, low: float, high: float) -> Colormap:
-    """The part of a colour map between two of its places, so that no end of it fades into white."""
+    """The part of a color map between two positions, without its lightest or darkest colors."""
     whole = colormaps[name]
     colours = [whole(low + (high - low) * place / 255) for place in range(256)]
     return LinearSegmentedColormap.from_list(f"{name}-{low}-{high}", colours)
@@ -48,11 +48,11 @@ AMOUNT = _part("YlGnBu", 0.12, 1.0)
 
 
 COUNT = "{x:,.0f}"
-"""How an axis writes whole numbers."""
+"""The format of integers on an axis."""
 
 
 def percent(share: float, digits: int = 3) -> str:
-    """A share as a person reads it, and never 100 % of what is not all.
+    """A share as a percentage; a share below 1 is never shown as 100 %.
 
     >>> percent(0.2107), percent(1.0), percent(0.9999), percent(0.2107, digits=2)
     ('21.1 %', '100 %', '99.99 %', '21 %')
@@ -64,7 +64,7 @@ def percent(share: float, digits: int = 3) -> str:
 
 
 class PerCent(Formatter):
-    """Writes the ticks of an axis in per cent, all with the decimals that the finest needs."""
+    """Formats the ticks of an axis in percent, all with the same number of decimals."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         return percent(x, digits=6)
@@ -77,7 +77,7 @@ class PerCent(Formatter):
 
 
 def density_axis(axes: Axes, densities: Sequence[float], most: int) -> None:
-    """A logarithmic axis on which density falls to the right, marked at some that are there."""
+    """A logarithmic axis on which density falls to the right, with ticks at existing densities."""
     axes.set_xscale("log")
     shown = positive(densities)
     axes.set_xlim(max(shown) * 1.12, min(shown) / 1.12)
@@ -85,30 +85,30 @@ def density_axis(axes: Axes, densities: Sequence[float], most: int) -> None:
 
 
 def density_ticks(axis: Axis, densities: Iterable[float], most: int) -> None:
-    """Mark a logarithmic axis at some of the densities that are there; its label says per cent."""
+    """Put ticks of a logarithmic axis at some of the densities."""
     axis.set_major_locator(FixedLocator(spaced(densities, most)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(lambda density, _: percent(density).removesuffix(" %"))
 
 
 def level_colours(densities: Sequence[float]) -> list[Rgba]:
-    """One colour for each level, by its density, on a logarithmic scale."""
+    """One color for each level, by its density, on a logarithmic scale."""
     scale = level_scale(densities)
     return [LEVELS(float(scale(max(density, scale.vmin or 0)))) for density in densities]
 
 
 def level_scale(densities: Sequence[float]) -> LogNorm:
-    """Density on a logarithmic scale from the sparsest level, 50 % at most, to the dense one."""
+    """A logarithmic scale from the sparsest level, at most 50 %, to the dense network."""
     return LogNorm(min([0.5, *positive(densities)]), 1.0)
 
 
 def positive(densities: Iterable[float]) -> list[float]:
-    """The densities that a logarithmic scale can show; a network without weights has none."""
+    """The densities that a logarithmic scale can show, that is, those above zero."""
     return [density for density in densities if density > 0]
 
 
 def spaced(densities: Iterable[float], most: int) -> list[float]:
-    """About `most` of the densities, both ends among them, far enough apart on a log axis."""
+    """About `most` of the densities, with both ends, at a sufficient distance on a log axis."""
     falling = sorted(set(positive(densities)), reverse=True)
     if len(falling) < 2:
         return falling
@@ -122,7 +122,7 @@ def spaced(densities: Iterable[float], most: int) -> list[float]:
 
 
 def dress(axes: Axes, title: str, x: str, y: str) -> None:
-    """Give a panel its title and labels, quiet spines and a quiet grid behind the data."""
+    """Set the title and the labels of a panel, and light spines and grid lines."""
     axes.set_title(title, loc="left", fontsize=10, color=INK)
     axes.set_xlabel(x, fontsize=9.5, color=INK)
     axes.set_ylabel(y, fontsize=9.5, color=INK)
@@ -133,15 +133,15 @@ def dress(axes: Axes, title: str, x: str, y: str) -> None:
 
 
 def grid(axes: Axes) -> None:
-    """Quiet lines behind the data."""
+    """Light grid lines behind the data."""
     axes.grid(visible=True, color=GRID, linewidth=0.8, linestyle="-")
     axes.set_axisbelow(True)
 
 
 def fit(axes: Axes, values: NDArray[np.floating], most: float = np.inf) -> None:
-    """Fit the vertical axis to `values`, with a margin, within 0 and `most`.
+    """Scale the vertical axis to `values` with a margin, between 0 and `most`.
 
-    Values that are not finite have no place in a picture; they do not count.
+    Values that are not finite are ignored.
     """
     finite = values[np.isfinite(values)]
     if not finite.size:
@@ -152,14 +152,14 @@ def fit(axes: Axes, values: NDArray[np.floating], most: float = np.inf) -> None:
 
 
 def dress_bar(bar: Colorbar, label: str) -> None:
-    """Give a colour bar its label and quiet ticks."""
+    """Set the label and light ticks of a color bar."""
     bar.set_label(label, fontsize=9.5, color=INK)
     bar.ax.tick_params(which="both", labelsize=9, labelcolor=INK, color=MUTED, length=3)
     bar.outline.set_visible(False)
 
 
 def wrapped(name: str, width: int = 24) -> str:
-    """A long name in several lines, broken after its own marks.
+    """A long name in several lines, broken after punctuation.
 
     >>> print(wrapped("large_init_large_final.reshuffle"))
     large_init_large_final.
@@ -174,7 +174,7 @@ def wrapped(name: str, width: int = 24) -> str:
 
 
 def legend_beside(axes: Axes, title: str = "") -> None:
-    """The legend of a panel, to the right of it, outside the data."""
+    """A legend to the right of a panel."""
     axes.legend(
         loc="upper left",
         bbox_to_anchor=(1.02, 1.0),

@@ -1,4 +1,4 @@
-"""What masks know by themselves: accuracy before any training, against density.
+"""Accuracy of masked networks before any training, against density.
 
 Reference: Zhou et al. 2019, arXiv:1905.01067, section 5 (supermasks).
 """
@@ -39,14 +39,17 @@ _VARIANTS = {
     "signed_constant": "signed constants",
     "rescaled": "rescaled by density",
 }
-"""The fields of `lth.results.schemas.Untrained`, as a person reads them."""
+"""Labels of the fields of `lth.results.schemas.Untrained`."""
 _LOOKS: dict[str, dict[str, Any]] = {
     "masked": {"markersize": 8, "linewidth": 3.2},
     "signed_constant": {},
     "rescaled": {"markerfacecolor": "white", "markersize": 4.5, "linestyle": (0, (2, 1.2))},
 }
-"""Of the variants in one panel: with biases of zero, as they begin, rescaling changes no answer of
-a network of ReLUs, and one line lies upon the other."""
+"""The order of the variants in a panel.
+
+With biases of zero, rescaling does not change the answers of
+a ReLU network, so two lines coincide.
+"""
 _LOOK: dict[str, Any] = {"marker": "o", "markersize": 5, "linewidth": 1.6}
 _TICKS, _TICKS_OF_THREE = 9, 4
 _TRAINED, _CHANCE = "trained, at the early stop", "chance"
@@ -59,21 +62,22 @@ def supermask_by_density(
     controls: Collection[str] = (),
     title: str = "",
 ) -> Figure:
-    """Test accuracy of masked networks at their reset point, before any training.
+    """Plot the test accuracy of masked networks after the reset, before any training.
 
-    The kept weights are as the reset left them, or signed constants, or rescaled: of one
-    experiment one line each, of several one panel each. Above them is what training makes of it,
-    below them what guessing would. Of several trials a line is the mean, a band its 95 %
-    confidence interval. More experiments than there are colours have no bands.
+    The kept weights are as the reset left them, replaced by signed constants, or rescaled. One
+    experiment has one line for each variant; several experiments have one panel for each variant.
+    The plot also shows the accuracy after training and the accuracy of guessing. With several
+    trials, lines are means and bands are 95 % confidence intervals; with more experiments than
+    colors, bands are left out.
 
     Args:
         results: one for each experiment and trial.
-        classes: of the data; one of them is guessed right by chance.
+        classes: number of classes of the data.
         controls: names of the experiments that are controls; they are drawn hollow.
         title: what was run.
 
     Raises:
-        SpecError: when trials of an experiment have different levels.
+        SpecError: if trials of an experiment have different levels.
     """
     series, remark = told_apart(by_experiment(results), by=_best)
     alone = len(series) == 1
@@ -127,7 +131,7 @@ def _accuracies(series: Series, variant: str) -> NDArray[np.float64]:
 
 
 def _best(series: Series) -> float:
-    """The highest mean over trials that any variant reaches at any level."""
+    """The highest mean over trials of any variant at any level."""
     means = [_accuracies(series, variant).mean(axis=0) for variant in _VARIANTS]
     return float(np.max(means, initial=0.0))
 

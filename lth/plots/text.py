@@ -1,4 +1,4 @@
-"""Plots made of letters: what a terminal and a notebook show without a picture."""
+"""Tables of plain text for terminals and notebooks."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from lth.results.tables import aligned
 
 
 def pruning_summary(layers: Sequence[LayerDensity]) -> str:
-    """A table of the prunable layers: how many of their weights are left.
+    """A table of the prunable layers with their kept weights.
 
     >>> print(pruning_summary([LayerDensity(name="dense", kept=1_176, total=5_880, density=0.2)]))
     layer   kept  total  density

@@ -1,10 +1,10 @@
-"""What was run, in one line: the subtitle of every plot of a job."""
+"""One line that says what was run: the subtitle of the plots of a job."""
 
 from lth.spec.document import ModelSpec, Spec
 
 
 def what_was_run(spec: Spec) -> str:
-    """Network, data, training and, of a single experiment, its method.
+    """Network, data, training, and for a single experiment its method.
 
     >>> from lth.spec.document import parse_spec
     >>> what_was_run(parse_spec({"kind": "model"}))

@@ -1,4 +1,4 @@
-"""What training did to the weights: initial against final value, layer by layer."""
+"""Initial against trained weights, layer by layer."""
 
 from collections.abc import Mapping
 from math import ceil
@@ -17,7 +17,7 @@ from lth.plots.style import AMOUNT, COUNT, MUTED, dress, dress_bar, percent
 
 _BINS = 96
 _FEW = 2_000
-"""Up to so many weights are drawn as points, more of them as a density of cells."""
+"""Up to this many weights are drawn as points; more are drawn as a density of cells."""
 _PANEL = 2.9
 _BROKEN = "broken line: unchanged"
 
@@ -31,20 +31,20 @@ def weights_scatter(
     masks: Mapping[str, Mask] | None = None,
     title: str = "",
 ) -> Figure:
-    """Initial against final weights of each layer, without the pruned ones.
+    """Plot initial against trained weights of each layer, without pruned weights.
 
-    Weights on the broken line did not change; those between it and the horizontal zero line
-    shrank. Each axis holds its own values: after a long training the final ones reach much further.
+    Weights on the dashed line did not change. Weights between it and the horizontal zero line
+    shrank. Both axes have their own scale, because trained weights can be much larger.
 
     Args:
-        initial: kernels that training started from, by layer.
-        final: kernels after it, of the same shapes.
-        masks: of the same shapes, True = kept; None when nothing is pruned. Only these are read,
-            so a kept weight that happens to be zero is drawn.
+        initial: initial kernels by layer name.
+        final: trained kernels by layer name, in the same shapes.
+        masks: bool in the same shapes, True = kept; None if nothing is pruned. A kept weight that
+            is zero is drawn.
         title: what was run.
 
     Raises:
-        SpecError: when no layer is given, or the three differ in their layers or shapes.
+        SpecError: if no layer is given, or the three differ in layers or shapes.
     """
     kept = _kept(initial, final, masks)
     columns = min(len(kept), 3 if len(kept) < 10 else 4)
@@ -113,7 +113,7 @@ def _kept(
 
 
 def _cells(before: Kernel, after: Kernel) -> NDArray[np.int64]:
-    """How many weights fall into each cell [initial, final] of the panel."""
+    """The number of weights in each cell [initial, final] of the panel."""
     x, y = (
         ((values + _reach(values)) * (_BINS / (2 * _reach(values)))).astype(np.int32)
         for values in (before, after)
@@ -122,12 +122,12 @@ def _cells(before: Kernel, after: Kernel) -> NDArray[np.int64]:
 
 
 def _reach(values: Kernel) -> float:
-    """How far an axis goes to either side of zero to hold all values."""
+    """The range of an axis on either side of zero that includes all values."""
     return 1.04 * float(np.abs(values).max(initial=0)) or 1.0
 
 
 def _frame(axes: Axes, before: Kernel, after: Kernel, ticks: int) -> None:
-    """A square panel around zero with its axes and the line of what did not change."""
+    """Format a square panel around zero with its axes and the line of unchanged weights."""
     x, y = _reach(before), _reach(after)
     axes.set(xlim=(-x, x), ylim=(-y, y), box_aspect=1)
     axes.axhline(0, color=MUTED, linewidth=0.6, zorder=1)
