@@ -1,4 +1,4 @@
-"""Commands about the service itself: workers, keys, data sets."""
+"""Commands for workers, owners, keys and data sets."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -32,14 +32,14 @@ def add_to(app: typer.Typer) -> None:
 
 
 def workers(context: typer.Context, as_json: Json = False) -> None:
-    """List the workers, and what they do."""
+    """List the workers with their state."""
     with open_client(context) as client:
         found = client.send(requests.workers())
     put_json(found) if as_json else put_table(worker_table(found.workers))
 
 
 def owners(context: typer.Context, as_json: Json = False) -> None:
-    """Show what you have and may have; administrators see everybody."""
+    """Show your usage and quota; administrators see all owners."""
     with open_client(context) as client:
         found = client.send(requests.owners())
     put_json(found) if as_json else put_table(owner_table(found.owners))
@@ -66,7 +66,7 @@ def new_key(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a key, and print it: the only time that it is shown."""
+    """Create a key and print it. It is shown only once."""
     until = expires.astimezone() if expires else None
     with open_client(context) as client:
         made = client.send(requests.make_key(owner, role.value, name=name, expires_at=until))
@@ -79,7 +79,7 @@ def revoke_key(
     key_id: Annotated[str, typer.Argument(metavar="KEY", help="Its id, from the list.")],
     as_json: Json = False,
 ) -> None:
-    """Let a key in no more. What its owner has stays."""
+    """Revoke a key. The jobs and data sets of its owner stay."""
     with open_client(context) as client:
         key = client.send(requests.revoke_key(key_id))
     put_json(key) if as_json else say(f"revoked {key.id} of {key.owner}")
@@ -87,14 +87,14 @@ def revoke_key(
 
 @keys.command("operator")
 def operator_key(as_json: Json = False) -> None:
-    """Print a fresh key for LTH_ADMIN_KEY, by which an operator lets themselves in first."""
+    """Print a new key for LTH_ADMIN_KEY, the first administrator's key of a service."""
     key = new_token()
     put_json({"key": key}) if as_json else put(key)
 
 
 @datasets.command("list")
 def list_datasets(context: typer.Context, as_json: Json = False) -> None:
-    """List the data sets that were uploaded."""
+    """List the uploaded data sets."""
     with open_client(context) as client:
         listed = pages(client, requests.dataset_page)
         found = [dataset for page in listed for dataset in page.datasets]
@@ -115,7 +115,7 @@ def upload_dataset(
     name: Annotated[str | None, typer.Option(help="What lists call it (default: the file)")] = None,
     as_json: Json = False,
 ) -> None:
-    """Upload a data set, and print the id by which a spec refers to it."""
+    """Upload a data set, and print its id for use in a spec."""
     with open_client(context) as client:
         stored = client.send(requests.upload_dataset(file, name=name or file.stem))
     put_json(stored) if as_json else put(stored.id)

@@ -1,4 +1,4 @@
-"""What most commands share: which service they talk to, and the shape of their arguments."""
+"""What most commands share: the service that they use, and common arguments."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SomePage = TypeVar("SomePage", bound=Page)
 
 
 def _recent_jobs(incomplete: str) -> list[tuple[str, str]]:
-    """The newest jobs, for completion in a shell: quietly none when the service is away."""
+    """The newest jobs, for shell completion; empty if the service is unavailable."""
     try:
         with Client(retries=Retries(attempts=1)) as client:
             jobs = client.send(requests.job_page(limit=20)).jobs
@@ -36,20 +36,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 @dataclass(frozen=True)
 class Connection:
-    """Which service the commands talk to."""
+    """The service that the commands use."""
 
     server: str | None
     key: str | None
 
 
 def open_client(context: typer.Context) -> Client:
-    """A client of the service that the command line names."""
+    """A client of the service that the options or the environment name."""
     assert isinstance(context.obj, Connection)
     return Client(context.obj.server, context.obj.key)
 
 
 def pages(client: Client, ask: Callable[[str | None], Request[SomePage]]) -> Iterator[SomePage]:
-    """Every page of a list; `ask` makes the request for the one at a cursor."""
+    """All pages of a list; `ask` creates the request for the page at a cursor."""
     page = client.send(ask(None))
     yield page
     while page.cursor is not None:

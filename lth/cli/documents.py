@@ -1,4 +1,4 @@
-"""Reading specs: YAML or JSON, from a file or from standard input."""
+"""Reads specs: YAML or JSON, from a file or from standard input."""
 
 import sys
 from collections.abc import Hashable
@@ -9,18 +9,18 @@ import yaml
 
 _MERGE = "tag:yaml.org,2002:merge"
 _MOST_REPEATED = 2_000_000
-"""Characters by which aliases may make a document longer."""
+"""The most characters by which aliases may expand a document."""
 
 
 class BadDocument(Exception):
-    """A file that is no spec at all; the message says where and why."""
+    """The file is not a spec; the message says where and why."""
 
 
 def read_document(file: Path) -> dict[str, Any]:
-    """Read a document; ``-`` is standard input. JSON is YAML as well.
+    """Read a document; ``-`` is standard input. JSON is valid YAML.
 
     Raises:
-        BadDocument: when it cannot be read, or is not a mapping.
+        BadDocument: if the file cannot be read, or is not a mapping.
     """
     name = "standard input" if str(file) == "-" else str(file)
     try:
@@ -56,9 +56,9 @@ def _parsed(text: str) -> Any:
 
 
 def _size(node: yaml.Node, known: dict[int, int | None]) -> int:
-    """The characters of a document if each alias is replaced by what it stands for.
+    """The number of characters if each alias is expanded.
 
-    `known` holds the sizes of nodes, and None for those that are being measured.
+    `known` has the sizes of nodes, and None for nodes that are being measured.
     """
     if isinstance(node, yaml.ScalarNode):
         return len(node.value) + 1
@@ -77,7 +77,7 @@ def _size(node: yaml.Node, known: dict[int, int | None]) -> int:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without its surprise: a key that is written twice is an error, not the last one."""
+    """A YAML loader that refuses duplicate keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()

@@ -1,24 +1,24 @@
-"""What ``lth`` exits with: a contract with scripts and CI."""
+"""The exit codes of ``lth``, which scripts and CI rely on."""
 
 from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes; 1 is also what a crash of Python gives."""
+    """Exit codes; 1 is also the exit code of a Python exception."""
 
     OK = 0
     FAILED = 1
-    """A job that was waited for failed or was cancelled."""
+    """The job failed or was cancelled."""
     USAGE = 2
     """The command line is wrong."""
     INVALID = 3
     """The spec, or another document, is wrong."""
     REFUSED = 4
-    """The service said no: not found, not allowed, not in this state, too many requests."""
+    """The service refused: not found, not allowed, wrong state, or too many requests."""
     UNREACHABLE = 5
-    """There is no service, or it cannot answer now."""
+    """The service is unavailable."""
     STACK = 6
-    """The local stack, or a process of a server, cannot start as it is set up, or had to stop."""
+    """The local stack or a server process cannot start, or had to stop."""
     DAMAGED = 10
     """Stored files are missing or damaged."""
     INTERRUPTED = 130
@@ -26,7 +26,7 @@ class Exit(IntEnum):
 
 
 class CommandFailed(Exception):
-    """A command cannot go on; the message says what to do, `code` is the exit code."""
+    """The command failed; the message says what to do, and `code` is the exit code."""
 
     code = Exit.STACK
 

@@ -1,4 +1,4 @@
-"""Commands about jobs: submit, list, show, watch, fetch."""
+"""Commands for jobs: submit, list, show, watch, fetch."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -109,7 +109,7 @@ def list_jobs(
 
 
 def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
-    """Show a job, its runs, and what they have found out."""
+    """Show a job, its runs and its results."""
     with open_client(context) as client:
         job, runs, results = client.job(job_id), client.runs(job_id), client.results(job_id)
         if as_json:
@@ -125,7 +125,7 @@ def watch(
     after: Annotated[int, typer.Option(min=0, help="Begin after this event.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Follow a job until it is finished; fails if it does not succeed."""
+    """Follow a job until it is finished. Fails if the job does not succeed."""
     with open_client(context) as client:
         if as_json:
             for event in client.events(job_id, after=after):
@@ -193,7 +193,7 @@ def _put_job(job: Job, runs: Sequence[Run]) -> None:
 
 
 def _put_results(client: Client, job_id: str, results: Results) -> None:
-    """Level by level: of several trials what they say together, else what each experiment did."""
+    """A table of levels: statistics over several trials, or the results of each experiment."""
     if not results.results:
         return
     put("")
@@ -216,7 +216,7 @@ def _labels(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def _ending(found: Sequence[Artifact], endings: Sequence[str]) -> list[Artifact]:
-    """The files whose names end so; each ending must name one, so that a script misses none."""
+    """The files with these endings. Each ending must match, so that a script misses no file."""
     for ending in endings:
         if not any(one.name.endswith(ending) for one in found):
             last = dict.fromkeys(one.name.rpartition("/")[2] for one in found)
@@ -226,7 +226,7 @@ def _ending(found: Sequence[Artifact], endings: Sequence[str]) -> list[Artifact]
 
 
 def _quickly_made(found: Sequence[Artifact]) -> list[Artifact]:
-    """All files but each run's pictures, where some compare the runs: a grid has hundreds."""
+    """All files, without the pictures of each run if other pictures compare the runs."""
     whole = f"{JOB}/"
     if not any(one.name.startswith(f"{whole}plots/") for one in found):
         return list(found)

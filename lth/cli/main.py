@@ -1,4 +1,4 @@
-"""The entry of ``lth``: its commands, and what its errors become."""
+"""The command line ``lth``: its commands, and the exit codes of its errors."""
 
 import sys
 from importlib.metadata import version
@@ -64,7 +64,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; known errors become a message and an exit code."""
+    """Run the command line. Known errors become a message and an exit code."""
     try:
         app()
     except BadDocument as error:

@@ -1,4 +1,4 @@
-"""Commands about specs before they are submitted: validate, estimate, catalogue."""
+"""Commands for specs that are not submitted: validate, estimate, catalogue."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def validate(context: typer.Context, file: _Spec, as_json: Json = False) -> None:
-    """Check a spec as the service would; exits with 3 when it is wrong."""
+    """Check a spec as the service does. Exits with 3 if it is wrong."""
     plan = _planned(context, file)
     if as_json:
         put_json({"valid": True, "spec_hash": plan.spec_hash})
@@ -32,7 +32,7 @@ def validate(context: typer.Context, file: _Spec, as_json: Json = False) -> None
 
 
 def estimate(context: typer.Context, file: _Spec, as_json: Json = False) -> None:
-    """Show the runs that a spec would become, and how long they would take."""
+    """Show the runs of a spec, and an estimate of their time."""
     plan = _planned(context, file)
     if as_json:
         put_json(plan)
@@ -54,7 +54,7 @@ def catalogue(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show everything that a spec may name."""
+    """List all criteria, resets, schedules, networks and data sets."""
     with open_client(context) as client:
         found = client.catalogue()
     if family is not None and family not in found:

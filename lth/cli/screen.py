@@ -1,7 +1,7 @@
-"""Where output goes: results to standard output, everything said on the way to standard error.
+"""Output: results go to standard output, messages to standard error.
 
-What names, messages and logs hold is printed as it is: brackets are no markup, and nothing that a
-person may want to copy is cut or broken.
+Names, messages and logs are printed unchanged: brackets are not markup, and text that a user may
+copy is not cut or wrapped.
 """
 
 import json
@@ -15,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 _ENDLESS = 100_000
-"""Columns of what is not a screen: a file, a pipe, a log."""
+"""Columns of output that does not go to a terminal."""
 _PROSE = 10
-"""The fewest columns that prose is folded to."""
+"""The fewest columns to which text is wrapped."""
 _GAP = 2
-"""Columns between two of a table's."""
+"""Columns between two columns of a table."""
 
 out = Console(
     highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _ENDLESS
@@ -33,7 +33,7 @@ def put(result: str | Text) -> None:
 
 
 def put_table(table: Table) -> None:
-    """Print a table. Its columns of prose are folded to fit; the others are as wide as they are."""
+    """Print a table. Columns of text are wrapped to fit; other columns keep their width."""
     fewest = 0
     for column in table.columns:
         natural = max(_width(cell) for cell in (column.header, *column.cells))
@@ -45,17 +45,17 @@ def put_table(table: Table) -> None:
 
 
 def put_json(content: Any) -> None:
-    """Print one JSON document, on one line if several of them follow each other."""
+    """Print one JSON document, on one line if several follow each other."""
     put(json.dumps(plain(content), ensure_ascii=False))
 
 
 def say(text: str | Text, style: str = "") -> None:
-    """Tell a person, beside the result."""
+    """Print a message to standard error."""
     err.print(text, style=style, soft_wrap=True)
 
 
 def plain(content: Any) -> Any:
-    """Models, and lists and dictionaries of them, as data."""
+    """Convert models, and lists and dictionaries of models, to plain data."""
     if isinstance(content, BaseModel):
         return content.model_dump(mode="json")
     if isinstance(content, dict):

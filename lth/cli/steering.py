@@ -1,4 +1,4 @@
-"""Commands on a job that is there: cancel, retry, delete, logs."""
+"""Commands for submitted jobs: cancel, retry, delete, logs."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def cancel(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
-    """Cancel a job: what waits at once, what runs at its next evaluation point."""
+    """Cancel a job. Queued runs end at once, running ones at their next evaluation point."""
     with open_client(context) as client:
         job = client.cancel(job_id)
     _tell(job, as_json)
@@ -34,7 +34,7 @@ def retry(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run again what failed or was cancelled; what succeeded is kept."""
+    """Queue failed and cancelled runs again. Succeeded runs are kept."""
     with open_client(context) as client:
         _tell(client.retry(job_id, afresh=afresh), as_json)
 
@@ -54,7 +54,7 @@ def logs(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print what a job's runs logged."""
+    """Print the logs of a job's runs."""
     with open_client(context) as client:
         wanted = [run] if run else [one.key for one in client.runs(job_id)]
         texts = {key: client.log(job_id, key) for key in wanted}

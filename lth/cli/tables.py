@@ -21,7 +21,7 @@ _COLOURS = {
 
 
 def table(*columns: str) -> Table:
-    """An empty table; columns that begin with ``>`` hold numbers, those with ``~`` prose."""
+    """An empty table. Columns that begin with ``>`` have numbers, those with ``~`` text."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         name = column.lstrip(">~")
@@ -34,7 +34,7 @@ def table(*columns: str) -> Table:
 
 
 def job_table(jobs: Iterable[Job]) -> Table:
-    """One line a job."""
+    """One row for each job."""
     made = table("job", "state", ">runs", ">age", "~name", "~owner")
     for job in jobs:
         made.add_row(
@@ -49,7 +49,7 @@ def job_table(jobs: Iterable[Job]) -> Table:
 
 
 def run_table(runs: Iterable[Run]) -> Table:
-    """One line a run."""
+    """One row for each run."""
     made = table("run", "state", ">attempt", ">took", "~worker", "~progress")
     for run in runs:
         failure = f"{run.failure.reason}: {run.failure.message}" if run.failure else ""
@@ -65,7 +65,7 @@ def run_table(runs: Iterable[Run]) -> Table:
 
 
 def level_table(results: Results) -> Table:
-    """One line a level of each experiment; accuracies in per cent. Fits 80 columns."""
+    """One row for each level of each experiment, with accuracies in percent. Fits 80 columns."""
     several = len(results.results) > 1
     names = ("level", ">density", ">stop at", ">valid.", ">test", ">at end")
     made = table(*(("run", *names) if several else (*names, ">samples/s")))
@@ -80,7 +80,7 @@ def level_table(results: Results) -> Table:
 
 
 def artifact_table(artifacts: Sequence[Artifact]) -> Table:
-    """One line a file."""
+    """One row for each file."""
     made = table("file", ">bytes", "type")
     for artifact in artifacts:
         size = "not made yet" if artifact.size is None else f"{artifact.size:,}"
@@ -89,7 +89,7 @@ def artifact_table(artifacts: Sequence[Artifact]) -> Table:
 
 
 def worker_table(workers: Iterable[Worker]) -> Table:
-    """One line a worker."""
+    """One row for each worker."""
     made = table("worker", "state", "pools", "device", ">memory", ">seen", "~run")
     for worker in workers:
         job = f"{worker.job_id} {worker.run}" if worker.job_id else worker.why or ""
@@ -101,7 +101,7 @@ def worker_table(workers: Iterable[Worker]) -> Table:
 
 
 def key_table(keys: Iterable[Key]) -> Table:
-    """One line a key."""
+    """One row for each key."""
     made = table("key", "prefix", "role", "used", "~valid", "~owner", "~name")
     for key in keys:
         ended = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else ""
@@ -112,7 +112,7 @@ def key_table(keys: Iterable[Key]) -> Table:
 
 
 def owner_table(owners: Iterable[Owner]) -> Table:
-    """One line an owner: what they have, of what they may have."""
+    """One row for each owner, with usage and quota."""
     made = table("owner", ">weight", ">runs running", ">jobs unfinished", ">bytes stored")
     for one in owners:
         made.add_row(
@@ -130,7 +130,7 @@ def _of(has: int, may: int | None) -> str:
 
 
 def dataset_table(datasets: Iterable[StoredDataset]) -> Table:
-    """One line a data set."""
+    """One row for each data set."""
     made = table("data set", ">bytes", "sample", ">classes", ">train", ">test", "~name", "~owner")
     for one in datasets:
         shape = " x ".join(map(str, one.shape))
@@ -140,7 +140,7 @@ def dataset_table(datasets: Iterable[StoredDataset]) -> Table:
 
 
 def state(name: str) -> Text:
-    """A state in its colour."""
+    """A state in its color."""
     return Text(name, _COLOURS.get(name, "white"))
 
 

@@ -1,4 +1,4 @@
-"""Following a job on the screen: a bar for each run at work, and a line for what else happens."""
+"""Shows the progress of a job: a bar for each running run, and a line for each other event."""
 
 from collections.abc import Iterable
 
@@ -18,7 +18,10 @@ _ENDED = {"run_succeeded": "done", "run_failed": "failed", "run_cancelled": "can
 
 
 def show_events(events: Iterable[Event]) -> None:
-    """Show events until they end. On a screen bars move; in a log one line a level is written."""
+    """Show events until they end.
+
+    A terminal shows bars; other output gets one line for each level.
+    """
     if not err.is_terminal:
         for event in events:
             _log(event)
@@ -38,7 +41,7 @@ def show_events(events: Iterable[Event]) -> None:
 
 
 class _Board:
-    """The bars of the runs at work. What has ended is a line above them, however many there are."""
+    """The bars of the running runs, with a line above them for each finished run."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars

@@ -1,4 +1,4 @@
-"""Fetching files: into a part beside its place, from where it broke off, checked at the end."""
+"""Downloads files: to a partial file, resumed after lost connections, verified at the end."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,11 +10,11 @@ from lth.client.errors import DamagedDownload
 from lth.client.models import Artifact
 
 Progress = Callable[[int], None]
-"""Told the number of bytes that came in."""
+"""Receives the number of bytes that have arrived."""
 
 
 class Download:
-    """One file on its way: what both clients do with the pieces that they receive."""
+    """One download: what both clients do with the bytes that they receive."""
 
     def __init__(self, artifact: Artifact, folder: Path, progress: Progress | None) -> None:
         self.artifact = artifact
@@ -29,20 +29,20 @@ class Download:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What is still to be sent; without compression, as lengths and places count bytes."""
+        """Headers for the missing bytes, without compression, because ranges count stored bytes."""
         plain = {"Accept-Encoding": "identity"}
         return {**plain, "Range": f"bytes={self._size}-"} if self._size else plain
 
     @property
     def there(self) -> bool:
-        """Whether nothing needs to be fetched: the file is empty."""
+        """Whether the file is empty, so that nothing needs to be fetched."""
         return self.artifact.size == 0
 
     def begin(self, answer: httpx.Response) -> None:
-        """Take an answer's beginning: the rest of the file, or all of it anew.
+        """Start with a response: with the rest of the file, or with the whole file again.
 
-        The service's own answer, which may have led to the object store, tells the digest of a
-        picture that was not drawn when it was listed.
+        If a picture was not drawn when it was listed, its digest is in the first response of the
+        service, which may have redirected to the object store.
         """
         if self.artifact.digest is None:
             self._expected = (answer.history or [answer])[0].headers.get("ETag", "").strip('"')
@@ -53,17 +53,17 @@ class Download:
             self._file.truncate()
 
     def take(self, piece: bytes) -> None:
-        """Take the next bytes."""
+        """Add the next bytes."""
         self._file.write(piece)
         self._digest.update(piece)
         self._size += len(piece)
         self._progress(len(piece))
 
     def finish(self) -> Path:
-        """Check the bytes, and put the file into its place.
+        """Verify the bytes, and move the file to its path.
 
         Raises:
-            DamagedDownload: when they are not those that the service has.
+            DamagedDownload: if the bytes have another SHA-256.
         """
         self._file.close()
         if self._digest.hexdigest() != self._expected:
@@ -75,17 +75,17 @@ class Download:
         return self._part.replace(self.path)
 
     def abandon(self) -> None:
-        """Leave nothing half-done behind."""
+        """Delete the partial file."""
         self._file.close()
         self._part.unlink(missing_ok=True)
 
 
 def _unheard(count: int) -> None:
-    """Nobody wants to know the progress."""
+    """Ignore the progress."""
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """Where a file goes; a name cannot lead out of the folder."""
+    """The path of a file; a name cannot lead out of the folder."""
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise DamagedDownload(f"the file name {name!r} leads out of {folder}")

@@ -1,18 +1,18 @@
-"""Every error of the client.
+"""The errors of the client.
 
 ClientError
-├── Unreachable          no answer, however often it was tried
-├── NotTheService        something answered that is not this service
-├── DamagedDownload      a file's bytes are not those that the service has
-├── JobNotSucceeded      a job that was waited for failed or was cancelled
-└── Refused              the service said no, in a problem document (RFC 9457)
+├── Unreachable          no response after all attempts
+├── NotTheService        a response that is not from this service
+├── DamagedDownload      the bytes of a file have another SHA-256
+├── JobNotSucceeded      the job failed or was cancelled
+└── Refused              the service refused, with a problem document (RFC 9457)
     ├── NotAuthenticated     401  no key, or a wrong one
-    ├── NotAllowed           403  the key's role does not allow it
-    ├── NotFound             404  there is no such thing, or it is another owner's
-    ├── Conflict             409  not in the state that the thing is in
-    ├── Invalid              400, 413, 415, 422  the document is wrong; `wrong` says where
-    ├── TooManyRequests      429  the rate or the quota is used up
-    └── ServiceFailed        5xx  the service's own mistake, or a part of it is away
+    ├── NotAllowed           403  the role of the key does not allow it
+    ├── NotFound             404  it does not exist, or belongs to another owner
+    ├── Conflict             409  not possible in the current state
+    ├── Invalid              400, 413, 415, 422  the document is wrong; `wrong` lists the fields
+    ├── TooManyRequests      429  the rate limit or the quota is exceeded
+    └── ServiceFailed        5xx  an error of the service, or a part of it is unavailable
 """
 
 from dataclasses import dataclass
@@ -26,19 +26,19 @@ class ClientError(Exception):
 
 
 class Unreachable(ClientError):
-    """No answer."""
+    """No response after all attempts."""
 
 
 class NotTheService(ClientError):
-    """An answer that is not this service's."""
+    """The response is not from this service."""
 
 
 class DamagedDownload(ClientError):
-    """Bytes that do not have the digest that they should."""
+    """The bytes of a file have another SHA-256 than expected."""
 
 
 class JobNotSucceeded(ClientError):
-    """A job that ended otherwise than it was waited for."""
+    """The job failed or was cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,14 @@ class Wrong:
 
 
 class Refused(ClientError):
-    """The service said no.
+    """The service refused the request.
 
     Attributes:
-        status: of HTTP.
-        type: stable name of the kind of problem.
-        detail: what was wrong this time.
-        wrong: every wrong field, when the document was.
-        request_id: names the request in the service's logs.
+        status: HTTP status.
+        type: stable identifier of the kind of problem.
+        detail: what was wrong.
+        wrong: the wrong fields of the document, if any.
+        request_id: identifies the request in the logs of the service.
     """
 
     statuses: ClassVar[range | tuple[int, ...]] = range(400, 600)
@@ -88,43 +88,43 @@ class NotAuthenticated(Refused):
 
 
 class NotAllowed(Refused):
-    """The key's role does not allow it."""
+    """The role of the key does not allow the request."""
 
     statuses = (403,)
 
 
 class NotFound(Refused):
-    """There is no such thing."""
+    """It does not exist, or belongs to another owner."""
 
     statuses = (404,)
 
 
 class Conflict(Refused):
-    """Not possible in this state."""
+    """Not possible in the current state."""
 
     statuses = (409,)
 
 
 class Invalid(Refused):
-    """What was sent is wrong."""
+    """The document is wrong."""
 
     statuses = (400, 413, 415, 422)
 
 
 class TooManyRequests(Refused):
-    """The rate or the quota is used up."""
+    """The rate limit or the quota is exceeded."""
 
     statuses = (429,)
 
 
 class ServiceFailed(Refused):
-    """The service's own mistake, or a part of it is away."""
+    """An error of the service, or a part of it is unavailable."""
 
     statuses = range(500, 600)
 
 
 def refusal(response: httpx.Response) -> Refused | NotTheService:
-    """The error that an answer stands for. The answer's body has been read."""
+    """The error for a response whose body has been read."""
     try:
         problem = response.json()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Following a job's events across lost connections: what both clients remember meanwhile."""
+"""Follows the events of a job across lost connections: the state that both clients share."""
 
 from dataclasses import dataclass, field
 
@@ -11,20 +11,20 @@ from lth.client.retries import Retries
 
 LAST = "job_finished"
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
-"""The service says something at least every 15 seconds, if only that it is there."""
+"""The service sends something at least every 15 seconds."""
 _PATIENCE = 4
-"""Whoever follows a job waits so much longer than a request: through a restart of the service."""
+"""Factor of the attempts while a job is followed, so that a restart of the service is survived."""
 
 
 @dataclass
 class Following:
-    """Where a reader of events is.
+    """The position of a reader of events.
 
     Attributes:
-        after: number of the last event that was handed on.
-        over: whether nothing follows.
-        begun: whether an event has come; a service that was never there is given up soon.
-        failures: attempts since the last event.
+        after: number of the last event.
+        over: whether the last event of the job was read.
+        begun: whether any event was read; without any, the reader gives up earlier.
+        failures: failed attempts since the last event.
     """
 
     job_id: str
@@ -40,11 +40,11 @@ class Following:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What to ask for: the events after the last one."""
+        """The headers that ask for events after the last one."""
         return {"Last-Event-ID": str(self.after)} if self.after else {}
 
     def take(self, message: ServerSentEvent) -> Event | None:
-        """The event of a message, if it is a new one."""
+        """The event of a message; None if it was already read."""
         if not message.data:
             return None
         event = Event.model_validate_json(message.data)
@@ -55,7 +55,7 @@ class Following:
         return event
 
     def failed(self) -> float | None:
-        """Seconds to wait before the next attempt; None when it has been tried often enough."""
+        """Seconds to wait before the next attempt; None to give up."""
         self.failures += 1
         if self.failures >= self.retries.attempts * (_PATIENCE if self.begun else 1):
             return None

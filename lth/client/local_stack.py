@@ -1,4 +1,4 @@
-"""What a client reads of a local stack: its data directory, its announcement, and its key."""
+"""Reads a local stack's data directory: its announcement and its key."""
 
 import json
 import os

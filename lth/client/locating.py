@@ -1,4 +1,4 @@
-"""Where the service is, when a person does not say."""
+"""Finds the service: its address and the key."""
 
 import os
 from dataclasses import dataclass, field
@@ -14,11 +14,11 @@ TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A server, and the key to it.
+    """A server and a key.
 
     Attributes:
-        secret: of the stack on this machine, if it is that: the server must prove that it knows
-            the secret before the key is sent.
+        secret: of the local stack; the server must prove that it knows the secret before the client
+            sends the key. None for other servers.
     """
 
     server: str
@@ -27,18 +27,18 @@ class Address:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What every request says."""
+        """The headers of every request."""
         said = {"User-Agent": f"lth/{version('lth')}"}
         return {**said, "Authorization": f"Bearer {self.key}"} if self.key else said
 
 
 def locate(server: str | None = None, key: str | None = None) -> Address:
-    """Find the server: as said, or ``LTH_SERVER``, or the stack that runs on this machine.
+    """Find the server: `server`, or ``LTH_SERVER``, or the local stack.
 
-    The key is the one said, or ``LTH_API_KEY``, or that of the stack on this machine.
+    The key is `key`, or ``LTH_API_KEY``, or the key of the local stack.
 
     Raises:
-        Unreachable: when nothing says where the service is, or what says so is no address.
+        Unreachable: if no service is named and no local stack runs, or the address is wrong.
     """
     key = key or os.environ.get("LTH_API_KEY")
     server = (server or os.environ.get("LTH_SERVER") or "").rstrip("/") or None

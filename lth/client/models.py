@@ -1,6 +1,6 @@
-"""What the service answers, as the client hands it on.
+"""The responses of the service.
 
-Fields that a newer service adds are left out, so that an older client keeps working.
+Unknown fields are ignored, so an older client works with a newer service.
 """
 
 from datetime import datetime
@@ -40,7 +40,7 @@ class Waiting(_Answer):
 
 
 class Job(_Answer):
-    """A job; `spec` only when one job was asked for."""
+    """A job; `spec` is set only if a single job was requested."""
 
     id: str
     name: str
@@ -67,24 +67,24 @@ class Job(_Answer):
 
     @property
     def finished(self) -> bool:
-        """Whether its state is final, unless it is retried."""
+        """Whether the job has ended; a retry can start it again."""
         return self.state in FINISHED
 
 
 class Page(_Answer):
-    """A part of a list, and where the next one begins; None at the end."""
+    """A page of a list; `cursor` leads to the next page, and is None on the last one."""
 
     cursor: str | None = None
 
 
 class JobPage(Page):
-    """Some jobs, newest first."""
+    """A page of jobs, newest first."""
 
     jobs: list[Job]
 
 
 class Run(_Answer):
-    """A run of a job: the unit that a worker takes."""
+    """A run of a job."""
 
     key: str
     kind: str
@@ -103,20 +103,20 @@ class Run(_Answer):
 
 
 class RunList(Page):
-    """Some runs of a job, in the order of its plan."""
+    """A page of the runs of a job, in the order of its plan."""
 
     runs: list[Run]
 
 
 class KeyedResult(_Answer):
-    """What one run found out."""
+    """The result of one run."""
 
     run: str
     result: RunResult
 
 
 class Results(Page):
-    """What finished experiments of a job found out."""
+    """A page of the results of a job's finished experiments."""
 
     job_id: str
     state: JobState
@@ -124,7 +124,7 @@ class Results(Page):
 
 
 class Artifact(_Answer):
-    """A file that a run left behind; a picture that is not drawn yet has no size and digest."""
+    """A file of a run or a job; a picture that is not drawn yet has no size and no digest."""
 
     name: str
     media_type: str
@@ -134,13 +134,13 @@ class Artifact(_Answer):
 
 
 class ArtifactList(Page):
-    """Some files of a job, by name."""
+    """A page of the files of a job, by name."""
 
     artifacts: list[Artifact]
 
 
 class Estimate(_Answer):
-    """About how long a job will keep devices busy."""
+    """An estimate of the device time of a job."""
 
     samples: int
     samples_per_second: float | None
@@ -150,7 +150,7 @@ class Estimate(_Answer):
 
 
 class PlannedRun(_Answer):
-    """A run as it is planned."""
+    """A planned run."""
 
     key: str
     kind: str
@@ -158,7 +158,7 @@ class PlannedRun(_Answer):
 
 
 class PlannedTrunk(_Answer):
-    """A dense training that runs start from, and whether it has been done before."""
+    """A planned dense training that runs share, and whether it already exists."""
 
     identity: str
     trial: int
@@ -166,7 +166,7 @@ class PlannedTrunk(_Answer):
 
 
 class Plan(_Answer):
-    """What a spec would become if it were submitted."""
+    """The plan of a spec."""
 
     spec_hash: str
     runs: list[PlannedRun]
@@ -215,19 +215,19 @@ class Key(_Answer):
 
 
 class MadeKey(Key):
-    """A key that was just made, with its secret."""
+    """A new key with its secret."""
 
     key: str
 
 
 class KeyPage(Page):
-    """Some keys, newest first."""
+    """A page of keys, newest first."""
 
     keys: list[Key]
 
 
 class Quota(_Answer):
-    """What an owner may have; None is no bound."""
+    """The quota of an owner; None means unlimited."""
 
     weight: float
     max_running: int | None
@@ -236,7 +236,7 @@ class Quota(_Answer):
 
 
 class Owner(_Answer):
-    """A person or a team: what they may have, and what they have."""
+    """An owner with quota and usage."""
 
     name: str
     quota: Quota
@@ -252,7 +252,7 @@ class OwnerList(_Answer):
 
 
 class StoredDataset(_Answer):
-    """A data set that was uploaded; a spec refers to it by its id."""
+    """An uploaded data set; a spec refers to it by its id."""
 
     id: str
     owner: str
@@ -268,13 +268,13 @@ class StoredDataset(_Answer):
 
 
 class DatasetPage(Page):
-    """Some data sets, newest first."""
+    """A page of data sets, newest first."""
 
     datasets: list[StoredDataset]
 
 
 class Event(_Answer):
-    """Something that happened to a job; `number` counts from 1, without gaps."""
+    """An event of a job; `number` counts from 1 without gaps."""
 
     number: int
     kind: str
@@ -284,7 +284,7 @@ class Event(_Answer):
 
 
 def how_it_ended(job: Job) -> str:
-    """A job's state, and why it failed if it did, in a sentence."""
+    """The state of a job, and why it failed, as a sentence."""
     why = job.failure
     because = f": {why.reason} in {why.run}: {why.message}" if why else ""
     how = {"failed": "has failed", "cancelled": "was cancelled"}.get(job.state, f"is {job.state}")

@@ -1,8 +1,7 @@
-"""How the API of a local stack shows a client of the same user that it is that API.
+"""Lets the API of a local stack prove its identity to a client of the same user.
 
-The client sends a challenge without its key. The API answers with a code that only a program with
-the stack's secret can compute. So a client never sends its key to a program that has taken the
-port of a stack that crashed.
+The client sends a challenge without its key. The API answers with a code that requires the secret
+of the stack. So the client never sends its key to another program on the port of a crashed stack.
 """
 
 import hashlib
@@ -11,12 +10,12 @@ import secrets
 
 
 def new_challenge() -> str:
-    """Text that nobody has sent before."""
+    """A random challenge."""
     return secrets.token_urlsafe(24)
 
 
 def proof(secret: str, challenge: str) -> str:
-    """The answer to a challenge."""
+    """The code for a challenge."""
     return hmac.new(secret.encode(), challenge.encode(), hashlib.sha256).hexdigest()
 
 

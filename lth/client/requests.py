@@ -1,4 +1,4 @@
-"""Every request of the API, once: the two clients send them, in plain calls or in coroutines."""
+"""All requests of the API. Both clients send them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ from lth.client.models import (
 )
 
 LARGEST_PAGE = 200
-"""The most jobs that one answer lists."""
+"""The most jobs in one page."""
 
 Answer = TypeVar("Answer")
 Model = TypeVar("Model", bound=BaseModel)
@@ -39,11 +39,11 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[Answer]):
-    """A request, and how its answer is read.
+    """A request, and a function that reads its response.
 
     Attributes:
-        file: whose bytes are the body.
-        repeatable: whether sending it twice does no more than sending it once.
+        file: the file whose bytes are the body.
+        repeatable: whether sending it twice has the same effect as sending it once.
     """
 
     method: str
@@ -57,7 +57,7 @@ class Request(Generic[Answer]):
 
 
 class Filters(TypedDict, total=False):
-    """Which jobs are wanted; see `job_page`."""
+    """Filters of jobs; see `job_page`."""
 
     states: Sequence[JobState]
     labels: Mapping[str, str] | None
@@ -69,7 +69,7 @@ class Filters(TypedDict, total=False):
 
 
 def submit(document: Mapping[str, Any], *, idempotency_key: str | None = None) -> Request[Job]:
-    """Submit a job. Its idempotency key, a random one unless given, makes it safe to repeat."""
+    """Submit a job. An idempotency key, by default a random one, makes it safe to repeat."""
     key = idempotency_key or uuid4().hex
     return Request(
         "POST", "/v1/jobs", _model(Job), headers={"Idempotency-Key": key}, json=dict(document)
@@ -77,13 +77,13 @@ def submit(document: Mapping[str, Any], *, idempotency_key: str | None = None) -
 
 
 def estimate(document: Mapping[str, Any]) -> Request[Plan]:
-    """Validate a document without submitting it; answers with its plan and an estimate."""
+    """Validate a document without submitting it; returns its plan and an estimate."""
     params = {"validate_only": "true"}
     return Request("POST", "/v1/jobs", _model(Plan), params=params, json=dict(document))
 
 
 def job(job_id: str) -> Request[Job]:
-    """Look at a job."""
+    """Get a job."""
     return Request("GET", f"/v1/jobs/{part(job_id)}", _model(Job))
 
 
@@ -99,18 +99,18 @@ def job_page(
     limit: int = LARGEST_PAGE,
     cursor: str | None = None,
 ) -> Request[JobPage]:
-    """Some jobs, newest first.
+    """A page of jobs, newest first.
 
     Args:
-        states: in one of these.
-        labels: with all of these.
-        owner: of this owner.
-        text: with this in the name.
-        created_from: made then or later.
-        created_before: made before then.
-        spec_hash: of this spec.
-        limit: at most so many.
-        cursor: of the page before.
+        states: only jobs in one of these states.
+        labels: only jobs with all of these labels.
+        owner: only jobs of this owner.
+        text: only jobs with this text in their name.
+        created_from: only jobs created at this moment or later.
+        created_before: only jobs created before this moment.
+        spec_hash: only jobs with this spec.
+        limit: the most jobs.
+        cursor: cursor of the previous page.
     """
     said = {
         "state": list(states),
@@ -133,7 +133,7 @@ def cancel(job_id: str) -> Request[Job]:
 
 
 def retry(job_id: str, *, afresh: bool = False) -> Request[Job]:
-    """Queue what failed or was cancelled again: from its last checkpoint, or afresh."""
+    """Queue failed and cancelled runs again, from their last checkpoint, or afresh."""
     params = {"afresh": "true"} if afresh else {}
     path = f"/v1/jobs/{part(job_id)}/retry"
     return Request("POST", path, _model(Job), params=params, repeatable=False)
@@ -145,65 +145,65 @@ def delete(job_id: str) -> Request[None]:
 
 
 def runs(job_id: str, cursor: str | None = None) -> Request[RunList]:
-    """Some runs of a job, in the order of its plan."""
+    """A page of the runs of a job, in the order of its plan."""
     path = f"/v1/jobs/{part(job_id)}/runs"
     return Request("GET", path, _model(RunList), params=_after(cursor))
 
 
 def results(job_id: str, cursor: str | None = None) -> Request[Results]:
-    """What some finished experiments of a job found out."""
+    """A page of the results of a job's finished experiments."""
     path = f"/v1/jobs/{part(job_id)}/results"
     return Request("GET", path, _model(Results), params=_after(cursor))
 
 
 def summary(job_id: str) -> Request[dict[str, Any]]:
-    """A job's statistics over its trials."""
+    """The statistics of a job over its trials."""
     return Request("GET", f"/v1/jobs/{part(job_id)}/summary", _json)
 
 
 def log(job_id: str, run: str) -> Request[str]:
-    """What a run logged in its last attempt that ended."""
+    """The log of a run's last finished attempt."""
     path = f"/v1/jobs/{part(job_id)}/runs/{quote(run)}/log"
     return Request("GET", path, lambda answer: answer.text)
 
 
 def artifacts(job_id: str, cursor: str | None = None) -> Request[ArtifactList]:
-    """Some files of a job."""
+    """A page of the files of a job."""
     path = f"/v1/jobs/{part(job_id)}/artifacts"
     return Request("GET", path, _model(ArtifactList), params=_after(cursor))
 
 
 def artifact(job_id: str, name: str) -> Request[bytes]:
-    """The bytes of a file; `name` as in the list of artifacts."""
+    """The bytes of a file; `name` as in the list of files."""
     return Request(
         "GET", f"/v1/jobs/{part(job_id)}/artifacts/{quote(name)}", lambda answer: answer.content
     )
 
 
 def catalogue() -> Request[dict[str, Any]]:
-    """Everything that a spec may name, with its parameters."""
+    """All criteria, resets, schedules, networks and data sets, with their parameters."""
     return Request("GET", "/v1/catalogue", _json)
 
 
 def workers() -> Request[WorkerList]:
-    """The workers, and what they do."""
+    """The workers with their state."""
     return Request("GET", "/v1/workers", _model(WorkerList))
 
 
 def key_page(cursor: str | None = None) -> Request[KeyPage]:
-    """Some keys, without their secrets. For administrators."""
+    """A page of keys, without their secrets. For administrators."""
     return Request("GET", "/v1/keys", _model(KeyPage), params=_after(cursor))
 
 
 def owners() -> Request[OwnerList]:
-    """What you have and may have; for administrators, of everybody."""
+    """Your usage and quota; for administrators, of all owners."""
     return Request("GET", "/v1/owners", _model(OwnerList))
 
 
 def make_key(
     owner: str, role: Role = "member", *, name: str = "", expires_at: datetime | None = None
 ) -> Request[MadeKey]:
-    """Let somebody in; the answer shows the key, once. For administrators."""
+    """Create a key; only this response shows it. For administrators."""
     said = {"owner": owner, "role": role, "name": name}
     if expires_at is not None:
         said["expires_at"] = expires_at.isoformat()
@@ -211,17 +211,17 @@ def make_key(
 
 
 def revoke_key(key_id: str) -> Request[Key]:
-    """Let a key in no more. For administrators."""
+    """Revoke a key. For administrators."""
     return Request("DELETE", f"/v1/keys/{part(key_id)}", _model(Key))
 
 
 def dataset_page(cursor: str | None = None) -> Request[DatasetPage]:
-    """Some of the data sets that were uploaded."""
+    """A page of the uploaded data sets."""
     return Request("GET", "/v1/datasets", _model(DatasetPage), params=_after(cursor))
 
 
 def upload_dataset(file: Path, *, name: str) -> Request[StoredDataset]:
-    """Upload an npz with x and y, or x_train, y_train, x_test and y_test."""
+    """Upload an npz file with x and y, or with x_train, y_train, x_test and y_test."""
     headers = {"Content-Type": "application/x-npz"}
     return Request(
         "POST",
@@ -240,7 +240,7 @@ def delete_dataset(dataset_id: str) -> Request[None]:
 
 
 def part(text: str) -> str:
-    """A text as one part of a path, whatever is in it."""
+    """Text as one segment of a path."""
     return quote(text, safe="")
 
 
@@ -262,7 +262,7 @@ def _model(kind: type[Model]) -> Callable[[httpx.Response], Model]:
 
 
 def _nothing(response: httpx.Response) -> None:
-    """An answer without content."""
+    """A response without content."""
 
 
 def _json(response: httpx.Response) -> Any:

@@ -1,4 +1,4 @@
-"""When to send a request again, and after how long."""
+"""Decides when a request is repeated."""
 
 import random
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ _BUSY = frozenset({502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How patient a client is.
+    """The retries of a client.
 
     Attributes:
-        attempts: in all; 1 for no second one.
-        first, longest: seconds between attempts: doubled each time, and shortened at random, so
-            that clients that failed together do not come back together.
+        attempts: the most attempts; 1 for no retry.
+        first, longest: seconds between attempts. They are doubled after each attempt, and shortened
+            at random, so that clients do not retry at the same time.
     """
 
     attempts: int = 6
@@ -23,7 +23,7 @@ class Retries:
     longest: float = 8.0
 
     def wait(self, attempt: int, answer: httpx.Response | None = None) -> float:
-        """Seconds to wait after an attempt, counted from 1; as long as the service says, if so."""
+        """Seconds to wait after an attempt, counted from 1; `Retry-After` has priority."""
         said = answer.headers.get("Retry-After", "") if answer is not None else ""
         if said.isdigit():
             return min(float(said), 60.0)
@@ -32,9 +32,10 @@ class Retries:
 
 
 def worth_repeating(answer: httpx.Response) -> bool:
-    """Whether the same request may be answered otherwise in a moment.
+    """Whether the same request may succeed later.
 
-    A used up rate says when; a used up quota does not, as it takes a person to make room.
+    An exceeded rate limit has `Retry-After`. An exceeded quota has not, because a person must make
+    room.
     """
     if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
         return "Retry-After" in answer.headers

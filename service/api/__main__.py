@@ -13,18 +13,18 @@ from service.api.http.server import server_config
 from service.api.operations.watchdog import Watchdog
 
 _GRACEFUL_SECONDS = 5
-"""Time for open requests; event streams never end by themselves."""
+"""Seconds for open requests at shutdown; event streams do not end by themselves."""
 
 
 class WatchedServer(uvicorn.Server):
-    """A server that ends its process when it no longer answers."""
+    """A server that ends its process if it no longer answers."""
 
     def __init__(self, config: uvicorn.Config, watchdog_seconds: float) -> None:
         super().__init__(config)
         self._watchdog_seconds = watchdog_seconds
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and watch whether requests are answered."""
+        """Listen, and start the watchdog."""
         await super().startup(sockets)
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
@@ -32,7 +32,7 @@ class WatchedServer(uvicorn.Server):
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until a signal stops the process."""
     parser = argparse.ArgumentParser(prog="python -m service.api")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)

@@ -1,4 +1,4 @@
-"""Puts the API together; ``python -m service.api`` serves it."""
+"""Assembles the API; ``python -m service.api`` serves it."""
 
 import asyncio
 import gc
@@ -74,7 +74,7 @@ _AT_THE_ROOT = (openapi, metrics, health)
 
 
 def create() -> FastAPI:
-    """The application, set up by the environment."""
+    """The application, configured by the environment."""
     settings = Settings()
     logs.configure(json=settings.environment == "production")
     app = create_app(settings)
@@ -84,7 +84,7 @@ def create() -> FastAPI:
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application. Its connections are opened when it starts, and closed when it stops."""
+    """The application. It opens its connections at start, and closes them at the end."""
     app = FastAPI(
         title="Lottery tickets",
         version=version("lth"),
@@ -114,12 +114,12 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _operation_id(route: APIRoute) -> str:
-    """The name of the endpoint's function: what a generated client calls its method."""
+    """The operation id of a route: the name of its function, which client generators use."""
     return route.name
 
 
 async def _names_something(request: Request) -> None:
-    """Postgres holds no text with a null character, so that a path with one names nothing."""
+    """Answer 404 to paths with a null character, which Postgres cannot store."""
     if "\0" in request.scope["path"]:
         raise HTTPException(NotFound.status)
 
@@ -159,10 +159,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _compare_stores(database: Database, blobs: Blobs) -> None:
-    """Refuse to start with another object store than that of the service.
+    """Check that the process uses the object store of the service.
 
     Raises:
-        WrongStore: when it is another one.
+        WrongStore: if it uses another one.
     """
     try:
         identity.establish(database, blobs)

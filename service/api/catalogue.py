@@ -16,9 +16,9 @@ _CATALOGUE: TypeAdapter[Catalogue] = TypeAdapter(Catalogue)
     summary="What a spec may name",
 )
 async def get_catalogue() -> Response:
-    """Every member of every family, with its JSON schema, other names and description.
+    """All members of all families, with their JSON schemas, aliases and descriptions.
 
-    Derived from the same unions that validate a spec, so it is never behind them.
+    It is derived from the unions that validate specs.
     """
     content = _CATALOGUE.dump_json(catalogue())
     return Response(content, media_type="application/json")

@@ -1,4 +1,4 @@
-"""The one connection on which a process of the API hears what others have done."""
+"""Listens to notifications of Postgres on one connection for the whole process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -16,13 +16,12 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Calls whoever wants to hear of a channel of Postgres.
+    """Calls functions when Postgres sends notifications.
 
     Attributes:
-        url: of the database.
-        heard: called with the payload of each notification, by channel.
-        connected: called when the connection is there (again): whatever happened before was not
-            heard.
+        url: address of the database.
+        heard: functions by channel; called with the payload of each notification.
+        connected: called after each connect; earlier notifications may have been lost.
     """
 
     url: str

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI derives, and the schemas that it cannot know of."""
+"""The OpenAPI document: FastAPI's description, and the schemas that FastAPI cannot derive."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ _EVENT = {
     },
 }
 _BODIES = (NewKey, QuotaDocument)
-"""Documents that are read strictly, and not by FastAPI."""
+"""Documents that `service.api.http.documents` reads instead of FastAPI."""
 
 DESCRIPTION = """\
 Runs experiments on the Lottery Ticket Hypothesis: submit a spec, follow its events, fetch its
@@ -43,12 +43,12 @@ router = APIRouter(tags=["catalogue"], dependencies=[Depends(authenticate)])
 
 @router.get("/openapi.json", include_in_schema=False)
 async def get_openapi_document(request: Request) -> JSONResponse:
-    """This description."""
+    """The OpenAPI document."""
     return JSONResponse(request.app.openapi())
 
 
 def install(app: FastAPI) -> None:
-    """Make an application describe itself completely."""
+    """Install the OpenAPI document in an application."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -82,7 +82,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 
 def _components(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema and its definitions, as components that refer to each other."""
+    """Split a schema and its definitions into components that refer to each other."""
     whole = {key: value for key, value in schema.items() if key != "$defs"}
     parts = {_short(part): definition for part, definition in schema["$defs"].items()}
     return _referring({**parts, name: whole})
@@ -99,13 +99,13 @@ def _referring(node: Any) -> Any:
 
 
 def _short(name: str) -> str:
-    """`CriteriaRandom` for `lth__criteria__random__Random`: how pydantic names one of two."""
+    """`CriteriaRandom` for `lth__pruning__criteria__random__Random`, as pydantic names it."""
     path = name.split("__")
     return path[1].capitalize() + path[-1] if len(path) > 1 else name
 
 
 def _complete(operation: dict[str, Any]) -> None:
-    """Replace FastAPI's own description of a wrong parameter by the problem that it becomes."""
+    """Replace FastAPI's description of wrong parameters by problem documents."""
     wrong = operation["responses"].get("422")
     if wrong and "application/json" in wrong["content"]:
         operation["responses"]["422"] = answers(InvalidRequest)[InvalidRequest.status]

@@ -1,4 +1,4 @@
-"""What the experiments of a job found out, run by run and over its trials."""
+"""Endpoints for the results of a job, by run and over its trials."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -25,7 +25,7 @@ class KeyedResult(BaseModel):
 
 
 class Results(Paged):
-    """Results of a job, in the order of its plan, of the runs that have ended."""
+    """A page of the results of finished runs, in the order of the plan."""
 
     job_id: str
     state: JobState
@@ -33,7 +33,7 @@ class Results(Paged):
 
 
 class JobSummaryOverTrials(BaseModel):
-    """The statistics of a job, of the runs that have succeeded."""
+    """The statistics of a job over its succeeded runs."""
 
     job_id: str
     state: JobState
@@ -49,9 +49,9 @@ class JobSummaryOverTrials(BaseModel):
 def get_results(
     job: JobDep, app: AppStateDep, cursor: Cursor = None, limit: RunLimit = 200
 ) -> Results:
-    """Per run and level: sparsity, densities, histories, accuracies.
+    """Sparsity, densities, histories and accuracies of each finished run and level.
 
-    Runs that have not ended are not in it; a job that has not is answered with what there is.
+    While the job runs, the response has the results so far.
     """
     with app.database.transaction() as session:
         found = runs.result_page(session, job.id, cursor, limit)
@@ -67,10 +67,9 @@ def get_results(
     "/jobs/{job_id}/summary", summary="A job's statistics over trials", responses=answers(NotFound)
 )
 def get_summary(job: JobDep, app: AppStateDep) -> JobSummaryOverTrials:
-    """Each experiment over its trials, against the dense network and against its controls.
+    """Statistics of each experiment over its trials, and comparisons with the dense network.
 
-    It is of the runs that have succeeded so far; `coverage` says how many of the planned ones
-    those are.
+    They cover the runs that have succeeded so far; `coverage` has their number.
     """
     with app.database.transaction() as session:
         found = [result for _, result in runs.results(session, job.id)]

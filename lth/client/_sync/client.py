@@ -26,13 +26,16 @@ Answer = TypeVar("Answer")
 
 
 class Client:
-    """A connection to the service. Use it as a context, or `close` it.
+    """A connection to the service. Use it in a `with` statement, or call `close`.
 
     Args:
-        server: address of the service; default ``LTH_SERVER``, or the stack on this machine.
-        key: API key; default ``LTH_API_KEY``, or that of the stack on this machine.
-        retries: how often a request that is safe to repeat is repeated.
+        server: address of the service; default ``LTH_SERVER``, or the local stack.
+        key: API key; default ``LTH_API_KEY``, or the key of the local stack.
+        retries: how often, and after how long, a request is repeated.
         transport: carries the requests; for tests.
+
+    Raises:
+        Unreachable: if no service is named and no local stack runs.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class Client:
         self._http.close()
 
     def send(self, request: Request[Answer]) -> Answer:
-        """Send a request of `lth.client.requests`, again where that is safe and may help.
+        """Send a request of `lth.client.requests`, and repeat it if it is safe and may help.
 
         Raises:
             ClientError: see `lth.client.errors`.
@@ -99,15 +102,28 @@ class Client:
             time.sleep(self._retries.wait(attempt, answer))
 
     def submit(self, document: Mapping[str, Any], *, idempotency_key: str | None = None) -> Job:
-        """Submit a job; see `lth.client.requests.submit`."""
+        """Submit a job.
+
+        Args:
+            document: the spec, with optional fields of the job such as `name`, `labels`, `pool`.
+            idempotency_key: a second submission with the same key returns the same job.
+
+        Raises:
+            Invalid: if the document is wrong; `wrong` lists the fields.
+        """
         return self.send(requests.submit(document, idempotency_key=idempotency_key))
 
     def job(self, job_id: str) -> Job:
-        """Look at a job."""
+        """Get a job."""
         return self.send(requests.job(job_id))
 
     def jobs(self, *, limit: int | None = None, **filters: Unpack[Filters]) -> Iterator[Job]:
-        """Jobs, newest first, at most `limit`; see `lth.client.requests.job_page`."""
+        """List jobs, newest first, at most `limit`.
+
+        Args:
+            limit: the most jobs; None for all.
+            **filters: see `lth.client.requests.job_page`.
+        """
         left, cursor = sys.maxsize if limit is None else limit, None
         while left > 0:
             size = min(left, LARGEST_PAGE)
@@ -118,7 +134,7 @@ class Client:
                 return
 
     def runs(self, job_id: str) -> list[Run]:
-        """The runs of a job, in the order of its plan."""
+        """List the runs of a job, in the order of its plan."""
         page = self.send(requests.runs(job_id))
         found = list(page.runs)
         while page.cursor is not None:
@@ -127,7 +143,7 @@ class Client:
         return found
 
     def results(self, job_id: str) -> Results:
-        """What a job's finished experiments found out."""
+        """The results of a job's finished experiments."""
         page = self.send(requests.results(job_id))
         found = list(page.results)
         while page.cursor is not None:
@@ -136,10 +152,10 @@ class Client:
         return page.model_copy(update={"results": found})
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
-        """What happens to a job, as it happens, until it is finished; nothing is lost between.
+        """Follow the events of a job until it is finished, across lost connections.
 
         Args:
-            job_id: of the job.
+            job_id: the id of the job.
             after: number of the last event that you have.
         """
         state = Following(job_id, self._retries, after)
@@ -157,10 +173,10 @@ class Client:
             time.sleep(wait)
 
     def wait(self, job_id: str, *, check: bool = True) -> Job:
-        """Wait for the end of a job.
+        """Wait until a job is finished.
 
         Raises:
-            JobNotSucceeded: when `check` is set and the job failed or was cancelled.
+            JobNotSucceeded: if `check` is set and the job failed or was cancelled.
         """
         for _ in self.events(job_id):
             pass
@@ -170,7 +186,7 @@ class Client:
         return job
 
     def estimate(self, document: Mapping[str, Any]) -> Plan:
-        """What a document would become, and how long it would take; nothing is submitted."""
+        """The plan of a document, and an estimate of its time. Nothing is submitted."""
         return self.send(requests.estimate(document))
 
     def cancel(self, job_id: str) -> Job:
@@ -178,7 +194,7 @@ class Client:
         return self.send(requests.cancel(job_id))
 
     def retry(self, job_id: str, *, afresh: bool = False) -> Job:
-        """Run again what failed or was cancelled; see `lth.client.requests.retry`."""
+        """Queue failed and cancelled runs again; see `lth.client.requests.retry`."""
         return self.send(requests.retry(job_id, afresh=afresh))
 
     def delete(self, job_id: str) -> None:
@@ -186,15 +202,15 @@ class Client:
         self.send(requests.delete(job_id))
 
     def log(self, job_id: str, run: str) -> str:
-        """What a run logged in its last attempt that ended."""
+        """The log of a run's last finished attempt."""
         return self.send(requests.log(job_id, run))
 
     def summary(self, job_id: str) -> dict[str, Any]:
-        """A job's statistics over its trials."""
+        """The statistics of a job over its trials."""
         return self.send(requests.summary(job_id))
 
     def artifacts(self, job_id: str) -> list[Artifact]:
-        """The files of a job."""
+        """List the files of a job."""
         page = self.send(requests.artifacts(job_id))
         found = list(page.artifacts)
         while page.cursor is not None:
@@ -203,16 +219,24 @@ class Client:
         return found
 
     def artifact(self, job_id: str, name: str) -> bytes:
-        """The bytes of a file, in memory."""
+        """The content of a file, in memory."""
         return self.send(requests.artifact(job_id, name))
 
     def download(
         self, artifact: Artifact, folder: Path, *, progress: Progress | None = None
     ) -> Path:
-        """Fetch a file into `folder`, under its name, and check its digest.
+        """Fetch a file into `folder`, under its name, and check its SHA-256.
+
+        Args:
+            artifact: a file of `artifacts`.
+            folder: directory for the file.
+            progress: is called with the number of bytes that have arrived.
 
         Returns:
-            Where it is.
+            The path of the file.
+
+        Raises:
+            DamagedDownload: if the bytes have another SHA-256.
         """
         download = Download(artifact, Path(folder), progress)
         attempt = 0
@@ -237,7 +261,7 @@ class Client:
         return download.finish()
 
     def catalogue(self) -> dict[str, Any]:
-        """Everything that a spec may name, with its parameters."""
+        """All criteria, resets, schedules, networks and data sets, with their parameters."""
         return self.send(requests.catalogue())
 
     def _events(self, state: Following) -> Iterator[Event]:
@@ -253,7 +277,7 @@ class Client:
                     yield event
 
     def _fetch(self, download: Download) -> httpx.Response:
-        """Take what an answer brings of a file, unless it is a refusal."""
+        """Receive the content of a file; return the response without content if it is an error."""
         with self._http.stream("GET", download.artifact.href, headers=download.headers) as answer:
             if not answer.is_success:
                 answer.read()

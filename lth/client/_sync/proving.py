@@ -1,4 +1,4 @@
-"""A transport to the local stack. It checks who answers before it sends the key."""
+"""A transport to the local stack that verifies the server before it sends the key."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from lth.client.proofs import new_challenge, proves
 
 
 class ProvingTransport(httpx.BaseTransport):
-    """Asks the server for a proof before each request that carries a key.
+    """Asks the server for a proof before each request with a key.
 
     Args:
-        secret: of the stack.
-        inner: what carries the requests.
+        secret: the secret of the stack.
+        inner: carries the requests.
     """
 
     def __init__(self, secret: str, inner: httpx.BaseTransport | None = None) -> None:

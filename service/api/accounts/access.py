@@ -1,4 +1,4 @@
-"""Who asks, and what they may do: every request but those for health needs a key."""
+"""Authenticates and authorizes every request except health checks."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ _bearer = HTTPBearer(
     auto_error=False, scheme_name="ApiKey", bearerFormat="lth_...", description="An API key"
 )
 CredentialsDep = Annotated[HTTPAuthorizationCredentials, Depends(_bearer)]
-"""The key of a request that was let in."""
+"""The key of an authenticated request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An owner, and the role that their key has."""
+    """An owner, and the role of the key."""
 
     owner: str
     role: Role
@@ -34,7 +34,7 @@ class Principal:
 
     @property
     def sees(self) -> str | None:
-        """The owner whose things they see; None for those of everybody."""
+        """The owner whose data is visible; None for the data of all owners."""
         return None if self.role is Role.ADMIN else self.owner
 
 
@@ -43,11 +43,11 @@ async def authenticate(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     key_cache: KeyCacheDep,
 ) -> None:
-    """Find out who asks, once for all that depends on it.
+    """Authenticate the request, once for all dependencies.
 
     Raises:
         Unauthenticated: without a key, or with one that is wrong, expired or revoked.
-        TooManyRequests: when the owner has sent too many lately.
+        TooManyRequests: if the rate limit of the owner is exceeded.
     """
     if credentials is None:
         raise Unauthenticated(

@@ -1,4 +1,4 @@
-"""``GET /v1/audit``: who did what."""
+"""``GET /v1/audit``: the audit log."""
 
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ router = APIRouter(tags=["audit"])
 
 
 class AuditView(BaseModel):
-    """Something that somebody did."""
+    """An entry of the audit log."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -31,7 +31,7 @@ class AuditView(BaseModel):
 
 
 class AuditPage(Paged):
-    """Some entries, newest first."""
+    """A page of entries, newest first."""
 
     entries: list[AuditView]
 
@@ -40,7 +40,7 @@ class AuditPage(Paged):
 def list_audit(
     _: AdminDep, app: AppStateDep, cursor: Cursor = None, limit: Limit = 50
 ) -> AuditPage:
-    """Everything that changed something, newest first."""
+    """All changes, newest first."""
     with app.database.transaction() as session:
         found = audit.page(session, cursor, limit)
     entries = [AuditView.model_validate(entry) for entry in found.rows]

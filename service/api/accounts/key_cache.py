@@ -1,4 +1,4 @@
-"""Whose key is whose, remembered for a moment, so that not every request asks the database."""
+"""Caches valid keys for a moment, so that not every request asks the database."""
 
 import hashlib
 import time
@@ -15,14 +15,14 @@ from service.store.database import Database
 from service.store.tables import Role
 
 REMEMBERED_SECONDS = 2.0
-"""For so long a revoked key may still be let in by a process that cannot hear of it, because its
-connection to Postgres was interrupted."""
+"""The longest time that a revoked key stays valid in a process without a connection to Postgres, in
+seconds."""
 _MOST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who a valid key belongs to."""
+    """The owner and the role of a valid key."""
 
     owner: str
     role: Role
@@ -31,7 +31,7 @@ class Holder:
 
 
 class KeyCache:
-    """Looks keys up. Safe to share between threads: what a race can cost is one more look."""
+    """Looks up keys. Safe to use from threads; a race costs one more lookup."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -39,7 +39,7 @@ class KeyCache:
         self._forgotten = 0
 
     async def holder(self, token: str) -> Holder | None:
-        """The holder of a key, if it is valid."""
+        """The holder of a key; None if the key is not valid."""
         digest = hashlib.sha256(token.encode()).digest()
         until, holder = self._known.get(digest, (0.0, None))
         if holder is not None and time.monotonic() < until:
@@ -47,9 +47,9 @@ class KeyCache:
         return await run_in_threadpool(self._look_up, token, digest)
 
     def lasting(self, token: str) -> Callable[[], Awaitable[bool]]:
-        """Tells, as often as it is called, whether a key that was let in still is.
+        """A function that returns whether a key is still valid.
 
-        It looks again only when some key was revoked, or when this one expires.
+        It looks the key up again only after a key was revoked, or when this one expires.
         """
         seen, expires_at = -1, None
 
@@ -79,13 +79,13 @@ class KeyCache:
         return holder
 
     def forget(self) -> None:
-        """Ask the database about every key again: one was revoked, here or elsewhere."""
+        """Clear the cache, because a key was revoked."""
         self._forgotten += 1
         self._known.clear()
 
 
 def _remembered(expires_at: datetime | None) -> float:
-    """For how many seconds a key need not be looked up again."""
+    """How long a key may be cached, in seconds."""
     if expires_at is None:
         return REMEMBERED_SECONDS
     return min(REMEMBERED_SECONDS, (expires_at - datetime.now(UTC)).total_seconds())

@@ -1,4 +1,4 @@
-"""``/v1/keys``: administrators let people in, and out."""
+"""``/v1/keys``: administrators create and revoke keys."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -27,12 +27,12 @@ from service.store.tables import Role
 router = APIRouter(tags=["keys"], responses=answers(Forbidden))
 
 _NO_END = datetime(9000, 1, 1, tzinfo=UTC)
-"""Beyond the year 9999, where another zone may put it, is no moment that Python can hold."""
+"""Moments after this one cannot be converted to every time zone in Python."""
 OWNER = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 
 class NewKey(BaseModel):
-    """A key to be made."""
+    """A key to be created."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -73,13 +73,13 @@ class KeyView(BaseModel):
 
 
 class MadeKey(KeyView):
-    """A key that was just made: the only time that it is shown."""
+    """A new key with its secret, which is shown only once."""
 
     key: str = Field(description="the key itself; it cannot be shown again")
 
 
 class KeyPage(Paged):
-    """Some keys, newest first."""
+    """A page of keys, newest first."""
 
     keys: list[KeyView]
 
@@ -95,7 +95,7 @@ _NEW_KEY: TypeAdapter[NewKey] = TypeAdapter(NewKey)
     responses=answers(MalformedBody, BodyTooLarge, UnsupportedMediaType, InvalidRequest),
 )
 def make_key(principal: AdminDep, body: JsonBytes, app: AppStateDep) -> MadeKey:
-    """Let somebody in. The answer is the only place where the key is shown; only a hash is kept."""
+    """Create a key. Only this response shows it; the service stores a hash."""
     wanted = validated(_NEW_KEY, parse_json(body))
     token = new_token()
     with app.database.transaction() as session:
@@ -112,7 +112,7 @@ def list_keys(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> KeyPage:
-    """Keys, revoked ones too, newest first."""
+    """Keys, including revoked ones, newest first."""
     with app.database.transaction() as session:
         found = keys.page(session, owner, cursor, limit)
     listed = [KeyView.model_validate(key) for key in found.rows]
@@ -126,9 +126,9 @@ def revoke_key(
     app: AppStateDep,
     key_cache: KeyCacheDep,
 ) -> KeyView:
-    """Let a key in no more. What its owner has stays.
+    """Revoke a key. The data of its owner stays.
 
-    Other processes of the API hear of it at once.
+    Other API processes are notified at once.
     """
     with app.database.transaction() as session:
         key = keys.revoke(session, key_id)

@@ -1,4 +1,4 @@
-"""``/v1/owners``: what each owner has, and may have."""
+"""``/v1/owners``: usage and quota of each owner."""
 
 from typing import Annotated
 
@@ -26,7 +26,7 @@ router = APIRouter(tags=["owners"])
 
 
 class QuotaDocument(BaseModel):
-    """What an owner may have; null is no bound."""
+    """The quota of an owner; null means unlimited."""
 
     model_config = ConfigDict(extra="forbid", from_attributes=True)
 
@@ -41,7 +41,7 @@ class QuotaDocument(BaseModel):
 
 
 class OwnerView(BaseModel):
-    """An owner, with what they may have and what they have."""
+    """An owner with quota and usage."""
 
     name: str
     quota: QuotaDocument
@@ -51,7 +51,7 @@ class OwnerView(BaseModel):
 
 
 class OwnerList(BaseModel):
-    """The owners that you may see, by name."""
+    """The visible owners, by name."""
 
     owners: list[OwnerView]
 
@@ -64,7 +64,7 @@ OwnerName = Annotated[str, Path(pattern=OWNER, description="the owner", examples
 
 @router.get("/owners", summary="List owners")
 def list_owners(principal: ReaderDep, app: AppStateDep) -> OwnerList:
-    """Yourself, with what you have and may have; for administrators everybody."""
+    """Your own usage and quota; administrators see all owners."""
     with app.database.transaction() as session:
         found = owners.with_holdings(session, principal.sees)
     return OwnerList(owners=[_view(owner, held) for owner, held in found])
@@ -79,7 +79,7 @@ def list_owners(principal: ReaderDep, app: AppStateDep) -> OwnerList:
     ),
 )
 def set_quota(name: OwnerName, principal: AdminDep, body: JsonBytes, app: AppStateDep) -> OwnerView:
-    """Takes effect at the next claim or submission. Fields left out go back to their default."""
+    """Takes effect at the next claim or submission. Omitted fields return to their defaults."""
     wanted = validated(_QUOTA, parse_json(body))
     with app.database.transaction() as session:
         owners.set_quota(session, name, Quota(**wanted.model_dump()))

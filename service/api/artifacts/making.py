@@ -1,4 +1,4 @@
-"""Makes views: draws pictures and writes reports from what is stored, and stores them too."""
+"""Creates views: draws pictures and writes reports from stored results, and stores them."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -23,11 +23,11 @@ from service.store.states import JobState
 from service.store.tables import Artifact, Job
 
 Files = Mapping[str, Artifact]
-"""By name in their job."""
+"""Files by their name in the job."""
 
 
 class Maker:
-    """Makes each view once, however many ask for it at the same time."""
+    """Creates each view once, even if several requests ask for it at the same time."""
 
     def __init__(self, database: Database, blobs: Blobs, artist: Artist) -> None:
         self._database = database
@@ -36,11 +36,11 @@ class Maker:
         self._making: dict[tuple[str, JobState, View], asyncio.Task[Files]] = {}
 
     async def make(self, job: Job, view: View) -> Files:
-        """Make the files that a view becomes, and store them if they stay as they are.
+        """Create the files of a view; store them if later results cannot change them.
 
         Raises:
-            NotDrawnNow: when there is too much to be drawn, or it takes too long.
-            DrawingFailed: when it cannot be drawn at all.
+            NotDrawnNow: if too many pictures are waiting, or drawing takes too long.
+            DrawingFailed: if it cannot be drawn.
         """
         # Whoever saw the job end is not answered with what was begun before.
         key = (job.id, job.state, view)
@@ -59,7 +59,7 @@ class Maker:
         return await run_in_threadpool(self._keep, job, view, contents)
 
     def _order(self, job: Job, picture: Picture) -> tuple[Order, dict[str, str]]:
-        """What is to be drawn, and the digests of the files that it is drawn from."""
+        """The order for the drawing process, with the digests of the files that it reads."""
         with self._database.transaction() as session:
             results = runs.documents(session, job.id, picture.run_id)
             digests = {
@@ -86,7 +86,7 @@ class Maker:
         return as_json(summarise_job(parse_spec(job.spec), found).model_dump(mode="json"))
 
     def _keep(self, job: Job, view: View, contents: Sequence[bytes]) -> Files:
-        """Blobs first, rows after; no rows for what changes while results still come."""
+        """Save blobs first and rows after; no rows for files that later results change."""
         kept = saving.save_all(self._database, self._blobs, contents)
         made = {
             name: Artifact(

@@ -1,4 +1,4 @@
-"""Conditions and ranges of a request for a file (RFC 9110, sections 13 and 14)."""
+"""Conditional and range requests for files (RFC 9110, sections 13 and 14)."""
 
 import re
 
@@ -8,12 +8,12 @@ _RANGE = re.compile(r"bytes=\s*(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))\s*")
 
 
 def etag(digest: str) -> str:
-    """The strong entity tag of a file: its digest."""
+    """The strong entity tag of a file: its SHA-256."""
     return f'"{digest}"'
 
 
 def matches(condition: str | None, digest: str) -> bool:
-    """Whether an ``If-None-Match`` names the file, or any."""
+    """Whether ``If-None-Match`` names the file."""
     if condition is None:
         return False
     tags = {tag.strip().removeprefix("W/") for tag in condition.split(",")}
@@ -21,13 +21,13 @@ def matches(condition: str | None, digest: str) -> bool:
 
 
 def wanted_range(value: str | None, if_range: str | None, digest: str, size: int) -> range | None:
-    """The bytes that are asked for, or None for all of them.
+    """The requested bytes; None for the whole file.
 
-    More than one range, and what is no range of bytes, is answered with the whole file, as the
-    standard allows; so is a range of an older version of the file.
+    As the standard allows, several ranges, invalid ranges and ranges of an older version get the
+    whole file.
 
     Raises:
-        RangeNotSatisfiable: when the range begins behind the file's end.
+        RangeNotSatisfiable: if the range begins after the end of the file.
     """
     match = _RANGE.fullmatch(value) if value else None
     if match is None or (if_range is not None and if_range != etag(digest)):

@@ -1,4 +1,4 @@
-"""The files that a job left behind: listed, fetched, and masks and plots by their short names."""
+"""Endpoints for the files of a job: list, fetch, and short names for masks and plots."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -39,13 +39,13 @@ RunKey = Annotated[
 def list_artifacts(
     job: JobDep, app: AppStateDep, cursor: Cursor = None, limit: RunLimit = 200
 ) -> ArtifactList:
-    """The files of the runs that have succeeded, and those of the job as a whole.
+    """The files of the succeeded runs, and those of the whole job.
 
-    A page lists the files of some runs, in the order of the plan. The first page also lists those
-    of the job as a whole.
+    A page lists the files of some runs, in the order of the plan. The first page also lists the
+    files of the whole job.
 
-    Pictures are drawn when they are first fetched; until then they have no size and no digest.
-    What shows the whole job, under `report/`, is made anew for each fetch until it has succeeded.
+    Pictures are drawn when they are first fetched. Until then they have no size and no digest.
+    Files of the whole job, under `report/`, are created for each fetch until the job has succeeded.
     """
     with app.database.transaction() as session:
         found = runs.page(session, job.id, cursor, limit)
@@ -71,9 +71,10 @@ async def fetch_artifact(
     conditions: Annotated[Conditions, Header()],
     name: Annotated[str, Path(examples=["trial-1/ticket/masks.npz"])],
 ) -> Response:
-    """The bytes of a file; the entity tag is their SHA-256. A picture is drawn if it is not yet.
+    """The bytes of a file, with its SHA-256 as the entity tag. A picture is drawn if necessary.
 
-    On S3 the answer is a redirect to the object store, unless the service is set to proxy.
+    With S3, the response redirects to the object store, unless the service is configured as a
+    proxy.
     """
     file = await _found(job, app, maker, lambda session: find(session, job, name))
     return await run_in_threadpool(send, file, app, conditions, request)
@@ -92,7 +93,7 @@ def fetch_masks(
     conditions: Annotated[Conditions, Header()],
     run: RunKey = None,
 ) -> Response:
-    """An npz of boolean arrays `level-N/LAYER`; True is kept."""
+    """An npz of boolean arrays `level-N/LAYER`; True means kept."""
     with app.database.transaction() as session:
         artifact = artifacts.first(session, job.id, MASKS, run)
     return send(artifact, app, conditions, request)
@@ -119,7 +120,7 @@ async def fetch_plot(
     ],
     run: RunKey = None,
 ) -> Response:
-    """A picture, of one run or of the whole job; it is drawn if it is not yet."""
+    """A picture of one run or of the whole job. It is drawn if necessary."""
     file = await _found(job, app, maker, lambda session: find_plot(session, job, name, run))
     return await run_in_threadpool(send, file, app, conditions, request)
 
@@ -127,7 +128,7 @@ async def fetch_plot(
 async def _found(
     job: Job, app: AppState, maker: Maker, look: Callable[[Session], Artifact | Unmade]
 ) -> Artifact:
-    """The file that `look` finds; it is drawn if need be, without a thread waiting for it."""
+    """The file that `look` finds, drawn if necessary, without blocking a thread."""
 
     def found() -> Artifact | Unmade:
         with app.database.transaction() as session:

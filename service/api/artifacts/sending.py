@@ -1,4 +1,4 @@
-"""Answers with the bytes of a file, or with where they are."""
+"""Responds with the bytes of a file, or redirects to them."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
 
 
 class Conditions(BaseModel):
-    """What a request says of the version and the part that it wants."""
+    """The headers of a conditional or range request."""
 
     if_none_match: str | None = Field(default=None, description="entity tags that you have")
     if_range: str | None = Field(default=None, description="the version that the range is of")
@@ -38,7 +38,7 @@ class Conditions(BaseModel):
 
 
 def send(artifact: Artifact, app: AppState, conditions: Conditions, request: Request) -> Response:
-    """Answer a request for a file, or for its headers."""
+    """Respond to a request for a file or for its headers."""
     headers = {
         "ETag": etag(artifact.digest),
         "Cache-Control": "private, no-cache",

@@ -1,4 +1,4 @@
-"""Files as clients see them."""
+"""Files of the HTTP API."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from service.store.tables import Artifact
 
 
 class ArtifactView(BaseModel):
-    """A file that a run left behind, or one that is made when it is fetched."""
+    """A file of a run, or one that is created when it is fetched."""
 
     name: str = Field(examples=["trial-1/ticket/masks.npz"])
     media_type: str
@@ -26,7 +26,7 @@ class ArtifactView(BaseModel):
 
 
 class ArtifactList(Paged):
-    """Files of a job, by name."""
+    """A page of the files of a job, by name."""
 
     artifacts: list[ArtifactView]
 
@@ -34,7 +34,7 @@ class ArtifactList(Paged):
 def listed(
     job_id: str, stored: Sequence[Artifact], views: Iterable[View], cursor: str | None
 ) -> ArtifactList:
-    """Files and what is still to be made, as they go out."""
+    """The view of files that exist and of files that can be created."""
     there = {artifact.name: _stored(job_id, artifact) for artifact in stored}
     made_later = {
         name: _view(job_id, name, media_type)

@@ -1,4 +1,4 @@
-"""Files that are made when they are first fetched: which a job has, from what is stored of it."""
+"""Views: files that are created when they are first fetched."""
 
 import uuid
 from collections.abc import Collection, Iterator, Sequence
@@ -29,13 +29,13 @@ from service.store.tables import Artifact, Job
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that can be drawn, in every format that its job wants.
+    """A picture that can be drawn, in every format of its job.
 
     Attributes:
         run_id, run: the run that it shows; None and `lth.results.artifacts.JOB` for the whole job.
-        name: within the run, without the ending.
-        formats: its endings.
-        sources: names within the run of the files that it is drawn from.
+        name: name within the run, without the extension.
+        formats: its extensions.
+        sources: names within the run of the files from which it is drawn.
     """
 
     run_id: uuid.UUID | None
@@ -46,13 +46,13 @@ class Picture:
 
     @property
     def files(self) -> dict[str, str]:
-        """The media types of the files that it becomes, by their names in the job."""
+        """The media type of each file of the view, by its name in the job."""
         return {f"{self.run}/{self.name}.{one}": MEDIA_TYPES[one] for one in self.formats}
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What all results of a job say, in numbers.
+    """A report over all results of a job.
 
     Attributes:
         name: `lth.results.artifacts.SUMMARY` or `lth.results.artifacts.LEVELS`.
@@ -74,7 +74,7 @@ View = Picture | Report
 
 @dataclass(frozen=True, slots=True)
 class Unmade:
-    """A file by its name in the job, and the view that becomes it."""
+    """A file by its name in the job, with the view that creates it."""
 
     name: str
     view: View
@@ -83,13 +83,13 @@ class Unmade:
 def views(
     job: Job, finished: Sequence[Finished], stored: Collection[str], *, whole: bool = True
 ) -> Iterator[View]:
-    """What can be made for a job.
+    """The views of a job.
 
     Args:
-        job: whose spec says in which formats pictures are wanted.
-        finished: runs of it that have a result.
+        job: the job; its spec chooses the formats of pictures.
+        finished: its runs that have a result.
         stored: the names of their files.
-        whole: whether to list what shows the job as a whole.
+        whole: whether to include views of the whole job.
     """
     formats = FORMATS[job.spec.get("plots", "none")]
     if whole and finished:
@@ -105,10 +105,10 @@ def views(
 
 
 def find(session: Session, job: Job, name: str) -> Artifact | Unmade:
-    """A file of a job, as it is stored or as a view that becomes it.
+    """A file of a job, stored or as a view.
 
     Raises:
-        NotThere: when the job has no such file (yet).
+        NotThere: if the job does not have this file, or not yet.
     """
     artifact = artifacts.find(session, job.id, name)
     if artifact is not None:
@@ -126,10 +126,10 @@ def find(session: Session, job: Job, name: str) -> Artifact | Unmade:
 
 
 def find_plot(session: Session, job: Job, plot: str, run: str | None = None) -> Artifact | Unmade:
-    """A picture of this run, if one is given, or of the job, or else of its first finished run.
+    """A picture of a run, or of the job; without a run, of the job or of its first finished run.
 
     Raises:
-        NotThere: when there is none (yet).
+        NotThere: if there is none, or not yet.
     """
     first = [one.key for one in runs.finished(session, job.id, most=1)]
     for key in [run] if run else [JOB, *first]:

@@ -1,8 +1,9 @@
-"""Looks into an uploaded npz file without trusting it.
+"""Reads an uploaded npz file without trusting it.
 
-Nothing is decoded before its size is known and bounded: first the end of the file, then the
-directory of the archive, then the header of each array, and only then the arrays, a piece at a
-time. Pickles are never read: an array of objects is refused by its header.
+Sizes are checked before anything is decoded: first the end of the file, then the directory of the
+archive, then the header of each array, and only then the arrays, one piece at a time. Pickles are
+never
+read: the header of an array of objects is refused.
 """
 
 import ast
@@ -30,22 +31,22 @@ _PIECE = 1 << 20
 
 
 class BadArchive(ValueError):
-    """The file is not such as is taken; the message says what would be right."""
+    """The file is not accepted; the message says what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArrayHeader:
-    """What the header of an array says."""
+    """The header of an array."""
 
     name: str
     dtype: np.dtype[np.generic]
     shape: tuple[int, ...]
     size: int
-    """Of the header itself, in bytes."""
+    """Size of the header in bytes."""
 
     @property
     def nbytes(self) -> int:
-        """Of the array, decoded."""
+        """Size of the decoded array in bytes."""
         return prod(self.shape) * self.dtype.itemsize
 
 
@@ -53,12 +54,12 @@ def members(file: BinaryIO, names: Sequence[frozenset[str]], most_bytes: int) ->
     """The headers of the arrays in an npz file.
 
     Args:
-        file: seekable.
-        names: the sets of arrays that a file may hold.
-        most_bytes: bound on all arrays together, decoded.
+        file: a seekable file.
+        names: the sets of arrays that a file may contain.
+        most_bytes: bound on the decoded bytes of all arrays.
 
     Raises:
-        BadArchive: when it is no npz file of these arrays.
+        BadArchive: if it is not an npz file of these arrays.
     """
     _check_end(file)
     with _opened(file) as archive:
@@ -73,10 +74,10 @@ def members(file: BinaryIO, names: Sequence[frozenset[str]], most_bytes: int) ->
 
 
 def pieces(file: BinaryIO, header: ArrayHeader) -> Iterator[np.ndarray]:
-    """The values of an array, flat, a piece at a time.
+    """The values of an array, flat, one piece at a time.
 
     Raises:
-        BadArchive: when the bytes are not those that the archive's checksum was made of.
+        BadArchive: if the bytes do not match the checksum of the archive.
     """
     with _opened(file) as archive, archive.open(f"{header.name}.npy") as member:
         member.read(header.size)
@@ -101,7 +102,7 @@ def _opened(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
 
 
 def _check_end(file: BinaryIO) -> None:
-    """Bound the directory before it is read: a million members fit into little space."""
+    """Check the size of the directory before it is read, because it may have a million entries."""
     size = file.seek(0, 2)
     if size < _END.size:
         raise BadArchive(f"the file has {size} bytes and is no npz file; 'numpy.savez' writes one")

@@ -1,4 +1,4 @@
-"""What an uploaded file must hold to be a data set."""
+"""Checks that an uploaded file is a data set."""
 
 from collections.abc import Mapping
 from math import prod
@@ -17,10 +17,10 @@ _LEAST_SAMPLES = 10
 
 
 def check(file: BinaryIO, most_bytes: int) -> tuple[Facts, int]:
-    """Look at every value of an uploaded file, a piece at a time, and say what it is.
+    """Check every value of an uploaded file, one piece at a time.
 
     Returns:
-        The facts, and how many bytes the arrays have.
+        The facts of the data set, and the size of its arrays in bytes.
 
     Raises:
         BadArchive: says what is wrong, and what would be right.
@@ -87,7 +87,7 @@ def _largest_label(file: BinaryIO, header: ArrayHeader) -> int:
 
 
 def _check_values(file: BinaryIO, header: ArrayHeader) -> None:
-    """Read all of it, so that the checksum is looked at; floats must be finite."""
+    """Read the whole array to verify its checksum; floats must be finite."""
     for piece in pieces(file, header):
         if piece.dtype.kind == "f" and not np.isfinite(piece).all():
             raise BadArchive(f"{header.name} holds NaN or infinity; right would be finite numbers")

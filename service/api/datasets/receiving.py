@@ -1,4 +1,4 @@
-"""Takes an uploaded file in, to the disk and no further than its bound."""
+"""Receives an uploaded file to disk, up to a bound."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -23,14 +23,14 @@ _PIECE = 2**20
 async def receive(
     request: Request, principal: MemberDep, app: AppStateDep
 ) -> AsyncIterator[BinaryIO]:
-    """The body of a request as a file, which is gone when the request ends.
+    """The body of a request as a file, which is deleted when the request ends.
 
     Raises:
-        UnsupportedMediaType: when it does not say that it is a file of bytes.
-        BodyTooLarge: as soon as that is known.
-        QuotaExceeded: when the owner has no room for it: before any of it is read, or as soon as
-            more came than there is room for.
-        InsufficientStorage: when the disk of uploads is full.
+        UnsupportedMediaType: if the content type is not that of a binary file.
+        BodyTooLarge: as soon as the body is known to be too long.
+        QuotaExceeded: if the owner's quota has no room: before the body is read, or as soon as more
+            bytes arrive.
+        InsufficientStorage: if the disk for uploads is full.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in MEDIA_TYPES:
@@ -65,7 +65,10 @@ async def receive(
 
 
 def _room(app: AppState, owner: str, size: int) -> int | None:
-    """The bytes that an owner may still store, or None; raises if `size` bytes do not fit."""
+    """Bytes that the owner may still store; None if unlimited.
+
+    Raises if `size` bytes do not fit.
+    """
     with app.database.transaction() as session:
         owners.check_room(session, owner, size)
         return owners.room(session, owner)
@@ -73,7 +76,7 @@ def _room(app: AppState, owner: str, size: int) -> int | None:
 
 @contextmanager
 def _full_disk() -> Iterator[None]:
-    """Answer with a problem if the disk is full on which uploads are collected."""
+    """Respond with a problem document if the disk for uploads is full."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A spec that names an uploaded data set by its id is given what is known of it."""
+"""Fills in the facts of an uploaded data set that a spec names by its id."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,11 +9,11 @@ from lth.datasets import Uploaded
 from service.store.tables import StoredDataset
 
 FILLED_IN = ("facts", "digest")
-"""Fields that a client may not give: the service knows them."""
+"""Fields that a client may not set, because the service fills them in."""
 
 
 def uploaded_id(document: Any) -> str | None:
-    """The id of the uploaded data set that a spec names, if it names one."""
+    """The id of the uploaded data set in a spec, if any."""
     named = document.get("dataset") if isinstance(document, dict) else None
     if not isinstance(named, dict) or named.get("kind") != kind_of(Uploaded):
         return None
@@ -24,7 +24,7 @@ def uploaded_id(document: Any) -> str | None:
 def filled_in(
     document: Any, find: Callable[[str], StoredDataset | None]
 ) -> tuple[Any, list[WrongField]]:
-    """The document with the facts of its data set in it, and what was wrong with its naming it."""
+    """The document with the facts of its data set, and the errors of the reference."""
     name = uploaded_id(document)
     if name is None:
         return document, []

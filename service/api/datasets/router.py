@@ -1,4 +1,4 @@
-"""``/v1/datasets``: upload a data set, list them, look at one, delete one."""
+"""``/v1/datasets``: upload, list, show and delete data sets."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -83,7 +83,7 @@ class DatasetView(BaseModel):
 
 
 class DatasetPage(Paged):
-    """Data sets, newest first."""
+    """A page of data sets, newest first."""
 
     datasets: list[DatasetView]
 
@@ -110,9 +110,9 @@ def upload_dataset(
         Query(min_length=1, max_length=200, pattern=PLAIN, description="shown in lists"),
     ],
 ) -> DatasetView:
-    """Take an npz file in. Its size and its headers are looked at before anything is decoded.
+    """Upload an npz file. Sizes and headers are checked before anything is decoded.
 
-    No pickle is ever read: arrays of objects are refused.
+    No pickle is read; arrays of objects are refused.
     """
     try:
         facts, decoded = check(file, app.settings.max_dataset_bytes)
@@ -135,7 +135,7 @@ def list_datasets(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> DatasetPage:
-    """Your uploaded data sets, newest first; those of everybody for administrators."""
+    """Your uploaded data sets, newest first; administrators see all."""
     with app.database.transaction() as session:
         found = datasets.page(session, principal.sees, cursor, limit)
     return DatasetPage(datasets=[_view(dataset) for dataset in found.rows], cursor=found.cursor)
@@ -143,7 +143,7 @@ def list_datasets(
 
 @router.get("/datasets/{dataset_id}", summary="Look at a data set", responses=answers(NotFound))
 def show_dataset(dataset_id: DatasetId, principal: ReaderDep, app: AppStateDep) -> DatasetView:
-    """What is known of an uploaded data set."""
+    """The facts of an uploaded data set."""
     with app.database.transaction() as session:
         return _view(datasets.get(session, dataset_id, principal.sees))
 
@@ -155,7 +155,7 @@ def show_dataset(dataset_id: DatasetId, principal: ReaderDep, app: AppStateDep) 
     responses=answers(Forbidden, NotFound, Conflict),
 )
 def delete_dataset(dataset_id: DatasetId, principal: MemberDep, app: AppStateDep) -> Response:
-    """Possible when no job refers to it; the space is given back later."""
+    """Delete a data set that no job uses. The space is freed later."""
     with app.database.transaction() as session:
         dataset = datasets.get(session, dataset_id, principal.sees)
         datasets.delete(session, dataset)

@@ -1,9 +1,8 @@
-"""Brings the events of jobs to whoever watches them, however many they are.
+"""Sends the events of jobs to any number of watchers.
 
-The process listens to Postgres (`service.api.listening`). Each job that is watched has one topic,
-which reads new events once for all its watchers and keeps the last of them. A watcher reads from
-the topic what the topic remembers, and from Postgres what is older; so it misses nothing, whatever
-happens to notifications.
+The process listens to Postgres (`service.api.listening`). Each watched job has one topic. The topic
+reads new events once for all watchers, and keeps the last of them. A watcher reads older events
+from Postgres, so it misses no event, even if notifications are lost.
 """
 
 import asyncio
@@ -38,16 +37,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """An event as it goes out; made once, and sent to every watcher."""
+    """An encoded event; it is encoded once for all watchers."""
 
     number: int
     last: bool
-    """Whether nothing follows it, unless the job is retried."""
+    """Whether it is the last event, unless the job is retried."""
     message: ServerSentEvent
 
 
 class Topic:
-    """What a process knows of the events of one job, while somebody watches it."""
+    """The recent events of one watched job in this process."""
 
     def __init__(self, job: Job, after: int, database: Database) -> None:
         self.read = min(after, job.events)
@@ -64,12 +63,12 @@ class Topic:
         self._follower.cancel()
 
     def wake(self, number: int | None = None) -> None:
-        """Say that there may be news, up to an event number if that is known."""
+        """Report that there may be new events, up to a number if it is known."""
         if number is None or number > self.read:
             self._wake.set()
 
     def since(self, number: int) -> list[Numbered] | None:
-        """The events after a number, or None when some of them are no longer remembered."""
+        """The events after a number; None if some are no longer in memory."""
         if self._tail and self._tail[0].number > number + 1:
             return None
         if not self._tail and number < self._first:
@@ -78,7 +77,7 @@ class Topic:
         return newer[::-1]
 
     async def _follow(self, job_id: str, database: Database) -> None:
-        """Read new events whenever woken, and now and then in case a wake was lost."""
+        """Read new events after a notification, and from time to time in case one was lost."""
         while True:
             self._wake.clear()
             try:
@@ -102,7 +101,7 @@ class Topic:
 
 
 class Feed:
-    """The topics of a process; it is told when there is news."""
+    """The topics of a process."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -111,11 +110,11 @@ class Feed:
 
     @contextmanager
     def place(self, owner: str, bounds: Bounds) -> Iterator[None]:
-        """One of the streams of events that this process sends at once.
+        """A place among the event streams of this process.
 
         Raises:
-            TooManyRequests: when the owner follows as many as one owner may.
-            Unavailable: when all owners together follow as many as there can be.
+            TooManyRequests: if the owner has as many streams as one owner may have.
+            Unavailable: if all owners together have as many streams as the process serves.
         """
         if self._places[owner] >= bounds.streams_of_owner:
             raise TooManyRequests(
@@ -138,23 +137,23 @@ class Feed:
 
     @property
     def streams(self) -> int:
-        """How many streams of events are sent."""
+        """Number of open streams."""
         return self._places.total()
 
     def heard(self, payload: str) -> None:
-        """Something happened to a job: its id, and the number of its last event."""
+        """Handle a notification: the id of a job, and the number of its last event."""
         job_id, _, number = payload.partition(":")
         topic = self._topics.get(job_id)
         if topic is not None:
             topic.wake(int(number))
 
     def look_again(self) -> None:
-        """Something may have happened to any job."""
+        """Check all topics for new events."""
         for topic in self._topics.values():
             topic.wake()
 
     async def watch(self, job: Job, after: int) -> AsyncIterator[ServerSentEvent]:
-        """Every event of a job after a number; ends after the one that finished the job."""
+        """All events of a job after a number, up to the event that finishes the job."""
         position = min(after, job.events)
         async with self._topic(job, position) as topic:
             while True:

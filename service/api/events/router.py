@@ -1,4 +1,4 @@
-"""``GET /v1/jobs/{job_id}/events``: what happens to a job, as it happens."""
+"""``GET /v1/jobs/{job_id}/events``: the events of a job, as a stream."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -37,10 +37,10 @@ async def watch_job(
         int, Header(ge=0, lt=2**31, description="number of the last event that you have")
     ] = 0,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events, from the first one or from after `Last-Event-ID`, with nothing lost.
+    """Server-sent events, from the first one or from after `Last-Event-ID`, without gaps.
 
-    The stream ends after `job_finished`, and when the key is not valid any more. While nothing
-    happens a comment is sent now and then.
+    The stream ends after `job_finished`, or when the key is revoked or expires. The service sends a
+    comment every 15 seconds if there is no event.
     """
     let_in = key_cache.lasting(credentials.credentials)
     async for event in feed.watch(job, last_event_id):

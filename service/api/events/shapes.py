@@ -1,4 +1,4 @@
-"""An event as clients see it."""
+"""The event of the HTTP API."""
 
 from datetime import datetime
 from typing import Any
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class EventView(BaseModel):
-    """Something that happened to a job."""
+    """An event of a job."""
 
     model_config = ConfigDict(from_attributes=True)
 

@@ -1,4 +1,4 @@
-"""How many connections, requests and streams of events a process of the API serves at once."""
+"""The most connections, requests and event streams of an API process at once."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -6,7 +6,7 @@ from typing import Self
 from service.settings import Settings
 
 _OWN_DESCRIPTORS = 128
-"""For Postgres, Redis, the object store, logs and the process that draws."""
+"""File descriptors for Postgres, Redis, the object store, logs and the drawing process."""
 _MOST_CONNECTIONS = 10_000
 _LEAST_CONNECTIONS = 8
 
@@ -16,15 +16,15 @@ class Bounds:
     """The bounds of a process.
 
     Attributes:
-        connections: open connections, in total.
-        of_address: those of one client address that have sent no valid key.
-        requests: requests under way, in total. The other connections are a reserve, so that health
-            checks are always answered.
+        connections: open connections in total.
+        of_address: open connections of one client address that have sent no valid key.
+        requests: requests under way in total; the other connections are a reserve for health
+            checks.
         of_owner: requests under way of one owner.
-        streams: streams of events, in total; they are requests under way, too.
-        streams_of_owner: streams of events of one owner.
-        head_seconds: how long a connection may take to send the head of its next request.
-        stalled_seconds: how long a client may neither send nor read what the API waits for.
+        streams: event streams in total; they are also requests under way.
+        streams_of_owner: event streams of one owner.
+        head_seconds: the longest time until the head of a request is complete.
+        stalled_seconds: the longest time in which a client neither sends nor reads awaited data.
     """
 
     connections: int
@@ -38,9 +38,9 @@ class Bounds:
 
     @classmethod
     def of(cls, settings: Settings, descriptors: int) -> Self:
-        """Choose the bounds for a process that may open so many files.
+        """Choose the bounds for a process that may open `descriptors` files.
 
-        A connection needs one descriptor, and may need a second one for the file that it sends.
+        A connection needs one descriptor, and a second one while it sends a file.
         """
         possible = max((descriptors - _OWN_DESCRIPTORS) // 2, _LEAST_CONNECTIONS)
         connections = min(settings.max_connections or _MOST_CONNECTIONS, possible)

@@ -1,11 +1,11 @@
-"""The open connections of this process: counts them, bounds them, and ends those that are idle.
+"""The open connections of a process: counts them, bounds them, and closes idle ones.
 
-A connection is *idle* until the head of a request is complete, and again after each answer. Idle
-connections can be ended at any time. At the bound a new connection takes the place of the one that
-was idle longest, of the address with the most idle ones. Requests under way are never ended for
-others; they are bounded below the number of connections, so that an idle one always exists.
+A connection is *idle* until the head of a request is complete, and again after each response. At
+the bound, a new connection replaces the longest idle one of the address with the most idle
+connections. Requests under way are never closed for others. Their number is bounded below the
+number of connections, so an idle connection always exists.
 
-All methods are called from the event loop. `service.api.http.protocol` tells what happens.
+All methods are called from the event loop. `service.api.http.protocol` calls them.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from service.api.http.bounds import Bounds
 from service.api.http.problems import Unavailable
 
 CONNECTION = "lth.connection"
-"""Where in the scope of a request its connection is."""
+"""The key of the connection in the scope of a request."""
 HEALTH = frozenset({"/healthz", "/readyz"})
 _LOG_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
@@ -33,21 +33,21 @@ class End(StrEnum):
     """Why the API ended a connection."""
 
     IDLE = "idle"
-    """It sent no complete head of a request in time."""
+    """The head of a request was not complete in time."""
     STALLED = "stalled"
-    """Its client neither sent nor read what the API waited for."""
+    """The client neither sent nor read the awaited data."""
     EVICTED = "evicted"
-    """It was idle, and its place was needed."""
+    """It was idle, and another connection needed its place."""
     REFUSED = "refused"
     """All places were taken by requests under way."""
 
 
 class Connection(Protocol):
-    """What is to be known of a connection.
+    """The interface of a connection.
 
     Attributes:
-        address: of its client; None for a trusted proxy, whose connections are many clients'.
-        owner: of the key of the request that is under way.
+        address: address of the client; None for a trusted proxy.
+        owner: owner of the key of the request under way.
         anonymous: whether it has sent no valid key yet.
     """
 
@@ -56,15 +56,15 @@ class Connection(Protocol):
     anonymous: bool
 
     def waits(self) -> bool:
-        """Whether its client has to send or to read something before its request can go on."""
+        """Whether the request waits for the client to send or to read."""
         ...
 
     def progress(self) -> tuple[int, int]:
-        """Changes whenever the client sends or reads something."""
+        """Two counters that change whenever the client sends or reads."""
         ...
 
     def unsent(self) -> int:
-        """Bytes of answers that the client has not read yet."""
+        """Bytes of responses that the client has not read."""
         ...
 
     def end(self, why: End) -> None:
@@ -93,11 +93,11 @@ class Connections:
 
     @property
     def overloaded(self) -> bool:
-        """Whether more requests are under way than the bound allows."""
+        """Whether there are more requests under way than the bound allows."""
         return len(self._busy) > self.bounds.requests
 
     def opened(self, connection: Connection) -> None:
-        """A client connected; the connection is ended at once if no place can be made for it."""
+        """Register a new connection; close it at once if there is no place for it."""
         address = connection.address
         if address is not None and self._anonymous[address] >= self.bounds.of_address:
             room = self._evict(address, anonymous=True)
@@ -113,19 +113,19 @@ class Connections:
         self._rest(connection)
 
     def started(self, connection: Connection) -> None:
-        """The head of a request is complete."""
+        """Register that the head of a request is complete."""
         if connection in self._idle:
             self._wake(connection)
             self._busy[connection] = (self._clock(), connection.progress())
 
     def answered(self, connection: Connection, *, more: bool) -> None:
-        """The answer is complete; `more` if the next request has been received already."""
+        """Register that the response is complete; `more` if the next request has arrived."""
         self._release(connection)
         if not more and self._busy.pop(connection, None) is not None:
             self._rest(connection)
 
     def closed(self, connection: Connection) -> None:
-        """The connection is closed."""
+        """Register that the connection is closed."""
         if connection in self._idle:
             self._wake(connection)
         elif self._busy.pop(connection, None) is None:
@@ -134,7 +134,7 @@ class Connections:
         self._known(connection)
 
     def admit(self, connection: Connection, owner: str) -> bool:
-        """The request that is under way has a valid key; whether its owner may have one more."""
+        """Register the owner of the request; return whether the owner may have one more request."""
         self._known(connection)
         self._release(connection)
         if self._of_owner[owner] >= self.bounds.of_owner:
@@ -144,13 +144,13 @@ class Connections:
         return True
 
     async def watch(self) -> None:
-        """End connections that are idle or stalled for too long, until cancelled."""
+        """Close connections that are idle or stalled for too long, until the task is cancelled."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             self.look()
 
     def look(self) -> None:
-        """End connections that are idle or stalled for too long."""
+        """Close connections that are idle or stalled for too long."""
         now = self._clock()
         overdue = []
         for connection, since in self._idle.items():
@@ -185,7 +185,7 @@ class Connections:
         return len(self._idle_of[address])
 
     def _evict(self, address: str | None, *, anonymous: bool = False) -> bool:
-        """End the connection of an address that was idle longest; whether there is one."""
+        """Close the longest idle connection of an address; return whether there was one."""
         for connection in self._idle_of.get(address, ()):
             if connection.anonymous or not anonymous:
                 self._end(connection, End.EVICTED)
@@ -210,7 +210,7 @@ class Connections:
             )
 
     def _known(self, connection: Connection) -> None:
-        """It does not count among those without a valid key any more."""
+        """Stop counting the connection among those without a valid key."""
         if connection.anonymous and connection.address is not None:
             _less(self._anonymous, connection.address)
         connection.anonymous = False
@@ -222,7 +222,7 @@ class Connections:
 
 
 class Admission:
-    """ASGI middleware: refuses requests above the bound, all but those for health."""
+    """ASGI middleware: refuses requests above the bound, except health checks."""
 
     def __init__(self, app: ASGIApp, connections: Connections) -> None:
         self.app, self._connections = app, connections
@@ -241,7 +241,7 @@ class Admission:
 
 
 def _less(counter: Counter[str], name: str) -> None:
-    """Count down, and keep no name that counts nothing."""
+    """Decrement a counter, and delete names with zero."""
     counter[name] -= 1
     if counter[name] <= 0:
         del counter[name]

@@ -1,4 +1,4 @@
-"""JSON bodies, read strictly: what two readers could understand differently is refused."""
+"""Reads JSON bodies strictly: it refuses JSON that two parsers may read differently."""
 
 import json
 import math
@@ -22,11 +22,11 @@ from service.api.http.problems import (
 from service.api.http.state import app_state
 
 MOST_DEPTH = 32
-"""Objects and lists within each other; a spec needs nine."""
+"""The deepest nesting of objects and lists; a spec needs nine."""
 MOST_ERRORS = 100
-"""Wrong fields that one answer lists."""
+"""The most wrong fields in one response."""
 PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
-"""Text without what commands a terminal; nor can Postgres hold a null."""
+"""Text without control characters, which could control a terminal."""
 _REFUSED = re.compile("[\\0-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 _MOST_SHOWN = 200
 _DRAINED = 32 * 2**20
@@ -35,7 +35,7 @@ Validated = TypeVar("Validated")
 
 
 async def json_bytes(request: Request) -> bytes:
-    """The body of a request that says it is JSON, bounded by the settings."""
+    """The body of a JSON request, up to the size limit of the settings."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise UnsupportedMediaType(
@@ -48,10 +48,10 @@ JsonBytes = Annotated[bytes, Depends(json_bytes)]
 
 
 async def bounded_body(request: Request, most: int) -> bytes:
-    """Read at most `most` bytes.
+    """Read at most `most` bytes of a body.
 
     Raises:
-        BodyTooLarge: when there are more.
+        BodyTooLarge: if there are more.
     """
     chunks: list[bytes] = []
     size = 0
@@ -66,9 +66,9 @@ async def bounded_body(request: Request, most: int) -> bytes:
 
 
 async def drained(stream: AsyncIterator[bytes]) -> None:
-    """Read the rest of a body, within reason.
+    """Read the rest of a body, up to a limit.
 
-    A client that is still sending then reads our answer, and not a broken pipe.
+    A client that is still sending then receives the response instead of a broken pipe.
     """
     left = _DRAINED
     async for chunk in stream:
@@ -80,21 +80,21 @@ async def drained(stream: AsyncIterator[bytes]) -> None:
 def answer(
     document: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """An answer that is as it should be, and need not be validated as FastAPI does."""
+    """A response of a model, without FastAPI's second validation."""
     return Response(document.model_dump_json(), status, headers, "application/json")
 
 
 def json_body(model: type[BaseModel]) -> dict[str, Any]:
-    """The OpenAPI description of a body that is read strictly, and not by FastAPI."""
+    """The OpenAPI description of a body that this module reads."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def parse_json(body: bytes) -> Any:
-    """Read JSON that is UTF-8, without repeated names, NaN, infinities or deep nesting.
+    """Parse JSON in UTF-8 without duplicate names, NaN, infinities or deep nesting.
 
     Raises:
-        MalformedBody: says which of these it is, and where if that is known.
+        MalformedBody: says what is wrong, and where if known.
     """
     try:
         text = body.decode()
@@ -126,7 +126,7 @@ def validated(
     """Validate a document.
 
     Raises:
-        InvalidRequest: with every wrong field at once.
+        InvalidRequest: with all wrong fields.
     """
     try:
         return adapter.validate_python(document, context=limits)
@@ -136,7 +136,7 @@ def validated(
 
 
 def invalid(wrong: Iterable[WrongField]) -> InvalidRequest:
-    """The answer to a document with wrong fields."""
+    """The response to a document with wrong fields."""
     errors = [
         WrongItem(
             pointer=shown(field.pointer),
@@ -153,7 +153,7 @@ def invalid(wrong: Iterable[WrongField]) -> InvalidRequest:
 
 
 def shown(value: Any) -> Any:
-    """A value as an answer repeats it: whole if it is short."""
+    """A value as it appears in a response; long values are cut."""
     if value is None or isinstance(value, bool | int | float):
         return value
     text = value if isinstance(value, str) else json.dumps(value, default=repr)
@@ -182,7 +182,7 @@ def _float(text: str) -> float:
 
 
 def _check_content(document: Any) -> None:
-    """Refuse deep nesting, and text of other characters than those of names and numbers."""
+    """Check the depth of nesting and the characters of all text."""
     level: list[Any] = [document]
     for _ in range(MOST_DEPTH):
         texts = [item for item in level if isinstance(item, str)]

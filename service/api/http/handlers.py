@@ -1,4 +1,4 @@
-"""Whatever goes wrong becomes a problem document: here, and nowhere else."""
+"""Turns all exceptions into problem documents."""
 
 import structlog
 from fastapi import FastAPI, Request
@@ -44,12 +44,12 @@ _REFUSALS: dict[type[Exception], type[ApiError]] = {
     NotInThatState: Conflict,
     InUse: Conflict,
 }
-"""What the store's refusals are over HTTP."""
+"""The HTTP errors for the errors of the store."""
 _RETRY_AFTER = {"Retry-After": "1"}
 
 
 def install(app: FastAPI) -> None:
-    """Give an application its handlers."""
+    """Install the handlers in an application."""
     app.add_exception_handler(ApiError, _answer)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _parameters)
@@ -72,7 +72,7 @@ async def _answer(request: Request, error: Exception) -> Response:
 
 
 async def _http(request: Request, error: Exception) -> Response:
-    """Errors that the framework raises by itself: unknown routes, wrong methods."""
+    """Errors of the framework: unknown routes, wrong methods."""
     assert isinstance(error, HTTPException)
     path = shown(request.url.path)
     if error.status_code == NotFound.status:
@@ -90,7 +90,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _parameters(request: Request, error: Exception) -> Response:
-    """Wrong parameters of the path, the query or the headers."""
+    """Wrong parameters in the path, the query or the headers."""
     assert isinstance(error, RequestValidationError)
     errors = [
         WrongItem(
@@ -106,7 +106,7 @@ async def _parameters(request: Request, error: Exception) -> Response:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    """What the store refuses."""
+    """Errors of the store."""
     kind = next(_REFUSALS[base] for base in type(error).__mro__ if base in _REFUSALS)
     return kind(str(error)).response(request_id_of(request))
 
@@ -118,7 +118,7 @@ async def _undrawn(request: Request, error: Exception) -> Response:
 
 
 async def _integrity(request: Request, error: Exception) -> Response:
-    """Something that a request refers to went away between two looks at it."""
+    """A row that the request refers to was deleted during the request."""
     _log.warning("conflict", error=_short(error))
     problem = Conflict("what the request refers to was changed at the same moment; try again")
     return problem.response(request_id_of(request))
@@ -130,7 +130,7 @@ async def _gone(request: Request, _: Exception) -> Response:
 
 
 async def _storage(request: Request, error: Exception) -> Response:
-    """What the object store says names its place, which is for the log alone."""
+    """Errors of the object store; their addresses go to the log only."""
     _log.warning("storage_unavailable", error=_short(error))
     problem = Unavailable(
         "the object store cannot be used right now; try again", headers=_RETRY_AFTER
@@ -139,14 +139,14 @@ async def _storage(request: Request, error: Exception) -> Response:
 
 
 async def _damaged(request: Request, error: Exception) -> Response:
-    """To try again does not help; 'lth verify' finds what else is affected."""
+    """A damaged file: a retry does not help; `lth verify` finds what else is damaged."""
     _log.error("blob_damaged", error=_short(error))
     problem = Damaged(f"{error}; ask the operator to run 'lth verify --requeue'")
     return problem.response(request_id_of(request))
 
 
 async def _database(request: Request, error: Exception) -> Response:
-    """The database is unavailable, or a row is locked for too long: worth another try."""
+    """The database is unavailable, or a row is locked for too long: the client may retry."""
     _log.warning("database_unavailable", error=_short(error))
     said = (
         "another process holds what the request needs"

@@ -1,7 +1,4 @@
-"""``HEAD``, for whatever answers ``GET``: the same status and the same headers, without the body.
-
-It is done here for all routes at once, so that none can forget it.
-"""
+"""Answers ``HEAD`` on all routes that answer ``GET``: same status, same headers, no body."""
 
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,12 +7,12 @@ _ASKED = "lth.head"
 
 
 def wants_body(request: Request) -> bool:
-    """Whether an endpoint for ``GET`` is asked for more than its headers."""
+    """Whether an endpoint must produce more than headers."""
     return _ASKED not in request.scope
 
 
 class Heads:
-    """ASGI middleware: lets an endpoint answer ``HEAD`` as it answers ``GET``."""
+    """ASGI middleware: lets ``GET`` endpoints answer ``HEAD``."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

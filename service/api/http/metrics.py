@@ -1,4 +1,4 @@
-"""How long requests take, by route: what this process measures of itself."""
+"""Measures the duration of requests by route."""
 
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
 from starlette.types import Scope
@@ -19,7 +19,7 @@ _STREAMED = f"{_VERSION}/jobs/{{job_id}}/events"
 
 
 def observe(scope: Scope, status: int, seconds: float) -> None:
-    """Count one request under its route, never under its path: paths are without number."""
+    """Count a request under its route. Paths would give too many labels."""
     route = _route(scope)
     if route != _STREAMED:
         method = scope["method"] if scope["method"] in _METHODS else "other"

@@ -1,4 +1,4 @@
-"""What all long lists have in common: they come in pages, and a cursor leads to the next one."""
+"""Pages of long lists, with cursors."""
 
 from typing import Annotated
 

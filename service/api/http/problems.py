@@ -1,27 +1,27 @@
-"""Every error that the API answers with, and the one shape that all of them have (RFC 9457).
+"""All errors of the API. Each is answered as a problem document (RFC 9457).
 
 ApiError
-├── MalformedBody          400  the body is not the JSON that it says it is
-├── MalformedRequest       400  the request is not HTTP as it should be
-├── Unauthenticated        401  no key, or one that is not known
-├── Forbidden              403  the key's role does not allow this
-├── NotFound               404  there is no such thing, or none that the key may see
-├── MethodNotAllowed       405  the thing is there, but cannot be asked that
-├── TooSlow                408  the head of the request did not come in time
-├── Conflict               409  not in the state that the thing is in
-├── BodyTooLarge           413  the body is longer than is allowed here
-├── UnsupportedMediaType   415  the body is of a type that is not read here
-├── RangeNotSatisfiable    416  the range lies outside the file
-├── InvalidRequest         422  fields of the document or parameters are wrong
+├── MalformedBody          400  the body is not valid JSON
+├── MalformedRequest       400  the request is not valid HTTP
+├── Unauthenticated        401  no key, or an unknown one
+├── Forbidden              403  the role of the key does not allow this
+├── NotFound               404  it does not exist, or the key may not see it
+├── MethodNotAllowed       405  the resource has no such method
+├── TooSlow                408  the head of the request did not arrive in time
+├── Conflict               409  not possible in the current state
+├── BodyTooLarge           413  the body is too long
+├── UnsupportedMediaType   415  the type of the body is not supported
+├── RangeNotSatisfiable    416  the range is outside the file
+├── InvalidRequest         422  fields or parameters are wrong
 ├── InvalidDataset         422  the uploaded file is not a data set
 ├── IdempotencyMismatch    422  the idempotency key was used with another body
-├── HeadTooLarge           431  the head of the request is longer than is allowed here
-├── TooManyRequests        429  the rate is used up
-├── QuotaExceeded          429  the owner's quota is used up
-├── InternalError          500  our mistake
-└── Unavailable            503  a part of the service cannot be reached right now
+├── HeadTooLarge           431  the head of the request is too long
+├── TooManyRequests        429  the rate limit is exceeded
+├── QuotaExceeded          429  the quota of the owner is exceeded
+├── InternalError          500  an error of the service
+└── Unavailable            503  a part of the service is unavailable
 
-The handlers that turn other exceptions into these are in `service.api.http.handlers`.
+`service.api.http.handlers` turns other exceptions into these errors.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class WrongItem(BaseModel):
-    """One wrong field of a document, or one wrong parameter."""
+    """A wrong field of a document, or a wrong parameter."""
 
     pointer: str | None = Field(
         default=None,
@@ -54,7 +54,7 @@ class WrongItem(BaseModel):
 
 
 class Problem(BaseModel):
-    """Every answer that is not a success (RFC 9457)."""
+    """A problem document (RFC 9457): the response to every request that fails."""
 
     model_config = ConfigDict(title="Problem")
 
@@ -91,7 +91,7 @@ class ApiError(Exception):
         return f"urn:lth:problem:{cls.slug}"
 
     def problem(self, request_id: str | None) -> Problem:
-        """The document that says it."""
+        """The problem document."""
         return Problem(
             type=self.type_uri(),
             title=self.title,
@@ -102,79 +102,79 @@ class ApiError(Exception):
         )
 
     def response(self, request_id: str | None) -> JSONResponse:
-        """The answer that carries it."""
+        """The HTTP response."""
         content = self.problem(request_id).model_dump(mode="json", exclude_none=True)
         return JSONResponse(content, self.status, self.headers, MEDIA_TYPE)
 
 
 class MalformedBody(ApiError):
-    """The body is not the JSON that it says it is."""
+    """The body is not valid JSON."""
 
     status, slug, title = 400, "malformed-body", "The body cannot be read"
 
 
 class MalformedRequest(ApiError):
-    """The request is not HTTP as it should be."""
+    """The request is not valid HTTP."""
 
     status, slug, title = 400, "malformed-request", "The request cannot be read"
 
 
 class Unauthenticated(ApiError):
-    """No key, or one that is not known."""
+    """No key, or an unknown one."""
 
     status, slug, title = 401, "unauthenticated", "A valid API key is needed"
 
 
 class Forbidden(ApiError):
-    """The key's role does not allow this."""
+    """The role of the key does not allow this."""
 
     status, slug, title = 403, "forbidden", "The key's role does not allow this"
 
 
 class NotFound(ApiError):
-    """There is no such thing, or none that the key may see."""
+    """It does not exist, or the key may not see it."""
 
     status, slug, title = 404, "not-found", "There is no such thing"
 
 
 class MethodNotAllowed(ApiError):
-    """The thing is there, but cannot be asked that."""
+    """The resource has no such method."""
 
     status, slug, title = 405, "method-not-allowed", "The method is not allowed here"
 
 
 class TooSlow(ApiError):
-    """The head of the request did not come in time."""
+    """The head of the request did not arrive in time."""
 
     status, slug, title = 408, "too-slow", "The request did not come in time"
 
 
 class Conflict(ApiError):
-    """Not in the state that the thing is in."""
+    """Not possible in the current state."""
 
     status, slug, title = 409, "conflict", "That is not possible in this state"
 
 
 class BodyTooLarge(ApiError):
-    """The body is longer than is allowed here."""
+    """The body is too long."""
 
     status, slug, title = 413, "body-too-large", "The body is too large"
 
 
 class UnsupportedMediaType(ApiError):
-    """The body is of a type that is not read here."""
+    """The type of the body is not supported."""
 
     status, slug, title = 415, "unsupported-media-type", "The body's type is not read here"
 
 
 class RangeNotSatisfiable(ApiError):
-    """The range lies outside the file."""
+    """The range is outside the file."""
 
     status, slug, title = 416, "range-not-satisfiable", "The range lies outside the file"
 
 
 class InvalidRequest(ApiError):
-    """Fields of the document or parameters are wrong."""
+    """Fields or parameters are wrong."""
 
     status, slug, title = 422, "invalid", "The request is not valid"
 
@@ -192,37 +192,37 @@ class IdempotencyMismatch(ApiError):
 
 
 class HeadTooLarge(ApiError):
-    """The head of the request is longer than is allowed here."""
+    """The head of the request is too long."""
 
     status, slug, title = 431, "head-too-large", "The head of the request is too large"
 
 
 class TooManyRequests(ApiError):
-    """The rate is used up."""
+    """The rate limit is exceeded."""
 
     status, slug, title = 429, "too-many-requests", "Too many requests"
 
 
 class QuotaExceeded(ApiError):
-    """The owner's quota is used up."""
+    """The quota of the owner is exceeded."""
 
     status, slug, title = 429, "quota-exceeded", "The quota is used up"
 
 
 class InternalError(ApiError):
-    """Our mistake."""
+    """An error of the service."""
 
     status, slug, title = 500, "internal", "The service made a mistake"
 
 
 class Damaged(ApiError):
-    """The object store lost the file, or holds other bytes."""
+    """The stored file is missing or damaged."""
 
     status, slug, title = 500, "damaged", "The stored file is missing or damaged"
 
 
 class Unavailable(ApiError):
-    """A part of the service cannot be reached right now."""
+    """A part of the service is unavailable."""
 
     status, slug, title = 503, "unavailable", "A part of the service cannot be reached"
 
@@ -234,7 +234,7 @@ class InsufficientStorage(ApiError):
 
 
 def answers(*errors: type[ApiError]) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI ``responses`` of the errors that an endpoint can answer with."""
+    """The OpenAPI ``responses`` of an endpoint's errors."""
     responses: dict[int | str, dict[str, Any]] = {}
     for error in errors:
         example = {

@@ -1,7 +1,7 @@
-"""HTTP as uvicorn speaks it, with bounds: tells `Connections` what each connection does.
+"""uvicorn's HTTP protocol with bounds; it reports each connection to `Connections`.
 
-uvicorn bounds neither the number of connections, nor the length of a head, nor the time that a
-client takes to send one. This class adds that, and answers with problem documents.
+uvicorn bounds neither the number of connections, nor the length of a head, nor the time until it is
+complete. This class does, and answers with problem documents.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._registry, self._proxies = registry, proxies
         self._received = 0
         self._unparsed = 0
-        """Bytes received since the parser last found a head, a piece of a body, or an end."""
+        """Bytes received since the parser last found a head, a part of a body, or an end."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -79,20 +79,20 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(MalformedRequest(msg))
 
     def waits(self) -> bool:
-        """Whether the client has to send or to read something before its request can go on."""
+        """Whether the request waits for the client to send or to read."""
         sends = self.cycle.more_body and not self.flow.read_paused
         return sends or self.flow.write_paused
 
     def progress(self) -> tuple[int, int]:
-        """Changes whenever the client sends or reads something."""
+        """Two counters that change whenever the client sends or reads."""
         return self._received, self.unsent()
 
     def unsent(self) -> int:
-        """Bytes of answers that the client has not read yet."""
+        """Bytes of responses that the client has not read."""
         return self.transport.get_write_buffer_size()
 
     def end(self, why: End) -> None:
-        """Close the connection; a client that waits for an answer is told why."""
+        """Close the connection; tell the client why if it waits for a response."""
         if self.transport.is_closing() or self.unsent():
             self.transport.abort()
         elif why is End.REFUSED:

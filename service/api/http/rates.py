@@ -1,9 +1,7 @@
-"""How many requests an owner may send: counted in Redis, told in standard headers.
+"""Rate limits of owners, counted in Redis, and the standard headers that report them.
 
-A process counts some requests there before they come, so that few of them wait for Redis. Where
-a limit is low it does not, and the count is exact.
-
-Without Redis nobody is counted: a lost broker slows the work down, but shuts nobody out.
+With a high limit, a process counts several requests in advance, so that few requests wait for
+Redis. With a low limit, the count is exact. Without Redis, requests are not limited.
 """
 
 import time
@@ -17,18 +15,18 @@ from limits.storage import RedisStorage
 from redis.exceptions import RedisError
 
 _ANSWER_SECONDS, _PAUSE_SECONDS = 0.5, 1.0
-"""How long Redis may take, and for how long it is left alone when it took longer."""
+"""Timeout of Redis in seconds, and the pause after a timeout."""
 _PARTS = 1_000
-"""A process counts such a part of the limit at once, or a single request where that is more."""
+"""The share of the limit that a process counts in advance, at least one request."""
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One request that was counted.
+    """A counted request.
 
     Attributes:
-        count: of the window that runs, this request among them.
+        count: requests in the current window, including this one.
         reset: seconds until the next window.
     """
 
@@ -42,7 +40,7 @@ class Taken:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What every answer says (draft-ietf-httpapi-ratelimit-headers)."""
+        """The headers of every response (draft-ietf-httpapi-ratelimit-headers)."""
         remaining = max(self.limit.amount - self.count, 0)
         return {
             "RateLimit-Policy": f'"owner";q={self.limit.amount};w={self.limit.get_expiry()}',
@@ -52,12 +50,12 @@ class Taken:
 
 @dataclass(slots=True)
 class _Counted:
-    """What this process has counted in Redis for an owner in one window.
+    """What this process has counted in advance for an owner in one window.
 
     Attributes:
-        window: its number.
-        total: Redis' count after that, of all processes.
-        unused: requests of it that have not come yet.
+        window: number of the window.
+        total: count of all processes in Redis.
+        unused: requests that were counted but have not arrived yet.
     """
 
     window: int
@@ -80,7 +78,7 @@ class Rates:
         self._silent_until = 0.0
 
     async def take(self, owner: str) -> Taken | None:
-        """Count a request; None when nothing is counted."""
+        """Count a request; None if requests are not limited."""
         if self._limit is None or time.monotonic() < self._silent_until:
             return None
         window = self._limit.get_expiry()

@@ -1,4 +1,4 @@
-"""How the application is served: by uvicorn, with the bounds of `service.api.http.connections`."""
+"""Serves the application with uvicorn and the bounds of `service.api.http.connections`."""
 
 from functools import partial
 from typing import Any
@@ -10,15 +10,15 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from service.api.http.protocol import BoundedProtocol
 
 _BACKLOG = 512
-"""Connections that the system accepts while the event loop is busy. They are accepted together,
-before any of them can be ended, so they must fit beside those that are open."""
+"""Connections that the system queues while the event loop is busy. They are accepted together, so
+they must fit in addition to the open ones."""
 
 
 def server_config(app: FastAPI, graceful_seconds: int, **options: Any) -> uvicorn.Config:
     """The configuration of a server for an application.
 
-    `FORWARDED_ALLOW_IPS` names trusted proxies, as uvicorn says. A connection of theirs is any
-    client's, so that the bound on the connections of one address does not hold for them.
+    `FORWARDED_ALLOW_IPS` names trusted proxies, as in uvicorn. The bound on the connections of one
+    address does not apply to them, because they forward the connections of many clients.
     """
     config = uvicorn.Config(
         app,

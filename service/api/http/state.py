@@ -1,4 +1,4 @@
-"""What all endpoints of a process share: made once, and handed to each endpoint as a dependency."""
+"""The state that all endpoints of a process share. Each endpoint gets it as a dependency."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -15,7 +15,7 @@ from service.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class AppState:
-    """What all endpoints share; a feature adds its own dependency for what only it needs."""
+    """The shared state. Features add their own dependencies for what only they need."""
 
     settings: Settings
     database: Database

@@ -1,4 +1,4 @@
-"""Each request has an id: in its answer, in every line that is logged for it, and in problems."""
+"""Gives each request an id, which is in its response, in its log lines and in problem documents."""
 
 import re
 import secrets
@@ -13,10 +13,10 @@ from service.api.http.metrics import observe
 
 HEADER = "X-Request-Id"
 ANSWER_HEADERS = "lth.answer_headers"
-"""Where in the scope of a request others put headers that its answer is to have."""
+"""The key of headers in the scope of a request that the response will have."""
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MOST_LOGGED = 500
-"""Bytes of a path that are logged."""
+"""The most bytes of a path in the log."""
 _log = structlog.get_logger(__name__)
 
 

@@ -1,4 +1,4 @@
-"""Cancel a job, retry it, delete it."""
+"""Endpoints that cancel, retry and delete a job."""
 
 from typing import Annotated
 
@@ -25,10 +25,10 @@ router = APIRouter(tags=["jobs"], responses=answers(Forbidden, NotFound, Conflic
 
 @router.post("/jobs/{job_id}/cancel", status_code=status.HTTP_202_ACCEPTED, summary="Cancel a job")
 def cancel_job(job_id: JobId, principal: MemberDep, app: AppStateDep) -> JobView:
-    """What waits is cancelled at once; what runs stops at its next evaluation point.
+    """Queued runs are cancelled at once. Running ones stop at their next evaluation point.
 
-    A checkpoint is kept, so that a retry can go on from there. Cancelling again changes nothing;
-    a job that has finished answers 409.
+    A checkpoint is kept, so a retry continues from there. Cancelling again changes nothing. A
+    finished job answers 409.
     """
     with app.database.transaction() as session:
         job = visible(session, job_id, principal)
@@ -52,7 +52,7 @@ def retry_job(
         bool, Query(description="from the beginning, instead of from the last checkpoint")
     ] = False,
 ) -> JobView:
-    """Queue the runs of a failed or cancelled job again; those that succeeded are kept."""
+    """Queue the failed and cancelled runs of a job again. Succeeded runs are kept."""
     with app.database.transaction() as session:
         job = visible(session, job_id, principal)
         commands.retry(session, job, afresh=afresh)
@@ -67,7 +67,7 @@ def retry_job(
     "/jobs/{job_id}", status_code=status.HTTP_204_NO_CONTENT, summary="Delete a finished job"
 )
 def delete_job(job_id: JobId, principal: MemberDep, app: AppStateDep) -> Response:
-    """Its events, results and files are gone; the space is given back later."""
+    """Delete the job with its events, results and files. The space is freed later."""
     with app.database.transaction() as session:
         job = visible(session, job_id, principal)
         commands.delete(session, job)

@@ -1,4 +1,4 @@
-"""Which jobs a list is of, as a query says it."""
+"""The filters of a list of jobs."""
 
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ _NO_NULL = r"^[^\x00]*$"
 
 
 class JobQuery(BaseModel):
-    """The parameters of a list of jobs. All that are given must hold."""
+    """The query parameters of a list of jobs; all of them must match."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,7 +48,7 @@ class JobQuery(BaseModel):
         return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
     def wanted_by(self, principal: Principal) -> JobFilter | None:
-        """The filter of the store; None when nothing the principal may see can match it."""
+        """The filter for the store; None if the principal can see no matching job."""
         split = (label.partition("=") for label in self.label)
         pairs = {(name, value) for name, _, value in split}
         labels = dict(pairs)

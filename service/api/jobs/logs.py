@@ -1,4 +1,4 @@
-"""``GET /v1/jobs/{job_id}/runs/{run}/log``: what a run logged."""
+"""``GET /v1/jobs/{job_id}/runs/{run}/log``: the log of a run."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ def get_log(
     app: AppStateDep,
     run: Annotated[str, Path(description="the run's key", examples=["trial-1/ticket"])],
 ) -> Response:
-    """The log of the run's last attempt that ended; empty while there is none."""
+    """The log of the run's last finished attempt; empty if there is none."""
     with app.database.transaction() as session:
         found = runs.get(session, job.id, run)
     if found.log_digest is None:

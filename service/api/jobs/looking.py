@@ -1,4 +1,4 @@
-"""List jobs, look at one and at its runs."""
+"""Endpoints that list jobs, and show one job and its runs."""
 
 from typing import Annotated
 
@@ -32,7 +32,7 @@ router = APIRouter(tags=["jobs"])
 def list_jobs(
     principal: ReaderDep, app: AppStateDep, query: Annotated[JobQuery, Query()]
 ) -> Response:
-    """Jobs, newest first, a page at a time. Pages stay right while jobs are added."""
+    """Jobs, newest first, in pages. Pages stay correct while jobs are added."""
     wanted = query.wanted_by(principal)
     if wanted is None:
         return answer(JobPage(jobs=[], cursor=None))
@@ -44,7 +44,7 @@ def list_jobs(
 
 @router.get("/jobs/{job_id}", summary="Look at a job", responses=answers(NotFound))
 def show_job(job_id: JobId, principal: ReaderDep, app: AppStateDep) -> JobDetail:
-    """A job's state, how far it has come, and why it waits if it does."""
+    """The state of a job, its progress, and why it waits."""
     with app.database.transaction() as session:
         job = visible(session, job_id, principal)
         now = outlook(session, job)
@@ -66,7 +66,7 @@ def show_job(job_id: JobId, principal: ReaderDep, app: AppStateDep) -> JobDetail
 def list_runs(
     job: JobDep, app: AppStateDep, cursor: Cursor = None, limit: RunLimit = 500
 ) -> RunList:
-    """The runs that the job was planned into, in that order, with their progress."""
+    """The runs of the job, in the order of its plan, with their progress."""
     with app.database.transaction() as session:
         found = runs.page(session, job.id, cursor, limit)
     return RunList(runs=[run_view(run) for run in found.rows], cursor=found.cursor)

@@ -1,4 +1,4 @@
-"""The job that a path names, if the principal may see it."""
+"""Finds the job of a path, if the principal may see it."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ def visible(session: Session, job_id: str, principal: Principal) -> Job:
     """A job that the principal may see.
 
     Raises:
-        NotThere: also when it is another owner's, so that nobody learns that it exists.
+        NotThere: if it does not exist or belongs to another owner; both look the same.
     """
     return jobs.get(session, job_id, principal.sees)
 

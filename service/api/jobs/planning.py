@@ -1,4 +1,4 @@
-"""What a spec would become: its runs, and an estimate of their cost."""
+"""The plan of a spec: its runs, and an estimate of their cost."""
 
 from collections.abc import Mapping
 from math import prod
@@ -17,7 +17,7 @@ _ENOUGH = 10
 
 
 class PlannedRunView(BaseModel):
-    """A run as it is planned."""
+    """A planned run."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -29,7 +29,7 @@ class PlannedRunView(BaseModel):
 
 
 class PlannedTrunk(BaseModel):
-    """A dense training that runs of the job start from."""
+    """A planned dense training that runs share."""
 
     identity: str = Field(description="names all that a spec says about it")
     trial: int
@@ -37,7 +37,7 @@ class PlannedTrunk(BaseModel):
 
 
 class Estimate(BaseModel):
-    """About how long the job will keep devices busy."""
+    """An estimate of the device time of the job."""
 
     samples: int = Field(description="training samples to be seen, over all runs and levels")
     samples_per_second: float | None = Field(description="expected; null if nothing was measured")
@@ -49,7 +49,7 @@ class Estimate(BaseModel):
 
 
 class Plan(BaseModel):
-    """What a spec would become if it were submitted."""
+    """The plan of a spec."""
 
     spec_hash: str
     runs: list[PlannedRunView]
@@ -60,7 +60,7 @@ class Plan(BaseModel):
 
 
 def planned(session: Session, spec: Spec, pool: str) -> Plan:
-    """Plan a spec, and look what of it exists and how fast its like was in a pool."""
+    """Plan a spec, with its existing trunks and the speed of similar runs in a pool."""
     runs = plan(spec)
     first = {run.trunk: run for run in reversed(runs)}
     there = speeds.trained(session, list(first))
@@ -82,7 +82,7 @@ def planned(session: Session, spec: Spec, pool: str) -> Plan:
 
 
 def _levels(run: PlannedRun, rounds: Mapping[str, int], trained: set[str]) -> int:
-    """How many levels a run will train."""
+    """The number of levels that a run trains."""
     dense = 0 if run.trunk in trained else 1
     if run.experiment is None:
         return dense
@@ -90,7 +90,7 @@ def _levels(run: PlannedRun, rounds: Mapping[str, int], trained: set[str]) -> in
 
 
 def estimate(spec: Spec, samples: int, measured: list[Measured]) -> Estimate:
-    """Estimate from runs of the same network and data, or else from others by their size."""
+    """Estimate the speed from runs of the same network and data, or else from all runs by size."""
     same = [m.samples_per_second for m in measured if _alike(spec, m)]
     if same:
         return _estimate(samples, same, "same_network")

@@ -1,4 +1,4 @@
-"""The pools that a job may name. Clients cannot make up names that the service would remember."""
+"""The pools that a job may name. Clients cannot invent pools that the service would remember."""
 
 from typing import Annotated
 
@@ -14,10 +14,10 @@ _MOST_TOLD = 20
 
 
 class Pools:
-    """Knows the pools that the operator configured and those that a worker has served.
+    """Knows the configured pools, and the pools that a worker has served.
 
-    The names that a worker has served are cached. The database is asked again only about a name
-    that is not among them. Safe to share between threads.
+    Served pools are cached. The database is asked again only for other names. Safe to use from
+    threads.
     """
 
     def __init__(self, settings: Settings, database: Database) -> None:
@@ -36,7 +36,7 @@ class Pools:
         return name in self._served
 
     def unknown(self, name: str) -> WrongField:
-        """Says that there is no such pool, which pools there are, and who can add one."""
+        """The error for an unknown pool: which pools exist, and how to add one."""
         known = sorted(self._configured | self._served)
         more = f", and {len(known) - _MOST_TOLD} more" if len(known) > _MOST_TOLD else ""
         return WrongField(

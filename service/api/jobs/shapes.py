@@ -1,4 +1,4 @@
-"""Jobs and runs as clients see them."""
+"""Jobs and runs of the HTTP API."""
 
 from datetime import datetime
 from typing import Any
@@ -26,7 +26,7 @@ class FailureView(_View):
 
 
 class JobSummary(_View):
-    """A job as a list shows it."""
+    """A job in a list."""
 
     id: str = Field(examples=["job_0199f0c2a5d87c3e8a51f2f7f9d1c001"])
     name: str
@@ -56,7 +56,7 @@ class JobView(JobSummary):
 
 
 class WebhookView(_View):
-    """What came of telling somebody that the job has ended."""
+    """The delivery of a job's webhook."""
 
     url: str
     attempts: int
@@ -66,7 +66,7 @@ class WebhookView(_View):
 
 
 class JobDetail(JobView):
-    """A job, and where it stands."""
+    """A job, with its progress and its place in the queue."""
 
     progress: float = Field(ge=0, le=1, description="how much of it is done")
     seconds: float = Field(description="on devices so far, over all its runs and attempts")
@@ -75,13 +75,13 @@ class JobDetail(JobView):
 
 
 class SubmittedJob(JobView):
-    """The answer to a submission."""
+    """The response to a submission."""
 
     reused: bool = Field(description="it is a finished job of the same spec, not a new one")
 
 
 class JobPage(Paged):
-    """Some jobs, newest first."""
+    """A page of jobs, newest first."""
 
     jobs: list[JobSummary]
 
@@ -108,13 +108,13 @@ class RunView(_View):
 
 
 class RunList(Paged):
-    """Some runs of a job, in the order of its plan."""
+    """A page of the runs of a job, in the order of its plan."""
 
     runs: list[RunView]
 
 
 def job_view(job: Job) -> JobView:
-    """A job as it goes out."""
+    """The view of a job."""
     return JobView.model_validate(job)
 
 

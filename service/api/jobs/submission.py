@@ -1,4 +1,4 @@
-"""What a client submits: a spec, and beside it how it wants the job to be run."""
+"""The body of a submission: a spec, and options of the job."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -22,7 +22,7 @@ from service.store.tables import StoredDataset
 
 
 class Options(BaseModel):
-    """Fields beside those of the spec. They change how a job is run, never what comes out."""
+    """Options of a job. They do not change its results."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -116,17 +116,17 @@ def read_submission(
     find: Callable[[str], StoredDataset | None],
     wrong_pool: Callable[[str], WrongField | None],
 ) -> tuple[Spec, Options]:
-    """Read and validate what was submitted.
+    """Read and validate a submission.
 
     Args:
-        body: of the request.
+        body: the body of the request.
         settings: bounds on the spec.
-        find: looks an uploaded data set up, if the submitter may use it.
-        wrong_pool: says what is wrong with the name of a pool, if a job may not name it.
+        find: looks up an uploaded data set that the submitter may use.
+        wrong_pool: returns the error for a pool that a job may not name.
 
     Raises:
-        MalformedBody: when it is no JSON.
-        InvalidRequest: with every wrong field at once.
+        MalformedBody: if it is not JSON.
+        InvalidRequest: with all wrong fields.
     """
     document = parse_json(body)
     beside: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""``POST /v1/jobs``: a spec becomes a job, or a plan if only that is wanted."""
+"""``POST /v1/jobs``: submits a job, or returns its plan."""
 
 import hashlib
 from collections.abc import Callable
@@ -111,8 +111,8 @@ def submit_job(
 ) -> Response:
     """Validate a spec, plan its runs and queue them.
 
-    Once this has answered 202, the job is in the database and cannot be lost. A spec that is
-    wrong is answered with every wrong field at once, and leaves nothing behind.
+    After the status 202, the job is in the database. If the spec is wrong, the response lists all
+    wrong fields, and nothing is stored.
     """
     idempotency = _idempotency(idempotency_key, body)
 
@@ -167,7 +167,7 @@ def _repeated(app: AppState, principal: Principal, asked: Idempotency | None) ->
 
 
 def _finished_before(app: AppState, submission: Submission, options: Options) -> Submitted | None:
-    """A finished job whose files are all whole, if that is wanted and there is one."""
+    """A finished job with undamaged files, if reuse was requested and there is one."""
     if options.reuse == "never":
         return None
     with app.database.transaction() as session:

@@ -1,4 +1,4 @@
-"""Why a job waits, and how far one has come, in words and numbers."""
+"""Explains why a job waits, and computes its progress."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from service.store.tables import Job
 
 
 class Waiting(BaseModel):
-    """What a job waits for."""
+    """The reason why a job waits."""
 
     reason: Literal["no_workers", "quota", "workers_busy", "starting"]
     detail: str = Field(description="the same in words")
@@ -22,7 +22,7 @@ class Waiting(BaseModel):
 
 
 def waiting(job: Job, queue: Queue | None, now: datetime | None = None) -> Waiting | None:
-    """Say why a job waits; None when it does not."""
+    """Why a job waits; None if it does not wait."""
     if queue is None:
         return None
     position = queue.ahead + 1
@@ -52,13 +52,13 @@ def _reason(
 
 
 def progress(job: Job, outlook: Outlook) -> float:
-    """How much of a job is done, from 0 to 1: its runs count alike."""
+    """The progress of a job, from 0 to 1; all runs have equal weight."""
     done = sum(outlook.counts.get(state, 0) for state in FINISHED_RUN)
     running = sum(_share(told) for told in outlook.progress if told)
     return min((done + running) / max(job.runs_total, 1), 1.0)
 
 
 def _share(told: dict[str, Any]) -> float:
-    """How much of a run is done; its levels are equally long."""
+    """The progress of a run, from 0 to 1; all levels have equal weight."""
     levels, length = told.get("levels", 0) + 1, told.get("iterations") or 1
     return min((told.get("level", 0) + told.get("iteration", 0) / length) / levels, 1.0)

@@ -1,4 +1,4 @@
-"""``/healthz`` and ``/readyz``: for whoever restarts us, and whoever sends us requests."""
+"""``/healthz`` and ``/readyz``, for supervisors and load balancers."""
 
 from typing import Annotated, Literal
 
@@ -19,7 +19,7 @@ class Health(BaseModel):
 
 
 class Alive(Health):
-    """The process is alive, and which one it is."""
+    """The process is alive, with its identity."""
 
     proof: str | None = Field(
         default=None,
@@ -41,7 +41,7 @@ async def healthz(
         Query(max_length=100, description="text for which the local stack proves that it answers"),
     ] = None,
 ) -> Alive:
-    """Answers as long as the process can; asks nobody else. Needs no key."""
+    """Answers if the process works. It asks no other part. Needs no key."""
     secret = request.app.state.settings.stack_secret
     if challenge is None or secret is None:
         return Alive()
@@ -50,9 +50,10 @@ async def healthz(
 
 @router.get("/readyz", summary="Whether requests can be served", responses=answers(Unavailable))
 def readyz(app: AppStateDep) -> Health:
-    """Answers 200 when Postgres and the blob store do. Needs no key.
+    """Answers 200 if Postgres and the object store answer. Needs no key.
 
-    The broker is not asked: without it jobs are still accepted, and found by the sweeper.
+    The broker is not checked: without it, jobs are still accepted, and idle workers still find
+    them.
     """
     app.database.ping()
     app.blobs.ping()

@@ -1,4 +1,4 @@
-"""``GET /metrics``: what this process measured of its requests, and what the rows say."""
+"""``GET /metrics``: measurements of this process's requests, and counts from the database."""
 
 from collections.abc import Iterator
 
@@ -35,7 +35,7 @@ router = APIRouter(tags=["health"], dependencies=[Depends(authenticate)])
     responses=answers(Unauthenticated, TooManyRequests, InternalError, Unavailable),
 )
 def get_metrics(_: ReaderDep, app: AppStateDep, feed: FeedDep) -> PlainTextResponse:
-    """Queues, runs, failures and workers, counted from the database, and this process' requests.
+    """Queues, runs, failures and workers from the database, and the requests of this process.
 
     Needs a key of any role; Prometheus sends it as `authorization.credentials`.
     """
@@ -49,7 +49,7 @@ def get_metrics(_: ReaderDep, app: AppStateDep, feed: FeedDep) -> PlainTextRespo
 
 
 class _Rows(Collector):
-    """The measurements as Prometheus' families; a member that counts nothing is told as 0."""
+    """The measurements as Prometheus metric families, with explicit zeros."""
 
     def __init__(self, measured: Measurements) -> None:
         self._measured = measured
@@ -97,7 +97,7 @@ class _Rows(Collector):
 
 
 class _Bounded(Collector):
-    """What is bounded in this process: connections, and streams of events."""
+    """Connections and event streams of this process, with their bounds."""
 
     def __init__(self, connections: Connections, feed: Feed) -> None:
         self._connections, self._feed = connections, feed

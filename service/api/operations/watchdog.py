@@ -1,4 +1,4 @@
-"""Ends an API process that no longer answers, so that its supervisor starts another one."""
+"""Ends an API process that no longer answers, so that its supervisor restarts it."""
 
 import logging
 import os
@@ -15,15 +15,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Watchdog:
-    """Asks this process for ``/healthz`` again and again, from a thread.
+    """Requests ``/healthz`` of this process periodically, from a thread.
 
-    A container is not restarted because it is unhealthy. This thread still runs when the event loop
-    is blocked, or when every connection is refused.
+    Container engines do not restart unhealthy containers. The thread works even if the event loop
+    is blocked, or all connections are refused.
 
     Attributes:
         host: address on which the process listens.
-        port: on which it listens.
-        seconds: silence after which the process ends.
+        port: port on which it listens.
+        seconds: the process ends after this time without an answer.
     """
 
     host: str
@@ -31,7 +31,7 @@ class Watchdog:
     seconds: float
 
     def start(self) -> None:
-        """Begin to watch; call it when the process listens."""
+        """Start to watch. Call it when the process listens."""
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def _watch(self) -> None:

@@ -1,4 +1,4 @@
-"""``GET /v1/webhook-secret``: by which whoever is called knows that it is us."""
+"""``GET /v1/webhook-secret``: the secret with which a receiver verifies webhooks."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -12,7 +12,7 @@ router = APIRouter(tags=["jobs"])
 
 
 class WebhookSecret(BaseModel):
-    """What the webhooks of your jobs are signed with."""
+    """The secret that signs the webhooks of your jobs."""
 
     owner: str
     secret: str = Field(description="for a library for Standard Webhooks", examples=["whsec_..."])
@@ -24,7 +24,7 @@ class WebhookSecret(BaseModel):
     responses=answers(Forbidden, NotFound),
 )
 def show_webhook_secret(principal: MemberDep, app: AppStateDep) -> WebhookSecret:
-    """The same for all jobs of an owner, and another one for each owner."""
+    """The secret is the same for all jobs of an owner, and different for each owner."""
     secret = signing.secret_of(app.settings, principal.owner)
     if secret is None:
         raise NotFound("webhooks are not set up here: LTH_SIGNING_SECRET")

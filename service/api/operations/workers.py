@@ -1,4 +1,4 @@
-"""``GET /v1/workers``: who executes runs, and how they are."""
+"""``GET /v1/workers``: the workers and their state."""
 
 from datetime import datetime
 
@@ -39,7 +39,7 @@ class WorkerList(BaseModel):
 
 @router.get("/workers", summary="List the workers")
 def list_workers(principal: ReaderDep, app: AppStateDep) -> WorkerList:
-    """Every worker that is known: its machine, its device, and what it does."""
+    """All known workers, with their machine, device and current run."""
     with app.database.transaction() as session:
         now = workers.clock(session)
         found = workers.with_runs(session)
