@@ -1,5 +1,5 @@
-"""The store: what Postgres and the object storage hold, and every statement that touches it.
+"""The store: Postgres and the object store, and all statements that use them.
 
-Repositories are modules of functions that take a `Session`; they never commit. Whoever opened the
-transaction (a request, a task) does: ``with database.transaction() as session: ...``.
+Repositories are modules of functions that take a `Session`. They never commit. Their caller (a
+request or a task) opens the transaction: ``with database.transaction() as session: ...``.
 """

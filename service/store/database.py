@@ -1,7 +1,7 @@
-"""The connection to Postgres: an engine, and transactions on it.
+"""The connection to Postgres: an engine, and transactions.
 
-Every connection has timeouts, which Postgres itself enforces (`Timeouts`). A process that is paused
-or unreachable inside a transaction therefore holds its locks for seconds, not forever.
+Postgres enforces timeouts for every connection (`Timeouts`). A process that is paused or
+unreachable inside a transaction holds its locks only for seconds.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from service.store import ids
 
 UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
-"""What says that Postgres cannot be reached, or has no connection for us: worth another try."""
+"""Errors if Postgres is unavailable, or the pool has no connection: worth a retry."""
 CONNECTING: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -31,26 +31,26 @@ CONNECTING: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
 }
-"""For libpq: a network that carries nothing any more breaks a connection within 25 seconds."""
+"""For libpq: a connection breaks after 25 seconds if the network carries nothing."""
 _KEEPALIVES = {
     "tcp_keepalives_idle": "10s",
     "tcp_keepalives_interval": "5s",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "25s",
 }
-"""For the server's side of a connection: it ends a session whose client is unreachable."""
+"""For the server: it ends a session whose client is unreachable."""
 _USED = "lth.used"
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long Postgres lets the transactions of a process wait, in seconds; 0 means no limit.
+    """Timeouts of a process's transactions, in seconds; 0 means no limit.
 
     Attributes:
         lock: the longest wait for a lock that another transaction holds.
         statement: the longest time for one statement.
-        idle: how long a transaction may do nothing. Then Postgres ends the session, which gives its
-            locks back: its process is paused, or its host is unreachable.
+        idle: the longest time without a statement. Then Postgres ends the session and releases its
+            locks, because the process is paused or its host is unreachable.
         connection: the longest wait for a connection of the pool.
     """
 
@@ -60,7 +60,7 @@ class Timeouts:
     connection: float = 10
 
     def settings(self) -> dict[str, str]:
-        """The same as settings of a Postgres session, with keepalives of the server's side."""
+        """The timeouts as settings of a Postgres session, with keepalives of the server."""
         return {
             "lock_timeout": _milliseconds(self.lock),
             "statement_timeout": _milliseconds(self.statement),
@@ -70,23 +70,23 @@ class Timeouts:
 
 
 API = Timeouts(lock=2, statement=15, idle=5, connection=5)
-"""A request fails within seconds instead of keeping a connection of the pool."""
+"""A request fails within seconds, so that it does not block a connection of the pool."""
 WORKER = Timeouts(lock=8, statement=30, idle=5)
-"""The wait for a lock outlasts the idle time: a claim gets its turn after a paused process."""
+"""The lock timeout exceeds the idle timeout, so a claim outlasts a paused process."""
 SWEEPER = Timeouts(lock=1, statement=30, idle=5)
-"""A sweep skips what is locked and comes back to it a few seconds later."""
+"""A sweep skips locked rows, and tries them again a few seconds later."""
 HOUSEKEEPING = Timeouts(lock=5, statement=600, idle=60)
 """Large deletions take long, and a blob is deleted inside a transaction."""
 MIGRATION = Timeouts(lock=3, statement=0, idle=0)
-"""A change of a table that waits for its lock makes all readers wait behind it: it tries again."""
+"""A statement that waits for a table's lock blocks the readers behind it, so it retries."""
 BACKUP = Timeouts(lock=60, statement=0, idle=0)
 """A backup keeps one transaction open while it copies all blobs."""
 
 
 def make_engine(url: str, pool_size: int = 10, timeouts: Timeouts = API) -> Engine:
-    """An engine for a ``postgresql://`` address, through psycopg 3.
+    """An engine for a ``postgresql://`` address, with psycopg 3.
 
-    A broken connection (Postgres restarted) is noticed before it is used.
+    A broken connection, for example after a restart of Postgres, is detected before it is used.
     """
     engine = create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
@@ -113,9 +113,9 @@ def make_engine(url: str, pool_size: int = 10, timeouts: Timeouts = API) -> Engi
 
 
 def session_settings(timeouts: Timeouts) -> bytes:
-    """The SQL that gives a session its timeouts.
+    """The SQL that sets the timeouts of a session.
 
-    Statements, and not options of the connection: poolers such as PgBouncer refuse those.
+    Connection options would not work with poolers such as PgBouncer.
     """
     return "; ".join(
         f"SET {name} = '{value}'" for name, value in timeouts.settings().items()
@@ -123,15 +123,15 @@ def session_settings(timeouts: Timeouts) -> bytes:
 
 
 def timed_out(error: Exception) -> bool:
-    """Whether Postgres ended a statement or a session because of one of its timeouts."""
+    """Whether Postgres ended a statement or a session because of a timeout."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     return isinstance(cause, LockNotAvailable | QueryCanceled | IdleInTransactionSessionTimeout)
 
 
 def _as_unavailable(context: ExceptionContext) -> None:
-    """Raise a session's end by its idle timeout as what it is: a connection that is lost.
+    """Treat the end of a session by its idle timeout as a lost connection.
 
-    psycopg derives it from another class of errors than those of other lost connections.
+    psycopg raises another class of errors for it than for other lost connections.
     """
     original = context.original_exception
     if isinstance(original, IdleInTransactionSessionTimeout):
@@ -147,10 +147,10 @@ def _milliseconds(seconds: float) -> str:
 def _refuse_broken(
     connection: psycopg.Connection[object], entry: ConnectionPoolEntry, _: object
 ) -> None:
-    """Have a connection replaced, and all that are as old, if there is something to read on it.
+    """Replace a connection, and all others of the same age, if there is data to read on it.
 
-    Nobody has asked it anything, so that can only be its end. A look costs no trip to Postgres.
-    One that was just made is not looked at: SQLAlchemy would not make a third.
+    Without a pending query, only the end of the session sends data. The check needs no round trip.
+    New connections are not checked, because SQLAlchemy would not make a third attempt.
     """
     if _USED in entry.info and (connection.closed or _readable(connection)):
         raise InvalidatePoolError
@@ -164,7 +164,7 @@ def _readable(connection: psycopg.Connection[object]) -> bool:
 
 
 class Database:
-    """Transactions on one Postgres database. Safe to share between threads."""
+    """Transactions on a Postgres database. Safe to share between threads."""
 
     def __init__(self, url: str, pool_size: int = 10, timeouts: Timeouts = API) -> None:
         self.url = url
@@ -174,28 +174,28 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """A session that commits at the end of the block, or rolls back if it raises.
+        """A session that commits at the end of the block, or rolls back if the block raises.
 
-        What was loaded in it stays readable afterwards.
+        Loaded objects stay readable afterwards.
         """
         with self._sessions.begin() as session:
             yield session
 
     @contextmanager
     def statement(self) -> Iterator[Connection]:
-        """A connection on which each statement is a transaction: no trips to begin and end one."""
+        """A connection on which each statement is a transaction, which saves two round trips."""
         with self._autocommitting.connect() as connection:
             yield connection
 
     def ping(self) -> None:
-        """Ask Postgres for a sign of life.
+        """Check that Postgres answers.
 
         Raises:
-            sqlalchemy.exc.OperationalError: when there is none.
+            sqlalchemy.exc.OperationalError: if it does not.
         """
         with self._engine.connect() as connection:
             connection.execute(text("select 1"))
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self._engine.dispose()

@@ -1,43 +1,43 @@
-"""What the store refuses, and why.
+"""The errors of the store.
 
 StoreError
-├── NotThere              no such row, or not for this owner
-├── BadCursor             a cursor that this store did not make
-├── IdempotencyMismatch   the same idempotency key came with another body
-├── QuotaExceeded         an owner has as much as they may have
-├── NotInThatState        the job or run cannot do that any more (or yet)
+├── NotThere              no such row, or it belongs to another owner
+├── BadCursor             a cursor that this list did not create
+├── IdempotencyMismatch   the idempotency key was used with another body
+├── QuotaExceeded         the quota of the owner is exceeded
+├── NotInThatState        the state of the job or run does not allow it
 ├── InUse                 it cannot be deleted while something refers to it
-└── LeaseLost             the run belongs to another attempt by now
+└── LeaseLost             the run belongs to another attempt
 """
 
 
 class StoreError(Exception):
-    """Base of the store's refusals; the message says what would be right."""
+    """Base of the store's errors; the message says what would be right."""
 
 
 class NotThere(StoreError):
-    """There is no such thing, or it belongs to another owner."""
+    """It does not exist, or belongs to another owner."""
 
 
 class BadCursor(StoreError, ValueError):
-    """A page was asked for with a cursor that is none."""
+    """The cursor does not belong to this list."""
 
 
 class IdempotencyMismatch(StoreError):
-    """An idempotency key was used before, for another request."""
+    """The idempotency key was used for another request."""
 
 
 class QuotaExceeded(StoreError):
-    """An owner has reached a bound that an administrator set."""
+    """The owner has reached a quota that an administrator set."""
 
 
 class NotInThatState(StoreError):
-    """The state machine has no such transition."""
+    """The state does not allow this transition."""
 
 
 class InUse(StoreError):
-    """Something still refers to it."""
+    """Something refers to it."""
 
 
 class LeaseLost(StoreError):
-    """A write came with an attempt that is no longer the run's; the writer must give up."""
+    """The run belongs to another attempt; the writer must give up."""

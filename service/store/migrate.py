@@ -1,4 +1,4 @@
-"""Bringing a database's tables up to date."""
+"""Updates the tables of a database."""
 
 import importlib.util
 import logging
@@ -17,23 +17,26 @@ from sqlalchemy.exc import OperationalError
 from service.store.database import MIGRATION, make_engine, timed_out
 
 _LOCK = 0x4C5448
-"""Postgres' advisory lock under which tables change: two servers may start at once."""
+"""An advisory lock for migrations, because two servers may start at once."""
 _ASKED_EVERY = 0.2
-"""Seconds. Who waited in one statement would keep an index from being built beside the writers."""
+"""Seconds between attempts to get the lock.
+
+A waiting statement would block concurrent index builds.
+"""
 _LOCKED_SECONDS = 600
-"""How long a step tries again to get its locks."""
+"""How long a step retries to get its locks."""
 
 log = logging.getLogger(__name__)
 
 
 def migrate(database_url: str, revision: str = "head") -> None:
-    """Apply every step up to `revision` that the database has not seen, each by itself.
+    """Apply all steps up to `revision` that the database does not have, one transaction each.
 
-    A step that waits for a table's lock makes all other statements on that table wait behind it. It
-    therefore gives up after `MIGRATION.lock` seconds, lets them pass, and tries again.
+    A step that waits for a table's lock blocks all other statements on that table. So it gives up
+    after `MIGRATION.lock` seconds, lets them pass, and tries again.
 
     Raises:
-        sqlalchemy.exc.OperationalError: when a table stays locked for ten minutes.
+        sqlalchemy.exc.OperationalError: if a table stays locked for ten minutes.
     """
     engine = make_engine(database_url, 1, MIGRATION)
     try:
@@ -51,7 +54,7 @@ def migrate(database_url: str, revision: str = "head") -> None:
 
 @contextmanager
 def unlimited_lock_wait(connection: Connection) -> Iterator[None]:
-    """No lock timeout in this block, for an index that is built ``CONCURRENTLY``.
+    """Disable the lock timeout in this block, for an index that is built ``CONCURRENTLY``.
 
     Such a build waits for old transactions. Readers and writers do not wait for the build.
     """
@@ -79,7 +82,7 @@ def _upgrade(config: Config, connection: Connection, revision: str) -> None:
 
 
 def up_to_date(database_url: str) -> bool:
-    """Whether the database has seen every step."""
+    """Whether the database has all steps."""
     engine = make_engine(database_url, 1)
     try:
         with engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""Long lists in pages, newest first. Pages stay right while rows are added."""
+"""Pages of long lists, newest first. Pages stay correct while rows are added."""
 
 import base64
 import re
@@ -17,15 +17,15 @@ _IDS: dict[type, re.Pattern[str]] = {
     str: re.compile(r"[a-z]+_[0-9a-f]{32}"),
     int: re.compile(r"[0-9]{1,18}"),
 }
-"""What an id looks like, by the type of its column."""
+"""The pattern of an id, by the type of its column."""
 _POSITION = re.compile(r"[0-9]{1,9}")
 _SHOWN = 40
-"""Characters of a wrong cursor that the error repeats."""
+"""The most characters of a wrong cursor in the error message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """Some rows of a list, and the cursor for the next ones; None at the end."""
+    """Some rows of a list, and the cursor of the next page; None on the last page."""
 
     rows: Sequence[Row]
     cursor: str | None
@@ -38,17 +38,17 @@ def page(
     cursor: str | None,
     limit: int,
 ) -> Page[Row]:
-    """The rows of a query after those of an earlier page.
+    """The next rows of a query.
 
     Args:
-        session: to look in.
-        query: whose rows are of the table of `by`.
-        by: the table's id, which grows with time.
-        cursor: of the earlier page; None for the first one.
-        limit: the most rows of this page.
+        session: the transaction.
+        query: selects rows of the table of `by`.
+        by: the id of the table, which increases with time.
+        cursor: cursor of the previous page; None for the first page.
+        limit: the most rows of the page.
 
     Raises:
-        BadCursor: when the cursor is not one of this list's.
+        BadCursor: if the cursor does not belong to this list.
     """
     query = query.order_by(by.desc()).limit(limit + 1)
     if cursor is not None:
@@ -59,15 +59,15 @@ def page(
 
 
 def position_cursor(job_id: str, position: int) -> str:
-    """The cursor for what comes after a position in a job's plan."""
+    """The cursor for runs after a position in a job's plan."""
     return _cursor(job_id, position)
 
 
 def position_of(cursor: str, job_id: str) -> int:
-    """The position that a cursor of a job's runs names.
+    """The position in a cursor of a job's runs.
 
     Raises:
-        BadCursor: when it is not a cursor of this job.
+        BadCursor: if the cursor does not belong to this job.
     """
     return int(_last(cursor, job_id, _POSITION))
 
@@ -86,7 +86,7 @@ def _cursor(of: str, last: object) -> str:
 
 
 def _last(cursor: str, of: str, looks: re.Pattern[str]) -> str:
-    """The last id or position of the page before, if the cursor is of this list."""
+    """The last id or position of the previous page, if the cursor belongs to this list."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         place = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")

@@ -1,14 +1,14 @@
-"""The states of runs and jobs: what may follow what, and how a job's follows from its runs."""
+"""The states of runs and jobs, and their transitions."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 
 class RunState(StrEnum):
-    """Where a run is in its life."""
+    """The state of a run."""
 
     BLOCKED = "blocked"
-    """Waits for runs that it needs."""
+    """It waits for runs that it needs."""
     QUEUED = "queued"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -17,7 +17,7 @@ class RunState(StrEnum):
 
 
 class JobState(StrEnum):
-    """Where a job is, derived from its runs."""
+    """The state of a job, derived from its runs."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -51,13 +51,15 @@ TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
     _R.FAILED: frozenset({_R.QUEUED, _R.BLOCKED}),
     _R.CANCELLED: frozenset({_R.QUEUED, _R.BLOCKED}),
 }
-"""What may follow a state. A run that waits fails when its job's time is spent; a running one goes
-back to the queue when its worker is lost or drains; a failed or cancelled one only when a person
-retries its job; a succeeded one only when an operator has its damaged files made again."""
+"""The transitions of runs. A queued run fails if the budget of its job is spent.
+
+A running run returns to the queue if its worker is lost or drains. A failed or cancelled run
+returns only by a retry. A succeeded run returns only if an operator repairs its damaged files.
+"""
 
 
 def job_state(counts: Mapping[RunState, int]) -> JobState:
-    """A job's state, from the number of its runs in each state."""
+    """The state of a job, from the number of its runs in each state."""
     there = {state for state, count in counts.items() if count}
     if there & {_R.BLOCKED, _R.QUEUED, _R.RUNNING}:
         started = there - {_R.BLOCKED, _R.QUEUED}

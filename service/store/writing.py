@@ -1,4 +1,4 @@
-"""Rows of several tables, written by one statement: one trip to Postgres, not one a table."""
+"""Inserts rows of several tables with one statement, in one round trip."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from sqlalchemy import Connection, TextClause, text
 from service.store.tables import Table
 
 Row = dict[str, Any]
-"""Columns and their values, as plain data, dates or ids."""
+"""Values by column, as plain data, dates or ids."""
 Rows = Mapping[type[Table], Sequence[Row]]
 Moments = tuple[tuple[type[Table], str, str], ...]
-"""Columns whose values Postgres works out, by its clock: table, column, and SQL expression."""
+"""Columns that Postgres computes by its clock: table, column, and SQL expression."""
 
 
 def write(
@@ -24,17 +24,17 @@ def write(
     parameters: Mapping[str, object] | None = None,
     moments: Moments = (),
 ) -> datetime | None:
-    """Insert new rows, in any order: foreign keys are looked at when all of them are there.
+    """Insert new rows in any order; foreign keys are checked at the end.
 
     Args:
-        connection: in a transaction, or none: the statement is one by itself.
-        rows: those of a table have the same columns; the others get Postgres' defaults.
-        gate: a statement; the rows are written only if it finds or returns one of its own.
+        connection: in a transaction or not; the statement is atomic.
+        rows: rows of a table have the same columns; other columns get Postgres' defaults.
+        gate: a statement; the rows are written only if it returns a row.
         parameters: of the gate and of `moments`.
-        moments: columns that are not in `rows`; an expression may name other columns of its row.
+        moments: columns that are not in `rows`; an expression may use other columns of its row.
 
     Returns:
-        Postgres' time of the transaction, or None if the gate did not let the rows be written.
+        Postgres' time of the transaction; None if the gate prevented the insert.
     """
     there = {kind.__tablename__: of_kind for kind, of_kind in rows.items() if of_kind}
     columns = tuple((table, ", ".join(of_kind[0])) for table, of_kind in there.items())

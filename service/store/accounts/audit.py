@@ -1,4 +1,4 @@
-"""Who did what to what, and when: written in the transaction that does it."""
+"""The audit log. An entry is written in the transaction of the change."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from service.store.writing import Row, write
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, with which key, in which request."""
+    """The actor of a change: owner, key and request."""
 
     owner: str
     key_id: str | None = None
@@ -27,7 +27,7 @@ def record(session: Session, actor: Actor, action: str, subject: str, **detail: 
 
 
 def entry(actor: Actor, action: str, subject: str, **detail: Any) -> Row:
-    """An entry, to be written together with what it is about."""
+    """An entry that is written together with its change."""
     return {
         "owner": actor.owner,
         "key_id": actor.key_id,
@@ -39,5 +39,5 @@ def entry(actor: Actor, action: str, subject: str, **detail: Any) -> Row:
 
 
 def page(session: Session, cursor: str | None = None, limit: int = 50) -> Page[AuditEntry]:
-    """Entries, a page at a time (`service.store.paging`)."""
+    """A page of entries (`service.store.paging`)."""
     return paging.page(session, select(AuditEntry), AuditEntry.id, cursor, limit)

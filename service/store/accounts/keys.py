@@ -1,4 +1,4 @@
-"""API keys: made, looked up, taken back. Only a hash of each is kept."""
+"""API keys: created, looked up, revoked. Only a hash of each key is stored."""
 
 import hashlib
 import secrets
@@ -16,7 +16,7 @@ from service.store.paging import Page
 from service.store.tables import ApiKey, Owner, Role
 
 CHANNEL = "lth_keys_revoked"
-"""Postgres' channel on which every process of the API hears that a key was revoked."""
+"""Postgres' channel that notifies API processes of revoked keys."""
 _OPERATORS = "LTH_ADMIN_KEY"
 _USED_EVERY = timedelta(minutes=1)
 
@@ -30,7 +30,7 @@ def create(
     name: str,
     expires_at: datetime | None = None,
 ) -> ApiKey:
-    """Let a token in; the owner is made if there is none of that name."""
+    """Store a key; create its owner if there is none."""
     session.execute(upsert(Owner).values(name=owner).on_conflict_do_nothing())
     key = ApiKey(
         id=f"key_{uuid7().hex}",
@@ -48,7 +48,7 @@ def create(
 
 
 def find(session: Session, token: str) -> ApiKey | None:
-    """The key of a token, if it is valid now."""
+    """The key of a token; None if it is not valid now."""
     if not TOKEN.fullmatch(token):
         return None
     key = session.scalar(
@@ -67,7 +67,7 @@ def find(session: Session, token: str) -> ApiKey | None:
 def page(
     session: Session, owner: str | None = None, cursor: str | None = None, limit: int = 50
 ) -> Page[ApiKey]:
-    """Keys, revoked ones too, of this owner if one is given, a page at a time."""
+    """A page of keys, including revoked ones, optionally of one owner."""
     query = select(ApiKey)
     if owner is not None:
         query = query.where(ApiKey.owner == owner)
@@ -75,10 +75,10 @@ def page(
 
 
 def revoke(session: Session, key_id: str) -> ApiKey:
-    """Let a key in no more; revoking it again changes nothing.
+    """Revoke a key; revoking it again changes nothing.
 
     Raises:
-        NotThere: when there is no such key.
+        NotThere: if there is no such key.
     """
     key = session.get(ApiKey, key_id, with_for_update=True)
     if key is None:
@@ -91,9 +91,9 @@ def revoke(session: Session, key_id: str) -> ApiKey:
 
 
 def ensure_operators(session: Session, token: str, owner: str = "admin") -> None:
-    """Let the operator's own key in as an administrator's, and no earlier one of theirs.
+    """Make the operator's key the only administrator's key of the operator.
 
-    One that was somebody's before is the operator's from now on.
+    If another owner had this key, it becomes the operator's.
     """
     session.execute(upsert(Owner).values(name=owner).on_conflict_do_nothing())
     session.execute(
@@ -123,7 +123,7 @@ def _tell(session: Session) -> None:
 
 
 def _touch(session: Session, key: ApiKey) -> None:
-    """Note now and then that a key is in use; not at every request."""
+    """Record that a key is in use, from time to time."""
     stale = or_(ApiKey.used_at.is_(None), ApiKey.used_at < func.now() - _USED_EVERY)
     if key.used_at is None or key.used_at < datetime.now(key.used_at.tzinfo) - _USED_EVERY:
         session.execute(

@@ -1,4 +1,4 @@
-"""Owners: what they may have, and what they have."""
+"""Owners with their quota and their usage."""
 
 from dataclasses import asdict, dataclass
 
@@ -11,24 +11,24 @@ from service.store.states import FINISHED_JOB, UNFINISHED_JOB, RunState
 from service.store.tables import Job, Owner, Run, StoredDataset
 
 MOST_HALF_LIVES = 100
-"""Use longer ago counts as if it were of then. Postgres refuses a power that is too small for a
-number, as that of 45 days with half-lives of an hour is."""
+"""The oldest usage that is halved, in half-lives: Postgres refuses smaller powers, such as those of
+45 days with half-lives of an hour."""
 _UNFINISHED = (
     select(func.count())
     .where(Job.owner == Owner.name, Job.state.in_(UNFINISHED_JOB))
     .correlate(Owner)
     .scalar_subquery()
 )
-"""How many unfinished jobs the owner of a row has."""
+"""The number of unfinished jobs of the owner of a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What an owner has now.
+    """The usage of an owner.
 
     Attributes:
-        stored_bytes: of files and data sets; a file counts for each job that has it, a data set
-            as its file or its decoded arrays, whichever is larger.
+        stored_bytes: of files and data sets. A file counts for each job that has it. A data set
+            counts as its file or its decoded arrays, whichever is larger.
     """
 
     running_runs: int
@@ -38,7 +38,7 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What an owner may have; None is no bound. `weight` is relative to other owners'."""
+    """The quota of an owner; None means unlimited. `weight` is relative to other owners."""
 
     weight: float = 1.0
     max_running: int | None = None
@@ -47,15 +47,15 @@ class Quota:
 
 
 def ensure(session: Session, name: str) -> None:
-    """Make an owner known."""
+    """Create an owner, unless it exists."""
     session.execute(insert(Owner).values(name=name).on_conflict_do_nothing())
 
 
 def set_quota(session: Session, name: str, quota: Quota) -> None:
-    """Change what an owner may have; takes effect at the next claim or submit.
+    """Set the quota of an owner. It takes effect at the next claim or submission.
 
     Raises:
-        NotThere: when there is no such owner.
+        NotThere: if there is no such owner.
     """
     found = update(Owner).where(Owner.name == name).values(asdict(quota)).returning(Owner.name)
     if session.scalar(found) is None:
@@ -63,7 +63,7 @@ def set_quota(session: Session, name: str, quota: Quota) -> None:
 
 
 def with_holdings(session: Session, name: str | None = None) -> list[tuple[Owner, Holdings]]:
-    """Every owner by name, or this one alone, and what they have now."""
+    """All owners by name, or one owner, with their usage."""
     running = select(func.count()).where(Run.owner == Owner.name, Run.state == RunState.RUNNING)
     query = select(Owner, running.scalar_subquery(), _UNFINISHED).order_by(Owner.name)
     if name is not None:
@@ -75,7 +75,7 @@ def with_holdings(session: Session, name: str | None = None) -> list[tuple[Owner
 
 
 def count_usage(session: Session, name: str, seconds: float, half_life: float) -> None:
-    """Add seconds on a device to what an owner used lately."""
+    """Add device seconds to the recent usage of an owner."""
     since = func.extract("epoch", func.clock_timestamp() - Owner.usage_at)
     faded = func.power(0.5, func.least(since / half_life, MOST_HALF_LIVES))
     session.execute(
@@ -87,10 +87,10 @@ def count_usage(session: Session, name: str, seconds: float, half_life: float) -
 
 
 def check_room_for_a_job(session: Session, name: str) -> None:
-    """Refuse one more unfinished job to an owner, who gets no other until the commit.
+    """Check that an owner may have one more unfinished job, and lock the owner until the commit.
 
     Raises:
-        QuotaExceeded: when they have as many, or store as much, as they may.
+        QuotaExceeded: if the owner has as many jobs, or as many bytes, as the quota allows.
     """
     check_room(session, name)
     most = session.scalar(select(Owner.max_queued).where(Owner.name == name))
@@ -105,7 +105,7 @@ def check_room_for_a_job(session: Session, name: str) -> None:
 
 
 def room(session: Session, name: str) -> int | None:
-    """How many bytes an owner may still store; None when they have no bound."""
+    """Bytes that an owner may still store; None if unlimited."""
     most, used = session.execute(
         select(Owner.max_stored_bytes, Owner.stored_bytes).where(Owner.name == name)
     ).one_or_none() or (None, 0)
@@ -113,10 +113,10 @@ def room(session: Session, name: str) -> int | None:
 
 
 def check_room(session: Session, name: str, more: int = 1) -> None:
-    """Refuse to store more than an owner may, for whom nobody else adds any until the commit.
+    """Check that an owner may store more bytes, and lock the owner until the commit.
 
     Raises:
-        QuotaExceeded: when `more` bytes would not fit.
+        QuotaExceeded: if `more` bytes would not fit.
     """
     bound = select(Owner.max_stored_bytes, Owner.stored_bytes).where(Owner.name == name)
     locked = session.execute(bound.with_for_update(key_share=True))

@@ -14,15 +14,16 @@ if TYPE_CHECKING:
     from obstore.store import RetryConfig
 
 _RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
-"""Few: a worker tries again by itself, and a request should not hang."""
+"""Few retries: workers retry by themselves, and requests should not hang."""
 _SILENCE, _LONGEST = timedelta(seconds=30), timedelta(days=1)
-"""How long nothing may come of an answer, and an answer may take: a large blob to a slow client."""
+"""Timeouts: without any byte of a response, and for a whole response, such as a large blob that a
+slow client reads."""
 
 
 class Bucket:
     """Objects by name below a prefix of a bucket. Safe to share between threads.
 
-    What the store has acknowledged is durable. Errors are raised as obstore raises them.
+    An object is durable when the store has acknowledged it. Errors are those of obstore.
     """
 
     local = False
@@ -37,11 +38,11 @@ class Bucket:
         )
 
     def put(self, name: str, pieces: Iterator[bytes]) -> None:
-        """Write an object; one of that name is replaced."""
+        """Write an object; an object with the same name is replaced."""
         obstore.put(self._store, name, pieces)
 
     def secure(self, name: str) -> None:
-        """Do nothing: an object that the store has acknowledged is durable."""
+        """Do nothing, because the store has already acknowledged the object."""
 
     def read(self, name: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """The bytes [start, end) of an object, in pieces.
@@ -65,18 +66,18 @@ class Bucket:
         return found["size"], f"{found['e_tag']}-{found['last_modified']}"
 
     def delete(self, name: str) -> None:
-        """Remove an object; one that is missing is no error."""
+        """Delete an object; a missing object is not an error."""
         try:
             obstore.delete(self._store, name)
         except (NotFoundError, FileNotFoundError):
             return
 
     def remove_partial(self, older_than: timedelta) -> int:
-        """Nothing to do: the store removes uploads that were broken off."""
+        """Do nothing, because the store deletes incomplete uploads."""
         return 0
 
     def presign(self, name: str, valid: timedelta) -> str:
-        """An address from which anybody can read the object for a while."""
+        """An address that gives read access to the object for a limited time."""
         return obstore.sign(self._store, "GET", name, valid)
 
 

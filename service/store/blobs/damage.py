@@ -1,4 +1,4 @@
-"""Blobs that are missing or damaged: what uses them, and what can be done about it."""
+"""Missing and damaged blobs: where they are used, and how to repair them."""
 
 import uuid
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from service.store.tables import Artifact, Run, StoredDataset, Trunk
 
 
 class Kind(StrEnum):
-    """What a blob is to the thing that uses it."""
+    """How a blob is used."""
 
     ARTIFACT = "artifact"
     LOG = "log"
@@ -28,8 +28,8 @@ class Use:
 
     Attributes:
         name: of the file, the run, the trunk's key, or the data set's id.
-        job_id: the job whose run it belongs to; None for trunks and data sets.
-        run_id: the run that it belongs to.
+        job_id: the job whose run refers to it; None for trunks and data sets.
+        run_id: the run that refers to it.
     """
 
     kind: Kind
@@ -39,12 +39,12 @@ class Use:
     run_id: uuid.UUID | None = None
 
     def __str__(self) -> str:
-        """For a list that an operator reads."""
+        """A line of text for operators."""
         return f"{self.kind} {self.name}" + (f" of {self.job_id}" if self.job_id else "")
 
 
 def uses(session: Session, digests: Sequence[str]) -> list[Use]:
-    """Everything that refers to some blobs."""
+    """All references to some blobs."""
     artifacts = select(Artifact.digest, Artifact.name, Artifact.job_id, Artifact.run_id)
     trunks = select(Trunk.digest, Trunk.key).where(Trunk.digest.in_(digests))
     datasets = select(StoredDataset.digest, StoredDataset.id)
@@ -68,13 +68,13 @@ def uses(session: Session, digests: Sequence[str]) -> list[Use]:
 
 
 def repair(session: Session, found: Iterable[Use]) -> list[str]:
-    """Have everything made again that can be; nothing is done about data sets.
+    """Repair what can be repaired; data sets must be uploaded again.
 
     A run with a damaged artifact is queued again, and saves the same bytes. One run for each blob
-    is enough, whatever else uses it. Damaged logs, checkpoints and trunks are forgotten.
+    is enough, even if others use it too. Damaged logs, checkpoints and trunks are forgotten.
 
     Returns:
-        The jobs of which runs were queued again.
+        The jobs whose runs were queued again.
     """
     queued: dict[str, set[uuid.UUID]] = {}
     repaired: set[str] = set()
@@ -105,7 +105,7 @@ def _forget(session: Session, use: Use, **values: None) -> None:
 
 
 def _forget_view(session: Session, use: Use) -> None:
-    """A picture or a report is made again when somebody fetches it."""
+    """Forget pictures and reports; the next fetch creates them again."""
     session.execute(
         delete(Artifact).where(Artifact.job_id == use.job_id, Artifact.name == use.name)
     )

@@ -1,4 +1,4 @@
-"""Data sets that people uploaded."""
+"""Uploaded data sets."""
 
 from typing import Any
 
@@ -17,18 +17,18 @@ from service.store.tables import Job, StoredDataset
 def add(
     session: Session, owner: str, name: str, blob: Blob, facts: dict[str, Any], decoded_size: int
 ) -> StoredDataset:
-    """Enter a data set whose blob was kept before (`service.store.blobs.saving`).
+    """Store a data set whose blob has been saved (`service.store.blobs.saving`).
 
     Args:
-        session: of the transaction.
-        owner: whose data set it is.
-        name: shown in lists.
+        session: the transaction.
+        owner: owner of the data set.
+        name: its name in lists.
         blob: the file.
-        facts: `lth.datasets.Facts`, as plain data.
-        decoded_size: of its arrays, in bytes.
+        facts: `lth.datasets.Facts` as plain data.
+        decoded_size: size of its arrays in bytes.
 
     Raises:
-        QuotaExceeded: when the owner has no room for it.
+        QuotaExceeded: if the owner's quota has no room for it.
     """
     owners.ensure(session, owner)
     owners.check_room(session, owner, counted(blob.size, decoded_size))
@@ -48,7 +48,7 @@ def add(
 
 
 def counted(size: int, decoded_size: int) -> int:
-    """How many stored bytes a data set counts as: those of its file or, if more, of its arrays.
+    """The bytes that count for the quota: of the file or of the arrays, whichever is larger.
 
     Every worker that trains on the data set decodes the file.
     """
@@ -56,10 +56,10 @@ def counted(size: int, decoded_size: int) -> int:
 
 
 def get(session: Session, dataset_id: str, owner: str | None = None) -> StoredDataset:
-    """A data set, of this owner if one is given.
+    """A data set, optionally of one owner.
 
     Raises:
-        NotThere: also when it belongs to another owner.
+        NotThere: if it does not exist or belongs to another owner.
     """
     dataset = session.get(StoredDataset, dataset_id)
     if dataset is None or (owner is not None and dataset.owner != owner):
@@ -70,7 +70,7 @@ def get(session: Session, dataset_id: str, owner: str | None = None) -> StoredDa
 def page(
     session: Session, owner: str | None = None, cursor: str | None = None, limit: int = 50
 ) -> Page[StoredDataset]:
-    """Data sets, of this owner if one is given, a page at a time (`service.store.paging`)."""
+    """A page of data sets, optionally of one owner (`service.store.paging`)."""
     query = select(StoredDataset)
     if owner is not None:
         query = query.where(StoredDataset.owner == owner)
@@ -78,11 +78,11 @@ def page(
 
 
 def delete(session: Session, dataset: StoredDataset) -> None:
-    """Remove a data set; its blob is collected later.
+    """Delete a data set; its blob is deleted later.
 
     Raises:
-        InUse: when a job refers to it.
-        NotThere: when it was deleted meanwhile.
+        InUse: if a job refers to it.
+        NotThere: if it was deleted meanwhile.
     """
     if not session.get(StoredDataset, dataset.id, with_for_update=True):
         raise NotThere(f"there is no data set '{dataset.id}' any more")

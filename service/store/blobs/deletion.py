@@ -1,12 +1,12 @@
-"""Collecting blobs that nothing refers to, without ever taking one that something does.
+"""Deletes blobs that nothing refers to, and never one that something refers to.
 
-A blob is taken away under the lock of its row in `blobs`: object first, then row, then commit.
-Meanwhile a writer that wants to refer to it waits at the same row, either to touch it (and then
-finds it gone, enters it anew and uploads it again) or with its foreign key (and then fails and
-starts again from the upload). A crash in between leaves a row without an object and without a
-reference, which the next upload or the next collection mends.
+A blob is deleted under the lock of its row in `blobs`: first the object, then the row, then the
+commit. A writer that wants to refer to the blob waits for the lock of the row. If it wanted to
+touch the row, it finds the row gone, inserts it again and uploads the blob again. If it wanted to
+add a foreign key, it fails and repeats the upload. A crash in between leaves a row without an
+object and without a reference; the next upload or the next deletion repairs that.
 
-Only blobs of which somebody doubts that they are used are looked at (`BlobDoubt`).
+Only blobs with an entry in `BlobDoubt` are examined.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,32 +26,31 @@ _REFERENCES = (
     StoredDataset.digest,
     Trunk.digest,
 )
-"""Every column that refers to a blob; a test holds this against the foreign keys."""
+"""All columns that refer to a blob; a test compares them with the foreign keys."""
 _UNUSED = tuple(~exists().where(column == StoredBlob.digest) for column in _REFERENCES)
 _BATCH = 100
 _REMOVAL = 0x4C5442
-"""The advisory lock that is shared by all who remove blobs, and kept from them by `hold_off`."""
+"""An advisory lock: shared by processes that delete blobs, exclusive for `hold_off`."""
 
 
 def hold_off(session: Session) -> None:
-    """Let nobody remove a blob until this transaction ends, once those that are at it are done."""
+    """Prevent deletions until this transaction ends; wait for current ones first."""
     session.execute(select(func.pg_advisory_xact_lock(_REMOVAL)))
 
 
 def used(session: Session) -> Sequence[StoredBlob]:
-    """The blobs that something refers to: their bytes are there."""
+    """All blobs that something refers to, whose bytes must exist."""
     refers = or_(*(exists().where(column == StoredBlob.digest) for column in _REFERENCES))
     return session.scalars(select(StoredBlob).where(refers).order_by(StoredBlob.digest)).all()
 
 
 def collect(database: Database, blobs: Blobs, grace: timedelta) -> int:
-    """Remove the blobs that nothing has referred to and nobody has touched for `grace`.
+    """Delete blobs that nothing refers to and that were not touched for `grace`.
 
-    Each goes in a transaction of its own: however slow the object store is, whoever saves a blob
-    waits for no other one.
+    Each deletion is a transaction of its own, so a slow object store delays no other writer.
 
     Returns:
-        How many were removed.
+        The number of deleted blobs.
     """
     removed = last = 0
     while True:
@@ -69,17 +68,17 @@ def collect(database: Database, blobs: Blobs, grace: timedelta) -> int:
 
 
 def discard(session: Session, blobs: Blobs, digest: str) -> bool:
-    """Remove a blob at once that its only user needs no more, such as a checkpoint.
+    """Delete a blob at once that its only user no longer needs, such as an old checkpoint.
 
     Returns:
-        Whether it was removed; not if somebody else refers to it, or is busy with it, or none
-        may be removed now.
+        Whether it was deleted; not if something refers to it, if its row is locked, or if deletions
+        are prevented now.
     """
     return _remove(session, blobs, digest)
 
 
 def _doubts(session: Session, grace: timedelta, after: int) -> dict[int, str]:
-    """The next doubts that are older than `grace`: the digests, by the number of the doubt."""
+    """The next doubts that are older than `grace`: digests by the number of the doubt."""
     found = session.execute(
         select(BlobDoubt.id, BlobDoubt.digest)
         .where(BlobDoubt.id > after, BlobDoubt.at < func.now() - grace)
@@ -90,10 +89,10 @@ def _doubts(session: Session, grace: timedelta, after: int) -> dict[int, str]:
 
 
 def _dispelled(session: Session, grace: timedelta, doubts: Mapping[int, str]) -> dict[int, str]:
-    """The doubts that were right; the others are forgotten.
+    """The doubts whose blobs are unused; the other doubts are deleted.
 
-    A reference that is there goes with a doubt of its own, and so does whoever touches a blob. One
-    that another transaction is about to write is not seen here, but when the blob is locked.
+    A deleted reference or a touched blob creates a new doubt. References that another transaction
+    is about to commit are noticed when the blob is locked.
     """
     right = select(StoredBlob.digest).where(
         StoredBlob.digest.in_(doubts.values()), _old(grace), *_UNUSED
@@ -123,7 +122,7 @@ def _remove(session: Session, blobs: Blobs, digest: str, *conditions: ColumnElem
 
 
 def forget_trunks(session: Session, unused_for: timedelta, limit: int = 100) -> int:
-    """Drop trunks that no run asked for lately; returns how many."""
+    """Delete trunks that no run has used for a while; returns their number."""
     old = (
         select(Trunk.key)
         .where(Trunk.used_at < func.now() - unused_for)
@@ -135,5 +134,5 @@ def forget_trunks(session: Session, unused_for: timedelta, limit: int = 100) -> 
 
 
 def _may_remove(session: Session) -> bool:
-    """Whether nobody holds removals off; nobody will until this transaction ends."""
+    """Whether deletions are allowed; nothing can prevent them until this transaction ends."""
     return session.execute(select(func.pg_try_advisory_xact_lock_shared(_REMOVAL))).scalar_one()

@@ -1,4 +1,4 @@
-"""Objects as files of a folder, written so that they survive a crash of the machine."""
+"""Objects as files in a folder, written so that they survive a crash of the machine."""
 
 import os
 import time
@@ -11,7 +11,7 @@ from uuid import uuid4
 from service.store.blobs.objects import PIECE, ObjectMissing
 
 _INCOMING = "incoming"
-"""The folder of files that are being written; it is on the same file system as all others."""
+"""The folder for files that are being written; it is on the same file system."""
 
 
 class Folder:
@@ -28,7 +28,7 @@ class Folder:
         (root / _INCOMING).mkdir(parents=True, exist_ok=True)
 
     def put(self, name: str, pieces: Iterator[bytes]) -> None:
-        """Write an object; one of that name is replaced."""
+        """Write an object; an object with the same name is replaced."""
         path, part = self._root / name, self._root / _INCOMING / f"{uuid4().hex}.part"
         try:
             with part.open("xb") as file:
@@ -45,7 +45,7 @@ class Folder:
         _sync(path.parent)
 
     def secure(self, name: str) -> None:
-        """Make sure that an object is on disk that another process wrote."""
+        """Sync an object to disk that another process has written."""
         path = self._root / name
         _sync(path)
         _sync(path.parent)
@@ -68,7 +68,7 @@ class Folder:
                 left -= len(piece)
 
     def version(self, name: str) -> tuple[int, str] | None:
-        """The size of an object and a mark that changes when its file does; None if missing."""
+        """The size of an object and a mark that changes with its file; None if it is missing."""
         try:
             found = (self._root / name).stat()
         except FileNotFoundError:
@@ -76,11 +76,11 @@ class Folder:
         return found.st_size, f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}"
 
     def delete(self, name: str) -> None:
-        """Remove an object; one that is missing is no error."""
+        """Delete an object; a missing object is not an error."""
         (self._root / name).unlink(missing_ok=True)
 
     def remove_partial(self, older_than: timedelta) -> int:
-        """Remove files that a process began to write and never finished; returns how many."""
+        """Delete files that a process began and never finished; returns their number."""
         removed, before = 0, time.time() - older_than.total_seconds()
         for part in (self._root / _INCOMING).iterdir():
             with suppress(FileNotFoundError):
@@ -90,7 +90,7 @@ class Folder:
         return removed
 
     def _make(self, folder: Path) -> None:
-        """Make a folder directly below the root, on disk."""
+        """Create a folder directly below the root, and sync it to disk."""
         try:
             folder.mkdir()
         except FileExistsError:

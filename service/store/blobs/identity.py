@@ -1,7 +1,6 @@
-"""The identity of a service: Postgres and the object store hold the same one.
+"""The identity of a service. Postgres and the object store hold the same one.
 
-A process that is set up with another object store than the rest of the service would save files
-that nobody else can fetch.
+A process with another object store would save files that no other process can fetch.
 """
 
 from uuid import uuid4
@@ -16,17 +15,17 @@ from service.store.tables import ServiceIdentity
 
 
 class WrongStore(Exception):
-    """The object store is not the one of this service."""
+    """The object store does not belong to this service."""
 
 
 def establish(database: Database, blobs: Blobs) -> None:
-    """Give a service its identity, unless it has one, and compare it with the object store.
+    """Create the identity of a service if it has none, and compare it with the object store.
 
-    A database without an identity takes over that of the object store.
+    A database without an identity adopts the identity of the object store.
 
     Raises:
-        WrongStore: when the identities differ, or only the database has one.
-        StorageFailed: when the object store does not answer.
+        WrongStore: if the identities differ, or only the database has one.
+        StorageFailed: if the object store does not answer.
     """
     with database.transaction() as session:
         if _of(session) is None:
@@ -41,14 +40,14 @@ def establish(database: Database, blobs: Blobs) -> None:
 
 
 def compare(database: Database, blobs: Blobs) -> bool:
-    """Check that the object store is that of the service.
+    """Check that the object store belongs to the service.
 
     Returns:
-        Whether it is; False while the service has no identity yet.
+        Whether it does; False while the service has no identity yet.
 
     Raises:
-        WrongStore: when it is another one.
-        StorageFailed: when the object store does not answer.
+        WrongStore: if it belongs to another service.
+        StorageFailed: if the object store does not answer.
     """
     with database.transaction() as session:
         expected = _of(session)
@@ -63,7 +62,7 @@ def compare(database: Database, blobs: Blobs) -> bool:
 
 
 def renew(database: Database, blobs: Blobs) -> None:
-    """Write the database's identity into an object store that was filled from a backup."""
+    """Write the identity of the database into an object store that was filled from a backup."""
     with database.transaction() as session:
         expected = _of(session)
     if expected is not None:

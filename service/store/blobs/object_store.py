@@ -1,9 +1,8 @@
-"""Blobs: bytes by their SHA-256, in a folder or in S3. Nothing else knows which.
+"""Blobs: bytes by their SHA-256, in a folder or in S3.
 
-This is the object store alone. The table `blobs` says which blobs exist and what refers to them;
-see `service.store.blobs.saving` for how the two stay in step.
-
-Every read of a whole blob is checked against its name. Saving a blob again repairs it.
+The table `blobs` records which blobs exist and what refers to them; `service.store.blobs.saving`
+keeps both in step. Every read of a whole blob is verified against its SHA-256. Saving a blob again
+repairs it.
 """
 
 import hashlib
@@ -26,15 +25,15 @@ from service.store.blobs.objects import PIECE, ObjectMissing, Objects
 
 _IDENTITY = "store-id"
 _REMEMBERED = 10_000
-"""Blobs that were checked and are not read again for that, unless they change."""
+"""How many verified blobs are remembered; they are not verified again until they change."""
 
 
 class BlobMissing(Exception):
-    """The object store has no such blob."""
+    """The object store does not have the blob."""
 
 
 class BlobDamaged(Exception):
-    """The object store gave back other bytes than were put there."""
+    """The bytes in the object store have another SHA-256."""
 
 
 class StorageFailed(Exception):
@@ -43,19 +42,19 @@ class StorageFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """The name and size of some bytes."""
+    """The SHA-256 and the size of some bytes."""
 
     digest: str
     size: int
 
     @classmethod
     def of(cls, content: bytes) -> "Blob":
-        """The name that `content` would have."""
+        """The blob of some bytes."""
         return cls(hashlib.sha256(content).hexdigest(), len(content))
 
     @classmethod
     def of_file(cls, file: IO[bytes]) -> "Blob":
-        """The name that all bytes of a file would have."""
+        """The blob of a file's bytes."""
         file.seek(0)
         digest = hashlib.sha256()
         while piece := file.read(PIECE):
@@ -64,7 +63,7 @@ class Blob:
 
 
 class Blobs:
-    """The object store. Safe to share between threads; not to be carried over a fork."""
+    """The object store. Safe to share between threads, but not across a fork."""
 
     def __init__(self, url: str, options: dict[str, str] | None = None) -> None:
         self.url = url
@@ -74,17 +73,17 @@ class Blobs:
 
     @property
     def can_presign(self) -> bool:
-        """Whether clients can be sent to the object store itself."""
+        """Whether clients can be redirected to the object store."""
         return isinstance(self._objects, Bucket)
 
     def put(self, content: bytes) -> Blob:
-        """Save bytes under their digest, durably. Damaged bytes of that name are replaced."""
+        """Save bytes durably under their SHA-256. Damaged bytes with this name are replaced."""
         blob = Blob.of(content)
         self._put(blob, lambda: iter((content,)))
         return blob
 
     def put_file(self, blob: Blob, file: IO[bytes]) -> None:
-        """Save a file, whose name `blob` is, without holding all of it in memory."""
+        """Save a file as `blob`, one piece at a time."""
 
         def pieces() -> Iterator[bytes]:
             file.seek(0)
@@ -93,28 +92,27 @@ class Blobs:
         self._put(blob, pieces)
 
     def get(self, digest: str) -> bytes:
-        """All bytes of a blob, checked against its name.
+        """All bytes of a blob, verified.
 
         Raises:
-            BlobMissing: when it is not there.
-            BlobDamaged: when the bytes are not those that were saved.
-            StorageFailed: when the object store does not answer.
+            BlobMissing: if it does not exist.
+            BlobDamaged: if its bytes have another SHA-256.
+            StorageFailed: if the object store does not answer.
         """
         return b"".join(self._pieces(digest))
 
     def stream(self, digest: str, size: int | None = None) -> Iterator[bytes]:
-        """The bytes of a blob in pieces; the last piece comes when all of them were checked.
+        """The bytes of a blob in pieces; the last piece comes after all bytes were verified.
 
         Args:
-            digest: of the blob.
-            size: bytes that it must have, if that is known. Then a longer file never looks complete
-                to a reader who expects so many.
+            digest: SHA-256 of the blob.
+            size: its size in bytes, if known; a file of another size never looks complete to the
+                reader.
 
         Raises:
-            BlobMissing: at once, when it is not there.
-            BlobDamaged: before the last piece, and at once if there is only one, when the bytes are
-                not those that were saved.
-            StorageFailed: when the object store does not answer.
+            BlobMissing: at once, if it does not exist.
+            BlobDamaged: before the last piece, if its bytes have another SHA-256.
+            StorageFailed: if the object store does not answer.
         """
         return _begun(self._pieces(digest, size))
 
@@ -134,22 +132,22 @@ class Blobs:
         yield held
 
     def part(self, digest: str, start: int, end: int) -> Iterator[bytes]:
-        """The bytes [start, end) of a blob in pieces, once the whole blob was checked.
+        """The bytes [start, end) of a blob in pieces, after the whole blob was verified.
 
         Raises:
-            BlobMissing, BlobDamaged, StorageFailed: at once, as `check` does.
+            BlobMissing, BlobDamaged, StorageFailed: at once, as in `check`.
         """
         self.check(digest)
         with _storage("cannot be read"):
             return _begun(self._objects.read(_path(digest), start, end))
 
     def check(self, digest: str) -> None:
-        """Read a blob and hold it against its name, unless that was done since it last changed.
+        """Verify a blob, unless it was verified since it last changed.
 
         Raises:
-            BlobMissing: when it is not there.
-            BlobDamaged: when the bytes are not those that were saved.
-            StorageFailed: when the object store does not answer.
+            BlobMissing: if it does not exist.
+            BlobDamaged: if its bytes have another SHA-256.
+            StorageFailed: if the object store does not answer.
         """
         with _storage("cannot be read"):
             found = self._objects.version(_path(digest))
@@ -161,7 +159,7 @@ class Blobs:
             self._remember(digest, version)
 
     def has(self, digest: str) -> bool:
-        """Whether a blob is there and whole (`check`)."""
+        """Whether a blob exists and is undamaged (`check`)."""
         try:
             self.check(digest)
         except (BlobMissing, BlobDamaged):
@@ -169,34 +167,34 @@ class Blobs:
         return True
 
     def read_all(self, digest: str) -> None:
-        """Read a blob and hold it against its name; raises as `check` does."""
+        """Read and verify a blob; raises as `check` does."""
         for _ in self._pieces(digest):
             pass
 
     def size(self, digest: str) -> int | None:
-        """How many bytes a blob has, or None if it is not there."""
+        """The size of a blob in bytes; None if it does not exist."""
         with _storage("does not answer"):
             found = self._objects.version(_path(digest))
         return found[0] if found else None
 
     def presign(self, digest: str, valid: timedelta) -> str:
-        """An address from which anybody can read the blob for a while; S3 only."""
+        """An address that gives read access to the blob for a limited time; S3 only."""
         if not isinstance(self._objects, Bucket):
             raise TypeError("a folder has no addresses; look at can_presign first")
         return self._objects.presign(_path(digest), valid)
 
     def delete(self, digest: str) -> None:
-        """Remove a blob; removing one that is not there changes nothing."""
+        """Delete a blob; a missing blob is not an error."""
         with _storage("does not delete"):
             self._objects.delete(_path(digest))
 
     def remove_partial(self, older_than: timedelta) -> int:
-        """Remove what processes began to save and never finished; returns how many files."""
+        """Delete files that processes began to save and never finished; returns their number."""
         with _storage("cannot be tidied"):
             return self._objects.remove_partial(older_than)
 
     def identity(self) -> str | None:
-        """The identity that was written into this object store, or None."""
+        """The identity in this object store; None if there is none."""
         with _storage("cannot be read"):
             try:
                 return b"".join(self._objects.read(_IDENTITY)).decode()
@@ -209,15 +207,15 @@ class Blobs:
             self._objects.put(_IDENTITY, iter((identity.encode(),)))
 
     def ping(self) -> None:
-        """Ask the object store for a sign of life.
+        """Check that the object store answers.
 
         Raises:
-            StorageFailed: when there is none.
+            StorageFailed: if it does not.
         """
         self.size("0" * 64)
 
     def _put(self, blob: Blob, pieces: Callable[[], Iterator[bytes]]) -> None:
-        """Save a blob, unless the same bytes are there; those are made durable."""
+        """Save a blob, unless the same bytes exist; those are synced to disk."""
         name = _path(blob.digest)
         with _storage("refuses to save"):
             if self._objects.local and self._is_whole(blob):
@@ -237,14 +235,14 @@ class Blobs:
 
 
 def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Read the first piece now, so that an error shows here and not in the middle of an answer."""
+    """Read the first piece now, so that an error occurs before the response begins."""
     first = next(pieces, b"")
     return chain((first,), pieces)
 
 
 @contextmanager
 def _storage(complaint: str) -> Iterator[None]:
-    """Turn the errors of any object store into ours."""
+    """Convert the errors of all object stores."""
     try:
         yield
     except ObjectMissing as error:

@@ -1,32 +1,32 @@
-"""What an object store must do, whichever it is."""
+"""The interface of an object store."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Protocol
 
 PIECE = 1 << 20
-"""Bytes of an object that are in memory at once."""
+"""The most bytes of an object in memory at once."""
 
 
 class ObjectMissing(Exception):
-    """There is no object of that name."""
+    """There is no object with this name."""
 
 
 class Objects(Protocol):
-    """Named bytes that stay when the machine fails.
+    """Named bytes that survive a failure of the machine.
 
     Attributes:
-        local: whether reading an object costs less than writing it again.
+        local: whether reading an object is cheaper than writing it again.
     """
 
     local: bool
 
     def put(self, name: str, pieces: Iterator[bytes]) -> None:
-        """Write an object, durably; one of that name is replaced."""
+        """Write an object durably; an object with the same name is replaced."""
         ...
 
     def secure(self, name: str) -> None:
-        """Make sure that an object is durable that another process wrote."""
+        """Make an object durable that another process has written."""
         ...
 
     def read(self, name: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
@@ -34,13 +34,13 @@ class Objects(Protocol):
         ...
 
     def version(self, name: str) -> tuple[int, str] | None:
-        """Size, and a mark that changes when the object does; None if it is missing."""
+        """The size of an object and a mark that changes with it; None if it is missing."""
         ...
 
     def delete(self, name: str) -> None:
-        """Remove an object; one that is missing is no error."""
+        """Delete an object; a missing object is not an error."""
         ...
 
     def remove_partial(self, older_than: timedelta) -> int:
-        """Remove what a process began to write and never finished; returns how many."""
+        """Delete what a process began to write and never finished; returns the number."""
         ...

@@ -1,12 +1,12 @@
-"""Saving blobs so that a row never points at nothing.
+"""Saves blobs so that a row never refers to a missing one.
 
-1. The digest is entered in the table `blobs`, with the time.
-2. The bytes go to the object store.
-3. Rows that refer to the digest are committed; a foreign key holds them to step 1.
+1. The digest is inserted in the table `blobs`, with the time.
+2. The bytes are saved in the object store.
+3. Rows that refer to the digest are committed; a foreign key ties them to step 1.
 
 The housekeeping deletes a blob only under the lock of its row in `blobs`, and only if nothing has
 touched the row for the grace time and nothing refers to it (`service.store.blobs.deletion`). If
-step 3 comes after that, the foreign key is broken, and the commit fails instead of lying.
+step 3 comes after that, the foreign key is violated and the commit fails.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,11 +21,11 @@ from service.store.database import Database
 from service.store.tables import StoredBlob
 
 _TOGETHER = 64 << 20
-"""Bytes that are held in memory to be entered in one transaction."""
+"""The most bytes in memory that are saved with one transaction."""
 
 
 def enter(session: Session, blobs: Sequence[Blob]) -> None:
-    """Announce that rows will refer to these blobs."""
+    """Insert or touch the rows of blobs that other rows will refer to."""
     rows = [
         {"digest": b.digest, "size": b.size} for b in sorted(set(blobs), key=lambda b: b.digest)
     ]
@@ -38,12 +38,12 @@ def enter(session: Session, blobs: Sequence[Blob]) -> None:
 
 
 def save(database: Database, blobs: Blobs, content: bytes) -> Blob:
-    """Save one blob; a row may refer to it afterwards."""
+    """Save one blob; then rows may refer to it."""
     return next(save_all(database, blobs, [content]))
 
 
 def save_file(database: Database, blobs: Blobs, file: IO[bytes]) -> Blob:
-    """Save a file as one blob, a piece at a time; a row may refer to it afterwards."""
+    """Save a file as one blob, one piece at a time; then rows may refer to it."""
     blob = Blob.of_file(file)
     with database.transaction() as session:
         enter(session, [blob])
@@ -52,7 +52,7 @@ def save_file(database: Database, blobs: Blobs, file: IO[bytes]) -> Blob:
 
 
 def save_all(database: Database, blobs: Blobs, contents: Iterable[bytes]) -> Iterator[Blob]:
-    """Save blobs, some at a time; rows may refer to them afterwards."""
+    """Save blobs, some at a time; then rows may refer to them."""
     batch: list[bytes] = []
     for content in contents:
         batch.append(content)

@@ -1,7 +1,7 @@
-"""A job's time: `Job.max_seconds` bounds what all its runs and attempts take on devices together.
+"""The time budget of a job: `Job.max_seconds` bounds the device time of all its runs and attempts.
 
-A run that is executed looks at it with each heartbeat, because runs beside it spend from it too.
-Once it is spent, the runs that wait fail as `timeout`; what has succeeded stays.
+Running runs check it with each heartbeat, because they spend it together. When it is spent, queued
+runs fail as `timeout`. Succeeded runs stay.
 """
 
 from dataclasses import dataclass
@@ -21,19 +21,19 @@ SPENT = (
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What is left of a job's time, in seconds on a device, and how many runs spend it now."""
+    """The rest of a job's budget in device seconds, and the number of runs that spend it."""
 
     left: float
     running: int
 
     @property
     def lasts(self) -> float:
-        """Seconds until it is spent, if as many runs go on as now."""
+        """Seconds until the budget is spent, with the current number of runs."""
         return max(self.left, 0.0) / max(self.running, 1)
 
 
 def of_job(session: Session, job_id: str) -> Budget | None:
-    """A job's budget; None when its time is not bounded."""
+    """The budget of a job; None if unlimited."""
     running = Run.state == RunState.RUNNING
     since = func.extract("epoch", func.clock_timestamp() - Run.started_at)
     row = session.execute(
@@ -50,10 +50,11 @@ def of_job(session: Session, job_id: str) -> Budget | None:
 
 
 def end_waiting(session: Session, job_id: str) -> list[New]:
-    """Fail the runs that wait if their job's time is spent; returns the events of it.
+    """If the budget of a job is spent, fail its queued runs; returns the events.
 
-    One that is being claimed or cancelled at this moment is passed by: its claim finds no time
-    left. Nor can it be waited for: the cancel may wait for the run that ends here.
+    Runs whose rows are locked by a claim or a cancellation are skipped. A claim will find the
+    budget spent. Waiting could deadlock, because the cancellation may wait for the run that ends
+    here.
     """
     budget = of_job(session, job_id)
     if budget is None or budget.left > 0:

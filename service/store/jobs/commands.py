@@ -1,4 +1,4 @@
-"""What a client may ask of a job that exists: cancel, retry, delete."""
+"""Commands on a job: cancel, retry, delete."""
 
 import uuid
 from collections.abc import Collection, Sequence
@@ -16,10 +16,10 @@ from service.store.tables import Artifact, Job, Result, Run, RunNeed
 
 
 def cancel(session: Session, job: Job) -> Job:
-    """Cancel what waits at once; ask what runs to stop. A finished job stays as it is.
+    """Cancel queued runs at once, and ask running ones to stop. A cancelled job stays as it is.
 
     Raises:
-        NotInThatState: when the job has finished otherwise.
+        NotInThatState: if the job has finished otherwise.
     """
     unfinished = _lock(session, job, Run.state.not_in(FINISHED_RUN))
     if not unfinished:
@@ -52,13 +52,13 @@ def cancel(session: Session, job: Job) -> Job:
 def retry(session: Session, job: Job, *, afresh: bool = False) -> Job:
     """Queue the runs of a finished job again that did not succeed.
 
-    They go on from their last checkpoint, or start from the beginning if `afresh`; the bounds on
-    their time count anew.
+    They continue from their last checkpoint, or start again with `afresh`. Their time limits start
+    again.
 
     Raises:
-        NotInThatState: when the job has not finished, or succeeded.
-        NotThere: when it was deleted meanwhile.
-        QuotaExceeded: when the owner has as many unfinished jobs, or stores as much, as they may.
+        NotInThatState: if the job has not finished, or has succeeded.
+        NotThere: if it was deleted meanwhile.
+        QuotaExceeded: if the owner's quota has no room for another unfinished job.
     """
     _hold(session, job)
     if job.state not in (JobState.FAILED, JobState.CANCELLED):
@@ -89,12 +89,12 @@ def retry(session: Session, job: Job, *, afresh: bool = False) -> Job:
 
 
 def rerun(session: Session, job: Job, run_ids: Collection[uuid.UUID]) -> None:
-    """Queue succeeded runs again whose files are damaged; they leave the same bytes once more.
+    """Queue succeeded runs again whose files are damaged; they give the same bytes.
 
     Runs that needed them keep their results.
 
     Raises:
-        NotThere: when the job was deleted meanwhile.
+        NotThere: if the job was deleted meanwhile.
     """
     _hold(session, job)
     runs = _lock(session, job, Run.id.in_(run_ids) & (Run.state == RunState.SUCCEEDED))
@@ -115,11 +115,11 @@ def rerun(session: Session, job: Job, run_ids: Collection[uuid.UUID]) -> None:
 
 
 def delete(session: Session, job: Job) -> None:
-    """Remove a finished job and all it left; its blobs are collected later.
+    """Delete a finished job with all its data; its blobs are deleted later.
 
     Raises:
-        NotInThatState: when it has not finished.
-        NotThere: when it was deleted meanwhile.
+        NotInThatState: if it has not finished.
+        NotThere: if it was deleted meanwhile.
     """
     _hold(session, job)
     if job.state not in FINISHED_JOB:
@@ -129,7 +129,7 @@ def delete(session: Session, job: Job) -> None:
 
 
 def _hold(session: Session, job: Job) -> None:
-    """Lock a job before its runs, as is right if it has finished: nobody else holds one of them."""
+    """Lock a finished job before its runs; no other transaction locks runs of a finished job."""
     if session.get(Job, job.id, with_for_update=True, populate_existing=True) is None:
         raise NotThere(f"there is no job '{job.id}' any more")
 
@@ -146,13 +146,13 @@ def _lock(session: Session, job: Job, condition: ColumnElement[bool]) -> Sequenc
 
 
 def _taken(job: Job) -> ScalarSelect[float]:
-    """The seconds that a job's runs have taken; those of a run that starts anew are forgotten."""
+    """The device seconds of a job's runs, without runs that start again from the beginning."""
     taken = func.coalesce(func.sum(Run.seconds), 0.0)
     return select(taken).where(Run.job_id == job.id).scalar_subquery()
 
 
 def _waiting_for(session: Session, job: Job) -> dict[uuid.UUID, int]:
-    """How many runs that have not succeeded each run of a job needs."""
+    """For each run of a job, the number of runs it needs that have not succeeded."""
     needed = aliased(Run)
     rows = session.execute(
         select(RunNeed.run_id, func.count())

@@ -1,9 +1,9 @@
-"""What happened to a job, in the order in which it happened.
+"""The events of a job, numbered in the order in which they happened.
 
-The numbers of a job's events are given out under the lock of its row, which is held until the
-commit: whoever has read up to N and asks for more misses nothing. Take that lock last: runs are
-locked before their job, so that nobody waits in a circle. Once a job has finished nobody holds its
-runs, and whoever retries or deletes it locks it first.
+Numbers are assigned under the lock of the job's row, which is held until the commit. So a reader
+that has read up to N and asks for more misses nothing. Take that lock last: runs are locked before
+their job, which avoids deadlocks. For a finished job, no transaction holds its runs, and a retry or
+a deletion locks the job first.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ CHANNEL = "lth_events"
 
 
 class EventKind(StrEnum):
-    """What can happen."""
+    """The kinds of events."""
 
     JOB_QUEUED = "job_queued"
     JOB_CANCEL_REQUESTED = "job_cancel_requested"
@@ -40,7 +40,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class New:
-    """An event that has no number yet; `run` is the key of the run that it happened to."""
+    """An event without a number; `run` is the key of its run."""
 
     kind: EventKind
     run: str | None = None
@@ -48,10 +48,10 @@ class New:
 
 
 def append(session: Session, job_id: str, events: Sequence[New]) -> int:
-    """Add events to a job, in this order, and wake whoever watches it after the commit.
+    """Add events to a job, and notify watchers after the commit.
 
     Returns:
-        The number of the last one.
+        The number of the last event.
     """
     last = session.scalar(
         update(Job)
@@ -67,7 +67,7 @@ def append(session: Session, job_id: str, events: Sequence[New]) -> int:
 
 
 def write(session: Session, job_id: str, first: int, events: Sequence[New]) -> None:
-    """Add events whose numbers, from `first`, were given out under the job's lock already."""
+    """Add events whose numbers, from `first`, were assigned under the lock of the job."""
     session.add_all(
         Event(
             job_id=job_id,
@@ -84,7 +84,7 @@ def write(session: Session, job_id: str, first: int, events: Sequence[New]) -> N
 
 
 def notify(session: Session, job_id: str, number: int) -> None:
-    """Wake whoever watches a job, after the commit."""
+    """Notify the watchers of a job after the commit."""
     session.execute(select(func.pg_notify(CHANNEL, f"{job_id}:{number}")))
 
 

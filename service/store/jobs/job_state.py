@@ -1,4 +1,4 @@
-"""A job's state follows from its runs: worked out anew, under the job's lock, whenever one ends."""
+"""The state of a job follows from its runs. It is computed whenever a run ends."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -13,10 +13,9 @@ from service.store.tables import Job, Run
 
 
 def update_job_state(session: Session, job_id: str, happened: Sequence[New]) -> None:
-    """Write what happened to a job's runs into its events, and what follows into its row.
+    """Add events of a job's runs, and update the state of the job.
 
-    The runs must have been written, and their locks taken, before. That one of them has started is
-    written by its claim.
+    The runs must be written and locked before. Claims write the start of a run by themselves.
     """
     job, now = session.execute(
         select(Job, func.clock_timestamp())
@@ -43,5 +42,5 @@ def update_job_state(session: Session, job_id: str, happened: Sequence[New]) -> 
 
 
 def rank_delay(priority: int, ageing_seconds: float) -> timedelta:
-    """How much earlier than submitted a job counts, for its priority (see `Run.rank`)."""
+    """How much earlier a job counts as submitted because of its priority (see `Run.rank`)."""
     return timedelta(seconds=priority * ageing_seconds)

@@ -1,4 +1,4 @@
-"""Jobs: submitted, looked up, listed."""
+"""Jobs: lookup and lists."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,20 +15,23 @@ from service.store.states import JobState
 from service.store.tables import Job
 
 _FEW = 5_000
-"""Jobs of a label that are looked up before the list is: whatever more have is found soon."""
+"""If at most this many jobs have a label, they are looked up before the list is read."""
 _APART = 60.0
-"""More seconds than lie between a job's id and its `created_at`. Lists go by ids, so it takes a
-bound on these not to read all jobs that are younger, or older, than is asked for."""
+"""An upper bound on the seconds between a job's id and its `created_at`.
+
+Lists are ordered by id, so the
+bound keeps them from reading all younger or older jobs.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs a list is of; None and empty mean any.
+    """The filter of a list of jobs; None and empty values match all.
 
     Attributes:
-        labels: pairs that a job must all have.
-        created_from, created_before: a range of time, without its end.
-        text: part of a job's name, in any case.
+        labels: labels that a job must have, all of them.
+        created_from, created_before: a range of time; the end is exclusive.
+        text: part of a job's name, case-insensitive.
     """
 
     owner: str | None = None
@@ -41,10 +44,10 @@ class JobFilter:
 
 
 def get(session: Session, job_id: str, owner: str | None = None) -> Job:
-    """A job, of this owner if one is given.
+    """A job, optionally of one owner.
 
     Raises:
-        NotThere: also when it belongs to another owner.
+        NotThere: if it does not exist or belongs to another owner.
     """
     job = session.get(Job, job_id)
     if job is None or (owner is not None and job.owner != owner):
@@ -55,7 +58,7 @@ def get(session: Session, job_id: str, owner: str | None = None) -> Job:
 def page(
     session: Session, wanted: JobFilter, cursor: str | None = None, limit: int = 50
 ) -> Page[Job]:
-    """Jobs without their specs, a page at a time (`service.store.paging`)."""
+    """A page of jobs without their specs (`service.store.paging`)."""
     query = _matching(wanted).options(defer(Job.spec, raiseload=True))
     if wanted.labels:
         query = query.where(_labelled(session, wanted.labels))
@@ -86,9 +89,9 @@ def _matching(wanted: JobFilter) -> Select[Job]:
 
 
 def _labelled(session: Session, labels: Mapping[str, str]) -> ColumnElement[bool]:
-    """Whether a job has these labels: one of some ids, if not too many jobs have them.
+    """The condition that a job has these labels: a list of ids, if not too many jobs have them.
 
-    Postgres cannot tell how many do, and for a few it might read all jobs of all time.
+    Postgres cannot estimate their number, and might read all jobs for a few matches.
     """
     has = Job.labels.contains(dict(labels))
     session.execute(select(func.set_config("enable_seqscan", "off", True)))

@@ -1,4 +1,4 @@
-"""Where an unfinished job stands: how far it has come, and what stands before it."""
+"""The progress of an unfinished job, and its position in the queue."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from service.store.states import RunState
 from service.store.tables import Job, Owner, Run, Worker, WorkerState
 
 MOST_COUNTED = 10_000
-"""Runs in a queue that are counted; a place behind more is not told exactly."""
+"""The most runs that are counted ahead of a job."""
 _RECENT = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What stands before a job that has nothing running.
+    """The queue ahead of a job that has no running run.
 
     Attributes:
-        workers: those that serve its pool.
-        idle: those of them that have nothing to do.
-        at_quota: whether its owner may not have more running.
-        ahead: runs that will start before its next one, if owners take turns.
-        seconds: a run takes about that long in this pool; None when none has finished yet.
+        workers: number of workers that serve its pool.
+        idle: number of idle ones.
+        at_quota: whether the owner may not have more running runs.
+        ahead: number of runs that will start before its next one, if owners take turns.
+        seconds: average seconds of a run in this pool; None if none has finished.
     """
 
     workers: int
@@ -36,13 +36,13 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """How far a job has come.
+    """The progress of a job.
 
     Attributes:
-        counts: its runs by state.
-        seconds: that its runs took on devices so far, over all attempts.
-        progress: of each running run, as its worker told it.
-        queue: what it waits for; None while something of it runs, or nothing of it can.
+        counts: number of its runs by state.
+        seconds: device seconds of its runs so far, over all attempts.
+        progress: progress of each running run, as its worker reported it.
+        queue: the queue ahead of it; None if a run is running, or no run can be queued.
     """
 
     counts: Mapping[RunState, int]
@@ -52,7 +52,7 @@ class Outlook:
 
 
 def outlook(session: Session, job: Job) -> Outlook:
-    """Look where a job stands now."""
+    """The current progress and queue position of a job."""
     mine = Run.job_id == job.id
     since = func.extract("epoch", func.clock_timestamp() - Run.started_at)
     rows = session.execute(
@@ -98,7 +98,7 @@ def _at_quota(session: Session, owner: str) -> bool:
 
 
 def _ahead(session: Session, job: Job) -> int:
-    """Runs before this job's next one: the owner's own, and as many turns of every other owner."""
+    """Runs ahead of this job's next one: the owner's, and as many turns of all other owners."""
     queued = (Run.state == RunState.QUEUED, Run.pool == job.pool)
     order = (Run.rank, Run.position, Run.id)
     first = session.execute(

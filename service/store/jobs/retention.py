@@ -1,4 +1,4 @@
-"""What is deleted by age."""
+"""Deletes old jobs and idempotency keys."""
 
 from datetime import timedelta
 
@@ -9,10 +9,10 @@ from service.store.tables import IdempotentRequest, Job, Owner
 
 
 def expire_jobs(session: Session, age: timedelta, keep_label: str, limit: int = 100) -> int:
-    """Delete jobs that finished longer than `age` ago, but for those labelled to be kept.
+    """Delete jobs that finished longer than `age` ago, except those with the label `keep`.
 
     Returns:
-        How many were deleted.
+        The number of deleted jobs.
     """
     old = (
         select(Job.id, Job.owner)
@@ -28,13 +28,13 @@ def expire_jobs(session: Session, age: timedelta, keep_label: str, limit: int = 
 
 
 def _lock(session: Session, owners: set[str]) -> None:
-    """Lock owners in one order: what each stores changes with their jobs, and two may tidy."""
+    """Lock owners in a fixed order, because deletions of their jobs change their usage."""
     rows = select(Owner.name).where(Owner.name.in_(owners)).order_by(Owner.name)
     session.execute(rows.with_for_update(key_share=True))
 
 
 def expire_idempotency(session: Session, age: timedelta) -> None:
-    """Forget idempotency keys that are older than `age`."""
+    """Delete idempotency keys that are older than `age`."""
     session.execute(
         delete(IdempotentRequest).where(IdempotentRequest.created_at < func.now() - age)
     )

@@ -1,7 +1,7 @@
-"""Submitting a job: one transaction writes it, its planned runs, and the idempotency record.
+"""Submits a job: one transaction writes the job, its runs and the idempotency record.
 
-Nearly always one statement does, and is that transaction. Where more is to be known first, of an
-owner's bound or of an earlier request, it writes nothing, and the same is done step by step.
+Usually one statement does all of this. If an owner has a quota, or the idempotency key was used
+before, the statement writes nothing, and the same is done step by step.
 """
 
 from collections.abc import Sequence
@@ -51,12 +51,12 @@ _MOMENTS: Moments = (
     (Run, "rank", "now() - CAST(:head_start AS interval)"),
     (Run, "queued_at", "CASE WHEN state = 'queued' THEN now() END"),
 )
-"""What depends on the time of submission, by Postgres' clock."""
+"""Columns that depend on the time of submission, by Postgres' clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """A client's word that this request is the same as another one with this key."""
+    """An idempotency key: the client's promise that requests with this key are the same."""
 
     key: str
     body_hash: str
@@ -65,16 +65,16 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What is submitted, by whom, and how it is to be carried out.
+    """A submission.
 
     Attributes:
-        by: who submits it; their owner will own it.
+        by: the actor; the actor's owner will own the job.
         priority: 0 to 100; orders the jobs of one owner, and ages.
-        pool: the workers it may run on; None for the default pool.
-        max_seconds: bound on the job's time on devices; None for no bound.
-        max_run_seconds: bound on each run; None for the server's bound.
-        dataset_id: the uploaded data set that the spec names, if it does.
-        webhook: an address to be called when the job ends.
+        pool: the pool of workers; None for the default pool.
+        max_seconds: bound on the device seconds of the job; None for no bound.
+        max_run_seconds: bound on the device seconds of each run; None for the server's bound.
+        dataset_id: the uploaded data set in the spec, if any.
+        webhook: an address to call when the job ends.
     """
 
     by: Actor
@@ -91,18 +91,18 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The job, and whether this request made it or an earlier one with its idempotency key."""
+    """The job, and whether this request created it or an earlier one with its idempotency key."""
 
     job: Job
     created: bool
 
 
 def submit(database: Database, submission: Submission, settings: Settings) -> Submitted:
-    """Write a job, so that afterwards it cannot be lost.
+    """Write a job. After the commit, it cannot be lost.
 
     Raises:
-        IdempotencyMismatch: when the key was used for another body.
-        QuotaExceeded: when the owner has as many unfinished jobs, or stores as much, as they may.
+        IdempotencyMismatch: if the key was used for another body.
+        QuotaExceeded: if the owner's quota has no room for another unfinished job.
     """
     job = _job(submission, settings)
     rows = _rows(job, submission, settings)
@@ -139,7 +139,7 @@ def repeated(session: Session, owner: str, asked: Idempotency) -> bool:
 
 
 def reusable(session: Session, owner: str, digest: str) -> Job | None:
-    """The owner's newest succeeded job with this spec hash, if there is one."""
+    """The owner's newest succeeded job with this spec hash; None if there is none."""
     return session.scalar(
         select(Job)
         .where(Job.owner == owner, Job.spec_hash == digest, Job.state == JobState.SUCCEEDED)
@@ -151,7 +151,7 @@ def reusable(session: Session, owner: str, digest: str) -> Job | None:
 def _earlier(
     session: Session, job: Row, asked: Idempotency | None, settings: Settings
 ) -> str | None:
-    """The job that this idempotency key made before; enters the key for `job` if there is none."""
+    """The job that this idempotency key created; otherwise the key is stored for `job`."""
     if asked is None:
         return None
     new = upsert(IdempotentRequest).values(owner=job["owner"], job_id=job["id"], **asdict(asked))
@@ -244,7 +244,7 @@ def _needs(runs: Sequence[Row], planned: Sequence[PlannedRun]) -> list[Row]:
 
 
 def _first_event(job: Row) -> Row:
-    """Nobody can be watching yet, and no other transaction sees the job."""
+    """The first event. It needs no lock and no notification, because the job is not visible."""
     data = {"runs": job["runs_total"]}
     return {
         "job_id": job["id"],

@@ -1,4 +1,4 @@
-"""Webhooks: entered with their job, called when it has ended, tried again for a while."""
+"""Webhooks: created with their job, called when it has ended, and retried for a while."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,17 +13,17 @@ from sqlalchemy.orm import Session
 from service.store.tables import Job, Webhook
 
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3_600, 21_600))
-"""Until the next attempt, after each one that failed; then it is given up."""
+"""Time until the next attempt, after each failed one; then the webhook is given up."""
 _CLAIM = timedelta(minutes=2)
 PER_OWNER = 4
-"""Calls that an owner may have under way at once."""
+"""The most calls of an owner at once."""
 PER_HOST = 4
-"""Calls that one host may get at once, from all owners together."""
+"""The most calls to a host at once, from all owners together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A webhook that is due, and what it is to be told."""
+    """A webhook that is due, and its content."""
 
     job_id: str
     owner: str
@@ -38,12 +38,12 @@ class Call:
 
 
 def get(session: Session, job_id: str) -> Webhook | None:
-    """A job's webhook, if it has one."""
+    """The webhook of a job; None if it has none."""
     return session.get(Webhook, job_id)
 
 
 def reset(session: Session, job_id: str) -> None:
-    """Call again at the next end: the job is retried."""
+    """Call the webhook again at the next end, because the job is retried."""
     session.execute(
         update(Webhook)
         .where(Webhook.job_id == job_id)
@@ -57,15 +57,15 @@ def claim_due(
     by_owner: Mapping[str, int] | None = None,
     by_host: Mapping[str, int] | None = None,
 ) -> Sequence[Call]:
-    """Take webhooks of ended jobs to be called now; no other beat gets them for two minutes.
+    """Take webhooks of ended jobs that are due. No other beat gets them for two minutes.
 
     Owners take turns: an owner with fewer calls under way comes first.
 
     Args:
-        session: to look in.
+        session: the transaction.
         limit: the most calls.
-        by_owner: calls that are under way, by owner.
-        by_host: calls that are under way, by host.
+        by_owner: number of calls under way, by owner.
+        by_host: number of calls under way, by host.
     """
     owners, hosts = Counter(by_owner or {}), Counter(by_host or {})
     calls: list[Call] = []
@@ -89,7 +89,7 @@ def claim_due(
 
 
 def _locked(session: Session, job_id: str) -> Call | None:
-    """A call that is still due, unless another beat is taking it."""
+    """A webhook that is still due, unless another beat takes it."""
     found = session.execute(
         select(Webhook, Job)
         .join(Job, Job.id == Webhook.job_id)
@@ -137,14 +137,14 @@ def _candidates(limit: int) -> Select[str, str, str, int]:
 
 
 def delivered(session: Session, job_id: str) -> None:
-    """Note that the address has answered well."""
+    """Record a successful call."""
     session.execute(
         update(Webhook).where(Webhook.job_id == job_id).values(delivered_at=func.now(), error=None)
     )
 
 
 def failed(session: Session, call: Call, error: str) -> None:
-    """Note that it has not; it is tried again later, or given up."""
+    """Record a failed call; it is tried again later, or given up."""
     values: dict[str, Any] = {"error": error[:500]}
     if call.attempts < len(DELAYS):
         values["next_at"] = func.now() + DELAYS[call.attempts]

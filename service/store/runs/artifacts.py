@@ -1,4 +1,4 @@
-"""The files that the runs of a job left behind. A name is ``{run key}/{name of the file}``."""
+"""The files of a job's runs. The name of a file is ``{run key}/{name within the run}``."""
 
 import uuid
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def of_runs(session: Session, run_ids: Sequence[uuid.UUID]) -> Sequence[Artifact
 
 
 def of_whole_job(session: Session, job_id: str) -> Sequence[Artifact]:
-    """The artifacts that show a job as a whole."""
+    """The artifacts of the whole job."""
     mine = (Artifact.job_id == job_id, Artifact.name.startswith(f"{JOB}/"))
     return session.scalars(select(Artifact).where(*mine, Artifact.run_id.is_(None))).all()
 
@@ -36,15 +36,15 @@ def of_run(session: Session, run_id: uuid.UUID) -> Sequence[Artifact]:
 
 
 def find(session: Session, job_id: str, name: str) -> Artifact | None:
-    """One artifact of a job, if it has one of that name."""
+    """The artifact of a job with this name; None if there is none."""
     return session.get(Artifact, (job_id, name))
 
 
 def get(session: Session, job_id: str, name: str) -> Artifact:
-    """One artifact of a job.
+    """The artifact of a job with this name.
 
     Raises:
-        NotThere: when the job has none of that name (yet).
+        NotThere: if the job does not have it, or not yet.
     """
     artifact = find(session, job_id, name)
     if artifact is None:
@@ -55,10 +55,10 @@ def get(session: Session, job_id: str, name: str) -> Artifact:
 def first(session: Session, job_id: str, ending: str, run: str | None = None) -> Artifact:
     """The artifact of a job whose name within its run is `ending`.
 
-    Of this run, if one is given; otherwise of the first run that has it.
+    Without a run, it is that of the first run that has one.
 
     Raises:
-        NotThere: when there is none (yet).
+        NotThere: if there is none, or not yet.
     """
     query = (
         select(Artifact)
@@ -77,6 +77,6 @@ def first(session: Session, job_id: str, ending: str, run: str | None = None) ->
 
 
 def add(session: Session, made: Sequence[Artifact]) -> None:
-    """Enter files whose blobs are kept; one that somebody else has entered meanwhile stays."""
+    """Store files whose blobs are saved; existing files with the same name stay."""
     rows = [{column: getattr(artifact, column) for column in _WRITTEN} for artifact in made]
     session.execute(insert(Artifact).values(rows).on_conflict_do_nothing())

@@ -1,11 +1,11 @@
-"""Claiming: which run a worker does next, and the lease it gets.
+"""Claims: which run a worker executes next, and its lease.
 
-Between owners, the one with the smallest weighted share of the workers goes first, and among
-equals the one that used least lately. Within an owner, priority and age decide (`Run.rank`), then
-the order of the plan, in which what others wait for comes first.
+Among owners, the one with the smallest weighted share of the workers comes first, and then the one
+with the least recent usage. Within an owner, priority and age decide (`Run.rank`), and then the
+order of the plan, in which runs that others need come first.
 
-Claims take turns: an advisory lock makes shares and quotas exact, and a claim takes about a
-millisecond. `SKIP LOCKED` lets it pass by a run that somebody is cancelling.
+Claims take turns under an advisory lock, so shares and quotas are exact. A claim takes about a
+millisecond. `SKIP LOCKED` skips a run that is being cancelled.
 """
 
 import json
@@ -74,8 +74,11 @@ _NEXT = text(
         greatest(r.max_seconds - r.seconds, 0) AS seconds_left
     """
 )
-"""A run whose trunk another job's run is training right now is passed over: it will find it done.
-A claim that stops at the first row leaves the other owners' rows unlocked."""
+"""A run is skipped if a run of another job is training its trunk now; later it will find the trunk.
+
+A
+claim that stops at the first row leaves the rows of other owners unlocked.
+"""
 
 _TURN_COMES = text(
     """
@@ -84,9 +87,12 @@ _TURN_COMES = text(
         set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
     """
 )
-"""Waits for the turn. The planner is kept to the index that has the order of the claim: with a
-million runs of one owner in the queue it would rather sort them, for one. For the same reason
-there is no EXISTS above, which may become a join with the whole queue."""
+"""Waits for the turn.
+
+The planner must use the index with the order of the claim: with a million queued runs of one owner,
+it would rather sort them. For the same reason there is no EXISTS above, which may become a join
+with the whole queue.
+"""
 
 _STARTED = text(
     """
@@ -104,18 +110,19 @@ _STARTED = text(
     SELECT spec, max_seconds, created_at, pg_notify(:channel, id || ':' || events) FROM job
     """
 )
-"""As `update_job_state`: a job with a run that starts is running, and nothing of it has ended."""
+"""As `update_job_state`: a job with a run that starts is running, and no event ends it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A run that is this worker's until the lease ends.
+    """A run that belongs to this worker until the lease ends.
 
     Attributes:
-        spec: the job's, as stored.
-        planned: the run as it was planned.
-        max_seconds: what is left of its time after earlier attempts.
-        job_lasts: how long its job's time lasts if nothing else starts; None when not bounded.
+        spec: the spec of the job, as stored.
+        planned: the planned run.
+        max_seconds: the rest of its time after earlier attempts.
+        job_lasts: seconds until the job's budget is spent if no other run starts; None if
+            unlimited.
         queued_at: since when it could have been claimed.
     """
 
@@ -133,7 +140,7 @@ class Claimed:
 def claim(
     session: Session, worker_id: str, pools: Sequence[str], settings: Settings
 ) -> Claimed | None:
-    """Take the best queued run of the first of `pools` that has one."""
+    """Claim the best queued run of the first of `pools` that has one; None if there is none."""
     session.execute(_TURN_COMES, {"turn": _TURN})
     for pool in pools:
         run = session.execute(_NEXT, _parameters(pool, worker_id, settings)).one_or_none()
@@ -143,7 +150,7 @@ def claim(
 
 
 def waiting(session: Session, pool: str) -> bool:
-    """Whether a pool has a queued run, whoever may claim it."""
+    """Whether a pool has a queued run."""
     found = select(Run.id).where(Run.state == "queued", Run.pool == pool).limit(1)
     return session.scalar(found) is not None
 

@@ -1,8 +1,8 @@
-"""The runs that wait for another one of their job: released when it succeeds, or cancelled.
+"""The runs of a job that need another run: queued when it succeeds, cancelled when it fails.
 
-The rows that are changed here are waited for by nobody who has what is needed here: ends of an
-owner's runs take turns at the owner's row, and a cancel locks runs in the order of the plan, so it
-waits at the run that ends, before it comes to those that need it.
+Updating these rows cannot deadlock. The ends of an owner's runs take turns at the owner's row, and
+a cancellation locks runs in the order of the plan, so it waits for the run that ends before it
+reaches the runs that need it.
 """
 
 import uuid
@@ -16,7 +16,7 @@ from service.store.tables import Run, RunNeed
 
 
 def release(session: Session, run_id: uuid.UUID) -> Sequence[Run]:
-    """Note that a run has succeeded; returns the runs that may start now."""
+    """Record that a run has succeeded; returns the runs that can start now."""
     last = Run.waiting_for == 1
     updated = session.scalars(
         update(Run)
@@ -33,7 +33,7 @@ def release(session: Session, run_id: uuid.UUID) -> Sequence[Run]:
 
 
 def cancel(session: Session, run_id: uuid.UUID, why: str) -> Sequence[str]:
-    """Cancel all that needs a run and has not started; returns their keys."""
+    """Cancel all runs that need a run and have not started; returns their keys."""
     return session.scalars(
         update(Run)
         .where(*_waiting_for(run_id))
@@ -49,6 +49,6 @@ def cancel(session: Session, run_id: uuid.UUID, why: str) -> Sequence[str]:
 
 
 def _waiting_for(run_id: uuid.UUID) -> tuple[ColumnElement[bool], ...]:
-    """The condition under which a run waits for this one."""
+    """The condition that a run needs this one."""
     needing = select(RunNeed.run_id).where(RunNeed.needs_id == run_id)
     return Run.id.in_(needing), Run.state == RunState.BLOCKED

@@ -1,7 +1,7 @@
-"""How an attempt at a run ends: success, failure, cancel, given back, or lost.
+"""The end of an attempt: success, failure, cancellation, release, or loss.
 
-Everything an end brings with it (the result, artifacts, the runs that waited for it, the job's
-state, the owner's usage) is written in one transaction, and only while the lease is held.
+One transaction writes everything: the result, artifacts, dependent runs, the state of the job, and
+the usage of the owner. It requires that the lease is held.
 """
 
 import uuid
@@ -27,7 +27,7 @@ from service.store.tables import Artifact, Result, Run
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A file of a run whose bytes are in the object store already."""
+    """A file of a run whose bytes are in the object store."""
 
     name: str
     blob: Blob
@@ -36,7 +36,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """What a run gives back; everything in it is in the object store already."""
+    """The outcome of a run; all of its bytes are in the object store."""
 
     result: RunResult | None
     artifacts: Sequence[Kept]
@@ -56,13 +56,13 @@ class Failure:
 
 
 def succeed(session: Session, lease: Lease, success: Success, settings: Settings) -> list[str]:
-    """Commit a run's one result.
+    """Commit the only result of a run.
 
     Returns:
-        The pools in which runs may start now that waited for this one.
+        The pools in which dependent runs can start now.
 
     Raises:
-        LeaseLost: when the run is not this attempt's any more; then nothing is written.
+        LeaseLost: if the run belongs to another attempt; then nothing is written.
     """
     log = success.log.digest if success.log else None
     values = {"state": RunState.SUCCEEDED, "log_digest": log, "checkpoint_digest": None}
@@ -83,10 +83,10 @@ def succeed(session: Session, lease: Lease, success: Success, settings: Settings
 
 
 def fail(session: Session, lease: Lease, failure: Failure, settings: Settings) -> None:
-    """End a run without a result, and cancel what needed it.
+    """End a run without a result, and cancel the runs that need it.
 
     Raises:
-        LeaseLost: when the run is not this attempt's any more.
+        LeaseLost: if the run belongs to another attempt.
     """
     spent = _end(
         session,
@@ -102,10 +102,10 @@ def fail(session: Session, lease: Lease, failure: Failure, settings: Settings) -
 
 
 def cancelled(session: Session, lease: Lease, settings: Settings, log: Blob | None = None) -> None:
-    """End a run that somebody asked to stop; its checkpoint is kept for a retry.
+    """End a cancelled run; its checkpoint is kept for a retry.
 
     Raises:
-        LeaseLost: when the run is not this attempt's any more.
+        LeaseLost: if the run belongs to another attempt.
     """
     spent = _end(
         session,
@@ -121,10 +121,10 @@ def cancelled(session: Session, lease: Lease, settings: Settings, log: Blob | No
 
 
 def give_back(session: Session, lease: Lease, settings: Settings, why: str) -> None:
-    """Put a run back into the queue, for another worker to go on from its checkpoint.
+    """Return a run to the queue; another worker will continue from its checkpoint.
 
     Raises:
-        LeaseLost: when the run is not this attempt's any more.
+        LeaseLost: if the run belongs to another attempt.
     """
     _requeue(session, lease, settings, why, losses=0)
 
@@ -132,17 +132,17 @@ def give_back(session: Session, lease: Lease, settings: Settings, why: str) -> N
 def lose(
     session: Session, lease: Lease, settings: Settings, why: str, *, skip_locked: bool = False
 ) -> RunState:
-    """A run's worker is gone: queue the run again, unless that has happened too often.
+    """Record the loss of a run's worker: queue the run again, unless it happened too often.
 
     Args:
-        session: to write in.
-        lease: of the run.
-        settings: say how often a run may lose its worker.
-        why: the worker is known to be gone.
-        skip_locked: give up at once if another transaction holds the run.
+        session: the transaction.
+        lease: the lease of the run.
+        settings: they say how often a run may lose its worker.
+        why: why the worker is known to be lost; None if its lease expired.
+        skip_locked: whether to give up at once if another transaction locks the run.
 
     Raises:
-        LeaseLost: when the run is not this attempt's any more, or is skipped.
+        LeaseLost: if the run belongs to another attempt, or is locked and skipped.
     """
     row = session.execute(
         select(Run.losses, Run.cancel_requested)
@@ -168,7 +168,7 @@ def lose(
 
 
 def expired(session: Session, limit: int = 100) -> list[Lease]:
-    """Leases that ended without a word from their worker, longest ago first."""
+    """Leases that have expired, oldest first."""
     query = select(Run.id, Run.job_id, Run.key, Run.attempt).where(
         Run.state == RunState.RUNNING, Run.lease_expires_at < func.now()
     )
@@ -185,10 +185,10 @@ def held_by(session: Session, worker_ids: Sequence[str]) -> list[Lease]:
 
 
 def _end(session: Session, lease: Lease, settings: Settings, **values: Any) -> list[New]:
-    """Move a run out of `running`, if it is still this attempt's; count the time it took.
+    """Move a run out of `running`, if it belongs to this attempt, and add its device time.
 
     Returns:
-        What happens to the runs that wait when this spent the last of their job's time.
+        Events of queued runs, if this spent the rest of the job's budget.
     """
     took = func.extract("epoch", func.clock_timestamp() - Run.started_at)
     finished = None if values["state"] is RunState.QUEUED else func.clock_timestamp()

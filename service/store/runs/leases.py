@@ -1,7 +1,7 @@
-"""The lease on a run: renewed by heartbeats, checked by every write.
+"""The lease of a run: renewed by heartbeats, checked by every write.
 
-A write by a worker carries the `attempt` of its claim. Once the run has been given to another
-worker, or has ended, no row matches any more and the write is refused with `LeaseLost`.
+A write of a worker carries the `attempt` of its claim. If the run belongs to another attempt or has
+ended, no row matches, and the write is refused with `LeaseLost`.
 """
 
 import uuid
@@ -21,7 +21,7 @@ from service.store.tables import Run
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One worker's hold on one run: the run, and the number of the claim."""
+    """One worker's lease on one run, with the number of the attempt."""
 
     run_id: uuid.UUID
     job_id: str
@@ -30,27 +30,27 @@ class Lease:
 
     @property
     def lost(self) -> LeaseLost:
-        """What to raise when a write finds the lease gone."""
+        """The error for a write without the lease."""
         return LeaseLost(
             f"attempt {self.attempt} no longer holds the run '{self.key}' of {self.job_id}"
         )
 
 
 def held(lease: Lease) -> tuple[ColumnElement[bool], ...]:
-    """The condition under which a write by this lease's holder is allowed."""
+    """The condition under which the holder of the lease may write."""
     return (Run.id == lease.run_id, Run.attempt == lease.attempt, Run.state == RunState.RUNNING)
 
 
 def renew(
     session: Session, lease: Lease, length: timedelta, progress: dict[str, Any] | None = None
 ) -> bool:
-    """Hold a run for longer, and note how far it has come.
+    """Renew the lease of a run, and store its progress.
 
     Returns:
-        Whether somebody asked the run to be cancelled.
+        Whether a client has cancelled the run.
 
     Raises:
-        LeaseLost: when the run is not this attempt's any more.
+        LeaseLost: if the run belongs to another attempt.
     """
     values: dict[str, Any] = {"lease_expires_at": func.clock_timestamp() + length}
     if progress is not None:
@@ -66,17 +66,17 @@ def renew(
 def tell(
     session: Session, lease: Lease, length: timedelta, progress: dict[str, Any], news: list[New]
 ) -> bool:
-    """Renew, and tell whoever watches the job what happened; returns and raises as `renew`."""
+    """Renew the lease, and add events for watchers; returns and raises as `renew`."""
     cancel = renew(session, lease, length, progress)
     events.append(session, lease.job_id, news)
     return cancel
 
 
 def save_checkpoint(session: Session, lease: Lease, digest: str) -> None:
-    """Remember where an interrupted run can go on from.
+    """Store the checkpoint of a run.
 
     Raises:
-        LeaseLost: when the run is not this attempt's any more.
+        LeaseLost: if the run belongs to another attempt.
     """
     saved = session.scalar(
         update(Run).where(*held(lease)).values(checkpoint_digest=digest).returning(Run.id)

@@ -1,4 +1,4 @@
-"""Runs as clients see them: their state, and what they found out."""
+"""Runs with their state and their results, for clients."""
 
 import uuid
 from collections.abc import Callable, Collection, Sequence
@@ -35,10 +35,10 @@ def of_job(session: Session, job_id: str) -> Sequence[Run]:
 
 
 def page(session: Session, job_id: str, cursor: str | None, limit: int) -> Page[Run]:
-    """Some runs of a job, in the order of its plan.
+    """A page of the runs of a job, in the order of its plan.
 
     Raises:
-        BadCursor: when the cursor is not one of this job.
+        BadCursor: if the cursor does not belong to this job.
     """
     query = select(Run).where(Run.job_id == job_id).order_by(Run.position).limit(limit + 1)
     if cursor is not None:
@@ -51,7 +51,7 @@ def get(session: Session, job_id: str, key: str) -> Run:
     """One run of a job by its key, such as ``trial-1/ticket``.
 
     Raises:
-        NotThere: when the job has no such run.
+        NotThere: if the job has no such run.
     """
     run = session.scalar(select(Run).where(Run.job_id == job_id, Run.key == key))
     if run is None:
@@ -70,11 +70,11 @@ def finished(
     """The runs of a job that have a result, in the order of its plan.
 
     Args:
-        session: to look in.
-        job_id: of the job.
-        key: of the one run that is of interest.
-        most: only the first so many.
-        among: only those of these runs.
+        session: the transaction.
+        job_id: id of the job.
+        key: only the run with this key.
+        most: only the first runs, up to this number.
+        among: only these runs.
     """
     levels = func.jsonb_array_length(Result.document["levels"])
     query = (
@@ -94,7 +94,7 @@ def finished(
 def documents(
     session: Session, job_id: str, run_id: uuid.UUID | None = None
 ) -> list[dict[str, Any]]:
-    """Results as they are stored: of this run, if one is given, or of all of a job by its plan."""
+    """Stored results of one run, or of all runs of a job in the order of its plan."""
     query = (
         select(Result.document)
         .join(Run, Run.id == Result.run_id)
@@ -109,10 +109,10 @@ def documents(
 def result_page(
     session: Session, job_id: str, cursor: str | None, limit: int
 ) -> Page[tuple[Run, RunResult]]:
-    """Some results of a job's finished experiments, in the order of its plan.
+    """A page of the results of a job's finished experiments, in the order of its plan.
 
     Raises:
-        BadCursor: when the cursor is not one of this job.
+        BadCursor: if the cursor does not belong to this job.
     """
     query = (
         select(Run, Result.document)

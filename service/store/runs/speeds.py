@@ -1,4 +1,4 @@
-"""How fast runs were lately: what an estimate is made from."""
+"""The speed of recent runs, for estimates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ _RECENT = 300
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The last level of a run that has succeeded.
+    """The last level of a succeeded run.
 
     Attributes:
-        spec: of its job, as stored.
+        spec: the spec of its job, as stored.
     """
 
     spec: dict[str, Any]
@@ -41,9 +41,9 @@ def recent(session: Session, pool: str) -> list[Measured]:
 
 
 def trained(session: Session, trunks: Sequence[str]) -> set[str]:
-    """Which dense trainings some run has done already, by `PlannedRun.trunk`.
+    """The dense trainings that a run has already done, by `PlannedRun.trunk`.
 
-    A worker still checks the data and the kind of device before it uses one.
+    A worker also checks the data and the kind of device before it uses one.
     """
     found = session.scalars(
         select(Run.trunk).where(Run.trunk.in_(trunks), Run.state == RunState.SUCCEEDED).distinct()

@@ -1,4 +1,4 @@
-"""Dense trainings that are done, by the key under which a worker looks for one."""
+"""Trunks by their key."""
 
 from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
@@ -8,12 +8,12 @@ from service.store.tables import Trunk
 
 
 def find(session: Session, key: str) -> str | None:
-    """The digest of a trunk, if it is there; notes that it was of use."""
+    """The digest of a trunk, if it exists; records that it was used."""
     return session.scalar(
         update(Trunk).where(Trunk.key == key).values(used_at=func.now()).returning(Trunk.digest)
     )
 
 
 def save(session: Session, key: str, digest: str) -> None:
-    """Keep a trunk; the first of several equal ones stays."""
+    """Store a trunk; the first of several equal ones stays."""
     session.execute(insert(Trunk).values(key=key, digest=digest).on_conflict_do_nothing())

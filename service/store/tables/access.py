@@ -1,4 +1,4 @@
-"""Who may do what, and who did: owners, their keys, idempotency, the audit log."""
+"""Owners, keys, idempotency keys, and the audit log."""
 
 import enum
 from datetime import datetime
@@ -11,7 +11,7 @@ from service.store.tables.base import Now, Sorted, Table, words
 
 
 class Role(enum.StrEnum):
-    """What a key allows."""
+    """The role of a key."""
 
     ADMIN = "admin"
     MEMBER = "member"
@@ -19,27 +19,27 @@ class Role(enum.StrEnum):
 
 
 class Owner(Table):
-    """A person or a team: what they may have, and how much they had lately."""
+    """An owner, with quota and recent usage."""
 
     __tablename__ = "owners"
 
     name: Mapped[str] = mapped_column(primary_key=True)
     weight: Mapped[float] = mapped_column(default=1.0, server_default="1")
-    """Share of the workers, relative to other owners that want them."""
+    """Share of the workers, relative to other owners."""
     max_running: Mapped[int | None]
     max_queued: Mapped[int | None]
     max_stored_bytes: Mapped[int | None] = mapped_column(BigInteger)
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
-    """Files of jobs (artifacts, checkpoints, logs) and data sets: kept right by triggers, which
-    the migration 0003 made."""
+    """Bytes of job files (artifacts, checkpoints, logs) and data sets. Triggers of migration 0003 keep
+    it up to date."""
     usage: Mapped[float] = mapped_column(default=0.0, server_default="0")
-    """Device seconds, halved with every half-life that passed since `usage_at`."""
+    """Device seconds, halved for each half-life since `usage_at`."""
     usage_at: Mapped[Now]
     created_at: Mapped[Now]
 
 
 class ApiKey(Table):
-    """A key, of which only a hash is kept."""
+    """A key; only its hash is stored."""
 
     __tablename__ = "api_keys"
 
@@ -57,7 +57,7 @@ class ApiKey(Table):
 
 
 class IdempotentRequest(Table):
-    """An idempotency key, and the job that it made."""
+    """An idempotency key, and the job that it created."""
 
     __tablename__ = "idempotency"
 
@@ -73,7 +73,7 @@ class IdempotentRequest(Table):
 
 
 class AuditEntry(Table):
-    """Who did what to what, and when."""
+    """An entry of the audit log."""
 
     __tablename__ = "audit"
 

@@ -1,4 +1,4 @@
-"""What every table shares: names of constraints, and types of columns."""
+"""Base of all tables: names of constraints, and types of columns."""
 
 import enum
 from datetime import datetime
@@ -29,14 +29,14 @@ class Table(DeclarativeBase):
 
 
 Now = Annotated[datetime, mapped_column(server_default=func.now())]
-"""A moment that the database fills in: of the transaction that wrote the row."""
+"""A moment that the database fills in: the time of the transaction."""
 
 Sorted = String(collation="C")
 """Text that is compared byte by byte, for ids that are also a sort order."""
 
 
 def words(members: type[enum.StrEnum]) -> Enum:
-    """A column of the members of an enumeration, held as text with a check."""
+    """A column for an enumeration, stored as text with a check constraint."""
     return Enum(
         members,
         native_enum=False,

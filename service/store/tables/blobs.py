@@ -1,4 +1,4 @@
-"""What the object store holds, and the data sets that people uploaded."""
+"""Blobs in the object store, and uploaded data sets."""
 
 from typing import Any
 
@@ -9,18 +9,18 @@ from service.store.tables.base import Now, Sorted, Table
 
 
 class StoredBlob(Table):
-    """Bytes in the object store, by their SHA-256. Whatever refers to one has a foreign key."""
+    """A blob by its SHA-256. All references to it are foreign keys."""
 
     __tablename__ = "blobs"
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     size: Mapped[int] = mapped_column(BigInteger)
     touched_at: Mapped[Now]
-    """When somebody last said that they would refer to it."""
+    """When a writer last announced a reference."""
 
 
 class ServiceIdentity(Table):
-    """The one identity of this service, which its object store holds too."""
+    """The only identity of this service; its object store holds it too."""
 
     __tablename__ = "service_identity"
 
@@ -31,11 +31,11 @@ class ServiceIdentity(Table):
 
 
 class BlobDoubt(Table):
-    """A blob that nothing may refer to, since then.
+    """A blob that may be unused, since this time.
 
-    Triggers, which the migration 0009 made, add a row for each blob that is entered or touched, as
-    the reference may never come, and for each reference that goes. Whoever finds the blob in use
-    removes the row.
+    Triggers of migration 0009 add a row for each blob that is inserted or touched, because the
+    reference may never come, and for each deleted reference. If the blob is in use, the row is
+    deleted.
     """
 
     __tablename__ = "blob_doubts"
@@ -46,7 +46,7 @@ class BlobDoubt(Table):
 
 
 class StoredDataset(Table):
-    """A data set that somebody uploaded."""
+    """An uploaded data set."""
 
     __tablename__ = "datasets"
 
@@ -55,9 +55,9 @@ class StoredDataset(Table):
     name: Mapped[str]
     digest: Mapped[str] = mapped_column(ForeignKey("blobs.digest"), index=True)
     size: Mapped[int] = mapped_column(BigInteger)
-    """Of the file, in bytes."""
+    """Size of the file in bytes."""
     decoded_size: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    """Of the arrays in the file. The larger of the two counts as stored: see migration 0014."""
+    """Size of its arrays in bytes. The larger of the two counts as stored: see migration 0014."""
     facts: Mapped[dict[str, Any]]
     """Shape, classes, and numbers of samples: `lth.datasets.Facts` and more."""
     created_at: Mapped[Now]

@@ -1,4 +1,4 @@
-"""Jobs, their runs, and what the runs left: results, events, artifacts, trunks."""
+"""Jobs, their runs, and the results, events, artifacts and trunks of the runs."""
 
 import uuid
 from datetime import datetime
@@ -13,7 +13,7 @@ from service.store.tables.base import Now, Sorted, Table, words
 
 
 class Job(Table):
-    """What a client submitted."""
+    """A job."""
 
     __tablename__ = "jobs"
 
@@ -27,9 +27,9 @@ class Job(Table):
     priority: Mapped[int] = mapped_column(SmallInteger)
     pool: Mapped[str]
     max_seconds: Mapped[int | None]
-    """Bound on what its runs take on devices, together and over all attempts."""
+    """Bound on the device seconds of its runs, over all attempts."""
     seconds_before_retry: Mapped[float] = mapped_column(default=0.0, server_default="0")
-    """What they had taken when it was retried last: a retry has `max_seconds` of its own."""
+    """Device seconds before its last retry; a retry has `max_seconds` of its own."""
     dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"), index=True)
 
     state: Mapped[JobState] = mapped_column(words(JobState))
@@ -58,7 +58,7 @@ class Job(Table):
 
 
 class Run(Table):
-    """The unit that a worker claims."""
+    """A run: the unit that a worker claims."""
 
     __tablename__ = "runs"
 
@@ -66,7 +66,7 @@ class Run(Table):
     job_id: Mapped[str] = mapped_column(Sorted, ForeignKey("jobs.id", ondelete="CASCADE"))
     key: Mapped[str]
     position: Mapped[int]
-    """In the job's plan; what a run needs stands before it."""
+    """Position in the plan; runs that it needs come before it."""
     kind: Mapped[RunKind] = mapped_column(words(RunKind))
     trial: Mapped[int]
     seed: Mapped[int] = mapped_column(BigInteger)
@@ -74,19 +74,19 @@ class Run(Table):
     trunk: Mapped[str] = mapped_column(String(64))
 
     owner: Mapped[str]
-    """Of the job, as are pool and rank; here because the claim reads nothing else."""
+    """Owner of the job; a copy, like pool and rank, because the claim reads only this table."""
     pool: Mapped[str]
     rank: Mapped[datetime]
-    """When the job would have been submitted to stand where it does with priority 0: a point of
-    priority is worth some minutes of waiting. It does not change with time, so it is indexed."""
+    """The submission time that gives this place in the queue at priority 0: a point of priority is
+    worth some minutes. It is constant, so it is indexed."""
     max_seconds: Mapped[int]
-    """Bound on this run, over all its attempts."""
+    """Bound on the device seconds of this run, over all attempts."""
 
     state: Mapped[RunState] = mapped_column(words(RunState))
     waiting_for: Mapped[int]
-    """How many of the runs it needs have not succeeded."""
+    """Number of runs it needs that have not succeeded."""
     attempt: Mapped[int] = mapped_column(default=0)
-    """Counts claims; the fencing token of every write by a worker."""
+    """Number of claims; the fencing token of all writes by workers."""
     losses: Mapped[int] = mapped_column(default=0)
     """How often its worker was lost."""
     worker_id: Mapped[str | None]
@@ -102,10 +102,10 @@ class Run(Table):
 
     queued_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
-    """Of the last attempt."""
+    """Log of the last attempt."""
     finished_at: Mapped[datetime | None]
     seconds: Mapped[float] = mapped_column(default=0.0)
-    """On a device, over all attempts."""
+    """Device seconds, over all attempts."""
 
     __table_args__ = (
         Index("uq_runs_job_id_key", "job_id", "key", unique=True),
@@ -121,7 +121,7 @@ class Run(Table):
 
 
 class RunNeed(Table):
-    """A run needs another one of its job to have succeeded."""
+    """A run needs another run of its job."""
 
     __tablename__ = "run_needs"
 
@@ -134,7 +134,7 @@ class RunNeed(Table):
 
 
 class Result(Table):
-    """What an experiment found out: a `lth.results.schemas.RunResult`. At most one a run."""
+    """The result of an experiment: a `lth.results.schemas.RunResult`. At most one for each run."""
 
     __tablename__ = "results"
 
@@ -149,7 +149,7 @@ class Result(Table):
 
 
 class Event(Table):
-    """Something that happened to a job, numbered from 1 without gaps."""
+    """An event of a job, numbered from 1 without gaps."""
 
     __tablename__ = "events"
 
@@ -159,15 +159,15 @@ class Event(Table):
     number: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(32))
     run: Mapped[str | None]
-    """The key of the run it happened to."""
+    """The key of its run."""
     data: Mapped[dict[str, Any]]
     at: Mapped[Now]
 
 
 class Artifact(Table):
-    """A file that a run left behind. Its name in the job is ``{run key}/{name of the file}``.
+    """A file of a run. Its name in the job is ``{run key}/{name within the run}``.
 
-    What shows a job as a whole has no run, and a name of its own (`lth.results.artifacts.JOB`).
+    Files of the whole job have no run, and the prefix `lth.results.artifacts.JOB`.
     """
 
     __tablename__ = "artifacts"
@@ -186,7 +186,7 @@ class Artifact(Table):
 
 
 class Trunk(Table):
-    """A dense training that is done, kept for whoever needs the same one."""
+    """A finished dense training that other runs can reuse."""
 
     __tablename__ = "trunks"
 

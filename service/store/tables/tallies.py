@@ -1,4 +1,4 @@
-"""What runs of all time come to, without reading them."""
+"""Counts of runs of all time, without reading the runs."""
 
 from decimal import Decimal
 
@@ -10,10 +10,10 @@ from service.store.tables.base import Table, words
 
 
 class RunTally(Table):
-    """A change of how many ended runs there are, and of how long runs took: the sum counts.
+    """A change of the number of ended runs and of their device time; the sum over rows counts.
 
-    Triggers, which the migration 0007 made, add a row for each run that ends, is retried or is
-    deleted, so that no end waits for another; now and then the rows are summed up.
+    Triggers of migration 0007 add a row for each run that ends, is retried or is deleted, so that
+    no end waits for another. The housekeeping sums up the rows.
     """
 
     __tablename__ = "run_tallies"
@@ -22,7 +22,10 @@ class RunTally(Table):
     state: Mapped[RunState] = mapped_column(words(RunState))
     failure_reason: Mapped[Reason | None] = mapped_column(words(Reason))
     number: Mapped[int] = mapped_column(BigInteger)
-    """Runs that are there in that state, more or less; 0 unless it is an end."""
+    """Change of the number of runs in that state; 0 unless it is an end state."""
     seconds: Mapped[Decimal] = mapped_column(Numeric, default=Decimal(0), server_default="0")
-    """On devices, and never less: a run that is retried or deleted took its time all the same. A
-    decimal number, as the sum of floats would depend on their order."""
+    """Device seconds; never negative, because retried and deleted runs took their time too.
+
+    Decimal, because
+    sums of floats depend on their order.
+    """

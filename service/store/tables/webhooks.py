@@ -1,4 +1,4 @@
-"""Whom to tell when a job ends."""
+"""Webhooks of jobs."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from service.store.tables.base import Now, Sorted, Table
 
 
 class Webhook(Table):
-    """An address to be called when a job has ended. At most one a job."""
+    """An address to call when a job has ended. At most one for each job."""
 
     __tablename__ = "webhooks"
 
@@ -19,7 +19,7 @@ class Webhook(Table):
     url: Mapped[str]
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     next_at: Mapped[Now]
-    """Not called before; while somebody calls it, when another may try."""
+    """Not called before; during a call, when another beat may try."""
     delivered_at: Mapped[datetime | None]
     given_up_at: Mapped[datetime | None]
     error: Mapped[str | None]

@@ -12,14 +12,14 @@ from service.store.tables.base import Now, Table, words
 
 
 class WorkerState(enum.StrEnum):
-    """What a worker is doing."""
+    """The state of a worker."""
 
     IDLE = "idle"
     BUSY = "busy"
     REFUSING = "refusing"
-    """Others fill its GPU."""
+    """Other programs fill its GPU."""
     DRAINING = "draining"
-    """It was told to stop and gives its run back."""
+    """It is stopping, and returns its run to the queue."""
     LOST = "lost"
     """It was silent for longer than a lease."""
 
@@ -35,24 +35,24 @@ class ServedPool(Table):
 
 
 class Worker(Table):
-    """One process that executes one run at a time."""
+    """A process that executes one run at a time."""
 
     __tablename__ = "workers"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     """``host/pid of the parent/pid``, with the moment of its start."""
     node: Mapped[str] = mapped_column(index=True)
-    """``host/pid of the parent``: what all children of a parent share."""
+    """``host/pid of the parent``, which all children of a parent share."""
     host: Mapped[str]
     pid: Mapped[int]
     pools: Mapped[list[str]] = mapped_column(ARRAY(String))
     device: Mapped[str]
-    """``cpu``, or the GPU's name."""
+    """``cpu``, or the name of the GPU."""
     memory_total: Mapped[int | None] = mapped_column(BigInteger)
     memory_used: Mapped[int | None] = mapped_column(BigInteger)
     state: Mapped[WorkerState] = mapped_column(words(WorkerState))
     run_id: Mapped[uuid.UUID | None]
     detail: Mapped[dict[str, Any]]
-    """Versions, and why it refuses."""
+    """Versions, and why it refuses work."""
     started_at: Mapped[Now]
     seen_at: Mapped[Now]

@@ -1,6 +1,6 @@
-"""What there is to measure: queues, runs, failures, workers.
+"""Measures queues, runs, failures and workers.
 
-What is under way is counted by indexes of its own; what has ended, by tallies (`RunTally`).
+Current runs are counted by indexes, ended runs by tallies (`RunTally`).
 """
 
 from collections import Counter
@@ -19,9 +19,9 @@ from service.store.workers import pools
 
 QUANTILES = (0.5, 0.9, 0.99)
 MOST_QUEUES = 100
-"""Pools that are measured by name: those with the longest queues."""
+"""Number of pools that are measured by name: those with the longest queues."""
 OTHER_POOLS = "(other)"
-"""Stands for all further pools together; the name of a pool has no parentheses."""
+"""Name for all other pools together; names of pools have no parentheses."""
 _LATELY = timedelta(minutes=15)
 _SUM_UP = text(
     """
@@ -33,12 +33,12 @@ _SUM_UP = text(
     GROUP BY state, failure_reason
     """
 )
-"""Whoever reads meanwhile sees the many, or the one, and the same sum."""
+"""Isolation of the summing up: readers see the old rows or their sum."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """The queued runs of a pool."""
+    """The queue of a pool."""
 
     pool: str
     depth: int
@@ -47,15 +47,14 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """What the rows say now.
+    """Counts from the database.
 
     Attributes:
-        runs: how many there are, by state.
-        failures: how many failed, by reason.
-        device_seconds: that runs took so far, those that were deleted or retried too.
-        workers: how many there are, by state.
-        claim_seconds: from queued to claimed of the runs that started lately, at `QUANTILES`;
-            empty when none did.
+        runs: number of runs by state.
+        failures: number of failed runs by reason.
+        device_seconds: device seconds of all runs, including deleted and retried ones.
+        workers: number of workers by state.
+        claim_seconds: seconds from queued to claimed of recent runs, at `QUANTILES`; empty if none.
     """
 
     queues: Sequence[Queue]
@@ -67,7 +66,7 @@ class Measurements:
 
 
 def measure(session: Session) -> Measurements:
-    """Count; no run that has ended is read."""
+    """Count without reading ended runs."""
     queues = _queues(session)
     runs: Counter[RunState] = Counter({RunState.QUEUED: sum(queue.depth for queue in queues)})
     for state in (RunState.BLOCKED, RunState.RUNNING):
@@ -98,7 +97,7 @@ def measure(session: Session) -> Measurements:
 
 
 def sum_up(session: Session) -> None:
-    """Put one tally in the place of many, for each state and reason; the sums stay."""
+    """Replace many tallies by one, for each state and reason; the sums stay equal."""
     session.execute(_SUM_UP)
 
 

@@ -16,11 +16,11 @@ from service.store.workers import pools
 
 @dataclass(frozen=True, slots=True)
 class WorkerFacts:
-    """What a worker knows of itself when it starts.
+    """The facts of a worker at its start.
 
     Attributes:
-        node: what all children of one parent share.
-        device: ``cpu``, or the GPU's name.
+        node: shared by all children of a parent.
+        device: ``cpu``, or the name of the GPU.
     """
 
     id: str
@@ -34,7 +34,7 @@ class WorkerFacts:
 
 
 def register(session: Session, facts: WorkerFacts) -> None:
-    """Enter a worker that has just started, and remember the pools that it serves."""
+    """Register a worker, and remember the pools that it serves."""
     pools.remember(session, facts.pools)
     session.execute(
         insert(Worker)
@@ -61,10 +61,10 @@ def report(
     memory_used: int | None = None,
     why: str | None = None,
 ) -> bool:
-    """Say what a worker is doing now; also its sign of life.
+    """Report the state of a worker, which is also its sign of life.
 
     Returns:
-        Whether the worker is in the registry; if not, nothing was written.
+        Whether the worker is registered; otherwise nothing was written.
     """
     values: dict[str, Any] = {"state": state, "run_id": run_id, "seen_at": func.clock_timestamp()}
     if memory_used is not None:
@@ -77,22 +77,22 @@ def report(
 
 
 def drain(session: Session, node: str) -> None:
-    """Say that a parent was told to stop."""
+    """Record that a parent is stopping."""
     session.execute(update(Worker).where(Worker.node == node).values(state=WorkerState.DRAINING))
 
 
 def leave(session: Session, worker_ids: Sequence[str]) -> None:
-    """Take workers out of the registry that have ended."""
+    """Delete workers that have ended."""
     session.execute(delete(Worker).where(Worker.id.in_(worker_ids)))
 
 
 def mark_lost(session: Session, silence: timedelta, forget_after: timedelta) -> Sequence[str]:
-    """Mark workers that were silent for too long, and forget those lost long ago.
+    """Mark silent workers as lost, and delete those that were lost long ago.
 
-    Rows that another transaction holds are left for the next call.
+    Locked rows are left for the next call.
 
     Returns:
-        The workers that were marked.
+        The marked workers.
     """
     now = func.now()
     forgotten = _unlocked(Worker.state == WorkerState.LOST, Worker.seen_at < now - forget_after)
@@ -107,7 +107,7 @@ def mark_lost(session: Session, silence: timedelta, forget_after: timedelta) -> 
 
 
 def idle(session: Session, pool: str) -> int:
-    """How many workers of a pool say that they have nothing to do."""
+    """Number of idle workers of a pool."""
     return session.scalar(
         select(func.count())
         .select_from(Worker)
@@ -116,22 +116,22 @@ def idle(session: Session, pool: str) -> int:
 
 
 def all_of_them(session: Session) -> Sequence[Worker]:
-    """Every worker that is known, by name."""
+    """All known workers, by name."""
     return session.scalars(select(Worker).order_by(Worker.id)).all()
 
 
 def with_runs(session: Session) -> Sequence[tuple[Worker, Run | None]]:
-    """Every worker that is known, by name, with the run that it executes."""
+    """All known workers, by name, with their current runs."""
     query = select(Worker, Run).outerjoin(Run, Run.id == Worker.run_id).order_by(Worker.id)
     return [(worker, run) for worker, run in session.execute(query)]
 
 
 def _unlocked(*conditions: ColumnElement[bool]) -> Select[str]:
-    """The ids of the workers that meet the conditions and that no other transaction holds."""
+    """Ids of the workers that meet the conditions and are not locked."""
     found = select(Worker.id).where(*conditions).order_by(Worker.id)
     return found.with_for_update(skip_locked=True)
 
 
 def clock(session: Session) -> datetime:
-    """The time of the database, against which signs of life are measured."""
+    """The time of the database, which signs of life are compared with."""
     return session.scalars(select(func.clock_timestamp())).one()
