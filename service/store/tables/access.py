@@ -30,8 +30,7 @@ class Owner(Table):
     max_queued: Mapped[int | None]
     max_stored_bytes: Mapped[int | None] = mapped_column(BigInteger)
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
-    """Bytes of job files (artifacts, checkpoints, logs) and data sets. Triggers of migration 0003 keep
-    it up to date."""
+    """Bytes of job files (artifacts, checkpoints, logs) and data sets; kept by triggers."""
     usage: Mapped[float] = mapped_column(default=0.0, server_default="0")
     """Device seconds, halved for each half-life since `usage_at`."""
     usage_at: Mapped[Now]
