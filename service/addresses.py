@@ -1,6 +1,6 @@
-"""Addresses that are not of the public internet, as IANA's registries list them.
+"""Addresses that are not part of the public internet, from IANA's registries.
 
-Python's `ipaddress.is_global` changes with the version of Python and knows no cloud provider.
+Python's `ipaddress.is_global` changes with the version of Python, and knows no cloud provider.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -35,10 +35,10 @@ SPECIAL_IPV6: dict[str, str] = {
     "2620:4f:8000::/48": "AS112",
     "3fff::/20": "documentation",
 }
-"""IANA IPv6 Special-Purpose Address Registry, as far as it lies in the global unicast range."""
+"""IANA IPv6 Special-Purpose Address Registry, within the global unicast range."""
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-"""All other IPv6 addresses are reserved, local or multicast, or hold an IPv4 address."""
+"""The global unicast range; all other IPv6 addresses are special or hold IPv4."""
 _WITH_IPV4 = (IPv6Network("64:ff9b::/96"), IPv6Network("::ffff:0:0/96"))
 """NAT64 and mapped addresses: the last 32 bits are the IPv4 address that is called."""
 _IPV4 = tuple(map(IPv4Network, SPECIAL_IPV4))
@@ -46,7 +46,7 @@ _IPV6 = tuple(map(IPv6Network, SPECIAL_IPV6))
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is one of the public internet."""
+    """Whether an address is part of the public internet."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _IPV4)
     if any(address in network for network in _WITH_IPV4):

@@ -1,13 +1,13 @@
-"""File descriptors of a process: how many it may have open."""
+"""The limit of open files of a process."""
 
 import resource
 
 _ENOUGH = 65_536
-"""More are not asked for: some libraries loop over all possible descriptors."""
+"""A higher limit is not requested, because some libraries loop over all possible descriptors."""
 
 
 def raise_limit() -> int:
-    """Raise the soft limit on open files to the hard one, within reason.
+    """Raise the soft limit of open files to the hard limit, up to 65,536.
 
     Returns:
         The soft limit afterwards.
@@ -20,6 +20,6 @@ def raise_limit() -> int:
 
 
 def limit() -> int:
-    """How many files this process may have open at once; `_ENOUGH` if that is not limited."""
+    """How many files this process may open; `_ENOUGH` if it is unlimited."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _ENOUGH if soft == resource.RLIM_INFINITY else soft

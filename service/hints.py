@@ -1,7 +1,7 @@
-"""Hints to workers that there is work. Postgres knows what it is; a lost hint is sent again.
+"""Hints: messages without content that tell workers to look for work in Postgres.
 
-A hint is a Celery message without content. That is why it may be lost, doubled or late, and why a
-queue that holds some already needs no more: whoever takes one of those looks after it was sent.
+A hint may be lost, duplicated or late. The sweeper sends lost hints again. A queue that already has
+some hints needs no more, because each of them is received after this one would have been sent.
 """
 
 import logging
@@ -13,18 +13,18 @@ from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 WORK = "lth.work"
-"""The task that claims runs and executes them."""
+"""The task that claims and executes runs."""
 SWEEP = "lth.sweep"
-"""The task that looks for lost runs and lost hints."""
+"""The task that finds lost runs and sends lost hints."""
 HOUSEKEEPING = "lth.housekeeping"
-"""The task that deletes what is old or unused."""
+"""The task that deletes old and unused data."""
 
 WEBHOOKS = "lth.webhooks"
-"""The task that calls the webhooks that are due."""
+"""The task that calls due webhooks."""
 
 _ENOUGH = 16
 _QUEUE_SECONDS = 600
-"""A queue that got no hint for so long is deleted; the sweeper sends new hints to one with work."""
+"""Seconds after which an unused queue is deleted; the sweeper sends new hints if there is work."""
 _PAUSE_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def queue_of(pool: str) -> str:
 
 
 class Hints:
-    """Sends hints; never raises and hardly waits, whatever the broker does. Safe to share."""
+    """Sends hints. It never raises, and waits only briefly for the broker. Safe to share."""
 
     def __init__(self, broker_url: str) -> None:
         self._redis = redis.Redis.from_url(
@@ -57,10 +57,10 @@ class Hints:
         self._silent_until = 0.0
 
     def wake(self, pool: str, count: int = 1) -> bool:
-        """Tell up to `count` idle workers of a pool that there is work.
+        """Send hints to up to `count` idle workers of a pool.
 
         Returns:
-            Whether the broker took the hints, or has enough of them.
+            Whether the broker has received the hints, or already has enough.
         """
         if time.monotonic() < self._silent_until:
             return False
@@ -76,22 +76,22 @@ class Hints:
         return True
 
     def ping(self) -> None:
-        """Ask the broker for a sign of life.
+        """Check that the broker answers.
 
         Raises:
-            redis.RedisError: when there is none.
+            redis.RedisError: if it does not.
         """
         self._redis.ping()
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._app.close()
         self._redis.close()
 
 
 def _expiring(queue: str) -> Queue:
-    """The queue as one Redis list that expires.
+    """The queue as a Redis list that expires.
 
-    Without an exchange of its own, the queue leaves no binding in the broker.
+    It has no exchange of its own, so it leaves no binding in the broker.
     """
     return Queue(queue, Exchange(""), routing_key=queue, expires=_QUEUE_SECONDS)

@@ -1,4 +1,4 @@
-"""How the processes of the service log: a line an event, with the ids that were bound to it."""
+"""Logging of all processes: one line for each event, with the ids that are bound to it."""
 
 import logging
 import sys
@@ -7,7 +7,7 @@ import structlog
 
 
 def configure(*, json: bool, level: int | str = logging.INFO) -> None:
-    """Log to the standard error: as JSON for machines, as plain text for people."""
+    """Log to standard error: as JSON in production, otherwise as plain text."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

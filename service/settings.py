@@ -1,6 +1,6 @@
-"""Every setting of the service: one class, read from the environment (``LTH_...``) once a process.
+"""All settings of the service, read from environment variables (``LTH_...``).
 
-A nested setting is written with two underscores, for example ``LTH_LIMITS__MAX_PARAMETERS``.
+Two underscores separate nested names, for example ``LTH_LIMITS__MAX_PARAMETERS``.
 """
 
 import os
@@ -24,9 +24,9 @@ from lth.core.limits import SERVER_LIMITS, Limits
 
 _log = structlog.get_logger(__name__)
 EXAMPLE_SECRETS = frozenset({"change-me", "changeme", "secret", "password", "example"})
-"""Secrets that stand in examples; nobody may run with them outside development."""
+"""Secrets of examples; they are refused in production."""
 POOL = "^[a-z0-9-]{1,32}$"
-"""What the name of a pool of workers looks like."""
+"""The pattern of a pool's name."""
 Pools = Annotated[tuple[Annotated[str, Field(pattern=POOL)], ...], NoDecode]
 _SHORTEST_SECRET = 16
 RENAMED = {
@@ -37,7 +37,7 @@ RENAMED = {
 
 
 class Settings(BaseSettings):
-    """What an operator may choose. Made at a process's entry and handed down."""
+    """The settings of a process. They are read once at its start, and passed to its functions."""
 
     model_config = SettingsConfigDict(
         env_prefix="LTH_",
@@ -274,7 +274,7 @@ class Settings(BaseSettings):
 
     @property
     def lease(self) -> timedelta:
-        """How long a claim holds without a heartbeat."""
+        """How long a lease lasts without a heartbeat."""
         return timedelta(seconds=self.lease_seconds)
 
     @field_validator("pools", "worker_pools", mode="before")
@@ -347,7 +347,7 @@ def _revealed(secret: SecretStr | None) -> str:
 
 
 def _words(value: str) -> list[str]:
-    """The parts of a setting that could be a secret: what stands between a URL's separators."""
+    """The parts of a URL that could be a secret."""
     for separator in ":@/?&=":
         value = value.replace(separator, " ")
     return value.split()

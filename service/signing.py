@@ -1,7 +1,7 @@
-"""The secrets that webhooks are signed with: one for each owner, derived from the service's own.
+"""The secrets that sign webhooks: one for each owner, derived from the secret of the service.
 
-Whoever receives calls has to know the secret. So nobody learns one by which calls could be forged
-to those who wait for another owner's.
+A receiver must know the secret to verify calls. With a secret of its own, an owner cannot forge
+calls to another owner's receivers.
 """
 
 import base64
@@ -12,7 +12,7 @@ from service.settings import Settings
 
 
 def secret_of(settings: Settings, owner: str) -> bytes | None:
-    """What an owner's webhooks are signed with; None where LTH_SIGNING_SECRET is not set."""
+    """The secret of an owner's webhooks; None if LTH_SIGNING_SECRET is not set."""
     if not settings.signing_secret:
         return None
     known = settings.signing_secret.get_secret_value().encode()
@@ -20,5 +20,5 @@ def secret_of(settings: Settings, owner: str) -> bytes | None:
 
 
 def written(secret: bytes) -> str:
-    """A secret as libraries for Standard Webhooks take it."""
+    """A secret in the format of the Standard Webhooks libraries."""
     return f"whsec_{base64.b64encode(secret).decode()}"

@@ -1,7 +1,7 @@
-"""``python -m worker`` starts this machine's workers, ``python -m worker beat`` the sweeper.
+"""``python -m worker`` starts the workers of this machine, ``python -m worker beat`` the sweeper.
 
 ``python -m worker healthy worker`` and ``python -m worker healthy beat`` exit with 0 if the worker
-or the beat of this container has given a sign of life lately.
+or the beat of this container has recently given a sign of life.
 """
 
 import os
@@ -14,7 +14,7 @@ from worker.child.gpus import DeviceSilent
 
 
 def main(arguments: list[str]) -> None:
-    """Run Celery's worker or beat in this process, until it is told to stop."""
+    """Run Celery's worker or beat in this process until a signal stops it."""
     if arguments[:1] == ["healthy"]:
         sys.exit(_complaint(arguments[1]))
     sweeps = arguments[:1] == ["beat"]
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _complaint(name: str) -> str | None:
-    """What is wrong with a process of this container; None if it is healthy."""
+    """The problem of a process of this container; None if it is healthy."""
     folder = Settings().health_dir
     if folder is None:
         return "LTH_HEALTH_DIR is not set, so the processes give no signs of life"

@@ -1,4 +1,4 @@
-"""`make demo`: a whole service for one experiment, from the submitted spec to plots on disk."""
+"""`make demo`: starts a whole service for one experiment, from the spec to plots on disk."""
 
 import sys
 import tempfile
@@ -20,18 +20,18 @@ from service.stack.up import stack
 
 
 class _DemoNarrator(ScreenNarrator):
-    """Leaves out how to use a stack that is gone in a moment."""
+    """Does not say how to use a stack that will stop in a moment."""
 
     def ready(self, running: Running) -> None:
-        """All of it is up."""
+        """Report that the stack is ready."""
         self.say("ready")
 
 
 def demo(spec: Path, folder: Path) -> None:
-    """Start a stack on a temporary data directory, run the spec through its API, stop it.
+    """Start a stack in a temporary data directory, run a spec through its API, and stop the stack.
 
-    The files of the job's first experiment are left in `folder`, and what compares it with the
-    others in its `comparison`.
+    `folder` gets the files of the job's first experiment, and in `comparison` the files that
+    compare experiments.
     """
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="lth-demo-") as directory:

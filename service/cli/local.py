@@ -1,4 +1,4 @@
-"""Commands about the stack on this machine: up."""
+"""The command of a local stack: up."""
 
 from pathlib import Path
 from typing import Annotated
@@ -30,8 +30,7 @@ def up(
 ) -> None:
     """Run the whole service here: API, workers, Postgres, Valkey, blobs. Ctrl-C stops it.
 
-    Parts that LTH_DATABASE_URL, LTH_BROKER_URL and LTH_OBJECT_STORE_URL name are used instead of
-    its own.
+    If LTH_DATABASE_URL, LTH_BROKER_URL or LTH_OBJECT_STORE_URL is set, that part is used instead.
     """
     require("local")
     from service.cli.narrating import ScreenNarrator

@@ -1,4 +1,4 @@
-"""What `lth up` says, on one screen."""
+"""The output of `lth up`."""
 
 from importlib.metadata import version
 
@@ -10,24 +10,24 @@ from service.stack.data_directory import DataDirectory
 
 
 class ScreenNarrator:
-    """Tells a person what a stack does."""
+    """Prints the start of a stack, and events that a user should know."""
 
     def __init__(self, place: DataDirectory) -> None:
         self._place = place
         say(Text.assemble((f"lth {version('lth')}", "bold"), f"  data in {place.directory}"))
 
     def started(self, name: str, what: str, seconds: float) -> None:
-        """A part is up."""
+        """Print that a part has started."""
         took = (f"{seconds:.1f} s", "bright_black")
         say(Text.assemble("  ", ("✓", "green"), f" {name:<10}{what}  ", took))
 
     def ready(self, running: Running) -> None:
-        """All of it is up."""
+        """Print that the stack is ready."""
         say(Text.assemble(("ready", "bold green"), f": {running.server}"))
         say("  submit   lth submit examples/quickstart.yaml --wait")
         say(f"  logs     {self._place.log('*')}")
         say("  stop     Ctrl-C")
 
     def say(self, text: str) -> None:
-        """Something happened that a person should know."""
+        """Print a message."""
         say(text)

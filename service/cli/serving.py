@@ -1,6 +1,7 @@
-"""Commands that servers run: migrate, api, beat, worker, backup, restore.
+"""The commands of servers: migrate, api, beat, worker, backup, restore, verify.
 
-They take everything from the environment (``LTH_DATABASE_URL``, ...); `lth up` starts the same.
+They are configured by the environment (``LTH_DATABASE_URL``, ...). `lth up` starts the same
+processes.
 """
 
 import json
@@ -40,7 +41,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def migrate() -> None:
-    """Bring the tables of LTH_DATABASE_URL up to date. Safe to run again, and at once."""
+    """Update the tables of LTH_DATABASE_URL. Safe to run again, and at the same time."""
     from service.stack.environment import read_settings, using_database
     from service.store.migrate import migrate as bring_up_to_date
 
@@ -59,13 +60,13 @@ def api(
 
 
 def beat() -> None:
-    """Run the clock that sends the sweeper, in this process. One is enough; more do no harm."""
+    """Run the scheduler of the sweeper. One is enough; more do no harm."""
     require("worker")
     _become(beat_command())
 
 
 def worker() -> None:
-    """Run this machine's workers: one a GPU, or a core."""
+    """Run the workers of this machine: one for each GPU, or for each core."""
     require("worker")
     _become(worker_command())
 
@@ -75,7 +76,7 @@ def backup(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Save the database and all blobs in one file; the service may run meanwhile."""
+    """Write the database and all blobs to one file. The service may run during a backup."""
     from service.stack.backup import backup as save
 
     with _service(data_dir, may_run=True) as settings:
@@ -92,7 +93,7 @@ def restore(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Fill an empty service from a backup. The service must not run meanwhile."""
+    """Fill an empty service from a backup. The service must not run."""
     from service.stack.backup import restore as put_back
 
     with _service(data_dir, may_run=False) as settings:
@@ -112,9 +113,9 @@ def verify(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Read every stored file and report those that are missing or damaged.
+    """Read every stored file, and report those that are missing or damaged.
 
-    The service may run meanwhile. The exit code is 10 if a file is missing or damaged.
+    The service may run. The exit code is 10 if a file is missing or damaged.
     """
     from service.stack.verify import verify as read_all
 
@@ -130,7 +131,7 @@ def verify(
 
 
 def _report(findings: "Sequence[Finding]", what: str) -> None:
-    """Say which blobs have a problem, and exit accordingly if any has."""
+    """Report blobs with a problem; exit with 10 if there are any."""
     if not findings:
         return
     for finding in findings:
@@ -145,7 +146,7 @@ def _plain(result: "Saved | Verified") -> dict[str, Any]:
 
 
 def _become(command: list[str]) -> None:
-    """Run a command in place of this process, so that signals reach it; not by wrong settings."""
+    """Check the settings, and replace this process by a command, so that it receives signals."""
     from service.stack.environment import read_settings
 
     read_settings()
@@ -156,7 +157,7 @@ def _become(command: list[str]) -> None:
 
 @contextmanager
 def _service(data_dir: Path | None, *, may_run: bool) -> "Iterator[Settings]":
-    """The service to save or to fill: the environment's, or that of the local stack."""
+    """The settings of the service: from the environment, or of the local stack."""
     from service.stack.environment import read_settings
     from service.stack.offline import stopped_stack
 

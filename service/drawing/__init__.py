@@ -1,1 +1,1 @@
-"""Drawing pictures in a process of their own, so that the API's stays quick and light."""
+"""Draws pictures in a process of its own, so that the API stays responsive and small."""

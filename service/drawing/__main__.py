@@ -1,7 +1,7 @@
-"""The drawing process: takes one order after the other from its input, and answers with pictures.
+"""The drawing process: reads orders from its input, and writes pictures to its output.
 
-It ends when its input does, so that it cannot outlive the API, and when it was idle for a while,
-so that the memory is given back.
+It ends with its input, so it cannot outlive the API. It also ends when it was idle for a while, to
+free its memory.
 """
 
 import os
@@ -21,7 +21,7 @@ _IDLE_SECONDS = 300.0
 
 
 def main() -> None:
-    """Draw until nobody wants anything any more."""
+    """Draw until the input ends or the process was idle for too long."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the API; our input ends with it.
     orders, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # What libraries print is no answer.
@@ -40,7 +40,7 @@ def _answer(message: Mapping[str, bytes]) -> Mapping[str, bytes]:
 
 
 def draw(order: Order, files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The pictures of an order, by format; the figure is made once for all of them."""
+    """The pictures of an order, by format; the figure is drawn once."""
     spec = parse_spec(order.spec)
     results = [RunResult.model_validate(result) for result in order.results]
     title, facts = what_was_run(spec), spec.dataset.facts

@@ -1,4 +1,4 @@
-"""The API's side of the drawing process: starts it, feeds it, and replaces it when it dies."""
+"""The API's side of the drawing process: starts it, sends orders, and replaces it if it dies."""
 
 import asyncio
 import subprocess
@@ -10,24 +10,24 @@ from concurrent.futures import ThreadPoolExecutor
 from service.drawing.messages import ERROR, ORDER, Order, read, write
 
 Gather = Callable[[], Mapping[str, bytes]]
-"""Reads the files that a picture is drawn from, when it is its turn."""
+"""Reads the files of a picture when it is drawn."""
 
 
 class NotDrawnNow(Exception):
-    """The picture cannot be drawn at the moment; it may be in a few seconds."""
+    """The picture cannot be drawn now; the client may retry in a few seconds."""
 
 
 class DrawingFailed(Exception):
-    """What is stored cannot be drawn: a defect."""
+    """The picture cannot be drawn from the stored files: a defect."""
 
 
 class Artist:
-    """Draws one picture after the other, in a process that is started with the first of them.
+    """Draws one picture at a time, in a process that is started with the first one.
 
     Args:
-        seconds: the longest that a picture may take.
-        places: how many may be drawn or waited for at once.
-        command: what is started.
+        seconds: timeout of a picture.
+        places: the most pictures that are drawn or waited for at once.
+        command: the command of the process.
     """
 
     def __init__(
@@ -50,8 +50,8 @@ class Artist:
         """The pictures of an order, by format.
 
         Raises:
-            NotDrawnNow: when too many pictures wait already, or this one takes too long.
-            DrawingFailed: when it cannot be drawn at all.
+            NotDrawnNow: if too many pictures are waiting, or this one takes too long.
+            DrawingFailed: if it cannot be drawn.
         """
         if self._taken >= self._places:
             raise NotDrawnNow(f"{self._taken} pictures are waiting to be drawn already")
@@ -63,7 +63,7 @@ class Artist:
             self._taken -= 1
 
     def close(self) -> None:
-        """End the process, whatever it is doing."""
+        """Kill the process."""
         with self._starting:
             self._closed = True
             process = self._process
@@ -106,7 +106,7 @@ class Artist:
             return self._process
 
     def _end(self) -> None:
-        """Leave nothing of the process behind."""
+        """Clean up after the process has ended."""
         if self._process is None:
             return
         self._process.kill()

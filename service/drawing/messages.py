@@ -1,4 +1,4 @@
-"""What the API and its drawing process say to each other: named bytes, over pipes."""
+"""Messages between the API and its drawing process: named bytes, over pipes."""
 
 import json
 from collections.abc import Mapping
@@ -9,18 +9,18 @@ from pydantic import BaseModel, ConfigDict
 from lth.results.artifacts import Format
 
 ORDER, ERROR = "order", "error"
-"""Names of the parts of a message that are no files."""
+"""Names of the parts of a message that are not files."""
 
 
 class Order(BaseModel):
-    """A picture to be drawn. The files that it is drawn from go beside it.
+    """A picture to be drawn. Its files are sent together with it.
 
     Attributes:
         picture: its name, such as ``plots/learning``.
-        formats: in which it is wanted.
-        of_job: whether it shows all results side by side; otherwise it shows the one there is.
-        spec: the job's, as it is stored.
-        results: as they are stored.
+        formats: its file formats.
+        of_job: whether it shows all results; otherwise it shows the only one.
+        spec: the spec of the job, as stored.
+        results: the results, as stored.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -33,7 +33,7 @@ class Order(BaseModel):
 
 
 def write(stream: IO[bytes], message: Mapping[str, bytes]) -> None:
-    """Send a message: one line with the sizes of its parts, then the parts."""
+    """Send a message: a line with the sizes of its parts, then the parts."""
     sizes = {name: len(content) for name, content in message.items()}
     stream.write(json.dumps(sizes).encode() + b"\n")
     for content in message.values():
@@ -45,7 +45,7 @@ def read(stream: IO[bytes]) -> dict[str, bytes]:
     """Receive a message.
 
     Raises:
-        EOFError: when the other side has ended.
+        EOFError: if the other side has ended.
     """
     line = stream.readline()
     if not line.endswith(b"\n"):

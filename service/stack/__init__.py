@@ -1,1 +1,1 @@
-"""The whole service on one machine: its own Postgres and Valkey, and the processes of `lth up`."""
+"""The local stack: Postgres, Valkey and all processes of the service on one machine."""

@@ -1,8 +1,7 @@
-"""Everything a service holds, in one file: its database, and the blobs that it refers to.
+"""Backup and restore: the database and its blobs in one file.
 
-The dump and the list of blobs are of one moment, a snapshot of Postgres. Whatever was referred to
-then has its bytes until the last of them is read, because no blob is removed meanwhile. Rows come
-after blobs, here as everywhere: a restore puts the blobs back first.
+The dump and the list of blobs come from one snapshot of Postgres. No blob is deleted during a
+backup, so all blobs of the snapshot can be read. A restore writes the blobs before the rows.
 """
 
 import os
@@ -37,10 +36,10 @@ _IN_MEMORY = 16 << 20
 
 @dataclass(frozen=True)
 class Saved:
-    """What a backup holds.
+    """The content of a backup.
 
     Attributes:
-        findings: blobs that are missing or damaged, and so are not in it.
+        findings: missing and damaged blobs, which are not in the backup.
     """
 
     jobs: int
@@ -50,13 +49,13 @@ class Saved:
 
 
 def backup(settings: Settings, file: Path) -> Saved:
-    """Write a backup; the service may run meanwhile. A half-written file does not stay.
+    """Write a backup. The service may run. An incomplete file is deleted.
 
-    Only the user may read it: it holds what all owners have. Blobs that are missing or damaged are
-    left out and reported.
+    Only the user may read the file, because it contains the data of all owners. Missing and damaged
+    blobs are left out and reported.
 
     Raises:
-        StackError: when the file cannot be written, or the database or the object store does not
+        StackError: if the file cannot be written, or the database or the object store does not
             answer.
     """
     part = file.with_name(f"{file.name}.part")
@@ -87,12 +86,12 @@ def backup(settings: Settings, file: Path) -> Saved:
 
 
 def restore(settings: Settings, file: Path) -> Saved:
-    """Fill an empty service from a backup, then bring its tables up to date.
+    """Fill an empty service from a backup, then update its tables.
 
-    Blobs that the backup refers to and lacks are reported.
+    Blobs that the backup lacks are reported.
 
     Raises:
-        StackError: when the service holds jobs already, or the file is no backup.
+        StackError: if the service has jobs, or the file is not a backup.
     """
     with using_database(settings.database_url):
         there = _jobs(settings.database_url)
@@ -135,7 +134,7 @@ def restore(settings: Settings, file: Path) -> Saved:
 
 @contextmanager
 def _no_blob_removed(settings: Settings) -> Iterator[Database]:
-    """The database, and no blob is removed while this context lasts."""
+    """The database, without deletions of blobs in this context."""
     with (
         using_database(settings.database_url),
         closing(Database(settings.database_url, 2, BACKUP)) as database,
@@ -146,7 +145,7 @@ def _no_blob_removed(settings: Settings) -> Iterator[Database]:
 
 
 def _dumped(settings: Settings, database: Database, dump: Path) -> tuple[Saved, list[str]]:
-    """Dump the database; what is in the dump, and the blobs that it refers to."""
+    """Dump the database; returns the content of the dump and the blobs to which it refers."""
     with database.transaction() as session:
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         snapshot = session.scalar(select(func.pg_export_snapshot()))
@@ -208,7 +207,10 @@ def _jobs(database_url: str) -> int:
 
 
 def _postgres(program: str, settings: Settings, *arguments: str) -> None:
-    """Run a client of Postgres; the password is not among its arguments, which all can read."""
+    """Run a client program of Postgres.
+
+    The password is not an argument, which other users could read.
+    """
     try:
         path = binary(program)
     except PartsMissing:

@@ -1,4 +1,4 @@
-"""The data directory of a local stack: what lies where, and who may use it."""
+"""The data directory of a local stack: its files, and access to it."""
 
 import fcntl
 import json
@@ -23,7 +23,7 @@ from service.stack.folders import PRIVATE, private_folder
 _NAMES = frozenset(
     {"postgres", "valkey", "blobs", "datasets", "logs", ADMIN_KEY, "lock", ANNOUNCEMENT}
 )
-"""What a data directory holds."""
+"""The names of all files of a data directory."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class DataDirectory:
 
     @classmethod
     def default(cls) -> "DataDirectory":
-        """`lth.client.local_stack.default_directory`."""
+        """See `lth.client.local_stack.default_directory`."""
         return cls(default_directory())
 
     @property
@@ -66,7 +66,7 @@ class DataDirectory:
         return read_admin_key(self.directory)
 
     def make_admin_key(self) -> str:
-        """The same key, made at the first start; only the user may read its file."""
+        """The administrator's key, created at the first start; only the user may read its file."""
         key = self.read_admin_key()
         if key is None:
             key = new_token()
@@ -77,15 +77,14 @@ class DataDirectory:
         return key
 
     def log(self, name: str) -> Path:
-        """The log of a part."""
+        """The log file of a part."""
         return self.logs / f"{name}.log"
 
     def make(self) -> None:
-        """Make the folders, and close existing ones to other users.
+        """Create the folders, and close existing ones to other users.
 
         Raises:
-            StartFailed: if that is not possible there, or if the data directory would be a folder
-                that others use for something else.
+            StartFailed: if that fails, or if other users use the directory for other files.
         """
         if _shared(self.directory):
             raise StartFailed(
@@ -101,10 +100,10 @@ class DataDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the directory for this process, which the kernel lets go of with it.
+        """Lock the directory for this process; the kernel releases the lock when the process ends.
 
         Raises:
-            AlreadyRunning: when another process holds it.
+            AlreadyRunning: if another process holds it.
         """
         with (self.directory / "lock").open("a") as file:
             try:
@@ -119,14 +118,14 @@ class DataDirectory:
             yield
 
     def announce(self, running: Running) -> None:
-        """Write down what runs here; only the user may read it, as it holds passwords."""
+        """Write the announcement; only the user may read it, because it contains passwords."""
         new = self._announcement.with_suffix(".new")
         new.touch(mode=0o600)
         new.write_text(json.dumps(asdict(running), indent=2))
         new.replace(self._announcement)
 
     def retract(self) -> None:
-        """Take the announcement back."""
+        """Delete the announcement."""
         self._announcement.unlink(missing_ok=True)
 
     def running(self) -> Running | None:
@@ -139,7 +138,7 @@ class DataDirectory:
 
 
 def _shared(directory: Path) -> bool:
-    """Whether a folder is open to other users and holds files that are not a stack's."""
+    """Whether other users have access to a folder that has files of other programs."""
     try:
         mode = stat.S_IMODE(directory.stat().st_mode)
         return mode != PRIVATE and any(

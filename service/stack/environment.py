@@ -1,4 +1,4 @@
-"""What an operator has set up, and what is told when it is wrong: never a traceback."""
+"""Reads the settings of an operator, and explains errors without a traceback."""
 
 import os
 from collections.abc import Iterator
@@ -23,17 +23,17 @@ _PRIVATE = frozenset(
         "stack_secret",
     }
 )
-"""Settings whose values hold secrets, and are not shown."""
+"""Settings whose values are secret and are not shown."""
 _PREFIX = "LTH_"
 _MISSPELT = 0.85
-"""How alike a variable and a setting are (`difflib`), of which one is taken for the other."""
+"""The similarity (`difflib`) from which a variable counts as a misspelt setting."""
 
 
 def read_settings(**named: str) -> Settings:
-    """The settings of the environment, and those that are named here.
+    """The settings of the environment and of the arguments.
 
     Raises:
-        StackError: when some are wrong or misspelt; the message names the variables.
+        StackError: if a setting is wrong or misspelt; the message names the variables.
     """
     misspelt = [f"  {name} is no setting; {right} is" for name, right in _misspelt().items()]
     if misspelt:
@@ -49,10 +49,10 @@ def read_settings(**named: str) -> Settings:
 
 @contextmanager
 def using_database(url: str) -> Iterator[None]:
-    """Tell of a database that does not answer, or of an address that is none.
+    """Explain a database that does not answer, or a wrong address.
 
     Raises:
-        StackError: in place of SQLAlchemy's errors of that kind.
+        StackError: instead of SQLAlchemy's errors.
     """
     try:
         where = make_url(url).render_as_string()
@@ -67,7 +67,7 @@ def using_database(url: str) -> Iterator[None]:
 
 
 def _misspelt() -> dict[str, str]:
-    """Variables that are nearly a setting, and that setting. Others are for others to read."""
+    """Variables that are almost the name of a setting, with that setting."""
     settings = [name.upper() for name in (*Settings.model_fields, *RENAMED)]
     found: dict[str, str] = {}
     for variable in sorted(os.environ):

@@ -1,10 +1,10 @@
-"""Why a local stack cannot start, or had to stop.
+"""The errors of a local stack.
 
 StackError
-├── AlreadyRunning     another `lth up` holds the data directory
-├── PartsMissing       packages that the stack needs are not installed
-├── StartFailed        a part did not come up; the message ends with its last log lines
-└── PartDied           a part died and could not be brought back
+├── AlreadyRunning     another `lth up` uses the data directory
+├── PartsMissing       required packages are not installed
+├── StartFailed        a part did not start; the message ends with its last log lines
+└── PartDied           a part died and could not be restarted
 """
 
 from lth.cli.exits import CommandFailed, Exit
@@ -17,11 +17,11 @@ class StackError(CommandFailed):
 
 
 class AlreadyRunning(StackError):
-    """Another stack runs on this data directory."""
+    """Another stack uses this data directory."""
 
 
 class PartsMissing(StackError):
-    """The installation lacks what a local stack is made of."""
+    """Required packages are not installed."""
 
 
 class StartFailed(StackError):
@@ -29,4 +29,4 @@ class StartFailed(StackError):
 
 
 class PartDied(StackError):
-    """A running part died, and dies again whenever it is restarted."""
+    """A part died repeatedly, or could not be restarted."""

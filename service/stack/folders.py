@@ -1,4 +1,4 @@
-"""Folders that only one user may enter."""
+"""Folders that only one user may access."""
 
 import os
 import stat
@@ -10,10 +10,10 @@ PRIVATE = 0o700
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder that only this user may enter; close an existing one to other users.
+    """Create a folder that only this user may access; close an existing one to other users.
 
     Raises:
-        StartFailed: if the folder cannot be made, belongs to another user, or stays open.
+        StartFailed: if the folder cannot be created, belongs to another user, or stays open.
     """
     try:
         path.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
@@ -39,10 +39,10 @@ def private_folder(path: Path) -> None:
 
 
 def give(path: Path, owner: int, group: int) -> None:
-    """Give a folder and everything in it to another user; only root can.
+    """Change the owner of a folder and of everything in it; only root can.
 
-    Links are not followed, and a file stays as it is unless it has the folder's owner: the
-    present owner cannot make root give away a file of somebody else.
+    Links are not followed, and files of other owners are left alone. So the present owner cannot
+    make root give away another user's file.
     """
     before = path.stat(follow_symlinks=False).st_uid
     if before == owner:

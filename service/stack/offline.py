@@ -1,4 +1,4 @@
-"""A local stack at rest: its database and its blobs, and nothing that works on them."""
+"""A stopped local stack, with only Postgres running."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ from service.stack.starting import DATABASE
 
 @contextmanager
 def stopped_stack(place: DataDirectory) -> Iterator[Settings]:
-    """Start only Postgres on a data directory; leaving the context stops it.
+    """Start only Postgres in a data directory; stop it when the context ends.
 
     Raises:
-        AlreadyRunning: when a stack runs there.
+        AlreadyRunning: if a stack runs there.
     """
     place.make()
     with place.locked(), Group() as group:

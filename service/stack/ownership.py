@@ -1,7 +1,7 @@
-"""Gives a database of the superuser to the role of the service.
+"""Transfers a database from the superuser to the role of the service.
 
-Earlier versions let the service work as the superuser. PostgreSQL's ``REASSIGN OWNED`` does not
-work for that role, because it owns the system's own objects too.
+In earlier versions, the service used the superuser. PostgreSQL's ``REASSIGN OWNED`` does not work
+for that role, because it also owns system objects.
 """
 
 import psycopg

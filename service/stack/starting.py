@@ -1,4 +1,4 @@
-"""Starts the parts of a local stack in their order, each once those it needs are ready."""
+"""Starts the parts of a local stack, each after the parts that it needs."""
 
 import json
 import os
@@ -37,12 +37,12 @@ _STOP_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Options:
-    """What a person chooses.
+    """The options of `lth up`.
 
     Attributes:
         place: the data directory.
-        port: of the API, for this machine alone; 0 for any that is free.
-        workers: runs at once; None for one a GPU, or a core.
+        port: port of the API on the loopback interface; 0 for any free port.
+        workers: number of runs at once; None for one for each GPU, or for each core.
     """
 
     place: DataDirectory
@@ -51,28 +51,28 @@ class Options:
 
 
 class Narrator(Protocol):
-    """Tells a person what happens."""
+    """Reports the progress of the start to a user."""
 
     def started(self, name: str, what: str, seconds: float) -> None:
-        """A part is up."""
+        """Report that a part has started."""
 
     def ready(self, running: Running) -> None:
-        """All of it is up."""
+        """Report that the stack is ready."""
 
     def say(self, text: str) -> None:
-        """Something happened that a person should know."""
+        """Report a message."""
 
 
 def start_stack(
     options: Options, group: Group, supervisor: Supervisor, narrator: Narrator
 ) -> Running:
-    """Start everything, and wait until it is ready.
+    """Start all parts, and wait until they are ready.
 
     Parts that the environment names (``LTH_DATABASE_URL``, ``LTH_BROKER_URL``,
-    ``LTH_OBJECT_STORE_URL``) are used as they are; the others are started.
+    ``LTH_OBJECT_STORE_URL``) are used; the others are started.
 
     Raises:
-        StackError: when the settings are wrong, or a part does not come up.
+        StackError: if a setting is wrong, or a part does not start.
     """
     read_settings()
     port = _free(options.port)
@@ -86,7 +86,7 @@ def start_stack(
 
 @dataclass
 class _Starting:
-    """A stack on its way; `env` is what its processes will be told."""
+    """A stack that is starting; `env` is the environment of its processes."""
 
     place: DataDirectory
     group: Group
@@ -210,7 +210,7 @@ def _answers(server: str, secret: str) -> bool:
 
 
 def _devices(database: Database, parent: int) -> list[str]:
-    """The devices of the workers that a parent process has brought up."""
+    """The devices of the workers that a parent process has started."""
     with database.transaction() as session:
         found = workers.all_of_them(session)
     return [worker.device for worker in found if f"/{parent}-" in worker.node]

@@ -1,4 +1,4 @@
-"""`lth up`: runs a whole service on this machine until it is told to stop."""
+"""`lth up`: runs the whole service on this machine until a signal stops it."""
 
 import signal
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_stack(options: Options, narrator: Narrator) -> None:
-    """Run a stack until SIGINT, SIGTERM or SIGHUP; a second one stops it the hard way.
+    """Run a stack until SIGINT, SIGTERM or SIGHUP; a second signal kills it.
 
     Raises:
-        StackError: when it cannot start, or cannot be kept whole.
+        StackError: if it cannot start, or a part cannot be restarted.
     """
     with _signals_interrupt():
         try:
@@ -28,10 +28,10 @@ def run_stack(options: Options, narrator: Narrator) -> None:
 
 @contextmanager
 def stack(options: Options, narrator: Narrator) -> Iterator[tuple[Supervisor, Running]]:
-    """A running stack; leaving the context stops it.
+    """A running stack; the end of the context stops it.
 
     Raises:
-        StackError: when it cannot start.
+        StackError: if it cannot start.
     """
     place = options.place
     place.make()

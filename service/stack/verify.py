@@ -1,4 +1,4 @@
-"""`lth verify`: reads every blob that a service refers to, and says which are damaged."""
+"""`lth verify`: reads all blobs that a service refers to, and reports damaged ones."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
@@ -21,26 +21,26 @@ Problem: TypeAlias = Literal["missing", "damaged"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A blob that is not as it was saved, and what uses it."""
+    """A missing or damaged blob, and its uses."""
 
     digest: str
     problem: Problem
     uses: tuple[Use, ...]
 
     def __str__(self) -> str:
-        """One line a use."""
+        """One line for each use."""
         return "\n".join(f"{self.problem} {self.digest}: {use}" for use in self.uses)
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a verification found.
+    """The result of a verification.
 
     Attributes:
-        blobs: how many were read.
-        bytes: how many those have.
-        findings: the blobs that are missing or damaged.
-        queued: the jobs of which runs were queued again.
+        blobs: number of blobs that were read.
+        bytes: their size in bytes.
+        findings: the missing and damaged blobs.
+        queued: the jobs whose runs were queued again.
     """
 
     blobs: int
@@ -50,15 +50,15 @@ class Verified:
 
 
 def verify(settings: Settings, *, requeue: bool = False) -> Verified:
-    """Read all blobs in use and compare each with its SHA-256. The service may run meanwhile.
+    """Read all blobs in use, and compare each with its SHA-256. The service may run.
 
     Args:
         settings: name the database and the object store.
-        requeue: queue the runs again whose files are affected, and forget damaged logs,
-            checkpoints and trunks. Uploaded data sets cannot be made again.
+        requeue: queue runs with damaged files again, and forget damaged logs, checkpoints and
+            trunks. Uploaded data sets cannot be repaired.
 
     Raises:
-        StackError: when the database or the object store does not answer.
+        StackError: if the database or the object store does not answer.
     """
     blobs = Blobs(settings.object_store_url, settings.object_store_options)
     with (
@@ -85,10 +85,10 @@ def verify(settings: Settings, *, requeue: bool = False) -> Verified:
 
 
 def problem_of(blobs: Blobs, digest: str) -> Problem | None:
-    """What is wrong with a blob, after reading all of it.
+    """The problem of a blob, after reading all of it; None if it has none.
 
     Raises:
-        StackError: when the object store does not answer.
+        StackError: if the object store does not answer.
     """
     try:
         blobs.read_all(digest)
@@ -102,7 +102,7 @@ def problem_of(blobs: Blobs, digest: str) -> Problem | None:
 
 
 def findings_of(session: Session, problems: Mapping[str, Problem]) -> list[Finding]:
-    """The blobs with a problem that something still uses."""
+    """The blobs with a problem that are still in use."""
     by_digest: dict[str, list[Use]] = {}
     for use in damage.uses(session, list(problems)):
         by_digest.setdefault(use.digest, []).append(use)

@@ -1,4 +1,4 @@
-"""Celery beat, which does its periodic work itself instead of sending it to a worker."""
+"""Celery beat that does its periodic work itself instead of sending it to a worker."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from celery.beat import ScheduleEntry, Scheduler
 
 
 class InProcessScheduler(Scheduler):
-    """Runs what is due in this process; keeps nothing on disk, needs no broker.
+    """Runs due tasks in this process. It stores nothing on disk, and needs no broker.
 
-    A sweep that waited in a queue behind workers that train for hours would be none.
+    Workers may train for hours, so a sweep must not wait in their queue.
     """
 
     producer = None  # pyright: ignore[reportAssignmentType]
@@ -16,6 +16,6 @@ class InProcessScheduler(Scheduler):
     def apply_async(
         self, entry: ScheduleEntry, producer: Any = None, advance: bool = True, **_: Any
     ) -> None:
-        """Run an entry's task now; what it raises is logged by the caller."""
+        """Run the task of an entry; the caller logs its exceptions."""
         entry = self.reserve(entry) if advance else entry
         self.app.tasks[entry.task](*(entry.args or ()), **(entry.kwargs or {}))

@@ -1,4 +1,4 @@
-"""Deleting what is old or unused; done now and then by the process that sweeps."""
+"""Deletes old and unused data, in the process of the sweeper."""
 
 import logging
 from collections.abc import Callable
@@ -15,16 +15,16 @@ from service.store.workers import measurements, pools
 
 _BATCH = 100
 _PARTIAL = timedelta(days=1)
-"""Older files that are still incomplete belong to a process that has ended."""
+"""Incomplete files older than this, in seconds, belong to a process that has ended."""
 _FORGET_POOLS = timedelta(days=90)
 
 log = logging.getLogger(__name__)
 
 
 def tidy(settings: Settings, database: Database, blobs: Blobs) -> None:
-    """Delete old jobs, forgotten idempotency keys, unused trunks, and then unused blobs.
+    """Delete old jobs, old idempotency keys, unused trunks, and then unused blobs.
 
-    Tallies of runs are summed up. Pools that no worker has served for long are forgotten.
+    Tallies of runs are summed up. Pools that no worker has served for a long time are forgotten.
     """
     if settings.retention_days is not None:
         age = timedelta(days=settings.retention_days)
@@ -47,7 +47,7 @@ def tidy(settings: Settings, database: Database, blobs: Blobs) -> None:
 
 
 def _repeat(database: Database, what: str, delete: Callable[[Session], int]) -> None:
-    """Delete in batches, each its own transaction, until there is no more."""
+    """Delete in batches, each in its own transaction, until nothing is left to delete."""
     total = 0
     while True:
         with database.transaction() as session:

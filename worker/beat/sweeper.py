@@ -1,7 +1,7 @@
-"""The sweeper: gives back what lost workers held, and sends hints that were lost.
+"""The sweeper: returns runs of lost workers to the queue, and sends lost hints.
 
-It runs in the beat process itself, so that it never waits behind busy workers or a broker that is
-away. Several may run at once: each of its steps is a guarded write.
+It runs in the beat process, so that it does not wait behind busy workers or an unavailable broker.
+Several sweepers may run at once, because each write is guarded.
 """
 
 import logging
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """What a sweep needs."""
+    """The connections of a sweep."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -43,7 +43,7 @@ class Sweeper:
         self._waking = threading.Thread()
 
     def sweep(self) -> None:
-        """One round: lost runs, lost workers, lost hints."""
+        """One sweep: lost runs, lost workers, lost hints."""
         with self._database.transaction() as session:
             expired = finishing.expired(session)
         why = "its worker fell silent"
@@ -56,7 +56,7 @@ class Sweeper:
         self._pulse.beat()
 
     def _wake_workers(self) -> None:
-        """Send hints from a thread: a slow broker must not delay the recovery of lost runs."""
+        """Send hints from a thread: a slow broker must not delay the recovery of runs."""
         if self._waking.is_alive():
             return
         with self._database.transaction() as session:
@@ -72,11 +72,11 @@ class Sweeper:
             self._hints.wake(pool, count)
 
     def call_webhooks(self) -> None:
-        """Start the calls that are due, in threads of their own."""
+        """Call due webhooks, in threads."""
         self._courier.round()
 
     def tidy(self) -> None:
-        """Start to delete what is old or unused, in a thread: it may take long."""
+        """Delete old and unused data, in a thread, because it may take long."""
         if not self._tidying.is_alive():
             self._tidying = threading.Thread(target=self._tidy, name="housekeeping", daemon=True)
             self._tidying.start()
@@ -96,18 +96,18 @@ def release(
     *,
     skip_locked: bool = False,
 ) -> int:
-    """Take runs from workers that are gone.
+    """Return runs of lost workers to the queue.
 
     Args:
-        database: to write in.
-        settings: say how often a run may lose its worker.
-        leases: of the runs.
-        why: the workers are known to be gone.
-        skip_locked: leave a run for the next call if another transaction holds it, its job or its
-            owner. A paused process may hold them until Postgres ends its session.
+        database: the database.
+        settings: they say how often a run may lose its worker.
+        leases: leases of the runs.
+        why: why the workers are known to be lost; None if the leases expired.
+        skip_locked: whether to leave a run for the next sweep if its row, its job or its owner is
+            locked. A paused process may hold such locks until Postgres ends its session.
 
     Returns:
-        How many runs went back into the queue.
+        The number of runs that returned to the queue.
     """
     requeued = 0
     for lease in leases:
@@ -128,5 +128,5 @@ def release(
 
 @lru_cache(maxsize=1)
 def sweeper() -> Sweeper:
-    """This process's sweeper."""
+    """The sweeper of this process."""
     return Sweeper(Settings())

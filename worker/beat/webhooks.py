@@ -1,7 +1,7 @@
-"""Calls addresses when jobs end: signed, tried again, and never into the private network.
+"""Calls webhooks when jobs end: signed, retried, and never within the private network.
 
-The signature is that of Standard Webhooks: HMAC-SHA256 over ``id.timestamp.body``, with a secret
-that each owner has for themselves.
+The signature follows Standard Webhooks: HMAC-SHA256 over ``id.timestamp.body``, with a secret for
+each owner.
 """
 
 import asyncio
@@ -31,34 +31,34 @@ from service.store.jobs.webhooks import Call
 
 _AT_ONCE = 32
 _LOOKUP_SECONDS = 5.0
-"""The longest that the lookup of a name may take."""
+"""Timeout of a DNS lookup in seconds."""
 
 log = logging.getLogger(__name__)
 
 
 class NotCalled(Exception):
-    """An address could not be called, or did not answer well; the message says why."""
+    """The call failed; the message says why."""
 
 
 @dataclass
 class WebhookCaller:
-    """Calls what is due, several at once.
+    """Calls due webhooks, several at once.
 
-    An owner and a host have few of the calls at a time (`webhooks.PER_OWNER`, `PER_HOST`), so that
-    a receiver that never answers delays only its owner's calls.
+    The calls of an owner and to a host are limited (`webhooks.PER_OWNER`, `PER_HOST`), so a
+    receiver that never answers delays only the calls of its owner.
     """
 
     settings: Settings
     database: Database
     seconds: float = 20.0
-    """The longest that a call may take, from the connection to the head of the answer."""
+    """Timeout of a call in seconds, from the connection to the head of the response."""
 
     def __post_init__(self) -> None:
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="webhook")
         self._under_way: dict[Future[None], Call] = {}
 
     def round(self) -> None:
-        """Start the calls that are due, as many as there is room for; returns before they end."""
+        """Start due calls, up to the limit; does not wait for their end."""
         for call in self._under_way:
             if call.done() and (error := call.exception()):
                 log.error("what came of a webhook could not be noted", exc_info=error)
@@ -72,7 +72,7 @@ class WebhookCaller:
             self._under_way[self._threads.submit(self.deliver, call)] = call
 
     def deliver(self, call: Call) -> None:
-        """Call one address, and note what came of it."""
+        """Call one webhook, and record the outcome."""
         try:
             self._post(call)
         except NotCalled as error:
@@ -114,9 +114,10 @@ class WebhookCaller:
             raise NotCalled(f"{url.host} answered {status}; right would be 2xx")
 
     async def _status(self, request: httpx.Request) -> int:
-        """The status of the answer, whose body is nothing to us, and is not read.
+        """The status of the response; its body is not read.
 
-        Only asyncio bounds a call as a whole; httpx bounds each wait for the next byte.
+        The timeout of asyncio bounds the whole call; those of httpx bound each wait for the next
+        byte.
         """
         async with asyncio.timeout(self.seconds), httpx.AsyncClient(trust_env=False) as client:
             response = await client.send(request, stream=True)
@@ -125,7 +126,7 @@ class WebhookCaller:
 
 
 def signed(secret: bytes, name: str, content: bytes, now: int | None = None) -> dict[str, str]:
-    """The headers by which a receiver knows that the call is ours, and that it is not old."""
+    """The headers with which a receiver verifies the origin and the age of a call."""
     timestamp = str(int(time.time()) if now is None else now)
     said = b".".join((name.encode(), timestamp.encode(), content))
     digest = hmac.digest(secret, said, hashlib.sha256)
@@ -137,10 +138,10 @@ def signed(secret: bytes, name: str, content: bytes, now: int | None = None) -> 
 
 
 def resolve(url: httpx.URL, *, private_allowed: bool) -> str:
-    """The address behind a name, which must not be one of the private network.
+    """The address of a host name, which must be public.
 
     Raises:
-        NotCalled: when the name is not known, or one of its addresses is private.
+        NotCalled: if the name is unknown, or one of its addresses is not public.
     """
     port = url.port or (443 if url.scheme == "https" else 80)
     lookup: Future[list[Any]] = Future()
@@ -163,7 +164,7 @@ def resolve(url: httpx.URL, *, private_allowed: bool) -> str:
 
 
 def _look_up(host: str, port: int, lookup: "Future[list[Any]]") -> None:
-    """Look a name up, from a thread of its own: nothing else bounds how long that takes."""
+    """Look up a name in a thread, because a lookup has no timeout of its own."""
     try:
         lookup.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except Exception as error:

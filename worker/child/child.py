@@ -1,4 +1,4 @@
-"""A child of the pool: what it holds from its start to its end, warm for the first run."""
+"""A child process: its state and its connections, prepared for the first run."""
 
 import importlib
 import logging
@@ -33,25 +33,25 @@ from worker.child.gpus import DeviceSilent, Gpu, Nvml
 from worker.child.redaction import Redaction
 
 DRAIN_SIGNAL = signal.SIGUSR2
-"""What the parent sends its children when it is told to stop."""
+"""The signal by which the parent tells its children to drain."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Child:
-    """One process that executes one run at a time.
+    """A process that executes one run at a time.
 
     Attributes:
-        draining: set when the parent was told to stop.
-        busy: held while a hint is acted upon; an idle child ends itself only when it gets it.
+        draining: set when the parent is stopping.
+        busy: held while a hint is processed; an idle child must acquire it before it ends itself.
         idle_since: on the monotonic clock.
-        ran_at: when its last run ended, on the monotonic clock, until it has released memory.
-        resident_at_start: bytes of memory that it had before its first run.
-        used_device: whether a run has filled the device's memory.
-        trouble: why nothing can be trained on its GPU, until another process has tried it anew.
-        redaction: hides the service's addresses and secrets in what clients read.
-        knows_store: whether the object store is known to be that of the service.
+        ran_at: end of its last run, on the monotonic clock; None after its memory was released.
+        resident_at_start: bytes of memory before its first run.
+        used_device: whether a run has used the memory of the device.
+        trouble: why its GPU cannot be used, until a new process tries it again.
+        redaction: hides the service's addresses and secrets in texts for clients.
+        knows_store: whether the object store was compared with that of the service.
         must_be_replaced: set if a new process must replace this one as soon as it is idle.
     """
 
@@ -79,7 +79,7 @@ class Child:
         self.redaction = Redaction(self.settings)
 
     def refusal(self) -> str | None:
-        """Why this child should not start a run now; None when it may."""
+        """Why this child must not start a run now; None if it may."""
         if not self.knows_store and (refused := self._store_refusal()):
             return refused
         if self.trouble or self.gpu is None or self.nvml is None:
@@ -92,7 +92,7 @@ class Child:
         return devices.refusal(self.gpu, memory, os.getpid(), share, holds=self.used_device)
 
     def _store_refusal(self) -> str | None:
-        """Compare the object store with the service's, until that succeeded once."""
+        """Compare the object store with that of the service, until it succeeds once."""
         try:
             self.knows_store = identity.compare(self.database, self.blobs)
         except WrongStore as error:
@@ -103,13 +103,13 @@ class Child:
         return None
 
     def try_gpu(self) -> str | None:
-        """Compute something small, if this child has a GPU; why that failed, or None."""
+        """Try a small computation on the GPU, if any; returns why it failed, or None."""
         if self.gpu is not None and self.trouble is None:
             self.trouble = self.execution.gpu_trouble(compute=True)
         return self.trouble
 
     def memory_used(self) -> int | None:
-        """Bytes in use: of the GPU, if its driver says so, or by this process."""
+        """Bytes in use: of the GPU if its driver reports them, otherwise of this process."""
         if self.gpu is None or self.nvml is None:
             return psutil.Process().memory_info().rss
         with suppress(DeviceSilent):
@@ -118,7 +118,7 @@ class Child:
 
 
 def start_child(settings: Settings, pools: tuple[str, ...]) -> Child:
-    """Make this process ready: pin its device, import what executes runs, join the registry."""
+    """Prepare this process: select its device, import the engine, register the worker."""
     gpu = devices.gpu_of(_slot(), devices.discover())
     nvml, trouble = _nvml() if gpu else (None, None)
     devices.pin(gpu)
@@ -149,7 +149,7 @@ def start_child(settings: Settings, pools: tuple[str, ...]) -> Child:
 
 
 def report_state(child: Child, state: WorkerState, why: str | None = None) -> None:
-    """Tell the registry; it is no reason to stop when the database is away."""
+    """Report the state to the registry; an unavailable database is logged and ignored."""
     try:
         with child.database.transaction() as session:
             report(session, child, state, why=why)
@@ -165,7 +165,7 @@ def report(
     run_id: UUID | None = None,
     why: str | None = None,
 ) -> None:
-    """Tell the registry in a transaction; who is not in it (yet, or any more) is entered."""
+    """Report the state within a transaction; register the worker if it is not registered."""
     said = partial(workers.report, session, child.id, state, run_id, child.memory_used(), why)
     if not said():
         workers.register(session, _facts(child))
@@ -192,7 +192,7 @@ def _nvml() -> tuple[Nvml | None, str | None]:
 
 
 def _slot() -> int:
-    """The number of this process among the children of its parent."""
+    """The index of this process among the children of its parent."""
     return int(getattr(current_process(), "index", 0) or 0)
 
 

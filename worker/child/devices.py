@@ -1,9 +1,9 @@
-"""The devices of this machine: its GPUs as NVML knows them, or the CPU.
+"""The devices of this machine: its GPUs as reported by NVML, or the CPU.
 
-One child process has one GPU, which it sees alone through ``CUDA_VISIBLE_DEVICES``; without a GPU,
-one child has one core, and TensorFlow gets one thread: two runs at once on two cores train some
-1.4 times as many samples in a second as one after the other on both, and a convolution's sums,
-which depend on the number of threads, come out alike on every worker.
+Each child has one GPU, the only one in its ``CUDA_VISIBLE_DEVICES``. Without a GPU, each child has
+one core, and TensorFlow one thread. Two runs at once on two cores then train about 1.4 times as
+many samples per second as one run after the other on both. The sums of a convolution depend on the
+number of threads, so one thread also gives the same bytes on every worker.
 """
 
 import json
@@ -16,19 +16,19 @@ from worker.child import nvml
 from worker.child.gpus import Gpu, GpuMemory, Nvml
 
 TOLD = "LTH_WORKER_GPUS"
-"""Where a parent tells its children what GPUs there are."""
+"""The variable in which a parent passes the GPUs to its children."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
            "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
 
 
 def discover() -> tuple[Gpu, ...]:
-    """The GPUs of this worker; none is no error.
+    """The GPUs of this worker; may be empty.
 
-    A parent looks, and its children are told: would they look themselves, a GPU that failed
-    meanwhile would change which is whose.
+    The parent finds the GPUs and passes them to its children. If each child looked for itself, a
+    GPU that failed meanwhile would change the assignment.
 
     Raises:
-        DeviceSilent: when there is a driver, but it fails.
+        DeviceSilent: if there is a driver, but it fails.
     """
     told = os.environ.get(TOLD)
     if told is not None:
@@ -38,46 +38,46 @@ def discover() -> tuple[Gpu, ...]:
 
 
 def tell_children(gpus: Sequence[Gpu]) -> None:
-    """Leave word of the GPUs to the processes that this one starts."""
+    """Pass the GPUs to the processes that this one starts."""
     os.environ[TOLD] = json.dumps([asdict(gpu) for gpu in gpus])
 
 
 def system_nvml() -> Nvml | None:
-    """NVML of this machine, if it has any.
+    """NVML of this machine; None if it has none.
 
     Raises:
-        DeviceSilent: when there is a driver, but it fails.
+        DeviceSilent: if there is a driver, but it fails.
     """
     return nvml.open_nvml()
 
 
 def slots_of(wanted: int | None, gpus: Sequence[Gpu]) -> int:
-    """How many runs this machine executes at once: one a GPU, or one a core."""
+    """The number of runs at once on this machine: one for each GPU, or for each core."""
     if gpus:
         return min(wanted or len(gpus), len(gpus))
     return wanted or len(os.sched_getaffinity(0))
 
 
 def gpu_of(slot: int, gpus: Sequence[Gpu]) -> Gpu | None:
-    """The GPU of a child process, by its number among the children."""
+    """The GPU of a child, by its index among the children."""
     return gpus[slot % len(gpus)] if gpus else None
 
 
 def pin(gpu: Gpu | None) -> None:
-    """Let this process see one GPU or none; to be called before TensorFlow is imported."""
+    """Make one GPU visible to this process, or none; call it before TensorFlow is imported."""
     os.environ["CUDA_VISIBLE_DEVICES"] = gpu.uuid if gpu else "-1"
     if gpu:
         os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
 
 
 def one_thread() -> None:
-    """Give every numeric library of this process's children one thread, unless told otherwise."""
+    """Set numeric libraries in child processes to one thread, unless configured otherwise."""
     for name in THREADS:
         os.environ.setdefault(name, "1")
 
 
 def configure_tensorflow(gpu: Gpu | None) -> None:
-    """Let TensorFlow take a GPU's memory as it needs it, if it was imported already."""
+    """Let TensorFlow allocate memory of the GPU on demand, if it is imported."""
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow and gpu:
         for device in tensorflow.config.list_physical_devices("GPU"):
@@ -87,7 +87,7 @@ def configure_tensorflow(gpu: Gpu | None) -> None:
 def refusal(
     gpu: Gpu, memory: GpuMemory, own_pid: int, share: float, holds: bool = False
 ) -> str | None:
-    """Why no run should be started on a GPU: others fill more than `share` of it."""
+    """Why no run should start on a GPU: other programs use more than `share` of its memory."""
     foreign = memory.foreign(own_pid, holds)
     if foreign <= share * gpu.memory_total:
         return None

@@ -8,7 +8,7 @@ from lth.spec.plan import Assignment
 
 
 class Execution(Protocol):
-    """What a module must have to execute runs."""
+    """The functions of a module that executes runs."""
 
     def execute(
         self, spec: Spec, run: Assignment, inputs: Inputs, observer: Observer

@@ -1,4 +1,4 @@
-"""GPUs as data, and the interface of the driver's management library."""
+"""GPUs as data, and the interface of the management library."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class DeviceSilent(Exception):
-    """The driver does not answer, or not for a GPU."""
+    """The driver does not answer, or not for one GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +20,17 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class GpuMemory:
-    """Who uses a GPU's memory, in bytes; `by_process` has those whose share the driver tells."""
+    """Bytes of a GPU in use; `by_process` has the processes that the driver reports."""
 
     used: int
     by_process: dict[int, int]
 
     def foreign(self, own_pid: int, holds: bool) -> int:
-        """What is in use by anyone but this process.
+        """Bytes in use by other processes.
 
-        Nothing, when this process `holds` memory and the driver does not know it: in a container
-        with numbers of its own it would take itself for a stranger, and never work again.
+        It is 0 if this process `holds` memory and the driver does not report it: in a container
+        with its own process ids, the process would take itself for another one, and never work
+        again.
         """
         if holds and own_pid not in self.by_process:
             return 0
@@ -37,20 +38,20 @@ class GpuMemory:
 
 
 class Nvml(Protocol):
-    """What is asked of NVIDIA's management library."""
+    """The interface of NVIDIA's management library."""
 
     def gpus(self) -> Sequence[Gpu]:
-        """The GPUs that ``CUDA_VISIBLE_DEVICES`` leaves us.
+        """The GPUs that ``CUDA_VISIBLE_DEVICES`` allows.
 
         Raises:
-            DeviceSilent: when the driver fails, or there is not one GPU of those it names.
+            DeviceSilent: if the driver fails, or none of the named GPUs exists.
         """
         ...
 
     def memory(self, uuid: str) -> GpuMemory:
-        """Who uses a GPU's memory now.
+        """The current use of a GPU's memory.
 
         Raises:
-            DeviceSilent: when the driver does not say.
+            DeviceSilent: if the driver does not report it.
         """
         ...

@@ -1,4 +1,4 @@
-"""NVIDIA's management library, behind the few questions that we have."""
+"""NVIDIA's management library behind the interface of `worker.child.gpus`."""
 
 import importlib
 import logging
@@ -14,12 +14,12 @@ log = logging.getLogger(__name__)
 
 
 def open_nvml() -> Nvml | None:
-    """NVML, or None on a machine without an NVIDIA driver.
+    """NVML; None on a machine without an NVIDIA driver.
 
     ``LTH_TEST_NVML`` names a stand-in (``module:factory``) for machines without a GPU.
 
     Raises:
-        DeviceSilent: when there is a driver, but it fails.
+        DeviceSilent: if there is a driver, but it fails.
     """
     stand_in = os.environ.get("LTH_TEST_NVML")
     if stand_in:
@@ -43,10 +43,10 @@ def open_nvml() -> Nvml | None:
 
 
 class SystemNvml:
-    """NVML itself.
+    """NVML of this machine.
 
     Args:
-        library: the module ``pynvml``, initialised.
+        library: the initialized module ``pynvml``.
     """
 
     def __init__(self, library: Any) -> None:
@@ -86,7 +86,7 @@ class SystemNvml:
             raise DeviceSilent(f"NVIDIA's driver does not work: {error}") from error
 
     def _at(self, index: int) -> list[tuple[int, Gpu]]:
-        """The GPU of this number, or its parts where it is divided; none if it does not answer."""
+        """The GPU with this index, or its MIG parts; empty if it does not answer."""
         library = self._library
         try:
             handle = library.nvmlDeviceGetHandleByIndex(index)
@@ -118,7 +118,7 @@ class SystemNvml:
 
 
 def _parts(named: str) -> list[str]:
-    """What ``CUDA_VISIBLE_DEVICES`` names; CUDA stops at the first that is no GPU, such as -1."""
+    """The entries of ``CUDA_VISIBLE_DEVICES`` up to the first that is not a GPU, such as -1."""
     parts = [part.strip() for part in named.split(",")]
     return list(takewhile(lambda part: part and not part.startswith("-"), parts))
 

@@ -1,4 +1,4 @@
-"""Hides the addresses and secrets of the service in what clients read of a run."""
+"""Hides addresses and secrets of the service in texts that clients can read."""
 
 import re
 from urllib.parse import unquote, urlsplit
@@ -9,11 +9,11 @@ from service.settings import Settings
 
 _HIDDEN = "[hidden]"
 _SHORTEST = 4
-"""Shorter settings are no secrets, and would hide parts of common words."""
+"""Shorter settings are not secrets, and would hide parts of common words."""
 _COMMON = frozenset(
     {"true", "false", "allow", "disable", "none", "optional", "prefer", "require", "required"}
 )
-"""Values of options such as ``allow_http`` and ``sslmode``; messages contain these words."""
+"""Values of options such as ``allow_http`` and ``sslmode``, which are common words in messages."""
 _PATTERNS = (
     re.compile(r"\[SQL: .*?(?=\n\[|\n\(Background|\Z)", re.DOTALL),
     re.compile(r"\[parameters: .*?(?=\n\(Background|\Z)", re.DOTALL),
@@ -26,11 +26,11 @@ _PATTERNS = (
     re.compile(r"(?<=connection failed: )[^\n]*"),
     re.compile(r"(?<=onnecting to )\S+(?<!\.)"),
 )
-"""What libpq, SQLAlchemy and redis-py say of where and what they asked."""
+"""Messages of libpq, SQLAlchemy and redis-py that contain addresses or statements."""
 
 
 class Redaction:
-    """Replaces what an operator has configured by ``[hidden]``."""
+    """Replaces the configured addresses and secrets by ``[hidden]``."""
 
     def __init__(self, settings: Settings) -> None:
         values = sorted(_values(settings), key=len, reverse=True)
@@ -43,12 +43,12 @@ class Redaction:
         return self._values.sub(_HIDDEN, said)
 
     def bytes(self, content: bytes) -> bytes:
-        """The same for a log."""
+        """A log without addresses, secrets, SQL statements and their parameters."""
         return self.text(content.decode(errors="surrogateescape")).encode(errors="surrogateescape")
 
 
 def _values(settings: Settings) -> set[str]:
-    """The settings that name a place or are secret, and their parts."""
+    """The settings that contain an address or a secret, and their parts."""
     found: set[str] = set()
     for url in (settings.database_url, settings.broker_url, settings.object_store_url):
         parts = urlsplit(url)

@@ -1,7 +1,7 @@
 """The Celery app of the workers. Its parent process never imports TensorFlow.
 
-Celery carries hints and keeps the processes; what there is to do is claimed from Postgres. So it
-needs no result backend, no late acknowledgement, no remote control and no events.
+Celery delivers hints and manages processes. Work is claimed from Postgres. So the app needs no
+result backend, no late acknowledgement, no remote control and no events.
 """
 
 from typing import cast
@@ -14,7 +14,7 @@ from worker.child.devices import discover, slots_of
 
 
 def make_app(settings: Settings) -> Celery:
-    """The app for one machine: its queues, and how many processes it has."""
+    """The app of one machine, with its queues and its number of processes."""
     devices = discover()
     pools = settings.worker_pools or (("gpu",) if devices else (settings.default_pool,))
     app = Celery("lth", broker=settings.broker_url, include=["worker.process.tasks"])

@@ -1,9 +1,9 @@
-"""What an idle child does: it reports that it lives, asks for work, and ends when it should.
+"""The idle time of a child: it reports its state, asks for work, and ends when necessary.
 
-A child ends, and another takes its place, to give its GPU's memory back after a long idle time, to
-try a failed GPU again, and when its parent stops. It asks Postgres for work because hints may not
-reach it: the broker may be unavailable, or may hang. Soon after its last run it releases memory; if
-it still holds much more than at its start, it ends as well.
+A child ends, and a new one replaces it, to free the memory of its GPU after a long idle time, to
+try a failed GPU again, and when its parent stops. It asks Postgres for work, because the broker may
+be unavailable or may hang. Soon after its last run it frees memory. If it still holds much more
+than at its start, it ends.
 """
 
 import logging
@@ -19,16 +19,16 @@ from worker.process import memory
 from worker.process.loop import work
 
 _TO_SAY_SO = 0.2
-"""In which Celery tells its parent that the last hint was dealt with."""
+"""Seconds for Celery to report the end of the last task to its parent."""
 
 _RELEASE_SECONDS = 5.0
-"""After its last run; runs that follow each other sooner find their data loaded."""
+"""Seconds after its last run; runs that follow sooner find their data loaded."""
 
 log = logging.getLogger(__name__)
 
 
 def watch_idleness(child: Child) -> None:
-    """Start the thread that cares for this child while it is idle."""
+    """Start the thread that watches this child while it is idle."""
     threading.Thread(target=_watch, args=(child,), name="idleness", daemon=True).start()
 
 
@@ -52,7 +52,7 @@ def _watch(child: Child) -> None:
 
 
 def _poll(child: Child) -> None:
-    """Execute queued runs in this thread. A hint that arrives meanwhile waits until they end."""
+    """Execute queued runs in this thread. A hint that arrives meanwhile waits for their end."""
     if child.busy.locked():
         return
     try:
@@ -65,7 +65,7 @@ def _poll(child: Child) -> None:
 
 
 def _next_poll(child: Child) -> float:
-    """When to ask next; the workers of a machine do not ask all at once."""
+    """When to ask Postgres next; at random, so that workers do not ask at the same time."""
     return time.monotonic() + child.settings.poll_seconds * random.uniform(0.75, 1.25)  # noqa: S311
 
 
@@ -86,6 +86,6 @@ def _look(child: Child) -> None:
 
 
 def recycle_due(child: Child, now: float) -> bool:
-    """Whether this child holds a GPU's memory that it has not used for long, or cannot use it."""
+    """Whether this child should end to free the memory of its GPU, or to try it again."""
     holds = child.gpu is not None and (child.used_device or child.trouble is not None)
     return holds and now - child.idle_since > child.settings.idle_recycle_seconds

@@ -1,4 +1,4 @@
-"""What a child does with a hint: claim runs and execute them until there are none."""
+"""Processes a hint: claims and executes runs until there are none."""
 
 import logging
 import time
@@ -12,16 +12,16 @@ from worker.child.child import Child, report, report_state
 from worker.run.attempt import attempt
 
 _MOST_PROGRAMS = 40
-"""TensorFlow never forgets what it compiled: after so many networks a new process goes on."""
+"""A process is replaced after it compiled so many networks, because TensorFlow keeps them."""
 
 log = logging.getLogger(__name__)
 
 
 def work(child: Child) -> int:
-    """Execute runs until none is left for this child; returns how many it was.
+    """Execute runs until none is left for this child; returns their number.
 
-    After it has said that it is idle it looks once more: whoever made a run claimable before that
-    may have seen no idle worker to wake.
+    After it has reported that it is idle, it looks once more, because a run that was queued just
+    before may have found no idle worker.
     """
     done = 0
     with child.busy:
@@ -48,7 +48,7 @@ def work(child: Child) -> int:
 
 
 def _claim(child: Child) -> Claimed | None:
-    """Claim a run; if more wait and another worker is idle, wake it."""
+    """Claim a run; if more are queued and another worker is idle, send a hint."""
     try:
         with child.database.transaction() as session:
             claimed = claims.claim(session, child.id, child.pools, child.settings)

@@ -1,4 +1,4 @@
-"""What an idle child gives back of its memory."""
+"""Frees the memory of an idle child."""
 
 import ctypes
 import logging
@@ -9,18 +9,18 @@ from worker.child.child import Child
 from worker.run import inputs
 
 KEPT_BYTES = 64 << 20
-"""Data sets up to this size together stay loaded in an idle child, such as MNIST."""
+"""The most bytes of data sets that stay loaded in an idle child; MNIST fits."""
 
 log = logging.getLogger(__name__)
 
 
 def resident() -> int:
-    """Bytes of memory that this process occupies."""
+    """Bytes of memory of this process."""
     return psutil.Process().memory_info().rss
 
 
 def release(child: Child) -> None:
-    """Let go of large data sets, and return free memory to the operating system."""
+    """Release large data sets, and return free memory to the operating system."""
     before = resident()
     inputs.forget(KEPT_BYTES)
     child.execution.forget_data(KEPT_BYTES)
@@ -29,9 +29,10 @@ def release(child: Child) -> None:
 
 
 def grown_too_large(child: Child) -> bool:
-    """Whether this process still holds much more memory than it had at its start.
+    """Whether this process still holds much more memory than at its start.
 
-    One with a GPU loads CUDA's libraries in its first run, and ends after a long idle time anyway.
+    A child with a GPU loads CUDA's libraries in its first run, and ends after a long idle time
+    anyway.
     """
     if child.gpu is not None:
         return False
@@ -39,7 +40,7 @@ def grown_too_large(child: Child) -> bool:
 
 
 def _trim() -> None:
-    """Have the C library return what it keeps for later; only glibc can."""
+    """Make the C library return free memory; only glibc can."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -1,4 +1,4 @@
-"""The parent of the children: notices when one dies, and tells them when it must stop itself."""
+"""The parent process: notices when a child dies, and drains its children when it stops."""
 
 import atexit
 import logging
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class ChildWatcher(bootsteps.StartStopStep):
-    """Gives the runs of a dead child back at once, instead of when their leases expire."""
+    """Returns the runs of a dead child to the queue at once, before their leases expire."""
 
     requires = ("celery.worker.components:Pool",)
 
@@ -41,7 +41,7 @@ class ChildWatcher(bootsteps.StartStopStep):
         self._thread: threading.Thread | None = None
 
     def start(self, parent: Any) -> None:
-        """Watch the pool's children, from a thread."""
+        """Watch the children, in a thread."""
         self._thread = threading.Thread(
             target=self._watch, args=(parent.pool,), name="child-watcher", daemon=True
         )
@@ -50,7 +50,7 @@ class ChildWatcher(bootsteps.StartStopStep):
         atexit.register(self._finish)
 
     def _finish(self) -> None:
-        """Bury those who ended in the shutdown too; Celery stops its steps before it joins them."""
+        """Handle children that ended during the shutdown: Celery joins them after this step."""
         self._ended.set()
         if self._thread:
             self._thread.join()
@@ -91,7 +91,7 @@ class ChildWatcher(bootsteps.StartStopStep):
         return True
 
     def _drain(self, pool: Any) -> None:
-        """Runs in a signal handler of the parent: tell the children, and nothing else."""
+        """Signal the children to drain. It runs in a signal handler, so it does nothing else."""
         for pid in _pids(pool):
             try:
                 os.kill(pid, DRAIN_SIGNAL)
@@ -100,6 +100,6 @@ class ChildWatcher(bootsteps.StartStopStep):
 
 
 def _pids(pool: Any) -> set[int]:
-    """The living children; Celery takes the dead out as soon as it hears of them."""
+    """The living children; Celery removes dead ones as soon as it notices."""
     processes = pool._pool._pool if pool is not None and pool._pool is not None else ()
     return {process.pid for process in processes if process.pid is not None}

@@ -1,4 +1,4 @@
-"""The tasks that Celery knows, and what happens when a child starts."""
+"""The Celery tasks, and the start of a child."""
 
 import logging
 import os
@@ -26,21 +26,21 @@ from worker.run.inputs import warm
 log = logging.getLogger(__name__)
 
 _TO_GIVE_BACK = 10.0
-"""Seconds in which a run is given back after it stopped."""
+"""Seconds for a stopped run to return to the queue."""
 
 _children: list[Child] = []
-"""In a child process, itself; in the parent, nothing."""
+"""The child of this process; None in the parent."""
 
 
 @app.task(name=WORK)
 def work() -> None:
-    """There may be work: claim it and execute it."""
+    """Claim and execute runs, if there are any."""
     execute_what_waits(_children[0])
 
 
 @app.task(name=SWEEP)
 def sweep() -> None:
-    """Look for lost runs and lost hints."""
+    """Find lost runs and send lost hints."""
     from worker.beat.sweeper import sweeper
 
     sweeper().sweep()
@@ -48,7 +48,7 @@ def sweep() -> None:
 
 @app.task(name=WEBHOOKS)
 def call_webhooks() -> None:
-    """Tell whoever wants to know that jobs have ended."""
+    """Call due webhooks."""
     from worker.beat.sweeper import sweeper
 
     sweeper().call_webhooks()
@@ -56,7 +56,7 @@ def call_webhooks() -> None:
 
 @app.task(name=HOUSEKEEPING)
 def run_housekeeping() -> None:
-    """Delete what is old or unused."""
+    """Delete old and unused data."""
     from worker.beat.sweeper import sweeper
 
     sweeper().tidy()
@@ -64,7 +64,7 @@ def run_housekeeping() -> None:
 
 @celeryd_init.connect
 def _prepare_the_parent(**_: Any) -> None:
-    """What its children inherit: a name, the GPUs, and one thread each where there is none."""
+    """Prepare what children inherit: a name, the GPUs, and one thread each without a GPU."""
     node.name_node()
     gpus = discover()
     tell_children(gpus)
@@ -74,7 +74,7 @@ def _prepare_the_parent(**_: Any) -> None:
 
 @worker_process_init.connect
 def _start(**_: Any) -> None:
-    """Runs in a child before its first task; a child that cannot start ends, and is replaced."""
+    """Start a child before its first task; if that fails, the child ends and is replaced."""
     settings = Settings()
     try:
         child = start_child(settings, tuple(app.conf["lth_pools"]))
@@ -92,7 +92,7 @@ def _start(**_: Any) -> None:
 
 @worker_process_shutdown.connect
 def _finish(**_: Any) -> None:
-    """Let a run reach a checkpoint that this child took up without a hint: Celery ignores it."""
+    """Wait for a run that this child started without a hint; Celery does not know of it."""
     for child in _children:
         child.draining.set()
         child.busy.acquire(timeout=child.settings.drain_seconds + _TO_GIVE_BACK)
@@ -100,6 +100,6 @@ def _finish(**_: Any) -> None:
 
 @setup_logging.connect
 def _configure_logging(loglevel: int | str | None = None, **_: Any) -> None:
-    """One line an event on standard error, in the parent and in the children."""
+    """Configure logging to standard error, in the parent and in the children."""
     production = Settings().environment == "production"
     logs.configure(json=production, level=loglevel or logging.INFO)

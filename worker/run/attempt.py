@@ -1,4 +1,4 @@
-"""One attempt at one claimed run, from its inputs to the commit of its one result."""
+"""One attempt at a claimed run, from its inputs to the commit of its result."""
 
 import logging
 from collections.abc import Sequence
@@ -31,13 +31,13 @@ log = logging.getLogger(__name__)
 
 
 def attempt(child: Child, claimed: Claimed) -> Sequence[str]:
-    """Execute a claimed run, and commit how it ended.
+    """Execute a claimed run, and commit its end.
 
-    The first run of a child that has a GPU is given back if that GPU does not compute. One that
-    fails because its GPU does is lost, not failed: it may do well on another.
+    The first run of a child is returned to the queue if the GPU of the child does not compute. If a
+    run fails because of its GPU, it counts as lost instead of failed, because another GPU may work.
 
     Returns:
-        The pools in which runs may start now that waited for this one.
+        The pools in which dependent runs can start now.
     """
     lease = claimed.lease
     ids = {"job_id": lease.job_id, "run": lease.key, "attempt": lease.attempt}
@@ -100,10 +100,10 @@ def _execute(
 def _read(
     child: Child, claimed: Claimed, observer: RunObserver, spec: Spec
 ) -> tuple[str, Inputs | None]:
-    """The key of the run's trunk, and what it starts from; None when it is a trunk that is there.
+    """The key of the run's trunk, and its inputs; no inputs if the run is a trunk that exists.
 
     Raises:
-        Stopped: when it was told to stop meanwhile.
+        Stopped: if the run was ordered to stop.
     """
     observer.obey()
     data = inputs.load(spec, child.settings.datasets_dir, child.blobs)
@@ -122,7 +122,7 @@ def _there(child: Child, key: str) -> bool:
 def _commit(
     child: Child, observer: RunObserver, outcome: Outcome, key: str, output: RunLog
 ) -> Sequence[str]:
-    """Blobs first, rows after."""
+    """Save blobs before rows."""
     kept = _keep(child, outcome.artifacts)
     trunk = None
     if outcome.trunk is not None:
@@ -144,7 +144,7 @@ def _keep_one(child: Child, content: bytes) -> Blob:
 
 
 def _log_of(child: Child, output: RunLog) -> Blob | None:
-    """A run's log, kept; no end of a run waits for it while the object store is away."""
+    """Save the log of a run; an unavailable object store does not delay the end of the run."""
     try:
         return _keep_one(child, output.content())
     except StorageFailed as error:
@@ -153,7 +153,7 @@ def _log_of(child: Child, output: RunLog) -> Blob | None:
 
 
 def _stopped(child: Child, observer: RunObserver, output: RunLog) -> None:
-    """Write why a run stopped before its end."""
+    """Record why a run stopped before its end."""
     lease, settings = observer.lease, child.settings
     log.info("stopped '%s' of %s: %s", lease.key, lease.job_id, observer.order)
     if observer.order is Order.LEASE_LOST:
@@ -174,7 +174,7 @@ def _stopped(child: Child, observer: RunObserver, output: RunLog) -> None:
 
 
 def _fault_of_the_gpu(child: Child, reason: Reason) -> str | None:
-    """Why a run that failed so was not to blame: its GPU is broken, or full of others' data."""
+    """Why a failed run was not to blame: its GPU is broken, or other programs fill it."""
     if reason is Reason.INTERNAL and (trouble := child.try_gpu()):
         child.must_be_replaced.set()
         return trouble

@@ -1,4 +1,4 @@
-"""What an exception in a run means for the person who submitted it."""
+"""Explains exceptions of a run to the person who submitted it."""
 
 import errno
 import re
@@ -16,19 +16,18 @@ from worker.child.redaction import Redaction
 _OF_MEMORY = re.compile(
     "RESOURCE_EXHAUSTED|out of memory|OUT_OF_MEMORY|_ALLOC_FAILED", re.IGNORECASE
 )
-"""What the errors say that CUDA, cuDNN and cuBLAS raise under TensorFlow's other names."""
+"""Messages of CUDA, cuDNN and cuBLAS in TensorFlow's exceptions."""
 _MEMORY_ERRORS = frozenset({"ResourceExhaustedError", "_ArrayMemoryError", "OutOfMemoryError"})
-"""By name: this module must not import TensorFlow to know its exceptions."""
+"""Names of TensorFlow's exceptions, because this module must not import TensorFlow."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _UNHOLDABLE = re.compile("[\\0\\ud800-\\udfff]")
 _MOST_SAID = 4_000
 
 
 def failure_of(error: BaseException, redaction: Redaction) -> Failure:
-    """The reason, and a message that says what happened and what can be done.
+    """The reason of a failure, and a message that says what happened and what to do.
 
-    Postgres can hold the message, whatever the exception says. It is not long, and it shows no
-    address or secret of the service.
+    The message is short, can be stored in Postgres, and shows no address or secret of the service.
     """
     failure = _failure_of(error)
     message = _UNHOLDABLE.sub("?", redaction.text(failure.message))

@@ -1,4 +1,4 @@
-"""The thread that keeps a run's lease alive, and ends a run that no longer listens."""
+"""The thread that renews the lease of a run, and kills an unresponsive run."""
 
 import logging
 import os
@@ -24,7 +24,7 @@ TOO_LONG: dict[Order | None, str] = {
     "shorten its training",
     Order.JOB_TIMEOUT: budgets.SPENT,
 }
-"""What a run is told that was stopped for the time it took."""
+"""The message for a run that was stopped because of its time limit."""
 _SOONEST = 0.02
 
 log = logging.getLogger(__name__)
@@ -34,12 +34,13 @@ log = logging.getLogger(__name__)
 def heartbeat(
     child: Child, observer: RunObserver, job_lasts: float | None = None
 ) -> Iterator[None]:
-    """Renew the observer's lease while the block runs, and end the run when its time is over.
+    """Renew the lease while the block runs, and stop the run when its time is over.
 
     Args:
         child: the process that executes the run.
-        observer: of the run.
-        job_lasts: seconds for which the job's time lasts as far as is known; None: not bounded.
+        observer: observer of the run.
+        job_lasts: seconds until the budget of the job is spent, as far as is known; None if
+            unlimited.
     """
     ended = threading.Event()
     thread = threading.Thread(
@@ -96,7 +97,7 @@ def _renew(child: Child, observer: RunObserver) -> None:
 
 
 def _look_at_the_budget(child: Child, observer: RunObserver) -> float:
-    """Order the run to stop if its job's time is spent; returns when to look again, in seconds."""
+    """Order the run to stop if the job's budget is spent; returns seconds until the next check."""
     with child.database.transaction() as session:
         budget = budgets.of_job(session, observer.lease.job_id)
     if budget is not None and budget.left <= 0:
@@ -105,7 +106,7 @@ def _look_at_the_budget(child: Child, observer: RunObserver) -> float:
 
 
 def _end_the_stalled(child: Child, observer: RunObserver) -> None:
-    """Give the run back for another process to begin again, and kill this one."""
+    """Return the run to the queue for another process, and kill this one."""
     why = f"it gave no sign of life for {child.settings.stall_seconds:g} s"
     try:
         with child.database.transaction() as session:
@@ -117,7 +118,7 @@ def _end_the_stalled(child: Child, observer: RunObserver) -> None:
 
 
 def _end_unresponsive(child: Child, observer: RunObserver) -> None:
-    """Kill this process: nothing else helps. Who finds it dead does the rest but for a timeout."""
+    """Kill this process. The parent returns the run to the queue, except after a timeout."""
     lease, order = observer.lease, observer.order
     log.error("'%s' does not stop (%s); ending its process", lease.key, order)
     try:

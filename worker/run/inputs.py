@@ -1,4 +1,4 @@
-"""What a claimed run starts from: the data, and what earlier runs left in the store."""
+"""The inputs of a claimed run: the data set, and files of earlier runs."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -20,23 +20,23 @@ _KEPT, _KEPT_BYTES = 2, 1 << 30
 
 
 def load(spec: Spec, directory: Path | None, blobs: Blobs) -> Arrays:
-    """A spec's data set; the last ones stay in memory for the next run, if they are small."""
+    """The data set of a spec; the last small ones stay in memory for the next run."""
     return _load(cast(Hashable, spec.dataset), directory, blobs)
 
 
 def warm(directory: Path | None, blobs: Blobs) -> None:
-    """Load the default data set before anybody waits for it; it is bundled, so it is there."""
+    """Load the default data set in advance."""
     load(parse_spec({"kind": "model"}), directory, blobs)
 
 
 def forget(most_bytes: int) -> bool:
-    """Let go of data sets, the largest first, until few bytes are left in memory.
+    """Release data sets, the largest first, until at most `most_bytes` are in memory.
 
     Args:
-        most_bytes: that may stay.
+        most_bytes: bytes that may stay.
 
     Returns:
-        Whether any was let go.
+        Whether any data set was released.
     """
     before = len(_loaded)
     while sum(arrays.nbytes for arrays in _loaded.values()) > most_bytes:
@@ -67,12 +67,12 @@ def _read(dataset: Hashable, directory: Path | None, blobs: Blobs) -> Arrays:
 
 
 def trunk_key(child: Child, planned: Assignment, data: Arrays) -> str:
-    """The key under which this run's dense training is shared."""
+    """The key of this run's trunk."""
     return child.execution.trunk_key(planned.trunk, data.digest, child.execution.device_kind())
 
 
 def gather(child: Child, spec: Spec, claimed: Claimed, data: Arrays, trunk_key: str) -> Inputs:
-    """Read what the run needs; a checkpoint or trunk that is gone or damaged is made anew."""
+    """Read the inputs of a run; a missing or damaged checkpoint or trunk is computed again."""
     with child.database.transaction() as session:
         trunk = trunks.find(session, trunk_key)
         masks = None
@@ -88,7 +88,7 @@ def gather(child: Child, spec: Spec, claimed: Claimed, data: Arrays, trunk_key: 
 
 
 def _followed(spec: Spec, planned: Assignment) -> str | None:
-    """The key of the ticket whose masks this run follows, if it is a control."""
+    """The key of the ticket whose masks this run uses, if it is a control."""
     if planned.experiment is None:
         return None
     experiment = experiment_named(spec, planned.experiment)
@@ -107,7 +107,7 @@ def _optional(child: Child, digest: str | None) -> BinaryIO | None:
 
 
 def _fetched(blobs: Blobs, digest: str) -> BinaryIO:
-    """A blob as a temporary file; it may be larger than fits into memory."""
+    """A blob as a temporary file, because it may not fit into memory."""
     file = TemporaryFile()
     for piece in blobs.stream(digest):
         file.write(piece)

@@ -1,4 +1,4 @@
-"""The log of one run: all that this process writes while it runs, in a file that is kept."""
+"""The log of a run: all output of this process during the run."""
 
 import os
 import sys
@@ -12,14 +12,14 @@ _TAIL_CHARACTERS = 4000
 
 
 class RunLog:
-    """The file in which a run's output collects. What is read of it is redacted."""
+    """The file that collects the output of a run. Everything that is read from it is redacted."""
 
     def __init__(self, file: int, redact: Callable[[bytes], bytes]) -> None:
         self._file = file
         self._redact = redact
 
     def content(self) -> bytes:
-        """All of it, or its beginning and end if it is very long."""
+        """The whole log; the beginning and the end if it is very long."""
         _flush()
         size = os.fstat(self._file).st_size
         if size <= _MOST:
@@ -29,17 +29,17 @@ class RunLog:
         return self._redact(first) + b"\n... (left out) ...\n" + self._redact(last)
 
     def tail(self) -> str:
-        """Its last lines."""
+        """The last lines of the log."""
         lines = self.content().decode(errors="replace").splitlines()[-_TAIL_LINES:]
         return "\n".join(lines).replace("\0", "")[-_TAIL_CHARACTERS:]
 
 
 @contextmanager
 def captured(redact: Callable[[bytes], bytes]) -> Iterator[RunLog]:
-    """Send standard output and standard error, of C++ as well, into a file for a while.
+    """Redirect standard output and standard error, including that of C++, to a file.
 
     Args:
-        redact: applied to everything that is read of the file.
+        redact: applied to everything that is read from the file.
     """
     with TemporaryFile() as file:  # without a name: nothing stays behind a killed process
         _flush()
@@ -56,7 +56,7 @@ def captured(redact: Callable[[bytes], bytes]) -> Iterator[RunLog]:
 
 
 def _flush() -> None:
-    """Write out what is held back, if the disk has room for it: no run should fail by its log."""
+    """Flush buffered output; ignore a full disk, so that no run fails because of its log."""
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         if stream is not None and not stream.closed:
             with suppress(OSError):

@@ -1,4 +1,4 @@
-"""The observer of a run: carries its progress and checkpoints out, and brings orders to stop in."""
+"""The observer of a run: stores its progress and checkpoints, and delivers orders to stop."""
 
 import logging
 import threading
@@ -22,17 +22,17 @@ from service.store.runs import leases
 from service.store.runs.leases import Lease
 
 _TOLD_SECONDS, _SELDOM_SECONDS, _LONG = 0.5, 5.0, 1800.0
-"""Progress is written no oftener than the first, and the more seldom the longer an attempt takes,
-for weeks of it would fill the database: after `_LONG` seconds, every `_SELDOM_SECONDS`. An
-evaluation is not held back by what has none."""
+"""Seconds between writes of the progress: the first value at the start of an attempt, and
+`_SELDOM_SECONDS` after `_LONG` seconds, because weeks of progress would fill the database.
+Evaluations are not delayed by progress without one."""
 _WORTH_SAVING_SECONDS = 5.0
-"""Less work than this is done again rather than saved."""
+"""Seconds of work below which no checkpoint is saved."""
 
 log = logging.getLogger(__name__)
 
 
 class Order(StrEnum):
-    """Why a run was told to stop."""
+    """Why a run was ordered to stop."""
 
     CANCEL = "cancel"
     DRAIN = "drain"
@@ -44,11 +44,11 @@ class Order(StrEnum):
 class RunObserver:
     """Implements `lth.engine.observer.Observer` for one attempt at a run.
 
-    Progress and checkpoints may be missed while the database or the object store is away: the run
-    goes on. Only an order makes it raise.
+    If the database or the object store is unavailable, progress and checkpoints are skipped, and
+    the run goes on. Only an order to stop raises.
 
     Attributes:
-        seen: when the run gave its last sign of life, on the monotonic clock.
+        seen: the run's last sign of life, on the monotonic clock.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class RunObserver:
         self._at_level_end = False
 
     def progress(self, progress: Progress) -> None:
-        """Note how far the run has come; see `lth.engine.observer.Observer`."""
+        """Store the progress; see `lth.engine.observer.Observer`."""
         now = self.seen = time.monotonic()
         ended_level = self._level is not None and progress.level > self._level
         self._at_level_end = progress.iteration >= progress.iterations
@@ -93,7 +93,7 @@ class RunObserver:
         self.obey()
 
     def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
-        """Save a checkpoint if one is due; see `lth.engine.observer.Observer`."""
+        """Save a checkpoint if it is due; see `lth.engine.observer.Observer`."""
         self.seen = time.monotonic()
         self.obey()
         draining = self._draining.is_set()
@@ -108,12 +108,12 @@ class RunObserver:
         self.obey()
 
     def needs_no_checkpoint(self) -> None:
-        """The run has its result: its last checkpoint may go."""
+        """Delete the last checkpoint, because the run has its result."""
         if self._kept is not None:
             self._discard(self._kept)
 
     def look_at_the_clock(self) -> None:
-        """Order the run to stop if it ran for too long, or its grace after a drain is over."""
+        """Order the run to stop if its time limit, or its grace time after a drain, is over."""
         now = time.monotonic()
         if now > self.deadline:
             self.give(Order.TIMEOUT)
@@ -124,11 +124,11 @@ class RunObserver:
                 self.give(Order.DRAIN)
 
     def give(self, order: Order) -> None:
-        """Order the run to stop at its next sign of life; the first order stands."""
+        """Order the run to stop at its next sign of life; the first order counts."""
         self.order = self.order or order
 
     def obey(self) -> None:
-        """Stop, if an order was given; raises `lth.core.errors.Stopped`."""
+        """Raise `lth.core.errors.Stopped` if the run was ordered to stop."""
         if self.order is not None:
             raise Stopped(f"the run '{self.lease.key}' was told to stop: {self.order}")
 
@@ -180,7 +180,7 @@ class RunObserver:
 
 
 def _pause(age: float) -> float:
-    """How long nothing is told after something was, in an attempt of that age."""
+    """Seconds between writes of the progress, for an attempt of this age."""
     return max(_TOLD_SECONDS, min(1.0, age / _LONG) * _SELDOM_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""Trying again while the database or the object store is away."""
+"""Retries while the database or the object store is unavailable."""
 
 import logging
 import time
@@ -19,13 +19,13 @@ T = TypeVar("T")
 
 
 def with_retries(child: Child, observer: RunObserver, do: Callable[[], T]) -> T:
-    """Read what a run needs, or commit how it ended, again and again for a while.
+    """Read the inputs of a run, or commit its end, with retries for a limited time.
 
-    A blob that was collected between its upload and the commit breaks a foreign key: that is
-    tried again too, from the upload on.
+    A blob that was deleted between its upload and the commit violates a foreign key. This is
+    retried too, from the upload on.
 
     Raises:
-        LeaseLost: when the run is not ours any more, and so nothing is worth waiting for.
+        LeaseLost: if the run belongs to another attempt.
     """
     until = time.monotonic() + child.settings.commit_retry_seconds
     pause = 0.1

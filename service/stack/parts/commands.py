@@ -1,4 +1,4 @@
-"""The service's own processes: the commands that a local stack and the containers both run."""
+"""The commands of the service's own processes, in a local stack and in containers."""
 
 import sys
 
@@ -9,10 +9,10 @@ def api_command(host: str, port: int) -> list[str]:
 
 
 def beat_command() -> list[str]:
-    """The clock that sends the sweeper."""
+    """The scheduler of the sweeper."""
     return [sys.executable, "-m", "worker", "beat"]
 
 
 def worker_command() -> list[str]:
-    """The processes that execute runs, on this machine's GPUs or cores."""
+    """The workers of this machine, on its GPUs or cores."""
     return [sys.executable, "-m", "worker"]

@@ -1,4 +1,4 @@
-"""PostgreSQL from a wheel, as a child process on a Unix socket."""
+"""PostgreSQL from a wheel, as a child process with a Unix socket."""
 
 import os
 import shutil
@@ -19,21 +19,21 @@ from service.stack.process.group import Child, Group
 from service.stack.process.server_user import Account, server_account
 
 _LONGEST_PLACE = 80
-"""A socket's whole path may have 107 bytes on Linux, 103 on macOS."""
+"""The longest path of a socket: 107 bytes on Linux, 103 on macOS."""
 _TEMPORARY = "lth-socket-"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _THROWAWAY = ["fsync=off", "full_page_writes=off"]
-"""For tests: a crash of the machine may lose everything, a crash of the server nothing."""
+"""Settings for tests: data survives a crash of the server, but not of the machine."""
 
 
 @dataclass(frozen=True)
 class Postgres:
-    """A server's place on disk, and what runs there once it is started.
+    """A server: its folders, and its process after the start.
 
     Attributes:
-        directory: holds the data; made at the first start.
-        sockets: where its socket lies; only the stack's user and the server may enter.
+        directory: the data; created at the first start.
+        sockets: folder of its socket; only the stack's user and the server have access.
         durable: whether a commit survives a crash of the machine.
     """
 
@@ -45,7 +45,7 @@ class Postgres:
     def at(cls, directory: Path, *, durable: bool = True) -> Self:
         """A server in `directory`.
 
-        Its socket lies there too or, if that path is too long for a socket, in a private folder of
+        Its socket is there too. If that path is too long for a socket, it is in a private folder of
         the system's directory for temporary files.
         """
         if len(os.fsencode(directory)) <= _LONGEST_PLACE:
@@ -56,7 +56,7 @@ class Postgres:
         """Start the server, and wait until it answers.
 
         Raises:
-            StartFailed: when it does not come up; the message ends with its log.
+            StartFailed: if it does not start; the message ends with its log.
         """
         account = server_account()
         data = self.directory / f"data-{VERSION}"
@@ -80,14 +80,14 @@ class Postgres:
         return child
 
     def stop(self, child: Child) -> None:
-        """Shut down in good order: open transactions are rolled back, a checkpoint is written."""
+        """Shut down the server: it rolls back open transactions and writes a checkpoint."""
         child.stop(signal.SIGINT, _STOP_SECONDS)
         self._remove_temporary_sockets()
 
     def url(self, database: str) -> str:
-        """The address of a database for the service, as settings, psycopg and ``pg_dump`` take it.
+        """The address of a database for the service, for settings, psycopg and ``pg_dump``.
 
-        The role has no rights beyond the databases that it owns.
+        The role has rights only in the databases that it owns.
         """
         return f"postgresql://{SERVICE}@/{database}?host={self.sockets}"
 
@@ -96,7 +96,7 @@ class Postgres:
         return f"postgresql://{SUPERUSER}@/{database}?host={self.sockets}"
 
     def create_database(self, name: str, *, template: str = "template1") -> None:
-        """Create a database of the service, unless there is one; hand over one of the superuser."""
+        """Create a database of the service, unless it exists; take over one of the superuser."""
         with psycopg.connect(self.superuser_url("postgres"), autocommit=True) as connection:
             found = connection.execute(
                 "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", (name,)
@@ -109,7 +109,7 @@ class Postgres:
             hand_over(self.superuser_url(name), SERVICE)
 
     def drop_database(self, name: str) -> None:
-        """Drop a database, whoever is still connected to it."""
+        """Drop a database, even if there are connections to it."""
         with psycopg.connect(self.superuser_url("postgres"), autocommit=True) as connection:
             drop = SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             connection.execute(drop.format(Identifier(name)))
@@ -129,11 +129,11 @@ class Postgres:
 
     @property
     def _temporary_sockets(self) -> Path:
-        """A link to the folder of the socket, if that is a temporary one."""
+        """A link to the folder of the socket, if it is a temporary one."""
         return self.directory / "temporary-socket"
 
     def _make_sockets(self, account: Account | None) -> None:
-        """Make the folder of the socket; remove one that a killed stack has left."""
+        """Create the folder of the socket; delete that of a killed stack."""
         link = self._temporary_sockets
         if link.is_symlink() and link.readlink() != self.sockets:
             self._remove_temporary_sockets()
@@ -152,10 +152,10 @@ class Postgres:
 
 
 def _forget_dead_postmaster(pid_file: Path) -> None:
-    """Remove the file of a server that was killed, when its process number is another's by now.
+    """Delete the pid file of a killed server if another process has its number now.
 
-    Otherwise Postgres would take that other process for a server at work and refuse to start. The
-    caller holds the lock on the data directory.
+    Postgres would take that process for a running server and refuse to start. The caller holds the
+    lock of the data directory.
     """
     if not pid_file.exists():
         return

@@ -1,4 +1,4 @@
-"""Valkey, a Redis server, from a wheel: the broker's messages, on a loopback port."""
+"""Valkey, a Redis server, from a wheel: the broker, on a loopback port."""
 
 import secrets
 import signal
@@ -16,8 +16,7 @@ from service.stack.process.group import Child, Group
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 _PORTS = range(10_000, 32_768)
-"""Below those that a system hands out by itself: what is free stays so until it is used, and while
-a part is restarted."""
+"""Ports below those that the system assigns, so that a free port stays free until it is used."""
 
 _CONFIGURATION = """\
 bind 127.0.0.1
@@ -34,9 +33,9 @@ daemonize no
 
 @dataclass(frozen=True)
 class Valkey:
-    """A server's place on disk, its port and its password.
+    """A server: its folder, its port and its password.
 
-    Port and password are new for each stack; other users of the machine cannot read them.
+    Port and password are new for each stack. Other users of the machine cannot read the password.
     """
 
     directory: Path
@@ -46,14 +45,14 @@ class Valkey:
 
     @property
     def url(self) -> str:
-        """Its address, as settings, redis-py and Celery take it."""
+        """Its address for settings, redis-py and Celery."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def start(self, group: Group, log: Path) -> Child:
         """Start the server, and wait until it answers.
 
         Raises:
-            StartFailed: when it does not come up; the message ends with its log.
+            StartFailed: if it does not start; the message ends with its log.
         """
         private_folder(self.directory)
         file = self.directory / "valkey.conf"
@@ -72,12 +71,12 @@ class Valkey:
         return child
 
     def stop(self, child: Child) -> None:
-        """Shut down in good order."""
+        """Shut down the server."""
         child.stop(signal.SIGTERM, _STOP_SECONDS)
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses."""
+    """A free loopback port."""
     while True:
         port = secrets.choice(_PORTS)
         with socket.socket() as probe, suppress(OSError):

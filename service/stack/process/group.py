@@ -36,10 +36,10 @@ class Child:
         return self.process.poll()
 
     def wait_until(self, ready: Callable[[], bool], seconds: float, *, every: float = 0.02) -> None:
-        """Wait until `ready`.
+        """Wait until `ready` returns true.
 
         Raises:
-            StartFailed: when the process ends first, or `seconds` have passed.
+            StartFailed: if the process ends before, or after `seconds`.
         """
         end = time.monotonic() + seconds
         while not ready():
@@ -51,14 +51,14 @@ class Child:
             time.sleep(every)
 
     def stop(self, number: signal.Signals, seconds: float) -> bool:
-        """Send a signal and wait; kill after `seconds`. Whether it ended by itself."""
+        """Send a signal and wait; kill after `seconds`. Returns whether it ended by itself."""
         if self.returncode() is not None:
             return True
         self.process.send_signal(number)
         return self.join(seconds)
 
     def join(self, seconds: float) -> bool:
-        """Wait for the end; kill after `seconds`. Whether it ended by itself."""
+        """Wait for the end; kill after `seconds`. Returns whether it ended by itself."""
         try:
             self.process.wait(max(seconds, 0))
         except subprocess.TimeoutExpired:
@@ -68,15 +68,16 @@ class Child:
         return True
 
     def tail(self) -> str:
-        """The last lines of its log, and where the rest is."""
+        """The last lines of its log, and the path of the log."""
         lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
         return "\n".join([*(f"  | {line}" for line in lines), f"  whole log: {self.log}"])
 
 
 class Group:
-    """A process group that ends with the process that made it, however that ends.
+    """A process group that ends with the process that created it, even if that is killed.
 
-    See `service.stack.process.group_killer`. Use it as a context: leaving it kills what still runs.
+    See `service.stack.process.group_killer`. Use it as a context; its end kills all remaining
+    processes.
     """
 
     def __init__(self) -> None:
@@ -102,12 +103,12 @@ class Group:
 
     @property
     def number(self) -> int:
-        """Of the process group."""
+        """The id of the process group."""
         return self._keeper.pid
 
     @property
     def alive(self) -> bool:
-        """Whether the keeper watches; without it a killed parent would leave orphans."""
+        """Whether the group killer runs; without it, a killed parent would leave orphans."""
         return self._keeper.poll() is None
 
     def spawn(
@@ -122,8 +123,8 @@ class Group:
     ) -> Child:
         """Start a process of the group; its output is appended to `log`.
 
-        It runs as `account`, or as this process's user, and inherits the open files with the
-        numbers `inherited`. Other users cannot read the files that it makes.
+        It runs as `account`, or as the user of this process, and inherits the open files with the
+        numbers `inherited`. Other users cannot read the files that it creates.
         """
         with open(log, "ab", opener=_private) as output:
             process = subprocess.Popen(
@@ -145,7 +146,7 @@ class Group:
         return child
 
     def close(self) -> None:
-        """Kill whatever is left of the group."""
+        """Kill all remaining processes of the group."""
         if self._keeper.poll() is None:
             self._keeper.communicate(b".")
         elif self._keeper.stdin:

@@ -1,13 +1,13 @@
-"""Outlives whoever started it by a moment, to take its process group along.
+"""Kills the process group of a stack after its parent has ended.
 
 `service.stack.process.group` runs it as a script. It imports only the standard library, so that it
 starts at once.
 It leads a process group that every process of the stack is put into, and reads standard input:
 
-- a byte: the stack has been stopped in good order; kill what is left of the group, at once.
-- the end: the parent is gone without a word (SIGKILL, a crash); ask all to end, wait, then kill.
+- a byte: the stack has stopped; kill the remaining processes of the group at once.
+- the end: the parent was killed or crashed; ask all processes to end, wait, then kill them.
 
-The last act kills the keeper too, as it is in the group itself.
+Finally it kills itself, because it is in the group.
 """
 
 import os
@@ -16,11 +16,11 @@ import sys
 import time
 
 GRACE_SECONDS = 3.0
-"""Time for Postgres and Valkey to write what they hold, once the parent is gone."""
+"""Seconds for Postgres and Valkey to write their data after the parent has ended."""
 
 
 def main() -> None:
-    """Wait for the parent's word or end."""
+    """Wait for a byte or for the end of the input."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     group = os.getpgrp()

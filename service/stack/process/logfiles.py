@@ -1,19 +1,19 @@
-"""Keeps the logs of a stack's processes from filling the disk."""
+"""Rotates the logs of a stack's processes."""
 
 import shutil
 from pathlib import Path
 
 MOST_BYTES = 10 * 2**20
-"""A larger log is put away."""
+"""A larger log is rotated."""
 KEPT = 4
-"""Logs of a process that were put away and are kept."""
+"""The number of rotated logs that are kept for each process."""
 
 
 def rotate(log: Path, *, most_bytes: int = MOST_BYTES) -> bool:
-    """Put a log away as ``NAME.log.1`` if it is large; returns whether it did.
+    """Rotate a log to ``NAME.log.1`` if it is large; returns whether it was.
 
-    The content is copied, and the file is emptied: the process that writes it has it open, and
-    appends at its end. Lines that it writes between the two are lost.
+    The content is copied and the file is emptied, because the process that writes it keeps it open
+    and appends to its end. Lines that it writes between the two steps are lost.
     """
     if not log.exists() or log.stat().st_size <= most_bytes:
         return False

