@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     object_store_url: str = Field(
         default="file:///var/lib/lth/blobs",
         pattern="^(s3|file)://",
-        description="where blobs live: s3://bucket/prefix, or a folder as file:///path",
+        description="the object store: s3://bucket/prefix, or a folder as file:///path",
     )
     object_store_options: dict[str, str] = Field(
         default_factory=dict,
@@ -71,21 +71,20 @@ class Settings(BaseSettings):
     )
     health_dir: Path | None = Field(
         default=None,
-        description="private folder for the files by which a container's health check sees that "
-        "its beat or worker works; no files without it",
+        description="private folder for the files with which beat and worker report to the health "
+        "check of their container; none: no files",
     )
     datasets_dir: Path | None = Field(
         default=None, description="folder where NAME.npz of a data set is looked for first"
     )
     admin_key: SecretStr | None = Field(
         default=None,
-        description="an administrator's API key that the API lets in from its start; "
-        "'lth up' makes its own",
+        description="API key of the first administrator; 'lth up' creates its own",
     )
     stack_secret: SecretStr | None = Field(
         default=None,
-        description="made by 'lth up' at each start: its API proves with it who answers at its "
-        "port, before a client sends a key",
+        description="created by 'lth up' at each start; its API uses it to prove its identity to "
+        "clients before they send a key",
     )
     signing_secret: SecretStr | None = Field(
         default=None, description="signs webhooks; at least 16 characters outside development"
@@ -101,27 +100,27 @@ class Settings(BaseSettings):
     watchdog_seconds: float = Field(
         default=60,
         gt=0,
-        description="an API process that answers nothing for so long ends, for its supervisor to "
-        "start another one",
+        description="an API process that answers no request for this long ends, so that its "
+        "supervisor restarts it",
     )
     database_pool: int = Field(
         default=10, ge=1, description="the most database connections of a process"
     )
     rate_limit: str | None = Field(
         default="30000/minute",
-        description="requests of an owner, such as '100/second'; none: no bound",
+        description="rate limit of an owner, such as '100/second'; none: unlimited",
     )
     max_connections: int | None = Field(
         default=None,
         ge=8,
-        description="open connections of an API process; none: as many as half of its file "
-        "descriptors, at most 10000; never more than that half",
+        description="the most open connections of an API process; none: half of its file "
+        "descriptors, at most 10000; half of its file descriptors is always the maximum",
     )
     max_address_connections: int | None = Field(
         default=None,
         ge=1,
-        description="those of one client address without a valid key, except trusted proxies; "
-        "none: a quarter of max_connections",
+        description="the most open connections of one client address without a valid key, except "
+        "trusted proxies; none: a quarter of max_connections",
     )
     head_seconds: float = Field(
         default=10, gt=0, description="the longest that a client may take to send a request's head"
@@ -129,14 +128,14 @@ class Settings(BaseSettings):
     stalled_seconds: float = Field(
         default=60,
         gt=0,
-        description="a connection is closed whose client sends or reads nothing of a request for "
-        "so long",
+        description="a connection is closed if its client neither sends nor reads awaited data "
+        "for this long",
     )
     event_streams: int = Field(
         default=500,
         ge=1,
-        description="streams of events that an owner follows at once, a process; at most a quarter "
-        "of max_connections",
+        description="the most event streams of an owner in an API process; at most a quarter of "
+        "max_connections",
     )
     max_body_bytes: int = Field(default=2_000_000, ge=1, description="of a JSON request")
     max_upload_bytes: int = Field(default=2_000_000_000, ge=1, description="of a data set's file")
@@ -175,8 +174,8 @@ class Settings(BaseSettings):
     commit_retry_seconds: float = Field(
         default=600,
         ge=0,
-        description="how long a worker keeps trying to save a finished run while the database or "
-        "the object store does not answer",
+        description="how long a worker retries to save a finished run while the database or the "
+        "object store is unavailable",
     )
     ageing_seconds: float = Field(
         default=600, ge=0, description="waiting this long weighs as much as one point of priority"
@@ -184,7 +183,7 @@ class Settings(BaseSettings):
     usage_half_life_seconds: float = Field(
         default=3600,
         gt=0,
-        description="after so long an owner's past use counts half as much against them",
+        description="the half-life of an owner's past usage in the order of claims",
     )
 
     default_pool: str = Field(
@@ -204,13 +203,14 @@ class Settings(BaseSettings):
     unresponsive_seconds: float = Field(
         default=60,
         gt=0,
-        description="a run that was told to stop and has not for so long is ended with its process",
+        description="if a run does not stop for this long after it was told to, its process is "
+        "killed",
     )
     stall_seconds: float = Field(
         default=3600,
         gt=0,
-        description="a run that gave no sign of life for so long, as on a GPU that hangs, is begun "
-        "again in another process",
+        description="if a run gives no sign of life for this long, such as on a hanging GPU, "
+        "its process is killed, and another process continues the run",
     )
     drain_seconds: float = Field(
         default=20, ge=0, description="grace after SIGTERM to reach a checkpoint"
@@ -218,7 +218,7 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(
         default=15,
         gt=0,
-        description="how often an idle worker asks Postgres for runs, in case no hint reaches it",
+        description="how often an idle worker asks Postgres for runs, in case a hint was lost",
     )
     idle_recycle_seconds: float = Field(
         default=300, gt=0, description="an idle child gives its GPU's memory back after this long"
@@ -226,19 +226,20 @@ class Settings(BaseSettings):
     idle_memory_bytes: int = Field(
         default=1_000_000_000,
         ge=0,
-        description="an idle child without a GPU that holds so much more memory than at its start, "
-        "even after it has released data sets, is replaced by a new process",
+        description="an idle child without a GPU is replaced if it holds so much more memory than "
+        "at its start after it has released data sets",
     )
     gpu_foreign_share: float = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="no run is claimed while others fill more than this share of the GPU's memory",
+        description="no run is claimed while other programs use more than this share of the GPU's "
+        "memory",
     )
 
     execution: str = Field(
         default="lth.study.execution",
-        description="the module that executes runs; tests of the queue put another in its place",
+        description="the module that executes runs; tests use another one",
     )
 
     retention_days: float | None = Field(
@@ -251,7 +252,7 @@ class Settings(BaseSettings):
         default=3600, ge=0, description="blobs younger than this are never collected"
     )
     trunk_days: float = Field(
-        default=30, gt=0, description="a dense training that nobody reused for so long is dropped"
+        default=30, gt=0, description="a dense training that no run used for this long is deleted"
     )
     idempotency_hours: float = Field(
         default=24, gt=0, description="how long an Idempotency-Key is remembered"

@@ -44,12 +44,12 @@ def locate(server: str | None = None, key: str | None = None) -> Address:
     server = (server or os.environ.get("LTH_SERVER") or "").rstrip("/") or None
     if server is not None and not server.startswith(("http://", "https://")):
         raise Unreachable(
-            f"'{server}' is no address of a service; right would be one that begins with http:// "
+            f"'{server}' is no address of a service; expected one that begins with http:// "
             f"or https://, such as 'https://{server}'"
         )
     if key is not None and not (key.isascii() and key.isprintable()):
         raise Unreachable(
-            "the API key holds characters that no key has; right would be lth_ and what follows"
+            "the API key holds characters that no key has; expected lth_ and what follows"
         )
     directory = default_directory()
     running = read_running(directory)

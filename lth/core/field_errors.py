@@ -86,7 +86,7 @@ def whole(value: Any, what: str, least: int) -> int:
     except TypeError:
         number = None
     if number is None or number < least:
-        raise SpecError(f"{what} is {value!r}; right would be a whole number from {least} on")
+        raise SpecError(f"{what} is {value!r}; expected a whole number from {least} on")
     return number
 
 
@@ -99,7 +99,7 @@ def _told(wrong: WrongField, what: str) -> str:
     elif value is not None and not isinstance(value, str | int | float | Mapping):
         more.append(f"found a {type(value).__name__}")
     if wrong.right and not isinstance(value, Mapping):
-        more.append(f"right would be: {wrong.right}")
+        more.append(f"expected: {wrong.right}")
     if _of_ones_own(wrong):
         more.append("CONTRIBUTING.md says how to add one of your own")
     return f"{where}: {wrong.message}" + (f" ({'; '.join(more)})" if more else "")

@@ -74,7 +74,7 @@ class ArrayDataset:
             _check_unit(x, x_test)
         classes = int(max(y.max(), y_test.max())) + 1
         if classes < 2:
-            raise SpecError("all labels are 0; right would be two classes or more, from 0 on")
+            raise SpecError("all labels are 0; expected two classes or more, from 0 on")
         self.facts = Facts(x.shape[1:], classes, len(x), len(x_test))
         self.validation = _validation(whole(validation, "validation", 0), held_out, len(x))
         self.normalisation: Normalisation = normalisation
@@ -114,11 +114,11 @@ def _part(
 def _samples(name: str, x: NDArray[Any]) -> NDArray[np.generic]:
     if x.dtype != np.uint8 and not np.issubdtype(x.dtype, np.floating):
         raise SpecError(
-            f"{name} is {x.dtype}; right would be uint8, for pixels from 0 to 255, or a float"
+            f"{name} is {x.dtype}; expected uint8, for pixels from 0 to 255, or a float"
         )
     if x.ndim not in (2, 3, 4) or 0 in x.shape:
         raise SpecError(
-            f"{name} has the shape {list(x.shape)}; right would be [samples, features], [samples, "
+            f"{name} has the shape {list(x.shape)}; expected [samples, features], [samples, "
             "height, width] or [samples, height, width, channels], none of them 0"
         )
     if x.dtype == np.uint8:
@@ -137,11 +137,11 @@ def _check_labels(name: str, y: NDArray[Any], samples: int) -> None:
     if y.shape not in ((samples,), (samples, 1)) or not np.issubdtype(y.dtype, np.integer):
         hot = " (of one-hot rows, give the argmax)" if y.ndim == 2 and y.shape[1] > 1 else ""
         raise SpecError(
-            f"{name} is {y.dtype} {list(y.shape)}; right would be {samples} whole numbers, one for "
+            f"{name} is {y.dtype} {list(y.shape)}; expected {samples} whole numbers, one for "
             f"each sample{hot}"
         )
     if y.min() < 0:
-        raise SpecError(f"{name} holds the label {y.min()}; right would be classes from 0 on")
+        raise SpecError(f"{name} holds the label {y.min()}; expected classes from 0 on")
 
 
 def _check_unit(*parts: NDArray[np.generic]) -> None:

@@ -90,7 +90,7 @@ def _pixels(
     if array.dtype != np.uint8 or array.shape not in ((samples, *shape), grey):
         raise SpecError(
             f"{what} of '{name}' is {array.dtype} {list(array.shape)}; "
-            f"right would be uint8 {[samples, *shape]}, pixels from 0 to 255"
+            f"expected uint8 {[samples, *shape]}, pixels from 0 to 255"
         )
     return array.astype(np.uint8, copy=False).reshape(samples, *shape)
 
@@ -101,12 +101,12 @@ def _labels(
     if array.shape not in ((samples,), (samples, 1)) or not np.issubdtype(array.dtype, np.integer):
         raise SpecError(
             f"{what} of '{name}' is {array.dtype} {list(array.shape)}; "
-            f"right would be {samples} whole numbers"
+            f"expected {samples} whole numbers"
         )
     labels = array.astype(np.int64).reshape(samples)
     if labels.min() < 0 or labels.max() >= classes:
         raise SpecError(
             f"{what} of '{name}' holds labels from {labels.min()} to {labels.max()}; "
-            f"right would be 0 to {classes - 1}"
+            f"expected 0 to {classes - 1}"
         )
     return labels.astype(np.int32)

@@ -41,7 +41,7 @@ def read_settings(**named: str) -> Settings:
     try:
         return Settings(**named)  # pyright: ignore[reportArgumentType]
     except SettingsError as error:
-        raise StackError(f"the environment is wrong: {error}; right would be JSON") from None
+        raise StackError(f"the environment is wrong: {error}; expected JSON") from None
     except ValidationError as error:
         wrong = [_told(one["loc"], one["msg"], one["input"]) for one in error.errors()]
         raise StackError("\n".join(["the environment is wrong:", *wrong])) from None
@@ -58,7 +58,7 @@ def using_database(url: str) -> Iterator[None]:
         where = make_url(url).render_as_string()
     except ArgumentError:
         raise StackError(
-            "LTH_DATABASE_URL is no address; right would be postgresql://USER:PASSWORD@HOST/NAME"
+            "LTH_DATABASE_URL is no address; expected postgresql://USER:PASSWORD@HOST/NAME"
         ) from None
     try:
         yield

@@ -111,7 +111,7 @@ class WebhookCaller:
         except httpx.HTTPError as error:
             raise NotCalled(f"{url.host} cannot be called: {type(error).__name__}") from None
         if not 200 <= status < 300:
-            raise NotCalled(f"{url.host} answered {status}; right would be 2xx")
+            raise NotCalled(f"{url.host} answered {status}; expected 2xx")
 
     async def _status(self, request: httpx.Request) -> int:
         """The status of the response; its body is not read.

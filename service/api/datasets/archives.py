@@ -129,7 +129,7 @@ def _check_names(found: list[str], known: Sequence[frozenset[str]]) -> None:
     if twice or any(not name.endswith(".npy") for name in found) or frozenset(names) not in known:
         listed = ", ".join(repr(name[:80]) for name in found) or "nothing"
         right = " or ".join(" and ".join(sorted(group)) for group in known)
-        raise BadArchive(f"the file holds {listed}; right would be the arrays {right}")
+        raise BadArchive(f"the file holds {listed}; expected the arrays {right}")
 
 
 def _check_member(info: zipfile.ZipInfo) -> None:
@@ -180,7 +180,7 @@ def _parsed(name: str, text: bytes, length: int) -> tuple[np.dtype[np.generic], 
     except (SyntaxError, ValueError, TypeError, KeyError, MemoryError, RecursionError):
         _bad_header(name)
     if not isinstance(dtype, str):
-        raise BadArchive(f"'{name}' has the dtype {str(dtype)[:80]}; right would be plain numbers")
+        raise BadArchive(f"'{name}' has the dtype {str(dtype)[:80]}; expected plain numbers")
     sizes = isinstance(shape, tuple) and all(type(n) is int and 0 <= n < 2**40 for n in shape)
     if not sizes or not isinstance(fortran, bool):
         _bad_header(name)
@@ -192,7 +192,7 @@ def _parsed(name: str, text: bytes, length: int) -> tuple[np.dtype[np.generic], 
         _bad_header(name)
     if found.hasobject:
         raise BadArchive(
-            f"'{name}' holds Python objects, which are never read; right would be plain numbers"
+            f"'{name}' holds Python objects, which are never read; expected plain numbers"
         )
     return found, shape
 

@@ -33,7 +33,7 @@ def check(file: BinaryIO, most_bytes: int) -> tuple[Facts, int]:
     counts = {part: _samples(headers, part) for part in parts}
     classes = 1 + max(_largest_label(file, headers[f"y{part}"]) for part in parts)
     if classes < 2:
-        raise BadArchive("all labels are 0; right would be two classes or more, from 0 on")
+        raise BadArchive("all labels are 0; expected two classes or more, from 0 on")
     for part in parts:
         _check_values(file, headers[f"x{part}"])
     if parts == ("",):
@@ -45,16 +45,16 @@ def check(file: BinaryIO, most_bytes: int) -> tuple[Facts, int]:
 
 def _sample_shape(header: ArrayHeader) -> tuple[int, ...]:
     if header.dtype not in (np.dtype(np.uint8), np.dtype("<f4")):
-        raise BadArchive(f"{header.name} is {header.dtype}; right would be uint8 or float32")
+        raise BadArchive(f"{header.name} is {header.dtype}; expected uint8 or float32")
     if len(header.shape) not in (2, 3, 4):
         raise BadArchive(
-            f"{header.name} has the shape {list(header.shape)}; right would be [samples, features] "
+            f"{header.name} has the shape {list(header.shape)}; expected [samples, features] "
             "or [samples, height, width, channels]"
         )
     sample = header.shape[1:] if len(header.shape) != 3 else (*header.shape[1:], 1)
     if not 0 < prod(sample) <= _MOST_VALUES:
         raise BadArchive(
-            f"a sample of {header.name} has the shape {list(sample)}; right would be 1 to "
+            f"a sample of {header.name} has the shape {list(sample)}; expected 1 to "
             f"{_MOST_VALUES} values"
         )
     return sample
@@ -65,11 +65,11 @@ def _samples(headers: Mapping[str, ArrayHeader], part: str) -> int:
     count = x.shape[0]
     if y.shape not in ((count,), (count, 1)) or y.dtype.kind not in "iu":
         raise BadArchive(
-            f"{y.name} is {y.dtype} {list(y.shape)}; right would be {count} whole numbers, one for "
+            f"{y.name} is {y.dtype} {list(y.shape)}; expected {count} whole numbers, one for "
             f"each sample of {x.name}"
         )
     if count < _LEAST_SAMPLES:
-        raise BadArchive(f"{x.name} has {count} samples; right would be {_LEAST_SAMPLES} or more")
+        raise BadArchive(f"{x.name} has {count} samples; expected {_LEAST_SAMPLES} or more")
     return count
 
 
@@ -79,7 +79,7 @@ def _largest_label(file: BinaryIO, header: ArrayHeader) -> int:
         low, high = int(piece.min()), int(piece.max())
         if low < 0 or high >= _MOST_CLASSES:
             raise BadArchive(
-                f"{header.name} holds labels from {low} to {high}; right would be 0 to at most "
+                f"{header.name} holds labels from {low} to {high}; expected 0 to at most "
                 f"{_MOST_CLASSES - 1}"
             )
         largest = max(largest, high)
@@ -90,4 +90,4 @@ def _check_values(file: BinaryIO, header: ArrayHeader) -> None:
     """Read the whole array to verify its checksum; floats must be finite."""
     for piece in pieces(file, header):
         if piece.dtype.kind == "f" and not np.isfinite(piece).all():
-            raise BadArchive(f"{header.name} holds NaN or infinity; right would be finite numbers")
+            raise BadArchive(f"{header.name} holds NaN or infinity; expected finite numbers")

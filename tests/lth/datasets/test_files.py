@@ -137,7 +137,7 @@ print(missing)
     [
         ({"x_train": np.zeros((10, 28, 28), np.uint8)}, r"x_train.*uint8 \[10, 28, 28\]; right"),
         ({"x_test": np.zeros((10_000, 28, 28), np.float32)}, r"x_test of 'mnist' is float32"),
-        ({"y_test": np.full(10_000, 10)}, r"labels from 10 to 10; right would be 0 to 9"),
+        ({"y_test": np.full(10_000, 10)}, r"labels from 10 to 10; expected 0 to 9"),
         ({"y_train": np.zeros(60_000)}, r"y_train of 'mnist' is float64"),
     ],
 )

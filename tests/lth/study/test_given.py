@@ -120,9 +120,9 @@ def test_data_sets_are_looked_up_where_the_environment_says(tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ({"seed": -1}, "seed is -1; right would be a whole number from 0 on"),
-        ({"seed": 0.5}, "seed is 0.5; right would be a whole number"),
-        ({"trial": 0}, "trial is 0; right would be a whole number from 1 on"),
+        ({"seed": -1}, "seed is -1; expected a whole number from 0 on"),
+        ({"seed": 0.5}, "seed is 0.5; expected a whole number"),
+        ({"trial": 0}, "trial is 0; expected a whole number from 1 on"),
         ({"keep_weights_at": 5}, "keep_weights_at/0: 5 is not a duration"),
     ],
 )
@@ -131,8 +131,8 @@ def test_numbers_are_whole_and_in_their_range(given, complaint):
 
 
 def test_counts_are_whole_numbers_of_numpys_too():
-    refused("trials is '3'; right would be a whole number", LotteryRobust, small(), trials="3")
-    refused("validation is 0.1; right would be a whole number", ArrayDataset, X, Y, validation=0.1)
+    refused("trials is '3'; expected a whole number", LotteryRobust, small(), trials="3")
+    refused("validation is 0.1; expected a whole number", ArrayDataset, X, Y, validation=0.1)
     one, other = (LotteryModel(small(), OWN, SHORT, seed=seed) for seed in (3, np.int64(3)))
     assert same(one.initial_weights, other.initial_weights)
 

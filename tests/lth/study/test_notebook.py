@@ -32,7 +32,7 @@ def test_what_is_wrong_is_told_with_what_would_be_right():
     refused("criterion: this is no object .found a ModelMetaclass;", model.prune, LargeFinal)
     refused("pruning/scope: 'globl' .*'global', perhaps", model.one_shot, scope="globl")
     refused("level 3 is not finished; there are 0 to 0", model.plot_weights, 3)
-    refused("level is -1; right would be a whole number from 0 on", model.network, -1)
+    refused("level is -1; expected a whole number from 0 on", model.network, -1)
     refused("no lottery layer is called 'x'; there are: linear_1, linear_2", model.plot_mask, "x")
     model.prune()
     refused("mode: 'rewnd' .*'rewind', perhaps", model.reinit, "rewnd")

@@ -288,7 +288,7 @@ def test_an_interrupted_level_begins_anew(reports):
 
 
 def test_one_trial_is_no_robust_experiment():
-    with pytest.raises(SpecError, match="trials is 1; right would be a whole number from 2 on"):
+    with pytest.raises(SpecError, match="trials is 1; expected a whole number from 2 on"):
         LotteryRobust(network(), "digits", TRAINING, trials=1)
 
 
