@@ -4,11 +4,11 @@ Two underscores separate nested names, for example ``LTH_LIMITS__MAX_PARAMETERS`
 """
 
 import os
+import warnings
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-import structlog
 from limits import parse
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
@@ -22,7 +22,6 @@ from pydantic_settings import (
 from lth.client.tokens import TOKEN
 from lth.core.limits import SERVER_LIMITS, Limits
 
-_log = structlog.get_logger(__name__)
 EXAMPLE_SECRETS = frozenset({"change-me", "changeme", "secret", "password", "example"})
 """Secrets of examples; they are refused in production."""
 POOL = "^[a-z0-9-]{1,32}$"
@@ -326,8 +325,8 @@ class Settings(BaseSettings):
     def _admin_key_is_a_key(self) -> "Settings":
         if self.admin_key is not None and not TOKEN.fullmatch(self.admin_key.get_secret_value()):
             raise ValueError(
-                "LTH_ADMIN_KEY is no key: write 'lth_', ten small letters or digits, '_', and at "
-                "least 24 letters, digits, '-' or '_'; 'lth keys operator' makes one"
+                "LTH_ADMIN_KEY is not a key: write 'lth_', ten small letters or digits, '_', and "
+                "at least 24 letters, digits, '-' or '_'; 'lth keys operator' makes one"
             )
         return self
 
@@ -338,7 +337,12 @@ def _renamed_settings() -> dict[str, str]:
     for old, new in RENAMED.items():
         value = os.environ.get(f"LTH_{old.upper()}")
         if value is not None:
-            _log.warning("setting_renamed", old=f"LTH_{old.upper()}", new=f"LTH_{new.upper()}")
+            warnings.warn(
+                f"LTH_{old.upper()} was renamed to LTH_{new.upper()}; the old name works for one "
+                "more release",
+                FutureWarning,
+                stacklevel=2,
+            )
             found[new] = value
     return found
 

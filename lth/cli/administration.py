@@ -13,7 +13,9 @@ from lth.cli.tables import dataset_table, key_table, owner_table, worker_table
 from lth.client import requests
 from lth.client.tokens import new_token
 
-keys = typer.Typer(no_args_is_help=True, help="Let people in, and out. For administrators.")
+keys = typer.Typer(
+    no_args_is_help=True, help="Create, list and revoke API keys. For administrators."
+)
 datasets = typer.Typer(no_args_is_help=True, help="Upload data sets, list them, delete them.")
 
 
@@ -56,13 +58,13 @@ def list_keys(context: typer.Context, as_json: Json = False) -> None:
 @keys.command("new")
 def new_key(
     context: typer.Context,
-    owner: Annotated[str, typer.Argument(help="The person or team whose key it is.")],
+    owner: Annotated[str, typer.Argument(help="The owner of the key: a person or a team.")],
     role: Annotated[
-        _Role, typer.Option(help="A reader looks, a member submits, an admin does everything.")
+        _Role, typer.Option(help="A reader reads, a member submits, an admin administrates.")
     ] = _Role.MEMBER,
     name: Annotated[str, typer.Option(help="What the key is for.")] = "",
     expires: Annotated[
-        datetime | None, typer.Option(help="Not valid from then on (local time).")
+        datetime | None, typer.Option(help="When the key expires (local time).")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -76,7 +78,7 @@ def new_key(
 @keys.command("revoke")
 def revoke_key(
     context: typer.Context,
-    key_id: Annotated[str, typer.Argument(metavar="KEY", help="Its id, from the list.")],
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="Its id, as listed.")],
     as_json: Json = False,
 ) -> None:
     """Revoke a key. The jobs and data sets of its owner stay."""
@@ -112,7 +114,9 @@ def upload_dataset(
             help="An npz of x and y, or of x_train, y_train, ...",
         ),
     ],
-    name: Annotated[str | None, typer.Option(help="What lists call it (default: the file)")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Its name in lists (default: the name of the file)")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Upload a data set, and print its id for use in a spec."""
@@ -124,7 +128,7 @@ def upload_dataset(
 @datasets.command("delete")
 def delete_dataset(
     context: typer.Context,
-    dataset_id: Annotated[str, typer.Argument(metavar="DATASET", help="Its id, from the list.")],
+    dataset_id: Annotated[str, typer.Argument(metavar="DATASET", help="Its id, as listed.")],
     as_json: Json = False,
 ) -> None:
     """Delete a data set that no job uses."""

@@ -47,19 +47,19 @@ def submit(
         bool, typer.Option("--wait", "-w", help="Follow the job, then show its results.")
     ] = False,
     label: Annotated[
-        list[str] | None, typer.Option(help="A label KEY=VALUE; may be given again.")
+        list[str] | None, typer.Option(help="A label KEY=VALUE; may be repeated.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="What lists call the job.")] = None,
+    name: Annotated[str | None, typer.Option(help="The name of the job in lists.")] = None,
     priority: Annotated[
-        int | None, typer.Option(min=0, max=100, help="Higher starts earlier.")
+        int | None, typer.Option(min=0, max=100, help="0 to 100; higher starts earlier.")
     ] = None,
-    pool: Annotated[str | None, typer.Option(help="The workers to run on.")] = None,
+    pool: Annotated[str | None, typer.Option(help="The pool of workers.")] = None,
     max_seconds: Annotated[
         int | None,
-        typer.Option(min=1, help="Most seconds on devices, over all runs; then it times out."),
+        typer.Option(min=1, help="Limit on the device seconds of all runs together."),
     ] = None,
     idempotency_key: Annotated[
-        str | None, typer.Option(help="Submitting again with the same key gives the same job.")
+        str | None, typer.Option(help="A second submission with the same key returns the same job.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -84,14 +84,16 @@ def list_jobs(
     context: typer.Context,
     states: Annotated[
         list[_State] | None,
-        typer.Option("--state", help="Only in this state; may be given again."),
+        typer.Option("--state", help="Only jobs in this state; may be repeated."),
     ] = None,
     label: Annotated[
-        list[str] | None, typer.Option(help="Only with this KEY=VALUE; may be given again.")
+        list[str] | None, typer.Option(help="Only jobs with this label KEY=VALUE; may be repeated.")
     ] = None,
-    text: Annotated[str | None, typer.Option(help="Only with this in the name.")] = None,
-    owner: Annotated[str | None, typer.Option(help="Only of this owner.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    text: Annotated[
+        str | None, typer.Option(help="Only jobs with this text in their name.")
+    ] = None,
+    owner: Annotated[str | None, typer.Option(help="Only jobs of this owner.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The most jobs to list.")] = 20,
     as_json: Json = False,
 ) -> None:
     """List jobs, newest first."""
@@ -122,7 +124,7 @@ def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
 def watch(
     context: typer.Context,
     job_id: JobId,
-    after: Annotated[int, typer.Option(min=0, help="Begin after this event.")] = 0,
+    after: Annotated[int, typer.Option(min=0, help="Start after this event.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Follow a job until it is finished. Fails if the job does not succeed."""
@@ -139,15 +141,16 @@ def watch(
 def fetch(
     context: typer.Context,
     job_id: JobId,
-    to: Annotated[Path, typer.Option("--out", "-o", help="Folder to put the files in.")] = Path(
+    to: Annotated[Path, typer.Option("--out", "-o", help="Directory for the files.")] = Path(
         "results"
     ),
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Only files whose name ends so, such as masks.npz; may be given again."),
+        typer.Option(help="Only files with this ending, such as masks.npz; may be repeated."),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also each run's pictures, of a job that compares runs.")
+        bool,
+        typer.Option("--all", help="Also fetch the pictures of each run if the job compares runs."),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -210,7 +213,9 @@ def _labels(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise typer.BadParameter(f"'{pair}' is no label; write KEY=VALUE, such as team=vision")
+            raise typer.BadParameter(
+                f"'{pair}' is not a label; write KEY=VALUE, such as team=vision"
+            )
         labels[name] = value
     return labels
 
@@ -242,7 +247,7 @@ def _follow(client: Client, job_id: str, after: int = 0) -> None:
     try:
         show_events(client.events(job_id, after=after))
     except KeyboardInterrupt:
-        say(f"the job goes on: lth watch {job_id} follows it, lth cancel {job_id} ends it")
+        say(f"the job continues: lth watch {job_id} follows it, lth cancel {job_id} ends it")
         raise
 
 

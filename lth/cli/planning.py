@@ -58,7 +58,7 @@ def catalogue(
     with open_client(context) as client:
         found = client.catalogue()
     if family is not None and family not in found:
-        raise typer.BadParameter(f"'{family}' is no family; there are {', '.join(found)}")
+        raise typer.BadParameter(f"'{family}' is not a family; there are {', '.join(found)}")
     wanted = {family: found[family]} if family else found
     if as_json:
         put_json(wanted)

@@ -30,7 +30,8 @@ def retry(
     context: typer.Context,
     job_id: JobId,
     afresh: Annotated[
-        bool, typer.Option("--afresh", help="From the beginning, not from the last checkpoint.")
+        bool,
+        typer.Option("--afresh", help="Start from the beginning instead of the last checkpoint."),
     ] = False,
     as_json: Json = False,
 ) -> None:

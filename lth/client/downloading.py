@@ -69,8 +69,8 @@ class Download:
         if self._digest.hexdigest() != self._expected:
             self._part.unlink()
             raise DamagedDownload(
-                f"{self.artifact.name}: {self._size} bytes came with the SHA-256 "
-                f"{self._digest.hexdigest()}; the service has others, with {self._expected}"
+                f"{self.artifact.name}: {self._size} bytes have the SHA-256 "
+                f"{self._digest.hexdigest()}; expected {self._expected}"
             )
         return self._part.replace(self.path)
 

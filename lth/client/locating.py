@@ -44,7 +44,7 @@ def locate(server: str | None = None, key: str | None = None) -> Address:
     server = (server or os.environ.get("LTH_SERVER") or "").rstrip("/") or None
     if server is not None and not server.startswith(("http://", "https://")):
         raise Unreachable(
-            f"'{server}' is no address of a service; expected one that begins with http:// "
+            f"'{server}' is not an address of a service; expected one that begins with http:// "
             f"or https://, such as 'https://{server}'"
         )
     if key is not None and not (key.isascii() and key.isprintable()):
@@ -55,7 +55,7 @@ def locate(server: str | None = None, key: str | None = None) -> Address:
     running = read_running(directory)
     if server is None and running is None:
         raise Unreachable(
-            "where is the service? Start one here with 'lth up', or name one with --server or "
+            "no service is named. Start one here with 'lth up', or name one with --server or "
             f"LTH_SERVER (no stack is running on {directory})"
         )
     if running is not None and server in (None, running.server):

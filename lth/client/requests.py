@@ -254,8 +254,8 @@ def _model(kind: type[Model]) -> Callable[[httpx.Response], Model]:
             return kind.model_validate_json(response.content)
         except ValidationError as error:
             raise NotTheService(
-                f"{response.request.url} answered what is no {kind.__name__} of this service; "
-                f"do the versions fit? {error.errors(include_input=False)[0]['msg']}"
+                f"{response.request.url} did not answer a {kind.__name__} of this service; "
+                f"check the versions of both. {error.errors(include_input=False)[0]['msg']}"
             ) from error
 
     return read
@@ -269,4 +269,4 @@ def _json(response: httpx.Response) -> Any:
     try:
         return response.json()
     except ValueError as error:
-        raise NotTheService(f"{response.request.url} answered what is not JSON") from error
+        raise NotTheService(f"{response.request.url} did not answer JSON") from error

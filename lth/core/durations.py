@@ -60,16 +60,14 @@ def _point(value: Any, info: ValidationInfo) -> Duration:
     limits = limits_of(info)
     most = limits.max_epochs if duration.unit == "ep" else limits.max_iterations
     if duration.count > most:
-        raise ValueError(
-            f"'{duration}' is more than is allowed here; at most '{most}{duration.unit}'"
-        )
+        raise ValueError(f"'{duration}' is more than the limit of '{most}{duration.unit}'")
     return duration
 
 
 def _length(value: Any, info: ValidationInfo) -> Duration:
     duration = _point(value, info)
     if duration.count == 0:
-        raise ValueError(f"'{duration}' is no time at all; give at least '1{duration.unit}'")
+        raise ValueError(f"'{duration}' is too short; give at least '1{duration.unit}'")
     return duration
 
 

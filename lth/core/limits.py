@@ -59,5 +59,5 @@ def limits_of(info: ValidationInfo) -> Limits:
 def bounded(value: int, most: int, what: str) -> int:
     """Return `value`, or raise a `ValueError` that names the exceeded limit."""
     if value > most:
-        raise ValueError(f"{value} {what} are more than is allowed here; at most {most}")
+        raise ValueError(f"{value} {what} are more than the limit of {most}")
     return value

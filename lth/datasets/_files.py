@@ -46,8 +46,8 @@ def find(name: str, directory: Path | None) -> Found:
     except Exception as error:
         # Keras raises a bare Exception when a download fails.
         raise DatasetMissing(
-            f"the data set '{name}' cannot be had: {looked}, nor in {cache}, and Keras cannot get "
-            f"it ({error or type(error).__name__}); put {name}.npz, with the arrays "
+            f"the data set '{name}' was not found: {looked}, nor in {cache}, and Keras cannot "
+            f"download it ({error or type(error).__name__}); put {name}.npz, with the arrays "
             f"{', '.join(MEMBERS)}, into the folder that {SETTING} names"
         ) from error
 
@@ -62,14 +62,14 @@ def read_npz(path: Path) -> Found:
     try:
         with path.open("rb") as raw:
             if not zipfile.is_zipfile(raw):
-                raise zipfile.BadZipFile("it is no zip file")
+                raise zipfile.BadZipFile("it is not a zip file")
             raw.seek(0)
             with np.load(raw, allow_pickle=False) as file:
                 return {name: file[name] for name in MEMBERS}
     except KeyError as error:
         raise SpecError(f"{path} lacks an array: {error.args[0]}") from error
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise SpecError(f"{path} is no readable npz file of plain arrays: {error}") from error
+        raise SpecError(f"{path} is not a readable npz file of plain arrays: {error}") from error
 
 
 def keras_cache() -> Path:

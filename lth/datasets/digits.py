@@ -40,5 +40,7 @@ def _file() -> Path:
     """
     package = find_spec("sklearn")
     if package is None or package.origin is None:
-        raise ModuleNotFoundError("the digits come with scikit-learn: pip install 'lth[notebook]'")
+        raise ModuleNotFoundError(
+            "the digits are part of scikit-learn: pip install 'lth[notebook]'"
+        )
     return Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"

@@ -76,8 +76,8 @@ class Context:
             network = valid(Network, network, "network")
         elif not isinstance(network, keras.Sequential):
             raise SpecError(
-                f"{type(network).__name__} is no keras.Sequential; give an unbuilt Sequential of "
-                "LotteryLinear, LotteryConv2D and Keras' own layers, or a name such as "
+                f"{type(network).__name__} is not a keras.Sequential; give an unbuilt Sequential "
+                "of LotteryLinear, LotteryConv2D and Keras' own layers, or a name such as "
                 "'lenet-300-100'"
             )
         if isinstance(dataset, np.ndarray | tuple | list):

@@ -113,7 +113,7 @@ class ExperimentState:
             if self.origin.get(what) != here
         ]
         if changed:
-            raise SpecError(f"this checkpoint began otherwise: {'; '.join(changed)}")
+            raise SpecError(f"this checkpoint began with other settings: {'; '.join(changed)}")
 
     def to_bytes(self) -> bytes:
         """The content of `to_file` as bytes."""
@@ -261,14 +261,14 @@ def check_readable(file: BinaryIO, *, alone: bool = True) -> None:
         found = header["format"], header["engine"]
     except (KeyError, TypeError, ValueError, EOFError, BadZipFile) as error:
         raise CheckpointUnreadable(
-            f"these {file.seek(0, SEEK_END):,} bytes are no checkpoint of format {FORMAT}; begin "
-            "the experiment anew"
+            f"these {file.seek(0, SEEK_END):,} bytes are not a checkpoint of format {FORMAT}; "
+            "start the experiment again"
         ) from error
     formats = (FORMAT,) if alone else (FORMAT, _PART_OF_A_SESSION)
     if found[0] not in formats or found[1] != ENGINE_VERSION:
         raise CheckpointUnreadable(
-            f"this checkpoint is of format {found[0]} and engine {found[1]}; here experiments go "
-            f"on from format {FORMAT} and engine {ENGINE_VERSION} only; begin it anew"
+            f"this checkpoint is of format {found[0]} and engine {found[1]}; here experiments "
+            f"continue from format {FORMAT} and engine {ENGINE_VERSION} only; start it again"
         )
 
 

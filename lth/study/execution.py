@@ -105,7 +105,7 @@ def _if_readable(content: BinaryIO | None, what: str) -> BinaryIO | None:
     try:
         check_readable(content)
     except CheckpointUnreadable as error:
-        log.warning("the %s is left aside: %s", what, error)
+        log.warning("the %s is ignored: %s", what, error)
         return None
     return content
 

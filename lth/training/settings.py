@@ -95,7 +95,7 @@ class Training(BaseModel):
         end = self.iterations(samples)
         if point.iterations(self.steps_per_epoch(samples)) >= end:
             raise SpecError(
-                f"there is no going back to '{point}': a level of '{self.duration}' ends after "
+                f"a reset cannot return to '{point}': a level of '{self.duration}' ends after "
                 f"{end} iterations; give an earlier point"
             )
 

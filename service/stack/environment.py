@@ -35,7 +35,7 @@ def read_settings(**named: str) -> Settings:
     Raises:
         StackError: if a setting is wrong or misspelt; the message names the variables.
     """
-    misspelt = [f"  {name} is no setting; {right} is" for name, right in _misspelt().items()]
+    misspelt = [f"  {name} is not a setting; {right} is" for name, right in _misspelt().items()]
     if misspelt:
         raise StackError("\n".join(["the environment is wrong:", *misspelt]))
     try:
@@ -58,7 +58,7 @@ def using_database(url: str) -> Iterator[None]:
         where = make_url(url).render_as_string()
     except ArgumentError:
         raise StackError(
-            "LTH_DATABASE_URL is no address; expected postgresql://USER:PASSWORD@HOST/NAME"
+            "LTH_DATABASE_URL is not an address; expected postgresql://USER:PASSWORD@HOST/NAME"
         ) from None
     try:
         yield

@@ -57,7 +57,13 @@ class Rehearsal:
         mapped = {
             key: _HOSTS.sub(lambda host: self._hosts[host[0]], value) for key, value in said.items()
         }
-        own = {"LTH_WORKER_PROCESSES": "1", "TMPDIR": gettempdir()}
+        health = self._folder / "health"
+        health.mkdir(exist_ok=True)
+        own = {
+            "LTH_WORKER_PROCESSES": "1",
+            "TMPDIR": gettempdir(),
+            "LTH_HEALTH_DIR": str(health),
+        }
         return {**os.environ, **mapped, **own}
 
     def start(self, name: str, *, port: int | None = None) -> Child:
@@ -221,6 +227,7 @@ def test_a_job_runs_through_the_services_as_they_are_composed(
     for name in ("beat", "worker"):
         test = compose(variables)["services"][name]["healthcheck"]["test"]
         command = [sys.executable, *test[2:]]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        env = rehearsal.environment(name)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     assert worker.stop(signal.SIGTERM, 45), "the worker does not stop within its grace period"

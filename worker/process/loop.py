@@ -57,7 +57,7 @@ def _claim(child: Child) -> Claimed | None:
             report(session, child, WorkerState.BUSY, run_id=claimed.lease.run_id)
             wake = claims.waiting(session, claimed.pool) and workers.idle(session, claimed.pool)
     except UNAVAILABLE as error:
-        log.warning("nothing can be claimed while the database is away: %s", error)
+        log.warning("nothing can be claimed while the database is unavailable: %s", error)
         return None
     log.info("attempt %d at '%s' of %s",
              claimed.lease.attempt, claimed.lease.key, claimed.lease.job_id)  # fmt: skip

@@ -185,7 +185,7 @@ def test_an_id_is_one_part_of_a_path_whatever_is_in_it(use: Use) -> None:
 
 @pytest.mark.parametrize("server", ["lth.example.org", "localhost:8000", "ftp://lth.example.org"])
 def test_an_address_without_a_scheme_is_told_at_once(server: str) -> None:
-    with pytest.raises(Unreachable, match=f"'{server}' is no address .* http:// or https://"):
+    with pytest.raises(Unreachable, match=f"'{server}' is not an address .* http:// or https://"):
         Client(server)
 
 

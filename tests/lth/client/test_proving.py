@@ -9,7 +9,7 @@ import pytest
 from lth.client.errors import Unreachable
 from lth.client.local_stack import Running
 from lth.client.proofs import proof
-from service.stack.data_directory import Place
+from service.stack.data_directory import DataDirectory
 from tests.lth.client.scripted import Answer, Seen, document, scripted
 from tests.lth.client.test_clients import JOB, Use, use
 
@@ -19,15 +19,15 @@ SECRET = "of-this-stack"
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataDirectory:
     monkeypatch.setenv("LTH_DATA_DIR", str(tmp_path / "data"))
-    place = Place.default()
+    place = DataDirectory.default()
     place.make()
     place.make_admin_key()
     return place
 
 
-def _announce(place: Place, server: str) -> None:
+def _announce(place: DataDirectory, server: str) -> None:
     place.announce(Running(os.getpid(), server, "postgresql:///", "redis://", "file:///", SECRET))
 
 
@@ -54,7 +54,7 @@ FOREIGN = {
 @pytest.mark.parametrize("answer", FOREIGN.values(), ids=FOREIGN.keys())
 @pytest.mark.parametrize("key", [None, "lth_mine"])
 def test_no_other_program_is_sent_the_key(
-    use: Use, place: Place, monkeypatch: pytest.MonkeyPatch, answer: Answer, key: str | None
+    use: Use, place: DataDirectory, monkeypatch: pytest.MonkeyPatch, answer: Answer, key: str | None
 ) -> None:
     if key:
         monkeypatch.setenv("LTH_API_KEY", key)
@@ -66,7 +66,9 @@ def test_no_other_program_is_sent_the_key(
     assert "authorization" not in {name.lower() for name in script.seen[0].headers}
 
 
-def test_the_stack_is_sent_the_key_once_it_has_proved_itself(use: Use, place: Place) -> None:
+def test_the_stack_is_sent_the_key_once_it_has_proved_itself(
+    use: Use, place: DataDirectory
+) -> None:
     with scripted(_answering(SECRET), document(JOB)) as script:
         _announce(place, script.server)
         assert use(None, lambda client: client.job("job_1")).id == "job_1"
@@ -75,7 +77,7 @@ def test_the_stack_is_sent_the_key_once_it_has_proved_itself(use: Use, place: Pl
     assert request.headers["Authorization"] == f"Bearer {place.read_admin_key()}"
 
 
-def test_each_request_asks_anew_with_another_challenge(use: Use, place: Place) -> None:
+def test_each_request_asks_anew_with_another_challenge(use: Use, place: DataDirectory) -> None:
     """The program at a port may be another one by now."""
     answers = (_answering(SECRET), document(JOB), FOREIGN["a page"])
     with scripted(*answers) as script:
@@ -96,7 +98,7 @@ def test_each_request_asks_anew_with_another_challenge(use: Use, place: Place) -
     assert len(script.seen) == 3
 
 
-def test_events_of_another_program_are_not_read(use: Use, place: Place) -> None:
+def test_events_of_another_program_are_not_read(use: Use, place: DataDirectory) -> None:
     with scripted(FOREIGN["a page"]) as script:
         _announce(place, script.server)
         with pytest.raises(Unreachable, match="another program"):

@@ -73,6 +73,6 @@ def test_a_session_saves_the_weights_at_rewind_points_once_and_not_for_each_expe
         model = after.experiment(name)
         model.prune(sparsity=0.5)
         model.reinit({"kind": "rewind", "to": "7it"})
-        for place in model.conditions.places:
+        for place in model.context.places:
             kept = ours[7][place.kernel] * model.masks[place.name]
             assert np.array_equal(model.ticket[place.kernel], kept)

@@ -38,7 +38,7 @@ def test_a_number_without_a_unit_is_refused(value):
 
 def test_a_length_is_some_time_and_a_point_may_be_the_start():
     assert POINT.validate_python("0it") == Duration(0, "it")
-    with pytest.raises(ValidationError, match="'0ep' is no time at all; give at least '1ep'"):
+    with pytest.raises(ValidationError, match="'0ep' is too short; give at least '1ep'"):
         LENGTH.validate_python("0ep")
 
 
@@ -47,7 +47,7 @@ def test_limits_bound_epochs_and_iterations_apart():
     for text in ("5ep", "50it"):
         LENGTH.validate_python(text, context=limits)
     for text, most in (("6ep", "5ep"), ("51it", "50it")):
-        with pytest.raises(ValidationError, match=f"'{text}' is more .* at most '{most}'"):
+        with pytest.raises(ValidationError, match=f"'{text}' is more than the limit of '{most}'"):
             LENGTH.validate_python(text, context=limits)
 
 

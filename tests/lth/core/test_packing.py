@@ -69,6 +69,6 @@ def test_a_checkpoint_does_not_grow_by_a_network_a_level():
 
 
 def test_bytes_of_another_kind_are_no_checkpoint():
-    complaint = rf"^these 7 bytes are no checkpoint of format {FORMAT}; begin"
+    complaint = rf"^these 7 bytes are not a checkpoint of format {FORMAT}; start"
     with pytest.raises(CheckpointUnreadable, match=complaint):
         ExperimentState.from_bytes(b"nothing")

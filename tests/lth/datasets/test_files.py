@@ -115,7 +115,7 @@ def test_keras_reads_what_it_has_and_says_what_it_cannot_get(keras_home):
     )
     read, missing = done.stdout.splitlines()[-2:]
     assert read == "(60000, 28, 28, 1) [0, 1, 2]"
-    assert "Keras cannot get it (URL fetch failure" in missing
+    assert "Keras cannot download it (URL fetch failure" in missing
 
 
 _WITH_KERAS = """
@@ -135,7 +135,7 @@ print(missing)
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"x_train": np.zeros((10, 28, 28), np.uint8)}, r"x_train.*uint8 \[10, 28, 28\]; right"),
+        ({"x_train": np.zeros((10, 28, 28), np.uint8)}, r"x_train.*uint8 \[10, 28, 28\]; expected"),
         ({"x_test": np.zeros((10_000, 28, 28), np.float32)}, r"x_test of 'mnist' is float32"),
         ({"y_test": np.full(10_000, 10)}, r"labels from 10 to 10; expected 0 to 9"),
         ({"y_train": np.zeros(60_000)}, r"y_train of 'mnist' is float64"),
@@ -156,7 +156,7 @@ def test_a_file_without_an_array_is_refused(tmp_path, arrays):
 
 def test_a_broken_file_is_refused_by_its_path(tmp_path):
     (tmp_path / "mnist.npz").write_bytes(b"not a zip file")
-    with pytest.raises(SpecError, match=r"mnist\.npz is no readable npz file"):
+    with pytest.raises(SpecError, match=r"mnist\.npz is not a readable npz file"):
         MNIST.load(tmp_path)
 
 

@@ -73,8 +73,8 @@ def test_a_network_may_be_named_and_is_trained_as_in_the_papers():
     refused(
         r"'conv-2' does not fit the data: layer 0: .* \[6\] reaches it", LotteryModel, "conv-2", OWN
     )
-    refused("Dense is no keras.Sequential", LotteryModel, keras.layers.Dense(2))
-    refused("list is no keras.Sequential; give", LotteryModel, [LotteryLinear(2)])
+    refused("Dense is not a keras.Sequential", LotteryModel, keras.layers.Dense(2))
+    refused("list is not a keras.Sequential; give", LotteryModel, [LotteryLinear(2)])
 
 
 def test_convolutions_of_a_named_network_are_pruned_at_the_papers_rate():

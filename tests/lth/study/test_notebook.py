@@ -27,8 +27,8 @@ def test_what_is_wrong_is_told_with_what_would_be_right():
     refused("level 0 is not finished; none is; call train", model.plot_weights)
     model.train()
     refused("pruning/criterion: 'large_fnal' .*'large_final', perhaps", model.prune, "large_fnal")
-    refused("pruning/schedule/sparsity: .*less than 1 .found 80; right", model.prune, sparsity=80)
-    refused("criterion: this is no object .found a function; right", model.prune, lambda w: w)
+    refused("pruning/schedule/sparsity: .*less than 1 .found 80; expected", model.prune, sparsity=80)
+    refused("criterion: this is no object .found a function; expected", model.prune, lambda w: w)
     refused("criterion: this is no object .found a ModelMetaclass;", model.prune, LargeFinal)
     refused("pruning/scope: 'globl' .*'global', perhaps", model.one_shot, scope="globl")
     refused("level 3 is not finished; there are 0 to 0", model.plot_weights, 3)
@@ -36,9 +36,9 @@ def test_what_is_wrong_is_told_with_what_would_be_right():
     refused("no lottery layer is called 'x'; there are: linear_1, linear_2", model.plot_mask, "x")
     model.prune()
     refused("mode: 'rewnd' .*'rewind', perhaps", model.reinit, "rewnd")
-    refused("mode/noise: .* .found 0; right", model.reinit, {"kind": "jitter", "noise": 0})
+    refused("mode/noise: .* .found 0; expected", model.reinit, {"kind": "jitter", "noise": 0})
     refused(
-        r"experiments/0: .*\(found 'ticket'; right would",
+        r"experiments/0: .*\(found 'ticket'; expected",
         LotterySession(small(), OWN).run,
         ["ticket"],
     )
@@ -65,10 +65,16 @@ def test_points_to_return_to_are_within_the_level():
     kept.prune()
     kept.reinit({"kind": "rewind", "to": "3it"})
     refused("keep_weights_at/0: '5'", LotteryModel, small(), OWN, SHORT, keep_weights_at=["5"])
-    refused("no going back to '4ep'", LotteryModel, small(), OWN, SHORT, keep_weights_at=["4ep"])
+    refused(
+        "a reset cannot return to '4ep'", LotteryModel, small(), OWN, SHORT, keep_weights_at=["4ep"]
+    )
     model = LotteryModel(small(), OWN, SHORT)
     late = {"kind": "rewind", "to": "9ep"}
-    refused("no going back to '9ep': a level of '4ep' ends after 40", model.one_shot, reinit=late)
+    refused(
+        "a reset cannot return to '9ep': a level of '4ep' ends after 40",
+        model.one_shot,
+        reinit=late,
+    )
     assert model.levels == ()
 
 
@@ -101,7 +107,7 @@ def test_a_session_refuses_what_contradicts_itself_before_it_trains():
     both = {**CONTROL, "pruning": {"criterion": "movement"}}
     refused("experiments/1/pruning: there is no such field", session.run, [TICKET, both])
     late = {**TICKET, "reinit": {"kind": "rewind", "to": "4ep"}}
-    refused("no going back to '4ep'", session.run, [late])
+    refused("a reset cannot return to '4ep'", session.run, [late])
     assert session.trunk is None
     session.run([TICKET])
     session.run([CONTROL])

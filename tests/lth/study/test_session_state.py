@@ -71,7 +71,7 @@ def test_a_session_of_another_seed_is_refused_and_what_there_was_stays():
     trained_only = _session()
     trained_only.train_dense()
     for other in (before, trained_only):
-        with pytest.raises(SpecError, match="this checkpoint began otherwise"):
+        with pytest.raises(SpecError, match="this checkpoint began with other settings"):
             after.restore(other.state())
         assert (after.trunk, after.results) == (trunk, ())
 

@@ -107,7 +107,7 @@ def test_a_parameter_that_is_null_is_not_given():
 
 def test_too_many_rounds_are_told_where_they_were_asked_for():
     asked = {"kind": "geometric", "fraction": 0.2, "rounds": 3}
-    with pytest.raises(ValidationError, match=r"3 rounds are more .* at most 2") as refused:
+    with pytest.raises(ValidationError, match=r"3 rounds are more than the limit of 2") as refused:
         ADAPTER.validate_python(asked, context=Limits(max_rounds=2))
     assert [error["loc"] for error in refused.value.errors()] == [("geometric", "rounds")]
 

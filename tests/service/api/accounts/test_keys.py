@@ -23,9 +23,9 @@ NEW = {"owner": "ada", "role": "member", "name": "laptop"}
 WITH_A_LONG_MEMORY = """
 import socket, sys
 import uvicorn
-from service.api import keyring
+from service.api.accounts import key_cache
 from service.api.app import create
-keyring.REMEMBERED_SECONDS = 3_600.0
+key_cache.REMEMBERED_SECONDS = 3_600.0
 server = uvicorn.Server(uvicorn.Config(create(), log_config=None))
 server.run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
 """

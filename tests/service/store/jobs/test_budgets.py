@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from service.settings import Settings
 from service.store.database import Database
 from service.store.jobs import budgets, commands, jobs
-from service.store.jobs.queue_position import standing
+from service.store.jobs.queue_position import outlook
 from service.store.runs import claims, finishing, leases, runs
 from service.store.runs.claims import Claimed
 from service.store.runs.finishing import Success
@@ -63,7 +63,7 @@ def test_runs_at_once_share_what_is_left(submit: Submit, claim: Claim, database:
     assert budget is not None
     assert (budget.left, budget.running) == (about(6_000), 2)
     with database.transaction() as session:
-        assert standing(session, jobs.get(session, job_id)).seconds == about(4_000)
+        assert outlook(session, jobs.get(session, job_id)).seconds == about(4_000)
 
 
 def test_attempts_that_were_lost_count_as_well(

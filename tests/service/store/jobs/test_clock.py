@@ -40,9 +40,9 @@ module.datetime = Wrong
 from lth.spec.plan import plan
 from lth.spec.document import parse_spec
 from service.settings import Settings
-from service.store import submitting
 from service.store.accounts.audit import Actor
 from service.store.database import Database
+from service.store.jobs import submitting
 from service.store.jobs.submitting import Submission
 
 database = Database(sys.argv[1])
