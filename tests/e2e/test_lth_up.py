@@ -28,7 +28,7 @@ def _spec(duration: str) -> str:
 
 
 SMALL = _spec("2ep")
-SECONDS = _spec("150ep")
+SECONDS = _spec("60ep")
 MINUTES = _spec("1000ep")
 
 

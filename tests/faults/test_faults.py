@@ -39,7 +39,7 @@ ITERATIVE: dict[str, Any] = {
             {"kind": "linear", "units": 10},
         ],
     },
-    "training": {"duration": "200ep", "evaluate_every": "2ep"},
+    "training": {"duration": "60ep", "evaluate_every": "2ep"},
     "pruning": {"schedule": {"kind": "geometric", "fraction": 0.5, "rounds": 3}},
 }
 """With every kind of state that training changes: weights, the optimizer's slots, moving averages,
