@@ -285,7 +285,7 @@ def test_a_robust_job_has_trials():
         ({"training": {"duration": "1ep"}}, {"max_iterations": 10}, "20 iterations of a level"),
         ({"training": {"batch_size": 61}}, {"max_batch_size": 60}, "61 samples in a batch"),
         ({"training": {"evaluate_every": "1it"}}, {"max_evaluations": 99}, "400 evaluations"),
-        ({"network": "conv-2"}, {"max_parameters": 1_000}, "parameters are more than the limit of 1000"),
+        ({"network": "conv-2"}, {"max_parameters": 1_000}, "parameters are more than the limit"),
         ({"pruning": {"schedule": GEOMETRIC}}, {"max_rounds": 2}, "3 rounds are more"),
         ({"reinit": LATE}, {"max_snapshot_bytes": 99}, "bytes, together 202,440, and at most 99"),
         (

@@ -27,7 +27,7 @@ def test_what_is_wrong_is_told_with_what_would_be_right():
     refused("level 0 is not finished; none is; call train", model.plot_weights)
     model.train()
     refused("pruning/criterion: 'large_fnal' .*'large_final', perhaps", model.prune, "large_fnal")
-    refused("pruning/schedule/sparsity: .*less than 1 .found 80; expected", model.prune, sparsity=80)
+    refused("pruning/schedule/sparsity: .*less than 1 .found 80; exp", model.prune, sparsity=80)
     refused("criterion: this is no object .found a function; expected", model.prune, lambda w: w)
     refused("criterion: this is no object .found a ModelMetaclass;", model.prune, LargeFinal)
     refused("pruning/scope: 'globl' .*'global', perhaps", model.one_shot, scope="globl")
