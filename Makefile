@@ -55,7 +55,7 @@ check: $(INSTALLED)  ## lint, format, types, the contracts of imports, and the g
 
 .PHONY: docs
 docs: $(INSTALLED)  ## build the documentation as a site in site/
-	@$(BIN)/python -m mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 .PHONY: format
 format: $(INSTALLED)  ## bring the code into shape

@@ -21,10 +21,12 @@ class ArrayDataset:
         x_train: samples [n, features], [n, height, width] or [n, height, width, channels]; uint8,
             or floats, which are converted to float32.
         y_train: labels [n], integers from 0.
-        x_test, y_test: test data; without them, a fifth of the training samples is set aside, the
-            same fifth for every seed.
-        x_validation, y_validation: data for the early stop; without them, training samples are set
-            aside, drawn by the seed of each trial.
+        x_test: test samples; without them, a fifth of the training samples is set aside, the same
+            fifth for every seed.
+        y_test: labels of the test samples.
+        x_validation: samples for the early stop; without them, training samples are set aside,
+            drawn by the seed of each trial.
+        y_validation: labels of the validation samples.
         validation: number of those samples; 0 for a tenth.
         normalisation: "unit" divides uint8 by 255, and expects floats in [0, 1]; "standard" scales
             each channel to mean 0 and deviation 1 over the training samples; "none" keeps the
