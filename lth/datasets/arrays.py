@@ -35,7 +35,7 @@ class ArrayDataset:
     Raises:
         SpecError: if a shape, a dtype, a value or a label is not as described.
 
-    Example:
+    Examples:
         >>> rng = np.random.default_rng(0)
         >>> x, y = rng.random((100, 8)), rng.integers(0, 3, 100)
         >>> ArrayDataset(x, y)

@@ -87,7 +87,7 @@ class LotteryLinear(Prunable, keras.layers.Dense):
         freezes: allow constant values for pruned weights (Zhou et al. 2019) instead of zero.
         **kwargs: further arguments of `keras.layers.Dense`.
 
-    Example:
+    Examples:
         >>> layer = LotteryLinear(300, activation="relu")
         >>> layer(np.zeros((1, 784), "float32")).shape
         TensorShape([1, 300])

@@ -65,7 +65,7 @@ _LINE = 100
 class Printing:
     """An observer that prints the progress: one line for each level, updated in place.
 
-    Example:
+    Examples:
         >>> model.one_shot(0.8, observer=Printing())
         level 1/1  iteration 400/400  validation accuracy 95.56 %, loss 0.1480  52,000 samples/s
     """

@@ -20,7 +20,7 @@ def records(results: Iterable[RunResult]) -> list[Record]:
     Args:
         results: one for each experiment and trial.
 
-    Example:
+    Examples:
         >>> pandas.DataFrame(records(results)).pivot(...)
     """
     return [

@@ -37,7 +37,7 @@ class LotteryModel(OneTrial, Study):
     `iterative_pruning`). Criteria, resets, scopes and schedules are given by name, as a dictionary
     of their fields, or as a member of their family.
 
-    Example:
+    Examples:
         >>> network = keras.Sequential([Flatten(), LotteryLinear(300, "relu"), LotteryLinear(10)])
         >>> model = LotteryModel(network, "digits", Training(duration="5ep"))
         >>> levels = model.one_shot(sparsity=0.8)

@@ -30,7 +30,7 @@ class LotteryRobust(Study):
     Raises:
         SpecError: if there are fewer than two trials.
 
-    Example:
+    Examples:
         >>> robust = LotteryRobust(network, "digits", trials=5)
         >>> robust.run([{"name": "ticket", "pruning": {"criterion": "large_final"}}])
         >>> robust.get_summary()

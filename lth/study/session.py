@@ -26,7 +26,7 @@ from lth.study.trial import OneTrial
 class LotterySession(OneTrial, Study):
     """Several experiments on the same initial network. The dense network is trained only once.
 
-    Example:
+    Examples:
         >>> session = LotterySession(network, "digits")
         >>> session.run([
         ...     {"name": "ticket", "reinit": "rewind"},

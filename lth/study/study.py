@@ -30,7 +30,7 @@ class Study(ABC):
     def records(self) -> list[Record]:
         """The results as plain data: one row for each trial, experiment and finished level.
 
-        Example:
+        Examples:
             >>> pandas.DataFrame(robust.records()).groupby(["experiment", "level"]).mean()
         """
         return records(self.results)

@@ -29,7 +29,7 @@ class Training(BaseModel):
     incomplete batch of an epoch is dropped. The papers train LeNet-300-100 for 50000it, and Conv-2,
     Conv-4 and Conv-6 for 20000it, 25000it and 30000it. They evaluate every 100it.
 
-    Example:
+    Examples:
         >>> Training(duration="50000it", evaluate_every="100it", decay="cosine")
     """
 
