@@ -5,7 +5,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
-TESTERS ?= 2
+TESTERS ?= 3
 UPGRADE ?= --upgrade
 BIN := .venv/bin
 INSTALLED := .venv/installed
