@@ -1,4 +1,4 @@
-"""Fixtures that every part of the tests may use: real Postgres, real Valkey, a folder for blobs.
+"""Fixtures for all tests: real Postgres, real Valkey, a folder for blobs.
 
 `database_url` and `broker_url` are empty at the start of each test. Whatever processes a module
 of tests starts must be gone when it ends; what is left is killed, and the module fails.

@@ -1,4 +1,4 @@
-"""The real parts that tests run on: one Postgres for all of them, one Valkey for each worker.
+"""The real parts of the tests: one Postgres for all, one Valkey for each test process.
 
 Both are started by the code that `lth up` uses. Under pytest-xdist the controller starts Postgres
 and hands its place to the workers; each worker has its own databases in it.

@@ -1,4 +1,4 @@
-"""A database as an older version could leave it: jobs queued in pools that no worker serves."""
+"""A database of an older version: jobs in pools that no worker serves."""
 
 from sqlalchemy import text
 

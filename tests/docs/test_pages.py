@@ -1,4 +1,4 @@
-"""The code of the README and of the guides runs, page by page, with a service that runs."""
+"""Runs the code of the README and of the guides, page by page, with a running service."""
 
 import os
 import re

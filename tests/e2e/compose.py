@@ -1,4 +1,4 @@
-"""Reads docker-compose.yml as Compose would, for a rehearsal without Docker."""
+"""Reads docker-compose.yml as Compose does, for tests without Docker."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Runs `lth` as a user does: as processes, on a data directory of the test's own."""
+"""Runs `lth` as a user does: as processes, on a data directory of the test."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""docker-compose.yml, rehearsed: the same commands with the same environment, without Docker.
+"""docker-compose.yml: the same commands with the same environment, without Docker.
 
 Postgres and Valkey are those of the tests, the S3 dialect is spoken by moto's server; the names of
 hosts are mapped to where these really are.

@@ -1,4 +1,4 @@
-"""The whole service by `lth up`, used by its command line, as one story told in order."""
+"""The whole service with `lth up`, through its command line. The tests run in order."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The faults: each does something bad to a running stack, and mends it if nobody else would."""
+"""The faults. Each one damages a running stack, and repairs it if the stack cannot."""
 
 import random
 import signal

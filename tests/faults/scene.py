@@ -1,4 +1,4 @@
-"""A whole stack of real processes, each of which can be killed, and started again."""
+"""A whole stack of real processes that can be killed and restarted."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A storm of faults over a stack that has jobs to do, and the judgement afterwards."""
+"""Injects faults into a stack with running jobs, and checks the jobs afterwards."""
 
 import random
 import threading

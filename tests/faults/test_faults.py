@@ -1,4 +1,4 @@
-"""Jobs survive everything that can be done to the parts of a stack.
+"""Jobs survive all faults of the parts of a stack.
 
 ``make faults`` runs the long form and prints what was injected; `make test` a short one. All of
 it is real: the API, Postgres, Valkey, beat, workers with TensorFlow, blobs in a folder.

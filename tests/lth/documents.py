@@ -1,4 +1,4 @@
-"""A spec for every member of every family, each written as a user would."""
+"""A spec for every member of every family, as a user would write it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A network and data of one's own, as small as can be, and what is refused of them."""
+"""A user's own network and data, as small as possible, and a helper for refused arguments."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""The most memory that experiments take, by how many rewind points there are; prints JSON.
+"""Prints the peak memory of experiments by the number of rewind points, as JSON.
 
 ``python -m tests.lth.peak_memory POINTS...``: for each number the peak of the dense training, and
 that of an experiment that goes on from it, in bytes; and how many bytes the last checkpoints have.

@@ -1,4 +1,4 @@
-"""A small experiment on real data, that many tests share."""
+"""A small experiment on real data for many tests."""
 
 import keras
 import numpy as np

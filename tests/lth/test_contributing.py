@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING.md, followed to the letter in a copy of the library."""
+"""Executes the recipes of CONTRIBUTING.md in a copy of the library."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the original library did wrong; each test fails on the old behaviour.
+"""Defects of the original library; each test fails on the old behavior.
 
 Those that need Keras are tested beside the layers and the engine.
 """

@@ -1,4 +1,4 @@
-"""Which specs are the same: round trips, hashes that do not change, and what they leave out.
+"""The identity of specs: round trips, stable hashes, and fields that do not count.
 
 When a pin fails, old results would no longer be found under their spec. Unless the change is
 meant, mend the code; a new member of a family gets a new line in pinned_hashes.json.

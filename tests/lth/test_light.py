@@ -1,4 +1,4 @@
-"""The light half of the library starts without what it does not need."""
+"""The parts of the library that need no TensorFlow do not import it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A rig on this module's own database; workers are started by the tests that need them.
+"""A rig with a database for each test module; tests start the workers that they need.
 
 `child` is no process of its own: what a child does can be looked at step by step.
 """

@@ -1,4 +1,4 @@
-"""A stand-in for NVML: two GPUs, and in a file whose memory is in use."""
+"""A stand-in for NVML with two GPUs, whose memory in use is in a file."""
 
 import json
 import os

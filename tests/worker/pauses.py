@@ -1,4 +1,4 @@
-"""How a test has a child pause inside a transaction: files in a folder that both know.
+"""Pauses a child inside a transaction, through files in a shared folder.
 
 `tests.worker.pausing` is the child's side. ``pause-POINT`` asks the next child that reaches the
 point to stop itself there; ``paused-POINT`` holds the pid of the one that did.

@@ -1,4 +1,4 @@
-"""Executes runs as the module in ``TEST_EXECUTION`` does, in a child that can be paused.
+"""Executes runs with the module in ``TEST_EXECUTION``, in a child that can be paused.
 
 At each point of `tests.worker.pauses` the child stops itself (SIGSTOP) if a test asked for it:
 inside a transaction, with its statements executed and nothing committed.

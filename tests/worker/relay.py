@@ -1,4 +1,4 @@
-"""A network that a test can cut: a TCP port whose bytes go to Postgres, until they do not."""
+"""A network that a test can cut: a TCP port that forwards bytes to Postgres."""
 
 import socket
 import threading

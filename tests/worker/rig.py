@@ -1,4 +1,4 @@
-"""A store, a broker and real worker processes, for tests that do bad things to them."""
+"""A store, a broker and real worker processes for tests of faults."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A stand-in for `lth.study.execution`: quick, deterministic, and as faulty as labels say.
+"""A stand-in for `lth.study.execution`: fast, deterministic, and as faulty as its labels say.
 
 Labels: ``levels`` (2), ``seconds`` of a level (0), ``fail`` (at the last level: ``diverged``,
 ``memory``, ``gpu`` (once), ``bug``, ``user``, ``noise``), ``kill`` (SIGKILL to itself at the last

@@ -1,4 +1,4 @@
-"""What tests do with a child that lives in their own process."""
+"""Functions for a child in the process of the test."""
 
 from collections.abc import Callable
 from typing import Any, NoReturn

@@ -1,4 +1,4 @@
-"""The broker may forget anything when its memory is full; jobs are still done."""
+"""Jobs are done even if the broker drops keys because its memory is full."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Damaged files are found, and made again with the same bytes."""
+"""Damaged files are found, and repaired with the same bytes."""
 
 import subprocess
 import sys

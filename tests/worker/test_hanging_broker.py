@@ -1,4 +1,4 @@
-"""A broker that hangs: it keeps its connections and never answers."""
+"""A broker that hangs: it keeps connections open and never answers."""
 
 import os
 import signal

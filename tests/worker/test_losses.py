@@ -1,4 +1,4 @@
-"""Workers that die, sleep, drain or are told twice: no run is lost, none is committed twice."""
+"""Workers die, pause or drain, and hints are duplicated: no run is lost or committed twice."""
 
 import time
 

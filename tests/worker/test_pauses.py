@@ -1,4 +1,4 @@
-"""A process that stops inside a transaction holds its locks for seconds, and loses nothing."""
+"""A process that stops inside a transaction holds its locks only for seconds, and loses nothing."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""The commands, against scripted answers: what they print, and what they exit with."""
+"""The output and the exit codes of the commands, against scripted answers."""
 
 import json
 from hashlib import sha256

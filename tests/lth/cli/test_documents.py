@@ -1,4 +1,4 @@
-"""Documents that would take a reader for ever are refused at once."""
+"""Documents that would take very long to read are refused at once."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What a person sees: on a screen of 80 columns, in a pipe, and with any text in it."""
+"""Output on a screen of 80 columns, in a pipe, and with any text."""
 
 import json
 import os

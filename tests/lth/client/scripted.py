@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that answers as a test has written down, one answer a request."""
+"""A real HTTP server on loopback that gives scripted answers, one for each request."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Both clients, against a server that misbehaves in every way that networks and services do."""
+"""Both clients, against a server with all faults of networks and services."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""The key goes only to the stack that this machine runs, not to a program that has its port."""
+"""The key goes only to the local stack, not to another program on its port."""
 
 import os
 from pathlib import Path

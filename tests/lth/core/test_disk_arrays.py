@@ -1,4 +1,4 @@
-"""What training keeps on disk: no memory grows with the number of rewind points."""
+"""Memory does not grow with the number of rewind points, because their weights are on disk."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""A wrong spec names every wrong field, where it is and what would be right."""
+"""A wrong spec gets an error for every wrong field, with its location and what is expected."""
 
 from typing import Literal
 

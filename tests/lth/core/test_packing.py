@@ -1,4 +1,4 @@
-"""Checkpoints: arrays in few bytes, and back to the bit."""
+"""Checkpoints store arrays compactly and without loss."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Somebody's own arrays as a data set."""
+"""A user's own arrays as a data set."""
 
 import doctest
 

@@ -1,4 +1,4 @@
-"""What every data set promises before it is loaded."""
+"""The contract of all data sets."""
 
 import numpy as np
 import pytest

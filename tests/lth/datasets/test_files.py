@@ -1,4 +1,4 @@
-"""The look-up of data sets, with real files and the real Keras."""
+"""Finds data sets, with real files and the real Keras."""
 
 import gzip
 import os

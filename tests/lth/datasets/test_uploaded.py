@@ -1,4 +1,4 @@
-"""Files of one's own, in the forms that they may have."""
+"""Uploaded files in all accepted forms."""
 
 from io import BytesIO
 

@@ -1,4 +1,4 @@
-"""Flips and crops: what they may do to an image, and that they can be replayed."""
+"""Flips and shifts of images, and that they are reproducible."""
 
 import numpy as np
 import pytest

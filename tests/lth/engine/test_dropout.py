@@ -1,4 +1,4 @@
-"""Dropout's own random bits: the right share, no pattern, replayable, inert at inference."""
+"""The random bits of dropout: right share, no pattern, reproducible, inactive at inference."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What is done on a GPU for equal bytes, as far as it can be seen without one."""
+"""Deterministic operations on a GPU, as far as they can be tested without one."""
 
 from collections import OrderedDict
 from collections.abc import Iterator

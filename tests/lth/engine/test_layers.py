@@ -1,4 +1,4 @@
-"""Lottery layers within Keras: variables, gradients, initialisation, serialisation."""
+"""Lottery layers in Keras: variables, gradients, initialization, serialization."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""One level's training: whose scores it has, what each call is given, and that calls may be cut."""
+"""The training of one level: its scores, and the inputs and the lengths of its calls."""
 
 from dataclasses import dataclass
 

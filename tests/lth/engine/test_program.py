@@ -1,4 +1,4 @@
-"""The compiled functions against plain NumPy and plain Keras."""
+"""The compiled functions, compared with plain NumPy and plain Keras."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""What a training step sees and changes: augmented images, batch statistics, noise, penalties."""
+"""A training step: augmented images, batch statistics, noise, penalties."""
 
 import keras
 import numpy as np

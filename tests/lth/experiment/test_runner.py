@@ -1,4 +1,4 @@
-"""One experiment: its levels, its masks and weights, interruption, resets and what they restore."""
+"""One experiment: levels, masks, weights, interruption and resets."""
 
 import keras
 import numpy as np

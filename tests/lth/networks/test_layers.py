@@ -1,4 +1,4 @@
-"""The shapes and weights of layers, which nobody has built."""
+"""The shapes and weights of layers that are not built."""
 
 import pytest
 from pydantic import TypeAdapter

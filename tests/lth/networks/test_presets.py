@@ -1,4 +1,4 @@
-"""The papers' networks, by the numbers of weights that the papers give."""
+"""The papers' networks have the numbers of weights that the papers give."""
 
 from math import prod
 

@@ -1,4 +1,4 @@
-"""Results of plausible shape, made without training anything."""
+"""Plausible results without any training."""
 
 from collections.abc import Sequence
 

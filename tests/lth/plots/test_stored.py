@@ -1,4 +1,4 @@
-"""Pictures follow from stored files alone, wherever they are drawn."""
+"""Pictures depend only on stored files."""
 
 import sys
 from pathlib import Path

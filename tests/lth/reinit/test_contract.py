@@ -1,4 +1,4 @@
-"""What every reset promises; a new member of the union is under test at once."""
+"""The contract of all resets; new members are tested automatically."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Each reset against its definition, on kernels small enough to check by eye."""
+"""Each reset against its definition, on small kernels."""
 
 import numpy as np
 import pytest

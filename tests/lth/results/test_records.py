@@ -1,4 +1,4 @@
-"""Results as tables: the same columns in every row, and numbers as they were measured."""
+"""Results as tables: the same columns in every row, and unchanged numbers."""
 
 import csv
 from io import StringIO

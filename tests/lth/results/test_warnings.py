@@ -1,4 +1,4 @@
-"""What a researcher is told of results that should not be believed as they are."""
+"""Warnings about results that may mislead."""
 
 import pytest
 

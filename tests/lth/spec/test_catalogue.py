@@ -1,4 +1,4 @@
-"""The catalogue is derived from the unions that a spec is validated by."""
+"""The catalogue derives from the unions that validate specs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""From a spec to its runs."""
+"""The runs of a spec."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What a run leaves is of use without this library: README says how to load it into plain Keras."""
+"""Files of a run are usable without this library; the README loads them into plain Keras."""
 
 import io
 import re

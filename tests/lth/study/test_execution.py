@@ -1,4 +1,4 @@
-"""The seam to a worker: planned runs, what they take in and what they give back."""
+"""The functions that a worker calls: inputs and outcomes of planned runs."""
 
 import json
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""What may be given to the library in a notebook: networks, data, training, numbers."""
+"""The arguments of the library in a notebook: networks, data, training, numbers."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""The library as one meets it in a notebook: its steps, and what is refused and how."""
+"""The library in a notebook: its steps, and its error messages."""
 
 import keras
 import numpy as np

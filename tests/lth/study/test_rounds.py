@@ -1,4 +1,4 @@
-"""From one level to the next: what a round draws, what it compares, what it keeps, and for whom."""
+"""From one level to the next: random streams, compared weights, kept state."""
 
 from itertools import combinations, pairwise
 

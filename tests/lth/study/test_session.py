@@ -1,4 +1,4 @@
-"""Experiments that share a network: one trunk, controls, repeated over trials."""
+"""Sessions: one trunk, controls, and trials."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A study that is saved on one day and goes on on another."""
+"""A study is saved, and continued in another process."""
 
 from collections.abc import Callable
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""How long a level is, where it is evaluated, and its learning rates."""
+"""The length of a level, its evaluation points, and its learning rates."""
 
 import numpy as np
 import pytest

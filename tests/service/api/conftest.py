@@ -1,4 +1,4 @@
-"""The API over real HTTP, on the session's Postgres."""
+"""The API over real HTTP, with the Postgres of the session."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""Jobs whose runs have ended, with results and files of plausible shape, made without a worker."""
+"""Jobs with finished runs, results and files, without a worker."""
 
 from collections.abc import Collection
 from typing import Any

@@ -1,4 +1,4 @@
-"""Data sets come in as npz files, and hostile files do not."""
+"""Data sets are uploaded as npz files; hostile files are refused."""
 
 import io
 import pickle

@@ -1,4 +1,4 @@
-"""Following a job: nothing is lost, whenever one joins, and many can watch."""
+"""Following a job: no event is lost, at any time, with many watchers."""
 
 import asyncio
 import json

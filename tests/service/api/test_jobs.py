@@ -1,4 +1,4 @@
-"""Jobs once they are there: found, listed, cancelled, retried, deleted, and submitted only once."""
+"""Jobs after their submission: lookup, lists, cancellation, retry, deletion, idempotency."""
 
 import base64
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The OpenAPI document says all that the API does."""
+"""The OpenAPI document describes the whole API."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""An estimate is made from what was measured, and says from what."""
+"""Estimates use measured speeds, and name their basis."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which bytes a request asks for."""
+"""Range requests."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""On S3 a file is fetched from the object store itself, unless the service is set to proxy."""
+"""With S3, fetches redirect to the object store, unless the service is a proxy."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Whatever the OpenAPI document allows, and what it does not, is answered as it says.
+"""Generated requests, valid and invalid, get the answers that the OpenAPI document describes.
 
 No answer is a 5xx, and none has a status, a type, a header or a shape that is not described.
 """

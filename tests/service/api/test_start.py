@@ -1,4 +1,4 @@
-"""The API starts where no TensorFlow is installed."""
+"""The API starts without TensorFlow."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What a client may submit, and what it is told when it may not."""
+"""Submissions that are accepted, and the errors of others."""
 
 import time
 

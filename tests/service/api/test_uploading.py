@@ -1,4 +1,4 @@
-"""Uploads stop when there is no room, and leave nothing behind."""
+"""Uploads stop if there is no room, and leave nothing behind."""
 
 import json
 import subprocess

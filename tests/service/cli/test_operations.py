@@ -1,4 +1,4 @@
-"""docs/operations.md names nothing that is not there."""
+"""All settings and commands in docs/operations.md exist."""
 
 import re
 

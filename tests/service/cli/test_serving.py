@@ -1,4 +1,4 @@
-"""Commands of servers, set up wrongly: a message that says what is right, and exit code 6."""
+"""Commands of servers with wrong settings: a message that says what to do, and exit code 6."""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The API's side of drawing, against a process that answers at once, or does not, or dies."""
+"""The API's side of drawing, against a process that answers, hangs, or dies."""
 
 import asyncio
 import signal

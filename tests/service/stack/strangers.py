@@ -1,4 +1,4 @@
-"""What a process of `nobody` can reach, tried by a process of `nobody`. Only root can do that."""
+"""A process of the user `nobody` that tries to access a stack. Only root can start it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A backup holds everything, and a restore brings all of it back elsewhere."""
+"""A backup contains everything, and a restore brings it back elsewhere."""
 
 import stat
 import tarfile

@@ -1,4 +1,4 @@
-"""The data directory: held by one process, announced to the command line, closed to others."""
+"""The data directory: locked by one process, announced to the command line, private."""
 
 import os
 import stat

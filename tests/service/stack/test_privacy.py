@@ -1,4 +1,4 @@
-"""What other users of the machine can reach of a local stack: nothing."""
+"""Other users of the machine cannot access a local stack."""
 
 import os
 import pwd

@@ -1,4 +1,4 @@
-"""A database of one's own, and short ways to fill it."""
+"""A database for each test module, and short functions to fill it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

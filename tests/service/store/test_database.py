@@ -1,4 +1,4 @@
-"""Connections: a broken one is replaced before it is used, and there are only so many."""
+"""Broken connections are replaced before they are used, and their number is limited."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

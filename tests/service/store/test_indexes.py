@@ -1,4 +1,4 @@
-"""What is looked up among all jobs of all time goes by an index made for it."""
+"""Queries over all jobs use indexes."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

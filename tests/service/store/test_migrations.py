@@ -1,4 +1,4 @@
-"""The tables come from migrations alone, from nothing or from any earlier release with rows."""
+"""Migrations create the tables, from nothing or from any earlier release with rows."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Settings refuse what would only fail later."""
+"""Settings refuse values that would fail later."""
 
 import pytest
 from pydantic import SecretStr, ValidationError

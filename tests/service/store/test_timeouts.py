@@ -1,4 +1,4 @@
-"""Postgres enforces the timeouts of each process, and they surface as what can be tried again."""
+"""Postgres enforces the timeouts of each process, and they are errors that can be retried."""
 
 import threading
 import time

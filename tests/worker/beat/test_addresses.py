@@ -1,4 +1,4 @@
-"""Which addresses a webhook may be at: none of the private network, however it is written."""
+"""Webhooks cannot call private addresses, however they are written."""
 
 from ipaddress import IPv4Network, IPv6Address, ip_address, ip_network
 

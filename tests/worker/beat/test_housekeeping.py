@@ -1,4 +1,4 @@
-"""What is old or unused is deleted, and nothing else."""
+"""Only old and unused data is deleted."""
 
 from collections.abc import Iterator
 from datetime import timedelta

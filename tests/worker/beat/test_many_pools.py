@@ -1,4 +1,4 @@
-"""Names of pools that clients make up slow nothing down: not a sweep, and not what is measured."""
+"""Many pool names of clients slow down neither sweeps nor measurements."""
 
 import json
 import time

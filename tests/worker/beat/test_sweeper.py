@@ -1,4 +1,4 @@
-"""The sweeper takes back what is lost, and is never held up by what it does beside."""
+"""The sweeper returns lost runs to the queue, and its other work does not delay it."""
 
 from collections.abc import Iterator
 

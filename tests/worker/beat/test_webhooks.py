@@ -1,4 +1,4 @@
-"""Addresses are told that jobs end: signed, again if need be, and never in the private network."""
+"""Webhooks are signed, retried, and never call private addresses."""
 
 import json
 import socket

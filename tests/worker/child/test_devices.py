@@ -1,4 +1,4 @@
-"""GPUs, as a stand-in for NVML tells of them: one child each, pinned, polite, and recycled."""
+"""GPUs with a stand-in for NVML: one child for each, selected, shared politely, and recycled."""
 
 import json
 import os

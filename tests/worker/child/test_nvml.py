@@ -1,4 +1,4 @@
-"""What is made of NVML's answers, by a stand-in for its Python module."""
+"""The interpretation of NVML's answers, with a stand-in for its Python module."""
 # ruff: noqa: N802 (its functions have the names of the C library's)
 
 from types import SimpleNamespace

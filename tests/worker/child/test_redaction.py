@@ -1,4 +1,4 @@
-"""No client reads where the parts of the service are, or how they are entered."""
+"""Clients cannot read addresses or secrets of the service."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A worker that is told to stop: it gives its run back and leaves nothing behind."""
+"""A worker that is stopped returns its run to the queue, and leaves nothing behind."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""A child that has nothing to do: it says that it lives, and ends where that helps."""
+"""An idle child reports its state, and ends when necessary."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What a child does with a hint, from its claim to its word that it is idle."""
+"""A child processes a hint, from the claim until it is idle again."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a real worker's child holds of memory after a run."""
+"""The memory of a real child after a run."""
 
 import subprocess
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""The parent's watch over its children."""
+"""The parent watches its children."""
 
 import threading
 from collections.abc import Iterator

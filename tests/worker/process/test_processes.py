@@ -1,4 +1,4 @@
-"""The worker's processes: what each of them has loaded, and what it costs."""
+"""The processes of a worker: the modules that they load, and their cost."""
 
 import subprocess
 import sys

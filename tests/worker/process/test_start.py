@@ -1,4 +1,4 @@
-"""Processes that cannot start say why and end: one that goes on would take hints for nothing."""
+"""Processes that cannot start report why and end, so that they do not consume hints."""
 
 import subprocess
 import sys

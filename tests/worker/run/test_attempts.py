@@ -1,4 +1,4 @@
-"""What a worker makes of a run: the ends it can come to, and what is kept of each."""
+"""The ends of an attempt, and what is stored of each."""
 
 import psutil
 import pytest

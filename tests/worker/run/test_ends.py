@@ -1,4 +1,4 @@
-"""The end of a run when a part is away or broken: it is the run's own, and written soon."""
+"""A run ends correctly and soon if a part is unavailable or broken."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What an exception in a run becomes for the person who submitted it."""
+"""Messages for the submitter about exceptions in a run."""
 
 import errno
 import re

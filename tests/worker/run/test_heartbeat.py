@@ -1,4 +1,4 @@
-"""What a heartbeat tells, what it brings back, and that nothing ends it before its run."""
+"""The heartbeat reports, receives orders, and ends only with its run."""
 
 import os
 import signal

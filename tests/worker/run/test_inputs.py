@@ -1,4 +1,4 @@
-"""What a run starts from: of what the store has, what is whole; of data sets, the last ones."""
+"""The inputs of a run: undamaged files of the store, and cached data sets."""
 
 from collections import OrderedDict
 from collections.abc import Callable

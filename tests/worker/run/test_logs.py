@@ -1,4 +1,4 @@
-"""What a run writes is kept, whatever writes it, and none of it is lost to the screen later."""
+"""All output of a run is stored in its log."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What an observer tells of a run, and how often; when it saves, and when it stops the run."""
+"""The observer limits writes of the progress, saves checkpoints, and stops the run."""
 
 import threading
 from collections import Counter

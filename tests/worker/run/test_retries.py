@@ -1,4 +1,4 @@
-"""A run is read and its end written even if what holds them is away for a while."""
+"""Inputs and ends of runs are retried while a part is unavailable."""
 
 import uuid
 from types import SimpleNamespace

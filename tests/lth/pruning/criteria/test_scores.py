@@ -1,4 +1,4 @@
-"""Each criterion against four weights worked out by hand."""
+"""Each criterion on four weights, with scores computed by hand."""
 
 import numpy as np
 import pytest

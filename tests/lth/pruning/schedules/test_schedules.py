@@ -1,4 +1,4 @@
-"""Each schedule against its definition, and what all of them promise."""
+"""Each schedule against its definition, and the contract of all schedules."""
 
 from itertools import pairwise
 

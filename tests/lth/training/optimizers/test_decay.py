@@ -1,4 +1,4 @@
-"""Learning rates step by step, worked out by hand."""
+"""Learning rates step by step, computed by hand."""
 
 import numpy as np
 import pytest

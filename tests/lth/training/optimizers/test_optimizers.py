@@ -1,4 +1,4 @@
-"""Optimizers as data; that Keras builds them is tested where Keras is."""
+"""Optimizers as data; other tests build them with Keras."""
 
 import pytest
 from pydantic import TypeAdapter, ValidationError

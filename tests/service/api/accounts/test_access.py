@@ -1,4 +1,4 @@
-"""Who may do what: every endpoint, with every kind of key."""
+"""Access: every endpoint, with every kind of key."""
 
 from dataclasses import dataclass
 

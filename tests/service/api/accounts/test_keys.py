@@ -1,4 +1,4 @@
-"""Administrators let people in and out."""
+"""Administrators create and revoke keys."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Bounds on a job's time and on what an owner stores, as clients see them."""
+"""Limits on the time of a job and on the bytes of an owner, as clients see them."""
 
 from contextlib import closing
 from http.client import HTTPConnection

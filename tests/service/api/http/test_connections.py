@@ -1,4 +1,4 @@
-"""Whose connection is ended when there are too many, and when one waits for too long."""
+"""Which connections are closed if there are too many, or if one waits too long."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""No cursor, however wrong, is answered with anything but a page or a problem document."""
+"""Every wrong cursor gets a page or a problem document."""
 
 import base64
 import json

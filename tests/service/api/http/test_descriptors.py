@@ -1,4 +1,4 @@
-"""The API with few file descriptors: it answers, whatever clients hold open.
+"""The API with few file descriptors answers, whatever connections clients hold open.
 
 The API is a process of its own here, which may open 1,024 files. Each client sits at an address of
 the loopback network, so that it is one client among several.

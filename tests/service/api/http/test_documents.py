@@ -1,4 +1,4 @@
-"""What is refused as JSON."""
+"""JSON that is refused."""
 
 import pytest
 from pydantic import BaseModel, TypeAdapter

@@ -1,4 +1,4 @@
-"""Whatever can be fetched can be asked for its headers alone."""
+"""All resources that answer GET answer HEAD."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Long lists come in pages, all of them in the same way."""
+"""All long lists are paged in the same way."""
 
 from collections.abc import Callable
 

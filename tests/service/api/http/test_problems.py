@@ -1,4 +1,4 @@
-"""Every answer that is no success has one shape."""
+"""Every error is a problem document."""
 
 from pathlib import Path
 from urllib.parse import urlsplit

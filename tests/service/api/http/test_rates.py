@@ -1,4 +1,4 @@
-"""An owner who sends too much is told so, and nobody else is."""
+"""Rate limits apply to one owner at a time."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What operators look at: workers, owners, metrics; and what users see of a run's end."""
+"""Endpoints for operators (workers, owners, metrics), and the end of a run as users see it."""
 
 import json
 

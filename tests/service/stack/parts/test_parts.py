@@ -1,4 +1,4 @@
-"""The parts of a stack: Postgres and Valkey, and the group that takes them along."""
+"""Postgres, Valkey, and the process group of a stack."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The supervisor: brings back what dies, gives up on what dies again and again, stops in order."""
+"""The supervisor restarts parts that die, gives up if they die repeatedly, and stops in order."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Keys let in whom they belong to, as long as they are to."""
+"""Keys are valid for their owner until they are revoked or expire."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What owners have, for themselves and for administrators."""
+"""Usage and quota of owners, for themselves and for administrators."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Blobs: kept before they are named, collected only when nothing names them."""
+"""Blobs are saved before rows refer to them, and deleted only without references."""
 
 import threading
 from datetime import timedelta

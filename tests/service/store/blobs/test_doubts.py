@@ -1,4 +1,4 @@
-"""Which blobs are looked at: those of which somebody doubts that they are used, and no others."""
+"""Only blobs that may be unused are examined."""
 
 import threading
 from datetime import timedelta

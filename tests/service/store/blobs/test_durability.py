@@ -1,4 +1,4 @@
-"""Blobs are durable before a row refers to them, checked when they are read, and repaired."""
+"""Blobs are durable before a row refers to them, verified on reads, and repaired."""
 
 import os
 from collections.abc import Callable

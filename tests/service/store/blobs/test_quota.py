@@ -1,4 +1,4 @@
-"""What an owner stores is counted as it changes, and bounds what they may add."""
+"""The stored bytes of an owner are counted as they change, and limited."""
 
 from datetime import timedelta
 

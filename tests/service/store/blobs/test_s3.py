@@ -1,4 +1,4 @@
-"""The same blobs through S3's dialect, as moto's server speaks it."""
+"""Blobs in S3, with moto's server."""
 
 import threading
 import time

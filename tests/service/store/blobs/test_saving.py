@@ -1,4 +1,4 @@
-"""A blob is entered before it is saved, and entered again when it is there already."""
+"""The row of a blob is inserted before the blob is saved, and touched if it exists."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A job's time is shared by its runs and attempts; what waits when it is spent has timed out."""
+"""All runs and attempts of a job share its time budget; queued runs time out when it is spent."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

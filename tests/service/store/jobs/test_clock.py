@@ -1,4 +1,4 @@
-"""Times and the order of jobs are those of Postgres' clock, whatever the clock of the host says."""
+"""Times and the order of jobs follow Postgres' clock, even if the host's clock is wrong."""
 
 import subprocess
 import sys

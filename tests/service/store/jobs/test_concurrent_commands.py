@@ -1,4 +1,4 @@
-"""Commands that meet: the second waits for the first, and finds what that has left."""
+"""Concurrent commands: the second one waits for the first one, and sees its result."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What is done to one job touches no other, nor what another owner has."""
+"""Commands on one job change no other job and no other owner."""
 
 from collections.abc import Callable
 from datetime import timedelta

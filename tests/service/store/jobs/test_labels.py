@@ -1,4 +1,4 @@
-"""Lists of jobs by label: the same whether few jobs have it or many."""
+"""Lists of jobs by label are correct for few and for many jobs."""
 
 import pytest
 

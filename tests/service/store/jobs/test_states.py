@@ -1,4 +1,4 @@
-"""A job's state follows from its runs."""
+"""The state of a job follows from its runs."""
 
 import pytest
 

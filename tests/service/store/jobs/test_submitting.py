@@ -1,4 +1,4 @@
-"""Submitting: once per idempotency key, within quotas, whole or not at all."""
+"""A submission is written once for each idempotency key, within quotas, and as a whole."""
 
 import hashlib
 from base64 import b64encode

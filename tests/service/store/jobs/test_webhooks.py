@@ -1,4 +1,4 @@
-"""A webhook is called by one caller at a time, and no call changes what is known of another."""
+"""A webhook is called by one process at a time, and calls do not affect each other."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Files are found by their job, their run and their name, and by nothing less."""
+"""Files are found by their job, their run and their exact name."""
 
 import pytest
 

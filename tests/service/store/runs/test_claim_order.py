@@ -1,4 +1,4 @@
-"""Which run is done next: between owners by share, within an owner by priority and age."""
+"""The order of claims: among owners by share, within an owner by priority and age."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

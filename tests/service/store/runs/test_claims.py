@@ -1,4 +1,4 @@
-"""What a claim gives to its worker, and writes down."""
+"""What a claim returns and writes."""
 
 from dataclasses import fields
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What the end of an attempt leaves in the rows of its run, of those beside it, and of its job."""
+"""The rows of a run, of dependent runs and of the job after the end of an attempt."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Every end of an attempt is fenced by its number, and carries the job with it."""
+"""The end of an attempt is fenced by its number, and updates the job."""
 
 from datetime import timedelta
 

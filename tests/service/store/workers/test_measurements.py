@@ -1,4 +1,4 @@
-"""What is measured is what the rows say, whatever happens to them."""
+"""Measurements agree with the rows, whatever happens to them."""
 
 from collections import Counter
 from collections.abc import Callable

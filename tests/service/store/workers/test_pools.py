@@ -1,4 +1,4 @@
-"""The pools that a worker has served are remembered, as long and as many as is useful."""
+"""Served pools are remembered for a limited time and up to a limited number."""
 
 from datetime import timedelta
 
