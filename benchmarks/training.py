@@ -137,7 +137,7 @@ def _turn(name: str, epochs: int, environment: dict[str, str]) -> dict[str, Any]
 
 
 def _table(contest: Contest, told: dict[str, list[dict[str, Any]]]) -> Table:
-    # A contestant's work is its own; work is compared by the time that the whole of it takes.
+    # Contestants do different amounts of work; the time for all of their work is compared.
     seconds = {
         name: [turn["seconds"] * contest.parts.get(name, 1) for turn in turns]
         for name, turns in told.items()

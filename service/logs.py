@@ -35,10 +35,10 @@ def configure(*, json: bool, level: int | str = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # What the server itself says goes the same way.
+    # Messages of the server go the same way.
     for server in ("uvicorn", "uvicorn.error"):
         logging.getLogger(server).handlers.clear()
         logging.getLogger(server).propagate = True
-    # The API logs its requests itself, with their ids; its clients' libraries need not.
+    # The API logs its requests with their ids, so the HTTP libraries need not.
     for chatty in ("uvicorn.access", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> None:
         sys.exit(_complaint(arguments[1]))
     sweeps = arguments[:1] == ["beat"]
     if sweeps:
-        os.environ[TOLD] = "[]"  # it needs no GPU, so none that fails keeps it from its work
+        os.environ[TOLD] = "[]"  # it needs no GPU, so a failed GPU must not stop it
     try:
         from worker.process.app import app
     except DeviceSilent as error:

@@ -163,7 +163,7 @@ def fetch(
             wanted = found if everything else _quickly_made(found)
             if left := len(found) - len(wanted):
                 say(f"{left} pictures of single runs are left out; --all fetches them too")
-        # What must be drawn comes last: with many runs that takes a while.
+        # Pictures that must be drawn come last, because drawing many takes a while.
         wanted = sorted(wanted, key=lambda one: one.size is None)
         columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
         bars = Progress(*columns, console=err, disable=not err.is_terminal)

@@ -84,7 +84,7 @@ def main() -> None:
     except CommandFailed as error:
         _fail(str(error), error.code)
     except OSError as error:
-        if error.filename is None:  # it is about no file of the user's
+        if error.filename is None:  # not about a file of the user
             raise
         _fail(f"{error.filename}: {error.strerror}", Exit.USAGE)
     except KeyboardInterrupt:

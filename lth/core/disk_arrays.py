@@ -23,7 +23,7 @@ class TemporaryFile(io.BufferedRandom):
         super().__init__(cast(io.RawIOBase, raw))
 
     def __del__(self) -> None:
-        with suppress(OSError):  # Closing writes what is left, for which the disk may be too full.
+        with suppress(OSError):  # Closing writes buffered data, and the disk may be full.
             self.close()
 
 

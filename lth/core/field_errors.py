@@ -121,14 +121,14 @@ def _wrong_fields(
     for found in error.errors(include_url=False):
         kind, location, value = found["type"], found["loc"], found["input"]
         if kind == "too_short" and value:
-            continue  # Its items were dropped because each is wrong, and reported, by itself.
+            continue  # Its items were dropped because each of them is reported as wrong.
         pointer, here = _pointer(location, document)
         if kind == "missing":
             pointer, value = f"{pointer}/{_escaped(location[-1])}", None
         elif kind.startswith("union_tag") and isinstance(here, dict):
             pointer, value = f"{pointer}/kind", here.get("kind")
         elif kind.startswith("union_tag"):
-            value = here  # A bare kind, as it was sent.
+            value = here  # A kind, as the client sent it.
         said = _message(found)
         if kind == "union_tag_not_found" and not isinstance(here, Mapping):
             said = "this is no object"

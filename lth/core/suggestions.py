@@ -62,7 +62,7 @@ def _walk(schema: Schema, location: tuple[int | str, ...]) -> list[Schema]:
     """The parts of a schema that describe the field at a location."""
     here = [schema]
     for step in location:
-        # A step that no part knows is the tag of a union, which says nothing of its own.
+        # A step that no part of the schema has is the tag of a union.
         here = [found for part in here for found in _below(part, step, schema)] or here
     return [leaf for part in here for leaf in _alternatives(part, schema)]
 
@@ -96,7 +96,7 @@ def _alternatives(part: Schema, root: Schema) -> Iterator[Schema]:
     if choices is None:
         yield part
         return
-    # A member of a family has a bare kind beside it, which is described with it.
+    # The schema of a member also allows its kind alone; both are described together.
     whole = [choice for choice in choices if "discriminator" in choice]
     for choice in whole or choices:
         yield from _alternatives(choice, root)

@@ -37,7 +37,7 @@ def find(name: str, directory: Path | None) -> Found:
     if directory is not None and (path := directory / f"{name}.npz").is_file():
         return read_npz(path)
     cache = keras_cache()
-    # A file that another process is still writing is no zip file yet: Keras waits for it below.
+    # A file that another process is still writing is not a zip file yet; Keras waits for it below.
     with suppress(SpecError, OSError):
         return read_npz(cache / f"{name}.npz")
     looked = f"no {name}.npz in {directory}" if directory else f"{SETTING} is not set"

@@ -27,7 +27,7 @@ class Digits(Member):
     def load(self, directory: Path | None) -> Arrays:
         table = np.loadtxt(_file(), np.uint8, delimiter=",")
         x, y = table[:, :64].reshape(-1, 8, 8, 1), table[:, 64].astype(np.int32)
-        # The file is ordered by writer; the test set is the same mixture of them for every seed.
+        # The file is ordered by writer; the test set is the same mixture of writers for all seeds.
         order = np.random.Generator(np.random.PCG64(0)).permutation(len(x))
         test, train = order[:_TEST], order[_TEST:]
         return Arrays(x[train], y[train], x[test], y[test], scale=16.0)

@@ -37,7 +37,7 @@ class Prunable:
             self.frozen = add(name="frozen", shape=shape, initializer="zeros", trainable=False)
         penalty: Any = self._kernel.regularizer
         if penalty is not None:
-            # Some have a gradient where a weight is zero, such as an orthogonal one.
+            # Some regularizers, such as orthogonal ones, have a gradient where a weight is zero.
             self._kernel.regularizer = lambda _: penalty(self._survivors())
 
     def prune(self, mask: Any) -> None:
@@ -70,7 +70,7 @@ def _gradient_of_survivors(kernel: Any, mask: Any) -> Any:
     """Return the kernel, with a gradient that is zero where the mask prunes."""
 
     def backward(upstream: Any) -> Any:
-        # `where` of TensorFlow 2 broadcasts, and takes twice as long for it.
+        # `where` of TensorFlow 2 broadcasts, which takes twice as long.
         return tf.raw_ops.Select(condition=mask, x=upstream, y=tf.zeros_like(upstream)), None
 
     return tf.identity(kernel), backward

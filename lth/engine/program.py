@@ -287,7 +287,7 @@ def programs_made() -> int:
 
 def _built(optimizer: Optimizer, model: keras.Sequential) -> keras.optimizers.Optimizer:
     described = optimizer.keras_config()
-    # Its name is part of its slots' names, which a checkpoint carries to other processes.
+    # The name is part of the names of its slots, which checkpoints carry to other processes.
     described["config"]["name"] = "optimizer"
     built = keras.optimizers.deserialize(described)
     built.build(model.trainable_variables)

@@ -75,7 +75,7 @@ class ExperimentRunner:
         try:
             training.run(observer.progress, lambda: observer.checkpoint(snapshot))
         except BaseException:
-            # What has been captured is older than the iteration: the level begins anew.
+            # The captured state is older than the iteration, so the level starts again.
             state.current = None
             raise
         result = level_result(level, current, state.masks, training.scores(), untrained)
@@ -205,7 +205,7 @@ class ExperimentRunner:
         self._begin(f"{canonical(control)} {rewind_point}")
 
         def next_masks(level: int) -> dict[str, Mask]:
-            # The same stream at every level, so that a control's masks nest as the ticket's do.
+            # The same stream at every level, so that the masks of a control are nested.
             return control.masks(ticket_masks[level], generator(seed, Purpose.CONTROL))
 
         fresh = isinstance(control, RandomWeights)
@@ -244,7 +244,7 @@ class ExperimentRunner:
                 self.enter(next_masks(before.level + 1), pruned_weights)
                 self.restart(reinit)
             except BaseException:
-                self.state = before  # Not half-way from one level to the next.
+                self.state = before  # Change both at once, so that no state is between two levels.
                 raise
 
     def _level(self) -> Level:

@@ -150,6 +150,6 @@ def _draw(axes: Axes, series: Series, variant: str, look: dict[str, Any], *, ban
     mean, interval = mean_and_interval(_accuracies(series, variant))
     axes.plot(x, mean, **{**_LOOK, **look})
     if bands and interval is not None:
-        # A single level's band has no width but that of its edge.
+        # The band of a single level has only the width of its edge.
         edge = 0 if len(x) > 1 else _LOOK["markersize"]
         axes.fill_between(x, *interval, color=look["color"], alpha=0.18, linewidth=edge)

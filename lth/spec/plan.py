@@ -62,8 +62,8 @@ def plan(spec: Spec) -> tuple[PlannedRun, ...]:
 
     A single experiment trains its own dense network. Experiments that share one need a trunk run.
     """
-    # What others wait for goes first, in all trials: three trials of a ticket and its control take
-    # two workers 23 trainings' time this way, and 30 if each trial is finished before the next.
+    # Runs that others need come first, in all trials: three trials of a ticket and its control take
+    # two workers the time of 23 trainings this way, and of 30 trial by trial.
     return tuple(sorted(_runs(spec), key=lambda run: len(run.needs)))
 
 

@@ -192,7 +192,7 @@ class LotteryModel(OneTrial, Study):
         self._runner.follow_control(control, ticket_masks, rewind_point, observer or Silent())
         return self.levels
 
-    # -- what is known --------------------------------------------------------------------------
+    # -- results --------------------------------------------------------------------------
 
     @property
     def levels(self) -> tuple[LevelResult, ...]:

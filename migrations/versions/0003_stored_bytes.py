@@ -16,7 +16,7 @@ branch_labels = None
 depends_on = None
 
 _FUNCTIONS = {
-    # What the runs of a job keep beside its artifacts.
+    # The bytes of a job's runs besides its artifacts.
     "stored_by_job(job text) RETURNS bigint STABLE LANGUAGE sql": """
         SELECT coalesce((SELECT sum(size) FROM artifacts WHERE job_id = job), 0)::bigint
             + coalesce((

@@ -78,7 +78,7 @@ def create() -> FastAPI:
     settings = Settings()
     logs.configure(json=settings.environment == "production")
     app = create_app(settings)
-    # What is there by now stays. To look through it for garbage would stop all requests for 50 ms.
+    # These objects stay. Searching them for garbage would stop all requests for 50 ms.
     gc.freeze()
     return app
 

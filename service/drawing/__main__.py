@@ -24,12 +24,12 @@ def main() -> None:
     """Draw until the input ends or the process was idle for too long."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the API; our input ends with it.
     orders, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # What libraries print is no answer.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # Output of libraries must not mix with answers.
     try:
         while select.select([orders], [], [], _IDLE_SECONDS)[0]:
             write(answers, _answer(read(orders)))
     except (EOFError, BrokenPipeError):
-        os._exit(0)  # The API is gone; there is nobody to flush to.
+        os._exit(0)  # The API has ended; nothing reads our output.
 
 
 def _answer(message: Mapping[str, bytes]) -> Mapping[str, bytes]:

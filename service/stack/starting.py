@@ -133,7 +133,7 @@ class _Starting:
             broker_url=self.env["LTH_BROKER_URL"],
             object_store_url=self.env["LTH_OBJECT_STORE_URL"],
         )
-        # The worker takes longest to start, so it is started first and waited for last.
+        # The worker takes longest to start, so it starts first and is awaited last.
         began = time.monotonic()
         worker = self.supervisor.start(
             self._process("worker", worker_command(), settings.drain_seconds + _STOP_SECONDS)

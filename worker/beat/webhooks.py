@@ -95,7 +95,7 @@ class WebhookCaller:
             "Host": url.netloc.decode(),
             **signed(secret, call.job_id, content),
         }
-        # The address that was looked at is the one that is called: a name could change meanwhile.
+        # Call the address that was checked, because the name could resolve differently later.
         pinned = url.copy_with(host=address)
         request = httpx.Request(
             "POST",
@@ -156,7 +156,7 @@ def resolve(url: httpx.URL, *, private_allowed: bool) -> str:
         raise NotCalled(f"'{url.host}' has no address: {error}") from None
     addresses = [ip_address(str(info[4][0]).partition("%")[0]) for info in found]
     if not private_allowed and not all(map(is_public, addresses)):
-        # Which address it is nobody is told: a name of the private network would give it away.
+        # The message does not show the address, which would reveal the private network.
         raise NotCalled(
             f"'{url.host}' is at no public address; LTH_WEBHOOK_PRIVATE_ADDRESSES allows others"
         )

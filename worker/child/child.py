@@ -142,7 +142,7 @@ def start_child(settings: Settings, pools: tuple[str, ...]) -> Child:
     )
 
     signal.signal(DRAIN_SIGNAL, lambda *_: child.draining.set())
-    # A whole group of processes may be told to stop; when it is a child's turn, its parent says.
+    # A signal may go to the whole process group; the parent tells its children when to stop.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     report_state(child, WorkerState.IDLE)
     return child

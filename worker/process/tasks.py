@@ -79,7 +79,7 @@ def _start(**_: Any) -> None:
     try:
         child = start_child(settings, tuple(app.conf["lth_pools"]))
     except Exception:
-        # Celery would go on with a child that takes hints and can do nothing with them.
+        # Celery would keep a child that receives hints but cannot execute runs.
         log.exception("this process cannot start, and ends")
         os._exit(1)
     _children[:] = [child]

@@ -50,7 +50,7 @@ def _failure_of(error: BaseException) -> Failure:
             f"this version no longer accepts the job's spec, submit it anew: {error}",
         )
     if isinstance(error, StorageFailed | BlobMissing | BlobDamaged):
-        # What the object store says names its place, which is for the worker's log alone.
+        # Messages of the object store contain its address, which only the worker's log may have.
         if isinstance(error, StorageFailed):
             return Failure(
                 Reason.INTERNAL, "the object store failed; retry the job when it is available again"

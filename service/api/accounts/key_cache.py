@@ -74,7 +74,7 @@ class KeyCache:
         holder = Holder(key.owner, key.role, key.id, key.expires_at)
         if len(self._known) >= _MOST:
             self._known.clear()
-        if forgotten == self._forgotten:  # What was found before a revocation is old by now.
+        if forgotten == self._forgotten:  # A lookup from before a revocation is outdated.
             self._known[digest] = (time.monotonic() + _remembered(key.expires_at), holder)
         return holder
 

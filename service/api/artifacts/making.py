@@ -42,7 +42,7 @@ class Maker:
             NotDrawnNow: if too many pictures are waiting, or drawing takes too long.
             DrawingFailed: if it cannot be drawn.
         """
-        # Whoever saw the job end is not answered with what was begun before.
+        # A client that saw the job end must not get a view that was begun before.
         key = (job.id, job.state, view)
         if key not in self._making:
             task = self._making[key] = asyncio.create_task(self._make(job, view))
@@ -99,7 +99,7 @@ class Maker:
             )
             for (name, media_type), blob in zip(view.files.items(), kept, strict=True)
         }
-        # A job that failed may be retried: of all its ends only success is the last one.
+        # A failed job may be retried; only success is final.
         if view.run_id is not None or job.state is JobState.SUCCEEDED:
             with self._database.transaction() as session:
                 artifacts.add(session, list(made.values()))

@@ -46,7 +46,7 @@ def send(artifact: Artifact, app: AppState, conditions: Conditions, request: Req
     }
     if matches(conditions.if_none_match, artifact.digest):
         return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
-    # An address is signed for GET alone; what HEAD asks for is known here.
+    # Addresses are signed for GET only; HEAD is answered here.
     if app.blobs.can_presign and not app.settings.proxy_artifacts and wants_body(request):
         return RedirectResponse(app.blobs.presign(artifact.digest, _VALID), headers=headers)
     wanted = wanted_range(conditions.range, conditions.if_range, artifact.digest, artifact.size)

@@ -89,7 +89,7 @@ def pieces(file: BinaryIO, header: ArrayHeader) -> Iterator[np.ndarray]:
                 raise BadArchive(f"'{header.name}' ends too early")
             left -= len(content)
             yield np.frombuffer(content, header.dtype)
-        member.read(1)  # Behind the last byte the checksum is looked at.
+        member.read(1)  # Reading past the last byte verifies the checksum.
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def filled_in(
     if found is None:
         right = "the id of a data set of yours; GET /v1/datasets lists them"
         wrong.append(WrongField("/dataset/id", "there is no such data set", name, right))
-        # Whatever else is wrong is told as well, as if the default data set had been named.
+        # Other wrong fields are reported too, as if the default data set were named.
         rest = {key: value for key, value in document.items() if key != "dataset"}
         return rest, wrong
     known = {"facts": found.facts, "digest": found.digest}

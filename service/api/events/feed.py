@@ -83,7 +83,7 @@ class Topic:
             try:
                 found = await read(database, job_id, self.read)
             except SQLAlchemyError as error:
-                # The database is away; watchers keep their connection and wait with us.
+                # The database is unavailable; watchers keep their connections and wait.
                 _log.warning("events_unavailable", job_id=job_id, error=str(error))
                 found = ()
             if found:

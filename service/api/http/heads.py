@@ -23,14 +23,14 @@ class Heads:
             return
         scope["method"] = "GET"
         scope[_ASKED] = True
-        # A range is one of a body (RFC 9110, section 14.2).
+        # A range applies only to a body (RFC 9110, section 14.2).
         scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
 
         async def send_head(message: Message) -> None:
             if message["type"] == "http.response.start":
                 scope["method"] = "HEAD"  # The server lets the body be shorter than announced.
                 await send(message)
-                # With that the answer is whole, which ends a stream as if the client had gone.
+                # This completes the response, which ends a stream as if the client had disconnected.
                 await send({"type": "http.response.body"})
 
         await self.app(scope, receive, send_head)

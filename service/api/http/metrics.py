@@ -30,5 +30,5 @@ def _route(scope: Scope) -> str:
     within = getattr(scope.get("route"), "path_format", None)
     if within is None:
         return "unknown"
-    # FastAPI tells the path within the router, without the prefix under which it is included.
+    # FastAPI gives the path within the router, without the prefix of the router.
     return _VERSION + within if scope["path"].startswith(f"{_VERSION}/") else within

@@ -88,7 +88,7 @@ class Rates:
             counted = self._counted[owner] = _Counted(number)
         if not counted.unused:
             ahead = max(self._limit.amount // _PARTS, 1)
-            # The number of the window is part of the key, so that one command is enough.
+            # The number of the window is part of the key, so one command suffices.
             key = self._limit.key_for("lth", owner, str(number))
             try:
                 total = await run_in_threadpool(self._storage.incr, key, window, ahead)

@@ -117,7 +117,7 @@ def submit_job(
     idempotency = _idempotency(idempotency_key, body)
 
     def wrong_pool(pool: str) -> WrongField | None:
-        # A repeated request gets its job, also if the pool has been forgotten since.
+        # A repeated request gets its job, even if the pool was forgotten since.
         if pools.knows(pool) or _repeated(app, principal, idempotency):
             return None
         return pools.unknown(pool)

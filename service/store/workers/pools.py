@@ -69,7 +69,7 @@ def remember(session: Session, names: Iterable[str]) -> None:
     """Remember that a worker serves these pools."""
     rows = [{"name": name} for name in sorted(set(names))]
     if rows:
-        # A row that exists stays unlocked, so that no worker waits for another one here.
+        # Existing rows are not locked, so no worker waits for another one.
         session.execute(insert(ServedPool).values(rows).on_conflict_do_nothing())
 
 
