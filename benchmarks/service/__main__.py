@@ -125,7 +125,7 @@ async def _watched(server: str, key: str, job: str) -> Measured:
     for watcher in watchers:
         await watcher.send("GET", f"/v1/jobs/{job}/events")
     listening = [asyncio.create_task(watcher.listen()) for watcher in watchers]
-    await asyncio.sleep(SETTLED_SECONDS)  # New watchers first get all past events; wait until that is over.
+    await asyncio.sleep(SETTLED_SECONDS)  # New watchers first get all past events.
     measured = await many(server, key, CLIENTS, SUBMITS, _submit)
     assert not any(task.done() for task in listening), "a watcher was cut off"
     for task in listening:

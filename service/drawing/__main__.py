@@ -24,7 +24,7 @@ def main() -> None:
     """Draw until the input ends or the process was idle for too long."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the API; our input ends with it.
     orders, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # Output of libraries must not mix with answers.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # Libraries must not print into answers.
     try:
         while select.select([orders], [], [], _IDLE_SECONDS)[0]:
             write(answers, _answer(read(orders)))

@@ -41,7 +41,7 @@ def captured(redact: Callable[[bytes], bytes]) -> Iterator[RunLog]:
     Args:
         redact: applied to everything that is read from the file.
     """
-    with TemporaryFile() as file:  # a file without a name, so a killed process leaves nothing behind
+    with TemporaryFile() as file:  # without a name: a killed process leaves no file
         _flush()
         saved = [os.dup(1), os.dup(2)]
         os.dup2(file.fileno(), 1)

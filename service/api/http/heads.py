@@ -30,7 +30,7 @@ class Heads:
             if message["type"] == "http.response.start":
                 scope["method"] = "HEAD"  # The server lets the body be shorter than announced.
                 await send(message)
-                # This completes the response, which ends a stream as if the client had disconnected.
+                # This completes the response; a stream ends as after a disconnect.
                 await send({"type": "http.response.body"})
 
         await self.app(scope, receive, send_head)
