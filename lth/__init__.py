@@ -1,38 +1,49 @@
 """Lottery Ticket Hypothesis experiments.
 
-Specs, plans, results and statistics need no TensorFlow. The classes that train networks load
-TensorFlow when they are first used.
+Each name below is imported when it is first used. Specs, plans, results and statistics need no
+TensorFlow; the classes that train networks load it.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lth.core.errors import (
-    DatasetMissing,
-    Diverged,
-    LotteryError,
-    NothingToPrune,
-    SpecError,
-    Stopped,
-)
-from lth.datasets import ArrayDataset
-from lth.engine.observer import Printing
-from lth.spec.document import parse_spec, spec_hash
-from lth.spec.plan import plan
-from lth.training.settings import Training
-
 if TYPE_CHECKING:
+    from lth.core.errors import (
+        DatasetMissing,
+        Diverged,
+        LotteryError,
+        NothingToPrune,
+        SpecError,
+        Stopped,
+    )
+    from lth.datasets import ArrayDataset
     from lth.engine.layers import LotteryConv2D, LotteryLinear
+    from lth.engine.observer import Printing
+    from lth.spec.document import parse_spec, spec_hash
+    from lth.spec.plan import plan
     from lth.study.model import LotteryModel
     from lth.study.robust import LotteryRobust
     from lth.study.session import LotterySession
+    from lth.training.settings import Training
 
-_HEAVY = {
+_MODULES = {
+    "ArrayDataset": "lth.datasets",
+    "DatasetMissing": "lth.core.errors",
+    "Diverged": "lth.core.errors",
     "LotteryConv2D": "lth.engine.layers",
+    "LotteryError": "lth.core.errors",
     "LotteryLinear": "lth.engine.layers",
     "LotteryModel": "lth.study.model",
     "LotteryRobust": "lth.study.robust",
     "LotterySession": "lth.study.session",
+    "NothingToPrune": "lth.core.errors",
+    "Printing": "lth.engine.observer",
+    "SpecError": "lth.core.errors",
+    "Stopped": "lth.core.errors",
+    "Training": "lth.training.settings",
+    "parse_spec": "lth.spec.document",
+    "plan": "lth.spec.plan",
+    "spec_hash": "lth.spec.document",
 }
 _NOTEBOOK = frozenset({"keras", "matplotlib", "scipy", "sklearn", "tensorflow"})
 """Packages that only the extra ``notebook`` installs."""
@@ -59,10 +70,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HEAVY:
+    if name not in _MODULES:
         raise AttributeError(f"module 'lth' has no attribute '{name}'")
     try:
-        return getattr(import_module(_HEAVY[name]), name)
+        value = getattr(import_module(_MODULES[name]), name)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _NOTEBOOK:
             raise
@@ -70,3 +81,9 @@ def __getattr__(name: str) -> Any:
             f"lth.{name} needs the package {error.name}, which is not installed: "
             "pip install 'lth[notebook]'"
         ) from error
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

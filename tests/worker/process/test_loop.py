@@ -85,5 +85,5 @@ def test_a_hint_while_the_database_is_away_is_let_go(
 ) -> None:
     away = Database("postgresql://lth@127.0.0.1:1/lth")
     assert work(replace(child, database=away)) == 0
-    assert "while the database is away" in caplog.text
+    assert "while the database is unavailable" in caplog.text
     away.close()
