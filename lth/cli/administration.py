@@ -60,7 +60,10 @@ def new_key(
     context: typer.Context,
     owner: Annotated[str, typer.Argument(help="The owner of the key: a person or a team.")],
     role: Annotated[
-        _Role, typer.Option(help="A reader reads, a member submits, an admin administrates.")
+        _Role,
+        typer.Option(
+            help="reader: read only; member: also submit jobs; admin: also manage keys and owners."
+        ),
     ] = _Role.MEMBER,
     name: Annotated[str, typer.Option(help="What the key is for.")] = "",
     expires: Annotated[
@@ -78,7 +81,7 @@ def new_key(
 @keys.command("revoke")
 def revoke_key(
     context: typer.Context,
-    key_id: Annotated[str, typer.Argument(metavar="KEY", help="Its id, as listed.")],
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="Id from the list.")],
     as_json: Json = False,
 ) -> None:
     """Revoke a key. The jobs and data sets of its owner stay."""
@@ -111,11 +114,11 @@ def upload_dataset(
         typer.Argument(
             exists=True,
             dir_okay=False,
-            help="An npz of x and y, or of x_train, y_train, ...",
+            help="An npz file with x and y, or with x_train, y_train, x_test and y_test.",
         ),
     ],
     name: Annotated[
-        str | None, typer.Option(help="Its name in lists (default: the name of the file)")
+        str | None, typer.Option(help="Name in lists (default: the name of the file)")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -128,7 +131,7 @@ def upload_dataset(
 @datasets.command("delete")
 def delete_dataset(
     context: typer.Context,
-    dataset_id: Annotated[str, typer.Argument(metavar="DATASET", help="Its id, as listed.")],
+    dataset_id: Annotated[str, typer.Argument(metavar="DATASET", help="Id from the list.")],
     as_json: Json = False,
 ) -> None:
     """Delete a data set that no job uses."""

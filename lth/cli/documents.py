@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 _MERGE = "tag:yaml.org,2002:merge"
-_MOST_REPEATED = 2_000_000
+_MOST_EXPANDED = 2_000_000
 """The most characters by which aliases may expand a document."""
 
 
@@ -34,7 +34,7 @@ def read_document(file: Path) -> dict[str, Any]:
         raise BadDocument(f"{name} is neither YAML nor JSON: {error}") from None
     if not isinstance(document, dict):
         kind = type(document).__name__
-        raise BadDocument(f"{name} holds a {kind}; a spec is a mapping, such as 'kind: model'")
+        raise BadDocument(f"{name} contains a {kind}; a spec is a mapping, such as 'kind: model'")
     return document
 
 
@@ -45,10 +45,10 @@ def _parsed(text: str) -> Any:
         if node is None:
             return None
         size = _size(node, {})
-        if size > len(text) + _MOST_REPEATED:
+        if size > len(text) + _MOST_EXPANDED:
             raise yaml.YAMLError(
-                f"its aliases repeat {size:,} characters, more than the {_MOST_REPEATED:,} that "
-                "are allowed; write out what they stand for"
+                f"its aliases expand to {size:,} characters, more than the {_MOST_EXPANDED:,} that "
+                "are allowed; replace the aliases by what they refer to"
             )
         return loader.construct_document(node)
     finally:
@@ -72,7 +72,9 @@ def _size(node: yaml.Node, known: dict[int, int | None]) -> int:
         known[id(node)] = 1 + sum(_size(part, known) for part in parts)
     size = known[id(node)]
     if size is None:
-        raise yaml.YAMLError(f"an alias stands for what contains it{node.start_mark}")
+        raise yaml.YAMLError(
+            f"an alias refers to a list or mapping that contains it{node.start_mark}"
+        )
     return size
 
 

@@ -32,7 +32,7 @@ class CommandFailed(Exception):
 
 
 EPILOG = (
-    "Exit codes: 0 done, 1 the job failed or was cancelled, 2 wrong command line, 3 wrong spec, "
-    "4 refused by the service, 5 no service, 6 the service cannot run here, 10 stored files are "
-    "missing or damaged, 130 interrupted."
+    "Exit codes: 0 success, 1 the job failed or was cancelled, 2 wrong command line, 3 wrong spec, "
+    "4 refused by the service, 5 service unavailable, 6 a server cannot run here, 10 stored "
+    "files are missing or damaged, 130 interrupted."
 )

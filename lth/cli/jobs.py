@@ -187,7 +187,7 @@ def _put_job(job: Job, runs: Sequence[Run]) -> None:
     name = f"  {job.name}" if job.name else ""
     put(Text.assemble((job.id, "bold"), name, "  ", state(job.state)))
     if job.waiting:
-        put(f"waits: {job.waiting.detail} (place {job.waiting.position})")
+        put(f"waits: {job.waiting.detail} (queue position {job.waiting.position})")
     if job.max_seconds is not None and job.seconds is not None:
         put(f"took {job.seconds:,.0f} of {job.max_seconds:,} seconds on devices")
     if job.failure:
@@ -226,7 +226,7 @@ def _ending(found: Sequence[Artifact], endings: Sequence[str]) -> list[Artifact]
         if not any(one.name.endswith(ending) for one in found):
             last = dict.fromkeys(one.name.rpartition("/")[2] for one in found)
             there = ", ".join(last) or "none yet"
-            raise typer.BadParameter(f"no file's name ends with '{ending}'; there are: {there}")
+            raise typer.BadParameter(f"no file has the ending '{ending}'; the job has: {there}")
     return [one for one in found if one.name.endswith(tuple(endings))]
 
 
@@ -247,7 +247,7 @@ def _follow(client: Client, job_id: str, after: int = 0) -> None:
     try:
         show_events(client.events(job_id, after=after))
     except KeyboardInterrupt:
-        say(f"the job continues: lth watch {job_id} follows it, lth cancel {job_id} ends it")
+        say(f"the job continues: lth watch {job_id} follows it, lth cancel {job_id} cancels it")
         raise
 
 

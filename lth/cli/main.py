@@ -23,7 +23,7 @@ from lth.client.errors import (
     Unreachable,
 )
 
-_KEYS = "A key is given with --key or LTH_API_KEY; an administrator makes it by 'lth keys new'."
+_KEYS = "Set a key with --key or LTH_API_KEY. An administrator creates keys with 'lth keys new'."
 
 app = typer.Typer(
     name="lth",
@@ -94,9 +94,9 @@ def main() -> None:
 def _explained(error: Invalid) -> str:
     if not error.wrong:
         return error.detail
-    lines = [f"{len(error.wrong)} wrong:" if len(error.wrong) > 1 else "wrong:"]
+    lines = [f"{len(error.wrong)} wrong fields:" if len(error.wrong) > 1 else "wrong field:"]
     for wrong in error.wrong:
-        lines.append(f"  {wrong.pointer or '(all of it)'}: {wrong.detail}")
+        lines.append(f"  {wrong.pointer or '(the document)'}: {wrong.detail}")
         if wrong.value is not None:
             lines.append(f"      found     {wrong.value!r}")
         if wrong.expected:

@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def validate(context: typer.Context, file: _Spec, as_json: Json = False) -> None:
-    """Check a spec as the service does. Exits with 3 if it is wrong."""
+    """Validate a spec on the service. The exit code is 3 if it is wrong."""
     plan = _planned(context, file)
     if as_json:
         put_json({"valid": True, "spec_hash": plan.spec_hash})
@@ -42,7 +42,7 @@ def estimate(context: typer.Context, file: _Spec, as_json: Json = False) -> None
         made.add_row(run.key, run.kind, ", ".join(run.needs))
     put_table(made)
     reused = sum(trunk.exists for trunk in plan.trunks)
-    put(f"dense trainings: {len(plan.trunks)}, done before: {reused}")
+    put(f"dense trainings: {len(plan.trunks)}, already done: {reused}")
     put(f"{plan.parameters:,} parameters, {plan.prunable:,} of them can be pruned")
     put(_duration(plan))
 
@@ -50,7 +50,7 @@ def estimate(context: typer.Context, file: _Spec, as_json: Json = False) -> None
 def catalogue(
     context: typer.Context,
     family: Annotated[
-        str | None, typer.Argument(help="Such as criteria or datasets (default: all)")
+        str | None, typer.Argument(help="A family, such as criteria or datasets (default: all)")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -58,13 +58,13 @@ def catalogue(
     with open_client(context) as client:
         found = client.catalogue()
     if family is not None and family not in found:
-        raise typer.BadParameter(f"'{family}' is not a family; there are {', '.join(found)}")
+        raise typer.BadParameter(f"'{family}' is not a family; the families are {', '.join(found)}")
     wanted = {family: found[family]} if family else found
     if as_json:
         put_json(wanted)
         return
     for name, members in wanted.items():
-        made = table(name, "~what it is")
+        made = table(name, "~description")
         for member in members:
             made.add_row(*_described(member))
         put_table(made)

@@ -16,7 +16,7 @@ COMMANDS = {
     "up": "Run the whole service on this machine.",
     "api": "Run the HTTP API.",
     "worker": "Run the workers of this machine.",
-    "beat": "Run the scheduler of the sweeper.",
+    "beat": "Run the sweeper, the housekeeping and the webhooks.",
     "migrate": "Update the tables of the database.",
     "backup": "Write a backup of the service to a file.",
     "restore": "Restore a backup.",

@@ -23,7 +23,7 @@ def cancel(context: typer.Context, job_id: JobId, as_json: Json = False) -> None
         job = client.cancel(job_id)
     _tell(job, as_json)
     if not job.finished:
-        say("it was told to stop")
+        say("its running runs were ordered to stop")
 
 
 def retry(

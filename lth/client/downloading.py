@@ -20,7 +20,7 @@ class Download:
         self.artifact = artifact
         self.path = _inside(folder, artifact.name)
         self._part = self.path.with_name(f"{self.path.name}.part")
-        self._progress = progress or _unheard
+        self._progress = progress or _ignore_progress
         self._digest = hashlib.sha256()
         self._size = 0
         self._expected = artifact.digest
@@ -34,7 +34,7 @@ class Download:
         return {**plain, "Range": f"bytes={self._size}-"} if self._size else plain
 
     @property
-    def there(self) -> bool:
+    def empty(self) -> bool:
         """Whether the file is empty, so that nothing needs to be fetched."""
         return self.artifact.size == 0
 
@@ -80,7 +80,7 @@ class Download:
         self._part.unlink(missing_ok=True)
 
 
-def _unheard(count: int) -> None:
+def _ignore_progress(count: int) -> None:
     """Ignore the progress."""
 
 

@@ -22,7 +22,7 @@ import httpx
 
 
 class ClientError(Exception):
-    """Base of the client's errors; the message is for people."""
+    """Base of the client's errors."""
 
 
 class Unreachable(ClientError):
@@ -43,7 +43,14 @@ class JobNotSucceeded(ClientError):
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """One wrong field of a document."""
+    """One wrong field of a document.
+
+    Attributes:
+        pointer: JSON pointer to the field.
+        detail: what is wrong.
+        value: the value that was found.
+        expected: what would be right.
+    """
 
     pointer: str
     detail: str
@@ -131,8 +138,8 @@ def refusal(response: httpx.Response) -> Refused | NotTheService:
         problem = None
     if not isinstance(problem, dict) or "type" not in problem:
         return NotTheService(
-            f"{response.request.url} answered {response.status_code} without saying why; "
-            "is it this service, and nothing in between?"
+            f"{response.request.url} answered {response.status_code} without a problem document; "
+            "check that the address is right and that no proxy answers for the service"
         )
     for kind in Refused.__subclasses__():
         if response.status_code in kind.statuses:

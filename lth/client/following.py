@@ -12,8 +12,8 @@ from lth.client.retries import Retries
 LAST = "job_finished"
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """The service sends something at least every 15 seconds."""
-_PATIENCE = 4
-"""Factor of the attempts while a job is followed, so that a restart of the service is survived."""
+_FOLLOW_FACTOR = 4
+"""Factor for the number of attempts while a job is followed: the service may be restarting."""
 
 
 @dataclass
@@ -57,6 +57,6 @@ class Following:
     def failed(self) -> float | None:
         """Seconds to wait before the next attempt; None to give up."""
         self.failures += 1
-        if self.failures >= self.retries.attempts * (_PATIENCE if self.begun else 1):
+        if self.failures >= self.retries.attempts * (_FOLLOW_FACTOR if self.begun else 1):
             return None
         return self.retries.wait(self.failures)

@@ -38,25 +38,25 @@ def locate(server: str | None = None, key: str | None = None) -> Address:
     The key is `key`, or ``LTH_API_KEY``, or the key of the local stack.
 
     Raises:
-        Unreachable: if no service is named and no local stack runs, or the address is wrong.
+        Unreachable: if no address is set and no local stack runs, or the address is wrong.
     """
     key = key or os.environ.get("LTH_API_KEY")
     server = (server or os.environ.get("LTH_SERVER") or "").rstrip("/") or None
     if server is not None and not server.startswith(("http://", "https://")):
         raise Unreachable(
-            f"'{server}' is not an address of a service; expected one that begins with http:// "
+            f"'{server}' is not an address of a service; it must begin with http:// "
             f"or https://, such as 'https://{server}'"
         )
     if key is not None and not (key.isascii() and key.isprintable()):
         raise Unreachable(
-            "the API key holds characters that no key has; expected lth_ and what follows"
+            "the API key contains a character that is not allowed; expected a key such as lth_..."
         )
     directory = default_directory()
     running = read_running(directory)
     if server is None and running is None:
         raise Unreachable(
-            "no service is named. Start one here with 'lth up', or name one with --server or "
-            f"LTH_SERVER (no stack is running on {directory})"
+            "no address of a service is set, and no local stack runs on "
+            f"{directory}. Start one with 'lth up', or set an address with --server or LTH_SERVER"
         )
     if running is not None and server in (None, running.server):
         return Address(running.server, key or read_admin_key(directory), running.secret)

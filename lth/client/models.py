@@ -54,11 +54,15 @@ class Job(_Answer):
     runs_total: int
     runs_finished: int
     failure: Failure | None = None
-    reused: bool = Field(default=False, description="an earlier job, given in place of a new one")
-    waiting: Waiting | None = Field(default=None, description="why it waits; of a single job only")
-    progress: float | None = Field(default=None, description="how much of it is done, up to 1")
-    seconds: float | None = Field(default=None, description="that it took on devices so far")
-    max_seconds: int | None = Field(default=None, description="bound on these")
+    reused: bool = Field(
+        default=False, description="whether this is an earlier job with the same key"
+    )
+    waiting: Waiting | None = Field(
+        default=None, description="why it waits; only if a single job was requested"
+    )
+    progress: float | None = Field(default=None, description="finished share, 0 to 1")
+    seconds: float | None = Field(default=None, description="device seconds used so far")
+    max_seconds: int | None = Field(default=None, description="limit on the device seconds")
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None

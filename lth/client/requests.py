@@ -43,7 +43,8 @@ class Request(Generic[Answer]):
 
     Attributes:
         file: the file whose bytes are the body.
-        repeatable: whether sending it twice has the same effect as sending it once.
+        idempotent: whether sending it twice has the same effect as sending it once. Only such
+            requests are retried.
     """
 
     method: str
@@ -53,7 +54,7 @@ class Request(Generic[Answer]):
     headers: Mapping[str, str] = field(default_factory=dict)
     json: Any = None
     file: Path | None = None
-    repeatable: bool = True
+    idempotent: bool = True
 
 
 class Filters(TypedDict, total=False):
@@ -69,7 +70,7 @@ class Filters(TypedDict, total=False):
 
 
 def submit(document: Mapping[str, Any], *, idempotency_key: str | None = None) -> Request[Job]:
-    """Submit a job. An idempotency key, by default a random one, makes it safe to repeat."""
+    """Submit a job. The idempotency key, by default a random one, makes a retry safe."""
     key = idempotency_key or uuid4().hex
     return Request(
         "POST", "/v1/jobs", _model(Job), headers={"Idempotency-Key": key}, json=dict(document)
@@ -136,12 +137,12 @@ def retry(job_id: str, *, afresh: bool = False) -> Request[Job]:
     """Queue failed and cancelled runs again, from their last checkpoint, or afresh."""
     params = {"afresh": "true"} if afresh else {}
     path = f"/v1/jobs/{part(job_id)}/retry"
-    return Request("POST", path, _model(Job), params=params, repeatable=False)
+    return Request("POST", path, _model(Job), params=params, idempotent=False)
 
 
 def delete(job_id: str) -> Request[None]:
     """Delete a finished job and its files."""
-    return Request("DELETE", f"/v1/jobs/{part(job_id)}", _nothing, repeatable=False)
+    return Request("DELETE", f"/v1/jobs/{part(job_id)}", _nothing, idempotent=False)
 
 
 def runs(job_id: str, cursor: str | None = None) -> Request[RunList]:
@@ -207,7 +208,7 @@ def make_key(
     said = {"owner": owner, "role": role, "name": name}
     if expires_at is not None:
         said["expires_at"] = expires_at.isoformat()
-    return Request("POST", "/v1/keys", _model(MadeKey), json=said, repeatable=False)
+    return Request("POST", "/v1/keys", _model(MadeKey), json=said, idempotent=False)
 
 
 def revoke_key(key_id: str) -> Request[Key]:
@@ -230,13 +231,13 @@ def upload_dataset(file: Path, *, name: str) -> Request[StoredDataset]:
         params={"name": name},
         headers=headers,
         file=file,
-        repeatable=False,
+        idempotent=False,
     )
 
 
 def delete_dataset(dataset_id: str) -> Request[None]:
     """Delete a data set that no job uses."""
-    return Request("DELETE", f"/v1/datasets/{part(dataset_id)}", _nothing, repeatable=False)
+    return Request("DELETE", f"/v1/datasets/{part(dataset_id)}", _nothing, idempotent=False)
 
 
 def part(text: str) -> str:

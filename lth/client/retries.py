@@ -31,11 +31,11 @@ class Retries:
         return most * random.uniform(0.5, 1.0)  # noqa: S311
 
 
-def worth_repeating(answer: httpx.Response) -> bool:
+def should_retry(answer: httpx.Response) -> bool:
     """Whether the same request may succeed later.
 
-    An exceeded rate limit has `Retry-After`. An exceeded quota has not, because a person must make
-    room.
+    The response to an exceeded rate limit has `Retry-After`. The response to an exceeded quota does
+    not, because the owner must first delete something.
     """
     if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
         return "Retry-After" in answer.headers

@@ -19,7 +19,7 @@ from lth.client.following import Following
 from lth.client.locating import TIMEOUT, locate
 from lth.client.models import Artifact, Event, Job, Plan, Results, Run, how_it_ended
 from lth.client.requests import LARGEST_PAGE, Filters, Request
-from lth.client.retries import Retries, worth_repeating
+from lth.client.retries import Retries, should_retry
 from lth.client.uploading import async_pieces
 
 Answer = TypeVar("Answer")
@@ -31,11 +31,11 @@ class AsyncClient:
     Args:
         server: address of the service; default ``LTH_SERVER``, or the local stack.
         key: API key; default ``LTH_API_KEY``, or the key of the local stack.
-        retries: how often, and after how long, a request is repeated.
-        transport: carries the requests; for tests.
+        retries: how often a request is sent again, and after how many seconds.
+        transport: the transport of httpx to use; for tests.
 
     Raises:
-        Unreachable: if no service is named and no local stack runs.
+        Unreachable: if no address is set and no local stack runs.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class AsyncClient:
         await self._http.aclose()
 
     async def send(self, request: Request[Answer]) -> Answer:
-        """Send a request of `lth.client.requests`, and repeat it if it is safe and may help.
+        """Send a request of `lth.client.requests`. Idempotent requests are retried.
 
         Raises:
             ClientError: see `lth.client.errors`.
@@ -80,7 +80,7 @@ class AsyncClient:
         attempt = 0
         while True:
             attempt += 1
-            last = attempt >= self._retries.attempts or not request.repeatable
+            last = attempt >= self._retries.attempts or not request.idempotent
             try:
                 answer = await self._http.request(
                     request.method,
@@ -97,7 +97,7 @@ class AsyncClient:
                 continue
             if answer.is_success:
                 return request.read(answer)
-            if last or not worth_repeating(answer):
+            if last or not should_retry(answer):
                 raise refusal(answer)
             await asyncio.sleep(self._retries.wait(attempt, answer))
 
@@ -161,7 +161,7 @@ class AsyncClient:
 
         Args:
             job_id: the id of the job.
-            after: number of the last event that you have.
+            after: number of the last event that the caller has.
         """
         state = Following(job_id, self._retries, after)
         while not state.over:
@@ -175,7 +175,9 @@ class AsyncClient:
                 broken = error
             wait = state.failed()
             if wait is None:
-                raise self._unreachable(broken or "the stream of events ends early") from broken
+                raise self._unreachable(
+                    broken or "the stream of events ended too early"
+                ) from broken
             await asyncio.sleep(wait)
 
     async def wait(self, job_id: str, *, check: bool = True) -> Job:
@@ -225,7 +227,7 @@ class AsyncClient:
         return found
 
     async def artifact(self, job_id: str, name: str) -> bytes:
-        """The content of a file, in memory."""
+        """The bytes of a file, all in memory."""
         return await self.send(requests.artifact(job_id, name))
 
     async def download(
@@ -247,14 +249,14 @@ class AsyncClient:
         download = Download(artifact, Path(folder), progress)
         attempt = 0
         try:
-            while not download.there:
+            while not download.empty:
                 attempt += 1
                 last = attempt >= self._retries.attempts
                 try:
                     answer = await self._fetch(download)
                     if answer.is_success:
                         break
-                    if last or not worth_repeating(answer):
+                    if last or not should_retry(answer):
                         raise refusal(answer)
                 except httpx.TransportError as error:
                     if last:

@@ -19,7 +19,7 @@ from lth.client.following import Following
 from lth.client.locating import TIMEOUT, locate
 from lth.client.models import Artifact, Event, Job, Plan, Results, Run, how_it_ended
 from lth.client.requests import LARGEST_PAGE, Filters, Request
-from lth.client.retries import Retries, worth_repeating
+from lth.client.retries import Retries, should_retry
 from lth.client.uploading import pieces
 
 Answer = TypeVar("Answer")
@@ -31,11 +31,11 @@ class Client:
     Args:
         server: address of the service; default ``LTH_SERVER``, or the local stack.
         key: API key; default ``LTH_API_KEY``, or the key of the local stack.
-        retries: how often, and after how long, a request is repeated.
-        transport: carries the requests; for tests.
+        retries: how often a request is sent again, and after how many seconds.
+        transport: the transport of httpx to use; for tests.
 
     Raises:
-        Unreachable: if no service is named and no local stack runs.
+        Unreachable: if no address is set and no local stack runs.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Client:
         self._http.close()
 
     def send(self, request: Request[Answer]) -> Answer:
-        """Send a request of `lth.client.requests`, and repeat it if it is safe and may help.
+        """Send a request of `lth.client.requests`. Idempotent requests are retried.
 
         Raises:
             ClientError: see `lth.client.errors`.
@@ -80,7 +80,7 @@ class Client:
         attempt = 0
         while True:
             attempt += 1
-            last = attempt >= self._retries.attempts or not request.repeatable
+            last = attempt >= self._retries.attempts or not request.idempotent
             try:
                 answer = self._http.request(
                     request.method,
@@ -97,7 +97,7 @@ class Client:
                 continue
             if answer.is_success:
                 return request.read(answer)
-            if last or not worth_repeating(answer):
+            if last or not should_retry(answer):
                 raise refusal(answer)
             time.sleep(self._retries.wait(attempt, answer))
 
@@ -156,7 +156,7 @@ class Client:
 
         Args:
             job_id: the id of the job.
-            after: number of the last event that you have.
+            after: number of the last event that the caller has.
         """
         state = Following(job_id, self._retries, after)
         while not state.over:
@@ -169,7 +169,9 @@ class Client:
                 broken = error
             wait = state.failed()
             if wait is None:
-                raise self._unreachable(broken or "the stream of events ends early") from broken
+                raise self._unreachable(
+                    broken or "the stream of events ended too early"
+                ) from broken
             time.sleep(wait)
 
     def wait(self, job_id: str, *, check: bool = True) -> Job:
@@ -219,7 +221,7 @@ class Client:
         return found
 
     def artifact(self, job_id: str, name: str) -> bytes:
-        """The content of a file, in memory."""
+        """The bytes of a file, all in memory."""
         return self.send(requests.artifact(job_id, name))
 
     def download(
@@ -241,14 +243,14 @@ class Client:
         download = Download(artifact, Path(folder), progress)
         attempt = 0
         try:
-            while not download.there:
+            while not download.empty:
                 attempt += 1
                 last = attempt >= self._retries.attempts
                 try:
                     answer = self._fetch(download)
                     if answer.is_success:
                         break
-                    if last or not worth_repeating(answer):
+                    if last or not should_retry(answer):
                         raise refusal(answer)
                 except httpx.TransportError as error:
                     if last:

@@ -91,7 +91,7 @@ def test_a_list_of_several_pages_is_shown_whole(
         (
             problem(401, detail="no key"),
             4,
-            "no key (401)\nA key is given with --key or LTH_API_KEY",
+            "no key (401)\nSet a key with --key or LTH_API_KEY",
         ),
         (problem(409, detail="it is running"), 4, "it is running"),
         (problem(500, detail="our mistake"), 5, "our mistake"),
@@ -129,7 +129,7 @@ def test_a_wrong_spec_is_explained_field_by_field(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("- a\n- b\n", "holds a list"),
+        ("- a\n- b\n", "contains a list"),
         ("kind: [", "neither YAML nor JSON"),
         ("kind: model\nseed: 1\nseed: 2\n", "'seed' is written twice"),
         ("a: !!python/object:os.system {}\n", "neither YAML nor JSON"),
@@ -179,7 +179,7 @@ def test_fetching_what_a_job_does_not_have_fails_and_says_what_there_is(
         assert _lth(script, *words, "--only", "masks.npy", monkeypatch=monkeypatch) == 2
     said = capsys.readouterr().err
     assert "'masks.npy'" in said
-    assert "there are: masks.npz" in said
+    assert "the job has: masks.npz" in said
 
 
 def test_a_file_that_many_runs_have_is_named_once_where_another_was_asked_for(
