@@ -82,9 +82,9 @@ def main() -> None:
     report = Report()
     os.environ["LTH_POOLS"] = "cpu,nobody"
     with tempfile.TemporaryDirectory(prefix="lth-bench-") as folder:
-        place = DataDirectory(Path(folder))
-        with stack(Options(place, port=0, workers=1), Quiet()) as (_, running):
-            key = place.read_admin_key() or ""
+        data = DataDirectory(Path(folder))
+        with stack(Options(data, port=0, workers=1), Quiet()) as (_, running):
+            key = data.read_admin_key() or ""
             with Client(running.server, key) as client:
                 first, whole = _latencies(client, MINIMAL)
                 report.add("from submit to the first event, median", first, "ms", 150)

@@ -20,7 +20,7 @@ from service.stack.up import stack
 
 
 class _DemoNarrator(ScreenNarrator):
-    """Does not say how to use a stack that will stop in a moment."""
+    """Prints no usage, because the stack stops soon."""
 
     def ready(self, running: Running) -> None:
         """Report that the stack is ready."""
@@ -35,20 +35,20 @@ def demo(spec: Path, folder: Path) -> None:
     """
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="lth-demo-") as directory:
-        place = DataDirectory(Path(directory))
-        narrator = _DemoNarrator(place)
+        data = DataDirectory(Path(directory))
+        narrator = _DemoNarrator(data)
         with (
-            stack(Options(place, port=0, workers=1), narrator) as (supervisor, running),
+            stack(Options(data, port=0, workers=1), narrator) as (supervisor, running),
             ThreadPoolExecutor(1) as executor,
         ):
-            experiment = executor.submit(_experiment, running, place, spec, folder)
+            experiment = executor.submit(_experiment, running, data, spec, folder)
             supervisor.watch(until=experiment.done)
             experiment.result()
     put(f"done in {time.monotonic() - began:.0f} s; masks, weights and plots are in {folder}/")
 
 
-def _experiment(running: Running, place: DataDirectory, spec: Path, folder: Path) -> None:
-    with Client(running.server, place.read_admin_key()) as client:
+def _experiment(running: Running, data: DataDirectory, spec: Path, folder: Path) -> None:
+    with Client(running.server, data.read_admin_key()) as client:
         submitted = client.submit(read_document(spec))
         put(f"job {submitted.id}")
         show_events(client.events(submitted.id))
@@ -56,9 +56,9 @@ def _experiment(running: Running, place: DataDirectory, spec: Path, folder: Path
         results = client.results(job.id)
         put_table(level_table(results))
         for artifact in client.artifacts(job.id):
-            for run, place_of_run in ((results.results[0].run, ""), (JOB, "comparison/")):
+            for run, subfolder in ((results.results[0].run, ""), (JOB, "comparison/")):
                 if artifact.name.startswith(f"{run}/"):
-                    short = place_of_run + artifact.name.removeprefix(f"{run}/")
+                    short = subfolder + artifact.name.removeprefix(f"{run}/")
                     client.download(artifact.model_copy(update={"name": short}), folder)
 
 

@@ -11,7 +11,8 @@ from service.stack.data_directory import DataDirectory
 DataDir = Annotated[
     Path | None,
     typer.Option(
-        help="Where everything is kept.", show_default=str(DataDirectory.default().directory)
+        help="Data directory: database, blobs, logs and keys.",
+        show_default=str(DataDirectory.default().directory),
     ),
 ]
 
@@ -23,19 +24,23 @@ def add_to(app: typer.Typer) -> None:
 
 def up(
     data_dir: DataDir = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the API; 0 for any.")] = 8000,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the API; 0 for any free port.")
+    ] = 8000,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Runs at once (default: one a GPU, or a core)")
+        int | None,
+        typer.Option(min=1, help="Number of runs at once (default: one for each GPU or core)"),
     ] = None,
 ) -> None:
-    """Run the whole service here: API, workers, Postgres, Valkey, blobs. Ctrl-C stops it.
+    """Run the whole service on this machine until Ctrl-C.
 
-    If LTH_DATABASE_URL, LTH_BROKER_URL or LTH_OBJECT_STORE_URL is set, that part is used instead.
+    Starts the API, workers, Postgres and Valkey. If LTH_DATABASE_URL, LTH_BROKER_URL or
+    LTH_OBJECT_STORE_URL is set, the service uses that part instead of its own.
     """
     require("local")
     from service.cli.narrating import ScreenNarrator
     from service.stack.starting import Options
     from service.stack.up import run_stack
 
-    place = DataDirectory(data_dir.absolute()) if data_dir else DataDirectory.default()
-    run_stack(Options(place, port, workers), ScreenNarrator(place))
+    data = DataDirectory(data_dir.absolute()) if data_dir else DataDirectory.default()
+    run_stack(Options(data, port, workers), ScreenNarrator(data))

@@ -12,9 +12,9 @@ from service.stack.data_directory import DataDirectory
 class ScreenNarrator:
     """Prints the start of a stack, and events that a user should know."""
 
-    def __init__(self, place: DataDirectory) -> None:
-        self._place = place
-        say(Text.assemble((f"lth {version('lth')}", "bold"), f"  data in {place.directory}"))
+    def __init__(self, data: DataDirectory) -> None:
+        self._data = data
+        say(Text.assemble((f"lth {version('lth')}", "bold"), f"  data in {data.directory}"))
 
     def started(self, name: str, what: str, seconds: float) -> None:
         """Print that a part has started."""
@@ -25,7 +25,7 @@ class ScreenNarrator:
         """Print that the stack is ready."""
         say(Text.assemble(("ready", "bold green"), f": {running.server}"))
         say("  submit   lth submit examples/quickstart.yaml --wait")
-        say(f"  logs     {self._place.log('*')}")
+        say(f"  logs     {self._data.log('*')}")
         say("  stop     Ctrl-C")
 
     def say(self, text: str) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _PANEL = "For servers"
 DataDir = Annotated[
-    Path | None, typer.Option(help="Of the local stack (default: $LTH_DATA_DIR, or the user's)")
+    Path | None, typer.Option(help="Data directory of the local stack (default: as for 'lth up')")
 ]
 
 
@@ -60,7 +60,7 @@ def api(
 
 
 def beat() -> None:
-    """Run the scheduler of the sweeper. One is enough; more do no harm."""
+    """Run the sweeper, the housekeeping and the webhooks. One process is enough."""
     require("worker")
     _become(beat_command())
 
@@ -101,14 +101,14 @@ def restore(
     if as_json:
         put_json(_plain(saved))
     else:
-        say(f"{saved.jobs} jobs and {saved.blobs} blobs are back")
+        say(f"{saved.jobs} jobs and {saved.blobs} blobs restored")
     _report(saved.findings, "not in the backup")
 
 
 def verify(
     requeue: Annotated[
         bool,
-        typer.Option(help="Queue the affected runs again; they leave the same files once more."),
+        typer.Option(help="Queue the affected runs again. They produce the same files."),
     ] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -164,16 +164,16 @@ def _service(data_dir: Path | None, *, may_run: bool) -> "Iterator[Settings]":
     if "LTH_DATABASE_URL" in os.environ:
         yield read_settings()
         return
-    place = DataDirectory(data_dir.absolute()) if data_dir else DataDirectory.default()
-    running = place.running()
+    data = DataDirectory(data_dir.absolute()) if data_dir else DataDirectory.default()
+    running = data.running()
     if running is not None and not may_run:
-        raise StackError(f"stop the stack on {place.directory} first (process {running.pid})")
+        raise StackError(f"a stack runs on {data.directory} (process {running.pid}); stop it first")
     if running is not None:
         yield read_settings(
             database_url=running.database_url, object_store_url=running.object_store_url
         )
         return
-    if may_run and not place.postgres.exists():
-        raise StackError(f"no stack was ever started on {place.directory}; name one by --data-dir")
-    with stopped_stack(place) as settings:
+    if may_run and not data.postgres.exists():
+        raise StackError(f"{data.directory} has no data of a stack; set --data-dir")
+    with stopped_stack(data) as settings:
         yield settings

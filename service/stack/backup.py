@@ -68,7 +68,7 @@ def backup(settings: Settings, file: Path) -> Saved:
         with (
             tarfile.open(part, "w") as archive,
             TemporaryDirectory() as folder,
-            _no_blob_removed(settings) as database,
+            _without_deletions(settings) as database,
         ):
             dump = Path(folder) / _DUMP
             saved, digests = _dumped(settings, database, dump)
@@ -94,13 +94,13 @@ def restore(settings: Settings, file: Path) -> Saved:
         StackError: if the service has jobs, or the file is not a backup.
     """
     with using_database(settings.database_url):
-        there = _jobs(settings.database_url)
-    if there:
+        jobs = _jobs(settings.database_url)
+    if jobs:
         raise StackError(
-            f"the database holds {there} jobs already; a backup is restored into an empty one"
+            f"the database has {jobs} jobs; a backup can be restored only into an empty one"
         )
     blobs = Blobs(settings.object_store_url, settings.object_store_options)
-    restored, there_now = False, set[str]()
+    restored, restored_blobs = False, set[str]()
     with TemporaryDirectory() as folder, _opened(file) as archive:
         for member in archive:
             content = archive.extractfile(member) if member.isreg() else None
@@ -109,7 +109,7 @@ def restore(settings: Settings, file: Path) -> Saved:
             if member.name.startswith(_BLOBS):
                 digest = member.name.removeprefix(_BLOBS)
                 _put_back(blobs, digest, content)
-                there_now.add(digest)
+                restored_blobs.add(digest)
             elif member.name == _DUMP:
                 dump = Path(folder) / _DUMP
                 with dump.open("wb") as copy:
@@ -118,7 +118,7 @@ def restore(settings: Settings, file: Path) -> Saved:
                 _postgres("pg_restore", settings, *clean, str(dump))
                 restored = True
     if not restored:
-        raise StackError(f"{file} is no whole backup: it has no {_DUMP}")
+        raise StackError(f"{file} is not a complete backup: it has no {_DUMP}")
     migrate(settings.database_url)
     with (
         closing(Database(settings.database_url, 2, BACKUP)) as database,
@@ -126,14 +126,14 @@ def restore(settings: Settings, file: Path) -> Saved:
     ):
         identity.renew(database, blobs)
         used = deletion.used(session)
-        lacking = {b.digest: "missing" for b in used if b.digest not in there_now}
+        lacking = {b.digest: "missing" for b in used if b.digest not in restored_blobs}
         findings = tuple(findings_of(session, cast(dict[str, Problem], lacking)))
         saved = _saved(session, used)
         return replace(saved, blobs=saved.blobs - len(lacking), findings=findings)
 
 
 @contextmanager
-def _no_blob_removed(settings: Settings) -> Iterator[Database]:
+def _without_deletions(settings: Settings) -> Iterator[Database]:
     """The database, without deletions of blobs in this context."""
     with (
         using_database(settings.database_url),

@@ -88,7 +88,7 @@ class DataDirectory:
         """
         if _shared(self.directory):
             raise StartFailed(
-                f"{self.directory} is open to other users and holds other files than a stack's; "
+                f"other users can access {self.directory}, and it has files that no stack wrote; "
                 "choose an empty directory with --data-dir or LTH_DATA_DIR"
             )
         private_folder(self.directory)

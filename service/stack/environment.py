@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from service.settings import RENAMED, Settings
 from service.stack.errors import StackError
 
-_PRIVATE = frozenset(
+_SECRET = frozenset(
     {
         "database_url",
         "broker_url",
@@ -43,7 +43,7 @@ def read_settings(**named: str) -> Settings:
     except SettingsError as error:
         raise StackError(f"the environment is wrong: {error}; expected JSON") from None
     except ValidationError as error:
-        wrong = [_told(one["loc"], one["msg"], one["input"]) for one in error.errors()]
+        wrong = [_described(one["loc"], one["msg"], one["input"]) for one in error.errors()]
         raise StackError("\n".join(["the environment is wrong:", *wrong])) from None
 
 
@@ -78,10 +78,10 @@ def _misspelt() -> dict[str, str]:
     return found
 
 
-def _told(where: tuple[int | str, ...], message: str, value: object) -> str:
+def _described(where: tuple[int | str, ...], message: str, value: object) -> str:
     message = message.removeprefix("Value error, ")
     if not where:
         return f"  {message}"
     name = _PREFIX + "__".join(part for part in where if isinstance(part, str)).upper()
-    found = "" if where[0] in _PRIVATE else f" (found {value!r})"
+    found = "" if where[0] in _SECRET else f" (found {value!r})"
     return f"  {name}: {message}{found}"

@@ -20,8 +20,8 @@ def private_folder(path: Path) -> None:
         found = path.stat()
         if found.st_uid != os.geteuid():
             raise StartFailed(
-                f"{path} belongs to another user (number {found.st_uid}), who can read all of "
-                "it; change its owner with chown, or choose another directory with --data-dir"
+                f"{path} belongs to another user (number {found.st_uid}), who can read it; "
+                "change its owner with chown, or choose another directory with --data-dir"
             )
         if stat.S_IMODE(found.st_mode) != PRIVATE:
             path.chmod(PRIVATE)
@@ -33,7 +33,7 @@ def private_folder(path: Path) -> None:
         ) from None
     if mode != PRIVATE:
         raise StartFailed(
-            f"{path} stays open to other users (mode {mode:o}): its file system keeps no modes; "
+            f"other users can access {path} (mode {mode:o}), because the file system has no modes; "
             "choose another directory with --data-dir or LTH_DATA_DIR"
         )
 

@@ -12,21 +12,21 @@ from service.stack.starting import DATABASE
 
 
 @contextmanager
-def stopped_stack(place: DataDirectory) -> Iterator[Settings]:
+def stopped_stack(data: DataDirectory) -> Iterator[Settings]:
     """Start only Postgres in a data directory; stop it when the context ends.
 
     Raises:
         AlreadyRunning: if a stack runs there.
     """
-    place.make()
-    with place.locked(), Group() as group:
-        server = Postgres.at(place.postgres)
-        child = server.start(group, place.log("postgres"))
+    data.make()
+    with data.locked(), Group() as group:
+        server = Postgres.at(data.postgres)
+        child = server.start(group, data.log("postgres"))
         try:
             server.create_database(DATABASE)
             yield read_settings(
                 database_url=server.url(DATABASE),
-                object_store_url=place.blobs.absolute().as_uri(),
+                object_store_url=data.blobs.absolute().as_uri(),
             )
         finally:
             server.stop(child)

@@ -25,13 +25,13 @@ SELECT 'ALTER ' || name || ' OWNER TO ' || quote_ident(%(role)s)
  WHERE pg_get_userbyid(owner) = current_user
    AND schema::regnamespace::text NOT LIKE 'pg\\_%%'
    AND schema::regnamespace::text <> 'information_schema'
-   -- What belongs to a column or to an extension goes with it.
+   -- Objects of a column or an extension change their owner with it.
    AND NOT EXISTS (SELECT FROM pg_depend
                     WHERE classid = catalog AND objid = objects.oid AND deptype IN ('a', 'i', 'e'))
 """
 
 
-def hand_over(superuser_url: str, role: str) -> None:
+def transfer_ownership(superuser_url: str, role: str) -> None:
     """Make `role` the owner of a database and of everything in it, in one transaction."""
     with psycopg.connect(superuser_url) as connection:
         for (statement,) in connection.execute(_STATEMENTS, {"role": role}).fetchall():

@@ -40,12 +40,12 @@ class Options:
     """The options of `lth up`.
 
     Attributes:
-        place: the data directory.
+        data: the data directory.
         port: port of the API on the loopback interface; 0 for any free port.
         workers: number of runs at once; None for one for each GPU, or for each core.
     """
 
-    place: DataDirectory
+    data: DataDirectory
     port: int = 8000
     workers: int | None = None
 
@@ -76,7 +76,7 @@ def start_stack(
     """
     read_settings()
     port = _free(options.port)
-    starting = _Starting(options.place, group, supervisor, narrator, dict(os.environ))
+    starting = _Starting(options.data, group, supervisor, narrator, dict(os.environ))
     starting.postgres()
     starting.valkey()
     starting.complete(options.workers)
@@ -88,7 +88,7 @@ def start_stack(
 class _Starting:
     """A stack that is starting; `env` is the environment of its processes."""
 
-    place: DataDirectory
+    data: DataDirectory
     group: Group
     supervisor: Supervisor
     narrator: Narrator
@@ -97,8 +97,8 @@ class _Starting:
     def postgres(self) -> None:
         if "LTH_DATABASE_URL" in self.env:
             return
-        server = Postgres.at(self.place.postgres)
-        log = self.place.log("postgres")
+        server = Postgres.at(self.data.postgres)
+        log = self.data.log("postgres")
         part = Part("postgres", lambda: server.start(self.group, log), server.stop)
         self._start(part, f"PostgreSQL, in {server.directory}")
         server.create_database(DATABASE)
@@ -107,16 +107,16 @@ class _Starting:
     def valkey(self) -> None:
         if "LTH_BROKER_URL" in self.env:
             return
-        server = Valkey(self.place.valkey)
-        log = self.place.log("valkey")
+        server = Valkey(self.data.valkey)
+        log = self.data.log("valkey")
         part = Part("valkey", lambda: server.start(self.group, log), server.stop)
         self._start(part, f"messages to workers, on port {server.port}")
         self.env["LTH_BROKER_URL"] = server.url
 
     def complete(self, workers: int | None) -> None:
-        self.env.setdefault("LTH_OBJECT_STORE_URL", self.place.blobs.absolute().as_uri())
-        self.env.setdefault("LTH_DATASETS_DIR", str(self.place.datasets.absolute()))
-        self.env.setdefault("LTH_ADMIN_KEY", self.place.make_admin_key())
+        self.env.setdefault("LTH_OBJECT_STORE_URL", self.data.blobs.absolute().as_uri())
+        self.env.setdefault("LTH_DATASETS_DIR", str(self.data.datasets.absolute()))
+        self.env.setdefault("LTH_ADMIN_KEY", self.data.make_admin_key())
         if workers is not None:
             self.env["LTH_WORKER_PROCESSES"] = str(workers)
 
@@ -138,7 +138,7 @@ class _Starting:
         worker = self.supervisor.start(
             self._process("worker", worker_command(), settings.drain_seconds + _STOP_SECONDS)
         )
-        self._start(self._process("beat", beat_command()), "looks after lost runs and messages")
+        self._start(self._process("beat", beat_command()), "recovers lost runs and hints")
         secret = secrets.token_urlsafe(24)
         self._start(
             self._process("api", api_command(_HOST, port), LTH_STACK_SECRET=secret),
@@ -167,12 +167,12 @@ class _Starting:
         self.narrator.started(part.name, what, time.monotonic() - began)
 
     def _process(
-        self, name: str, command: list[str], patience: float = _STOP_SECONDS, **own: str
+        self, name: str, command: list[str], stop_seconds: float = _STOP_SECONDS, **own: str
     ) -> Part:
         def stop(child: Child) -> None:
-            child.stop(signal.SIGTERM, patience)
+            child.stop(signal.SIGTERM, stop_seconds)
 
-        log = self.place.log(name)
+        log = self.data.log(name)
         return Part(
             name, lambda: self.group.spawn(name, command, log, env={**self.env, **own}), stop
         )
@@ -191,8 +191,8 @@ def _free(port: int) -> int:
             probe.bind((_HOST, port))
         except OSError as error:
             raise StartFailed(
-                f"port {port} cannot be had ({error.strerror}); choose another with --port, "
-                "or --port 0 for any"
+                f"port {port} cannot be used ({error.strerror}); choose another with --port, "
+                "or any free port with --port 0"
             ) from None
     return port
 

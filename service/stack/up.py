@@ -33,17 +33,17 @@ def stack(options: Options, narrator: Narrator) -> Iterator[tuple[Supervisor, Ru
     Raises:
         StackError: if it cannot start.
     """
-    place = options.place
-    place.make()
-    with place.locked(), Group() as group:
+    data = options.data
+    data.make()
+    with data.locked(), Group() as group:
         supervisor = Supervisor(group, narrator.say)
         try:
             running = start_stack(options, group, supervisor, narrator)
-            place.announce(running)
+            data.announce(running)
             narrator.ready(running)
             yield supervisor, running
         finally:
-            place.retract()
+            data.retract()
             supervisor.stop()
 
 

@@ -13,12 +13,12 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from service.stack.folders import PRIVATE, give, private_folder
-from service.stack.ownership import hand_over
+from service.stack.ownership import transfer_ownership
 from service.stack.parts.cluster import SERVICE, SUPERUSER, VERSION, prepare, program, reachable
 from service.stack.process.group import Child, Group
 from service.stack.process.server_user import Account, server_account
 
-_LONGEST_PLACE = 80
+_LONGEST_SOCKET_PATH = 80
 """The longest path of a socket: 107 bytes on Linux, 103 on macOS."""
 _TEMPORARY = "lth-socket-"
 _START_SECONDS = 60.0
@@ -48,7 +48,7 @@ class Postgres:
         Its socket is there too. If that path is too long for a socket, it is in a private folder of
         the system's directory for temporary files.
         """
-        if len(os.fsencode(directory)) <= _LONGEST_PLACE:
+        if len(os.fsencode(directory)) <= _LONGEST_SOCKET_PATH:
             return cls(directory, directory / "socket", durable)
         return cls(directory, Path(tempfile.mkdtemp(prefix=_TEMPORARY)), durable)
 
@@ -67,13 +67,13 @@ class Postgres:
         settings = ["listen_addresses=", "max_connections=200"]
         settings += [] if self.durable else _THROWAWAY
         options = [word for setting in settings for word in ("-c", setting)]
-        with reachable(data, account) as place, reachable(self.sockets, account) as sockets:
+        with reachable(data, account) as cluster, reachable(self.sockets, account) as sockets:
             child = group.spawn(
                 "postgres",
-                [program("postgres", account), "-D", place[0], "-k", sockets[0], *options],
+                [program("postgres", account), "-D", cluster[0], "-k", sockets[0], *options],
                 log,
                 account=account,
-                inherited=(*place[1], *sockets[1]),
+                inherited=(*cluster[1], *sockets[1]),
             )
         child.wait_until(self._answers, _START_SECONDS)
         self._make_role()
@@ -106,7 +106,7 @@ class Postgres:
                 names = (Identifier(word) for word in (name, SERVICE, template))
                 connection.execute(create.format(*names))
         if found is not None and found != (SERVICE,):
-            hand_over(self.superuser_url(name), SERVICE)
+            transfer_ownership(self.superuser_url(name), SERVICE)
 
     def drop_database(self, name: str) -> None:
         """Drop a database, even if there are connections to it."""

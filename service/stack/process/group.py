@@ -81,7 +81,7 @@ class Group:
     """
 
     def __init__(self) -> None:
-        self._keeper = subprocess.Popen(
+        self._killer = subprocess.Popen(
             [sys.executable, "-I", "-S", group_killer.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -104,12 +104,12 @@ class Group:
     @property
     def number(self) -> int:
         """The id of the process group."""
-        return self._keeper.pid
+        return self._killer.pid
 
     @property
     def alive(self) -> bool:
         """Whether the group killer runs; without it, a killed parent would leave orphans."""
-        return self._keeper.poll() is None
+        return self._killer.poll() is None
 
     def spawn(
         self,
@@ -133,7 +133,7 @@ class Group:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=env,
-                process_group=self._keeper.pid,
+                process_group=self._killer.pid,
                 user=account.uid if account else None,
                 group=account.gid if account else None,
                 extra_groups=[] if account else None,
@@ -147,10 +147,10 @@ class Group:
 
     def close(self) -> None:
         """Kill all remaining processes of the group."""
-        if self._keeper.poll() is None:
-            self._keeper.communicate(b".")
-        elif self._keeper.stdin:
-            self._keeper.stdin.close()
+        if self._killer.poll() is None:
+            self._killer.communicate(b".")
+        elif self._killer.stdin:
+            self._killer.stdin.close()
         for child in self._children:
             child.stop(signal.SIGKILL, _KILL_SECONDS)
 

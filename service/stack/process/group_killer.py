@@ -1,8 +1,7 @@
 """Kills the process group of a stack after its parent has ended.
 
 `service.stack.process.group` runs it as a script. It imports only the standard library, so that it
-starts at once.
-It leads a process group that every process of the stack is put into, and reads standard input:
+starts quickly. It leads the process group of the stack, and reads standard input:
 
 - a byte: the stack has stopped; kill the remaining processes of the group at once.
 - the end: the parent was killed or crashed; ask all processes to end, wait, then kill them.
@@ -25,7 +24,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     group = os.getpgrp()
     if group != os.getpid():
-        sys.exit("the keeper must lead its own process group")
+        sys.exit("the group killer must lead its own process group")
     if not sys.stdin.buffer.read(1):
         os.killpg(group, signal.SIGINT)  # Postgres: fast shutdown; the others: an orderly end
         time.sleep(GRACE_SECONDS)

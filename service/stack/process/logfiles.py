@@ -18,10 +18,10 @@ def rotate(log: Path, *, most_bytes: int = MOST_BYTES) -> bool:
     if not log.exists() or log.stat().st_size <= most_bytes:
         return False
     for number in range(KEPT - 1, 0, -1):
-        older = _put_away(log, number)
+        older = _rotated(log, number)
         if older.exists():
-            older.replace(_put_away(log, number + 1))
-    first = _put_away(log, 1)
+            older.replace(_rotated(log, number + 1))
+    first = _rotated(log, 1)
     first.touch(mode=0o600)
     shutil.copyfile(log, first)
     with log.open("r+b") as file:
@@ -29,5 +29,5 @@ def rotate(log: Path, *, most_bytes: int = MOST_BYTES) -> bool:
     return True
 
 
-def _put_away(log: Path, number: int) -> Path:
+def _rotated(log: Path, number: int) -> Path:
     return log.with_name(f"{log.name}.{number}")

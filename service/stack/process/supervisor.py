@@ -32,7 +32,8 @@ class RestartPolicy:
     """How often a part may die before the stack stops.
 
     Attributes:
-        deaths: the number of deaths within `seconds` that stops the stack.
+        deaths: number of deaths that stop the stack.
+        seconds: only deaths within this time count.
     """
 
     deaths: int = 5
@@ -52,11 +53,11 @@ class Supervisor:
     """Starts parts in order, restarts those that die, and stops them in reverse order."""
 
     def __init__(
-        self, group: Group, say: Callable[[str], None], patience: RestartPolicy | None = None
+        self, group: Group, say: Callable[[str], None], policy: RestartPolicy | None = None
     ) -> None:
         self._group = group
         self._say = say
-        self._patience = patience or RestartPolicy()
+        self._policy = policy or RestartPolicy()
         self._watched: list[_Watched] = []
 
     @property
@@ -78,9 +79,9 @@ class Supervisor:
         """
         while not until():
             if not self._group.alive:
-                raise PartDied("the keeper, which leaves no orphans behind, was killed")
+                raise PartDied("the process that prevents orphans (the group killer) was killed")
             for watched in self._watched:
-                self._look_after(watched)
+                self._check(watched)
                 rotate(watched.child.log)
             time.sleep(_LOOK_SECONDS)
 
@@ -90,34 +91,34 @@ class Supervisor:
             watched = self._watched.pop()
             watched.part.stop(watched.child)
 
-    def _look_after(self, watched: _Watched) -> None:
+    def _check(self, watched: _Watched) -> None:
         if watched.due:
             if time.monotonic() >= watched.due:
                 self._restart(watched)
             return
         code = watched.child.returncode()
         if code is not None:
-            self._bring_back(watched, f"died ({_described(code)})", watched.child.tail())
+            self._schedule_restart(watched, f"died ({_described(code)})", watched.child.tail())
 
-    def _bring_back(self, watched: _Watched, happened: str, log: str) -> None:
+    def _schedule_restart(self, watched: _Watched, happened: str, log: str) -> None:
         now, name = time.monotonic(), watched.part.name
-        recent = [when for when in watched.deaths if now - when < self._patience.seconds]
+        recent = [when for when in watched.deaths if now - when < self._policy.seconds]
         watched.deaths = [*recent, now]
-        if len(watched.deaths) >= self._patience.deaths:
+        if len(watched.deaths) >= self._policy.deaths:
             raise PartDied(
-                f"{name} {happened}, the {len(watched.deaths)}. time within "
-                f"{self._patience.seconds:g} s\n{log}"
+                f"{name} {happened}; it failed {len(watched.deaths)} times within "
+                f"{self._policy.seconds:g} s\n{log}"
             )
         wait = min(_FIRST_WAIT * 2 ** len(recent), _LONGEST_WAIT)
         watched.due = now + wait
-        self._say(f"{name} {happened}; starting it again in {wait:g} s ({watched.child.log})")
+        self._say(f"{name} {happened}; restarting it in {wait:g} s ({watched.child.log})")
 
     def _restart(self, watched: _Watched) -> None:
         watched.due = 0.0
         try:
             watched.child = watched.part.start()
         except StartFailed as error:
-            self._bring_back(watched, "did not start again", str(error))
+            self._schedule_restart(watched, "did not restart", str(error))
         else:
             self._say(f"{watched.part.name} runs again (process {watched.child.pid})")
 

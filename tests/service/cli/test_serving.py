@@ -138,7 +138,7 @@ def test_a_backup_of_a_place_where_nothing_is_makes_nothing_there(
     monkeypatch.delenv("LTH_DATABASE_URL", raising=False)
     place = tmp_path / "mistyped"
     said = told("backup", "--data-dir", place, tmp_path / "lth.tar")
-    assert f"no stack was ever started on {place}" in said
+    assert f"{place} has no data of a stack" in said
     assert not place.exists()
 
 

@@ -133,7 +133,7 @@ def test_only_the_user_may_read_a_backup(service: Settings, tmp_path: Path) -> N
 def test_a_service_with_jobs_is_not_overwritten(service: Settings, tmp_path: Path) -> None:
     file = tmp_path / "lth.tar"
     backup(service, file)
-    with pytest.raises(StackError, match="1 jobs already"):
+    with pytest.raises(StackError, match="has 1 jobs"):
         restore(service, file)
 
 
@@ -155,7 +155,7 @@ def test_what_is_no_backup_is_refused(elsewhere: Settings, tmp_path: Path) -> No
         restore(elsewhere, file)
     with tarfile.open(file, "w"):
         pass
-    with pytest.raises(StackError, match="no whole backup"):
+    with pytest.raises(StackError, match="not a complete backup"):
         restore(elsewhere, file)
 
 
@@ -177,7 +177,7 @@ def test_what_leads_elsewhere_is_not_followed(elsewhere: Settings, tmp_path: Pat
         archive.addfile(link)
         outside = tarfile.TarInfo("../outside")
         archive.addfile(outside)
-    with pytest.raises(StackError, match="no whole backup"):
+    with pytest.raises(StackError, match="not a complete backup"):
         restore(elsewhere, file)
     assert not (tmp_path.parent / "outside").exists()
 

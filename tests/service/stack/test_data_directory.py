@@ -77,7 +77,7 @@ def test_a_shared_folder_is_not_taken_and_stays_as_it_is(tmp_path: Path) -> None
     """Such as /tmp or a home directory: it would be closed to its other users."""
     (tmp_path / "somebody's file").touch()
     tmp_path.chmod(0o755)
-    with pytest.raises(StartFailed, match=r"holds other files than a stack's; choose an empty"):
+    with pytest.raises(StartFailed, match=r"files that no stack wrote; choose an empty"):
         DataDirectory(tmp_path).make()
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
     assert [file.name for file in tmp_path.iterdir()] == ["somebody's file"]

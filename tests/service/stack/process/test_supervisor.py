@@ -27,8 +27,8 @@ class Parts:
         log = self._folder / f"{name}.log"
         return Part(name, lambda: self._group.spawn(name, ["sh", "-c", command], log), stop)
 
-    def supervisor(self, patience: RestartPolicy | None = None) -> Supervisor:
-        return Supervisor(self._group, self.said.append, patience)
+    def supervisor(self, policy: RestartPolicy | None = None) -> Supervisor:
+        return Supervisor(self._group, self.said.append, policy)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_part_that_dies_is_reported_and_started_again(parts: Parts) -> None:
     (child,) = supervisor.children
     assert child.pid != first.pid
     assert child.returncode() is None
-    assert parts.said[0].startswith("sleeper died (killed by SIGKILL); starting it again in 0.5 s")
+    assert parts.said[0].startswith("sleeper died (killed by SIGKILL); restarting it in 0.5 s")
 
 
 def test_a_part_that_dies_again_and_again_ends_the_stack(parts: Parts) -> None:
@@ -87,12 +87,12 @@ def test_parts_are_stopped_in_the_reverse_order(parts: Parts) -> None:
     assert [child.returncode() for child in children] == [-signal.SIGTERM] * 3
 
 
-def test_a_stack_does_not_go_on_without_its_keeper(tmp_path: Path) -> None:
+def test_a_stack_stops_if_its_group_killer_is_killed(tmp_path: Path) -> None:
     with Group() as group:
         parts = Parts(group, tmp_path)
         supervisor = parts.supervisor()
         supervisor.start(parts.part("sleeper", "exec sleep 600"))
         os.kill(group.number, signal.SIGKILL)
-        with pytest.raises(PartDied, match="keeper"):
+        with pytest.raises(PartDied, match="group killer"):
             supervisor.watch()
         supervisor.stop()
