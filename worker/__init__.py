@@ -1,1 +1,1 @@
-"""Celery's processes around claimed runs: what executes them, keeps their leases, and sweeps up."""
+"""The workers: they claim runs, execute them, and renew their leases. Also the beat process."""

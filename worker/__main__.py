@@ -1,7 +1,7 @@
 """``python -m worker`` starts the workers of this machine, ``python -m worker beat`` the sweeper.
 
 ``python -m worker healthy worker`` and ``python -m worker healthy beat`` exit with 0 if the worker
-or the beat of this container has recently given a sign of life.
+or the beat of this container has recently updated its health file.
 """
 
 import os
@@ -9,8 +9,8 @@ import sys
 
 from service.liveness import LONGEST_SILENCE, Pulse
 from service.settings import Settings
-from worker.child.devices import TOLD
-from worker.child.gpus import DeviceSilent
+from worker.child.devices import GPUS_VARIABLE
+from worker.child.gpus import DriverFailed
 
 
 def main(arguments: list[str]) -> None:
@@ -19,10 +19,10 @@ def main(arguments: list[str]) -> None:
         sys.exit(_complaint(arguments[1]))
     sweeps = arguments[:1] == ["beat"]
     if sweeps:
-        os.environ[TOLD] = "[]"  # it needs no GPU, so a failed GPU must not stop it
+        os.environ[GPUS_VARIABLE] = "[]"  # it needs no GPU, so a failed GPU must not stop it
     try:
         from worker.process.app import app
-    except DeviceSilent as error:
+    except DriverFailed as error:
         sys.exit(f"this worker cannot start: {error}")
     if sweeps:
         app.start(["beat", "--pidfile=", *arguments[1:]])
@@ -35,7 +35,7 @@ def _complaint(name: str) -> str | None:
     """The problem of a process of this container; None if it is healthy."""
     folder = Settings().health_dir
     if folder is None:
-        return "LTH_HEALTH_DIR is not set, so the processes give no signs of life"
+        return "LTH_HEALTH_DIR is not set, so the health of this process is unknown"
     silence = Pulse(name, folder).silence()
     if silence is None:
         return f"the {name} has given no sign of life yet"

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from worker.child.gpus import DeviceSilent, Gpu, GpuMemory
+from worker.child.gpus import DriverFailed, Gpu, GpuMemory
 
 GIB = 1 << 30
 SILENT = "silent"
@@ -24,7 +24,7 @@ class Machine:
     def memory(self, uuid: str) -> GpuMemory:
         said = self._usage.read_text() if self._usage.exists() else "{}"
         if said == SILENT:
-            raise DeviceSilent("the GPU is lost")
+            raise DriverFailed("the GPU is lost")
         used = json.loads(said).get(uuid, {})
         by_process = {int(pid): int(gib * GIB) for pid, gib in used.items()}
         return GpuMemory(sum(by_process.values()), by_process)

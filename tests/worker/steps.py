@@ -14,7 +14,7 @@ from service.store.runs import claims
 from service.store.runs.claims import Claimed
 from service.store.tables import Run, Worker
 from worker.child.child import Child
-from worker.child.gpus import DeviceSilent
+from worker.child.gpus import DriverFailed
 from worker.run.observer import RunObserver
 
 
@@ -62,4 +62,4 @@ def failing_first(errors: list[Exception], do: Callable[..., Any]) -> Callable[.
 
 def silent_driver() -> NoReturn:
     """For ``LTH_TEST_NVML``: a driver that fails, as after an upgrade without a restart."""
-    raise DeviceSilent("the driver does not answer")
+    raise DriverFailed("the driver does not answer")

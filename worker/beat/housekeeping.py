@@ -41,9 +41,9 @@ def tidy(settings: Settings, database: Database, blobs: Blobs) -> None:
     unused = timedelta(days=settings.trunk_days)
     _repeat(database, "trunks", lambda session: deletion.forget_trunks(session, unused, _BATCH))
     identity.compare(database, blobs)
-    _told("files that were never finished", blobs.remove_partial(_PARTIAL))
+    _log_deleted("incomplete files", blobs.remove_partial(_PARTIAL))
     grace = timedelta(seconds=settings.blob_grace_seconds)
-    _told("blobs", deletion.collect(database, blobs, grace))
+    _log_deleted("blobs", deletion.collect(database, blobs, grace))
 
 
 def _repeat(database: Database, what: str, delete: Callable[[Session], int]) -> None:
@@ -55,9 +55,9 @@ def _repeat(database: Database, what: str, delete: Callable[[Session], int]) -> 
         total += deleted
         if deleted < _BATCH:
             break
-    _told(what, total)
+    _log_deleted(what, total)
 
 
-def _told(what: str, deleted: int) -> None:
+def _log_deleted(what: str, deleted: int) -> None:
     if deleted:
         log.info("deleted %d %s", deleted, what)

@@ -37,7 +37,7 @@ class Sweeper:
         self._housekeeping = Database(settings.database_url, 1, HOUSEKEEPING)
         self._hints = Hints(settings.broker_url)
         self._blobs = Blobs(settings.object_store_url, settings.object_store_options)
-        self._courier = WebhookCaller(settings, self._database)
+        self._webhooks = WebhookCaller(settings, self._database)
         self._tidying = threading.Thread()
         self._pulse = Pulse("beat", settings.health_dir)
         self._waking = threading.Thread()
@@ -46,12 +46,12 @@ class Sweeper:
         """One sweep: lost runs, lost workers, lost hints."""
         with self._database.transaction() as session:
             expired = finishing.expired(session)
-        why = "its worker fell silent"
+        why = "its worker sent no heartbeat"
         release(self._database, self._settings, expired, why, skip_locked=True)
         with self._database.transaction() as session:
             silence = self._settings.lease
             for worker in workers.mark_lost(session, silence, _FORGET_WORKERS):
-                log.warning("the worker %s fell silent", worker)
+                log.warning("the worker %s is lost: it sent no heartbeat", worker)
         self._wake_workers()
         self._pulse.beat()
 
@@ -73,7 +73,7 @@ class Sweeper:
 
     def call_webhooks(self) -> None:
         """Call due webhooks, in threads."""
-        self._courier.round()
+        self._webhooks.round()
 
     def tidy(self) -> None:
         """Delete old and unused data, in a thread, because it may take long."""
@@ -85,7 +85,7 @@ class Sweeper:
         try:
             tidy(self._settings, self._housekeeping, self._blobs)
         except Exception:
-            log.exception("what is old or unused could not be deleted; it is tried again later")
+            log.exception("old and unused data could not be deleted; the next round tries again")
 
 
 def release(
@@ -100,9 +100,9 @@ def release(
 
     Args:
         database: the database.
-        settings: they say how often a run may lose its worker.
+        settings: contain how often a run may lose its worker.
         leases: leases of the runs.
-        why: why the workers are known to be lost; None if the leases expired.
+        why: why the workers are known to be lost.
         skip_locked: whether to leave a run for the next sweep if its row, its job or its owner is
             locked. A paused process may hold such locks until Postgres ends its session.
 

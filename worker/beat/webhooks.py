@@ -55,21 +55,23 @@ class WebhookCaller:
 
     def __post_init__(self) -> None:
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="webhook")
-        self._under_way: dict[Future[None], Call] = {}
+        self._running_calls: dict[Future[None], Call] = {}
 
     def round(self) -> None:
         """Start due calls, up to the limit; does not wait for their end."""
-        for call in self._under_way:
+        for call in self._running_calls:
             if call.done() and (error := call.exception()):
-                log.error("what came of a webhook could not be noted", exc_info=error)
-        self._under_way = {one: call for one, call in self._under_way.items() if not one.done()}
-        room = _AT_ONCE - len(self._under_way)
-        by_owner = Counter(call.owner for call in self._under_way.values())
-        by_host = Counter(call.host for call in self._under_way.values())
+                log.error("the outcome of a webhook could not be stored", exc_info=error)
+        self._running_calls = {
+            one: call for one, call in self._running_calls.items() if not one.done()
+        }
+        room = _AT_ONCE - len(self._running_calls)
+        by_owner = Counter(call.owner for call in self._running_calls.values())
+        by_host = Counter(call.host for call in self._running_calls.values())
         with self.database.transaction() as session:
             calls = webhooks.claim_due(session, room, by_owner, by_host)
         for call in calls:
-            self._under_way[self._threads.submit(self.deliver, call)] = call
+            self._running_calls[self._threads.submit(self.deliver, call)] = call
 
     def deliver(self, call: Call) -> None:
         """Call one webhook, and record the outcome."""
@@ -86,7 +88,7 @@ class WebhookCaller:
     def _post(self, call: Call) -> None:
         secret = signing.secret_of(self.settings, call.owner)
         if secret is None:
-            raise NotCalled("LTH_SIGNING_SECRET is not set where webhooks are called from")
+            raise NotCalled("LTH_SIGNING_SECRET is not set for the beat, which calls webhooks")
         url = httpx.URL(call.url)
         address = resolve(url, private_allowed=self.settings.webhook_private_addresses)
         content = json.dumps({"type": "job.finished", "data": call.data}).encode()
@@ -158,7 +160,8 @@ def resolve(url: httpx.URL, *, private_allowed: bool) -> str:
     if not private_allowed and not all(map(is_public, addresses)):
         # The message does not show the address, which would reveal the private network.
         raise NotCalled(
-            f"'{url.host}' is at no public address; LTH_WEBHOOK_PRIVATE_ADDRESSES allows others"
+            f"'{url.host}' has an address that is not public; allow it with "
+            "LTH_WEBHOOK_PRIVATE_ADDRESSES"
         )
     return str(addresses[0])
 

@@ -1,1 +1,1 @@
-"""What a child process of a worker holds: its device, its connections, the module that trains."""
+"""A child process of a worker: its device, its connections, and the module that trains."""

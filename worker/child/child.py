@@ -29,11 +29,11 @@ from service.store.workers import workers
 from service.store.workers.workers import WorkerFacts
 from worker.child import devices, node
 from worker.child.execution import Execution
-from worker.child.gpus import DeviceSilent, Gpu, Nvml
+from worker.child.gpus import DriverFailed, Gpu, Nvml
 from worker.child.redaction import Redaction
 
 DRAIN_SIGNAL = signal.SIGUSR2
-"""The signal by which the parent tells its children to drain."""
+"""The signal that a parent sends to its children to drain them."""
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class Child:
             return self.trouble
         try:
             memory = self.nvml.memory(self.gpu.uuid)
-        except DeviceSilent as error:
+        except DriverFailed as error:
             return f"the memory of {self.gpu.name} cannot be read: {error}"
         share = self.settings.gpu_foreign_share
         return devices.refusal(self.gpu, memory, os.getpid(), share, holds=self.used_device)
@@ -112,7 +112,7 @@ class Child:
         """Bytes in use: of the GPU if its driver reports them, otherwise of this process."""
         if self.gpu is None or self.nvml is None:
             return psutil.Process().memory_info().rss
-        with suppress(DeviceSilent):
+        with suppress(DriverFailed):
             return self.nvml.memory(self.gpu.uuid).used
         return None
 
@@ -127,7 +127,7 @@ def start_child(settings: Settings, pools: tuple[str, ...]) -> Child:
     if gpu and not trouble:
         trouble = execution.gpu_trouble(compute=False)
     if trouble:
-        log.error("nothing is trained here: %s", trouble)
+        log.error("this worker takes no runs: %s", trouble)
     child = Child(
         settings=settings,
         pools=pools,
@@ -154,7 +154,7 @@ def report_state(child: Child, state: WorkerState, why: str | None = None) -> No
         with child.database.transaction() as session:
             report(session, child, state, why=why)
     except UNAVAILABLE as error:
-        log.warning("the registry of workers cannot be reached: %s", error)
+        log.warning("the state of this worker could not be written: %s", error)
 
 
 def report(
@@ -187,7 +187,7 @@ def _facts(child: Child) -> WorkerFacts:
 def _nvml() -> tuple[Nvml | None, str | None]:
     try:
         return devices.system_nvml(), None
-    except DeviceSilent as error:
+    except DriverFailed as error:
         return None, str(error)
 
 

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from worker.child import nvml
 from worker.child.gpus import Gpu, GpuMemory, Nvml
 
-TOLD = "LTH_WORKER_GPUS"
+GPUS_VARIABLE = "LTH_WORKER_GPUS"
 """The variable in which a parent passes the GPUs to its children."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
            "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
@@ -28,9 +28,9 @@ def discover() -> tuple[Gpu, ...]:
     GPU that failed meanwhile would change the assignment.
 
     Raises:
-        DeviceSilent: if there is a driver, but it fails.
+        DriverFailed: if there is a driver, but it fails.
     """
-    told = os.environ.get(TOLD)
+    told = os.environ.get(GPUS_VARIABLE)
     if told is not None:
         return tuple(Gpu(**gpu) for gpu in json.loads(told))
     found = system_nvml()
@@ -39,14 +39,14 @@ def discover() -> tuple[Gpu, ...]:
 
 def tell_children(gpus: Sequence[Gpu]) -> None:
     """Pass the GPUs to the processes that this one starts."""
-    os.environ[TOLD] = json.dumps([asdict(gpu) for gpu in gpus])
+    os.environ[GPUS_VARIABLE] = json.dumps([asdict(gpu) for gpu in gpus])
 
 
 def system_nvml() -> Nvml | None:
     """NVML of this machine; None if it has none.
 
     Raises:
-        DeviceSilent: if there is a driver, but it fails.
+        DriverFailed: if there is a driver, but it fails.
     """
     return nvml.open_nvml()
 
@@ -92,6 +92,6 @@ def refusal(
     if foreign <= share * gpu.memory_total:
         return None
     return (
-        f"others use {foreign / 2**30:.1f} of {gpu.memory_total / 2**30:.1f} GiB of the GPU, "
-        f"more than the {share:.0%} that gpu_foreign_share allows"
+        f"other programs use {foreign / 2**30:.1f} of {gpu.memory_total / 2**30:.1f} GiB of the "
+        f"GPU, more than the {share:.0%} that gpu_foreign_share allows"
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class DeviceSilent(Exception):
+class DriverFailed(Exception):
     """The driver does not answer, or not for one GPU."""
 
 
@@ -29,8 +29,8 @@ class GpuMemory:
         """Bytes in use by other processes.
 
         It is 0 if this process `holds` memory and the driver does not report it: in a container
-        with its own process ids, the process would take itself for another one, and never work
-        again.
+        with its own process ids, the process would count its own memory as foreign, and refuse
+        all further runs.
         """
         if holds and own_pid not in self.by_process:
             return 0
@@ -44,7 +44,7 @@ class Nvml(Protocol):
         """The GPUs that ``CUDA_VISIBLE_DEVICES`` allows.
 
         Raises:
-            DeviceSilent: if the driver fails, or none of the named GPUs exists.
+            DriverFailed: if the driver fails, or none of the named GPUs exists.
         """
         ...
 
@@ -52,6 +52,6 @@ class Nvml(Protocol):
         """The current use of a GPU's memory.
 
         Raises:
-            DeviceSilent: if the driver does not report it.
+            DriverFailed: if the driver does not report it.
         """
         ...

@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import takewhile
 from typing import Any
 
-from worker.child.gpus import DeviceSilent, Gpu, GpuMemory, Nvml
+from worker.child.gpus import DriverFailed, Gpu, GpuMemory, Nvml
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ def open_nvml() -> Nvml | None:
     ``LTH_TEST_NVML`` names a stand-in (``module:factory``) for machines without a GPU.
 
     Raises:
-        DeviceSilent: if there is a driver, but it fails.
+        DriverFailed: if there is a driver, but it fails.
     """
     stand_in = os.environ.get("LTH_TEST_NVML")
     if stand_in:
@@ -38,7 +38,7 @@ def open_nvml() -> Nvml | None:
     except no_driver:
         return None
     except pynvml.NVMLError as error:
-        raise DeviceSilent(f"NVIDIA's driver does not work: {error}; try nvidia-smi") from error
+        raise DriverFailed(f"NVIDIA's driver does not work: {error}; try nvidia-smi") from error
     return SystemNvml(pynvml)
 
 
@@ -61,7 +61,7 @@ class SystemNvml:
         found = [gpu for part in _parts(named) for number, gpu in there if _is(part, number, gpu)]
         if _parts(named) and not found:
             has = ", ".join(gpu.uuid for _, gpu in there) or "none"
-            raise DeviceSilent(
+            raise DriverFailed(
                 f"CUDA_VISIBLE_DEVICES={named} names no GPU that answers; there are: {has}"
             )
         return list(dict.fromkeys(found))
@@ -74,7 +74,7 @@ class SystemNvml:
             processes = library.nvmlDeviceGetComputeRunningProcesses(handle)
             used = int(library.nvmlDeviceGetMemoryInfo(handle).used)
         except library.NVMLError as error:
-            raise DeviceSilent(str(error)) from error
+            raise DriverFailed(str(error)) from error
         return GpuMemory(
             used, {p.pid: int(p.usedGpuMemory) for p in processes if p.usedGpuMemory is not None}
         )
@@ -83,7 +83,7 @@ class SystemNvml:
         try:
             return self._library.nvmlDeviceGetCount()
         except self._library.NVMLError as error:
-            raise DeviceSilent(f"NVIDIA's driver does not work: {error}") from error
+            raise DriverFailed(f"NVIDIA's driver does not work: {error}") from error
 
     def _at(self, index: int) -> list[tuple[int, Gpu]]:
         """The GPU with this index, or its MIG parts; empty if it does not answer."""
@@ -92,7 +92,7 @@ class SystemNvml:
             handle = library.nvmlDeviceGetHandleByIndex(index)
             return [(index, self._described(one)) for one in self._divided(handle) or [handle]]
         except library.NVMLError as error:
-            log.error("the GPU %d is left out, as its driver does not answer: %s", index, error)
+            log.error("GPU %d is not used, because the driver reports an error: %s", index, error)
             return []
 
     def _divided(self, handle: Any) -> list[Any]:

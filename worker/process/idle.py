@@ -18,7 +18,7 @@ from worker.child.child import Child, report_state
 from worker.process import memory
 from worker.process.loop import work
 
-_TO_SAY_SO = 0.2
+_REPORT_SECONDS = 0.2
 """Seconds for Celery to report the end of the last task to its parent."""
 
 _RELEASE_SECONDS = 5.0
@@ -44,9 +44,9 @@ def _watch(child: Child) -> None:
         if not child.busy.acquire(blocking=must_be_replaced):
             continue
         try:
-            _look(child)
+            _check(child)
         except Exception:
-            log.exception("this idle process could not say that it lives; it tries again")
+            log.exception("this idle process could not report its state; it tries again")
         finally:
             child.busy.release()
 
@@ -69,23 +69,23 @@ def _next_poll(child: Child) -> float:
     return time.monotonic() + child.settings.poll_seconds * random.uniform(0.75, 1.25)  # noqa: S311
 
 
-def _look(child: Child) -> None:
+def _check(child: Child) -> None:
     now = time.monotonic()
     if child.ran_at is not None and now - child.ran_at > _RELEASE_SECONDS:
         memory.release(child)
         child.ran_at = None
         if memory.grown_too_large(child):
-            log.info("this process holds too much memory for one that is idle")
+            log.info("this idle process uses too much memory")
             child.must_be_replaced.set()
-    if child.must_be_replaced.is_set() or child.draining.is_set() or recycle_due(child, now):
-        log.info("this process ends, and another one takes its place")
-        time.sleep(_TO_SAY_SO)
+    if child.must_be_replaced.is_set() or child.draining.is_set() or must_recycle(child, now):
+        log.info("this process ends; a new process replaces it")
+        time.sleep(_REPORT_SECONDS)
         os._exit(0)
     refused = child.refusal()
     report_state(child, WorkerState.REFUSING if refused else WorkerState.IDLE, refused)
 
 
-def recycle_due(child: Child, now: float) -> bool:
+def must_recycle(child: Child, now: float) -> bool:
     """Whether this child should end to free the memory of its GPU, or to try it again."""
     holds = child.gpu is not None and (child.used_device or child.trouble is not None)
     return holds and now - child.idle_since > child.settings.idle_recycle_seconds

@@ -20,7 +20,7 @@ from worker.child import node
 from worker.child.child import DRAIN_SIGNAL
 
 _LOOK_SECONDS = 0.1
-_AGAIN_SECONDS = 2.0
+_RETRY_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +62,12 @@ class ChildWatcher(bootsteps.StartStopStep):
         dead: set[int] = set()
         pulse = Pulse("worker", self._settings.health_dir)
         while True:
-            last = self._ended.wait(_AGAIN_SECONDS if dead else _LOOK_SECONDS)
-            there = set() if last else _pids(pool)
-            if there:
+            last = self._ended.wait(_RETRY_SECONDS if dead else _LOOK_SECONDS)
+            alive = set() if last else _pids(pool)
+            if alive:
                 pulse.beat()
-            dead |= known - there
-            known = there
+            dead |= known - alive
+            known = alive
             if dead and self._release_runs_of(dead):
                 dead = set()
             if last:
@@ -83,10 +83,10 @@ class ChildWatcher(bootsteps.StartStopStep):
                 for pool in self._pools:
                     self._hints.wake(pool)
         except UNAVAILABLE as error:
-            log.warning("the runs of a dead child cannot be given back yet: %s", error)
+            log.warning("the runs of a dead child could not be queued again yet: %s", error)
             return False
         except Exception:
-            log.exception("the runs of a dead child cannot be given back yet")
+            log.exception("the runs of a dead child could not be queued again yet")
             return False
         return True
 

@@ -19,23 +19,23 @@ from worker.child.child import Child, start_child
 from worker.child.devices import discover, one_thread, tell_children
 from worker.process.app import app
 from worker.process.idle import watch_idleness
-from worker.process.loop import work as execute_what_waits
+from worker.process.loop import work as execute_queued_runs
 from worker.process.memory import resident
 from worker.run.inputs import warm
 
 log = logging.getLogger(__name__)
 
-_TO_GIVE_BACK = 10.0
+_REQUEUE_SECONDS = 10.0
 """Seconds for a stopped run to return to the queue."""
 
 _children: list[Child] = []
-"""The child of this process; None in the parent."""
+"""The child of this process; empty in the parent."""
 
 
 @app.task(name=WORK)
 def work() -> None:
     """Claim and execute runs, if there are any."""
-    execute_what_waits(_children[0])
+    execute_queued_runs(_children[0])
 
 
 @app.task(name=SWEEP)
@@ -95,7 +95,7 @@ def _finish(**_: Any) -> None:
     """Wait for a run that this child started without a hint; Celery does not know of it."""
     for child in _children:
         child.draining.set()
-        child.busy.acquire(timeout=child.settings.drain_seconds + _TO_GIVE_BACK)
+        child.busy.acquire(timeout=child.settings.drain_seconds + _REQUEUE_SECONDS)
 
 
 @setup_logging.connect

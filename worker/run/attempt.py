@@ -72,7 +72,7 @@ def _attempt(child: Child, claimed: Claimed, lease: Lease) -> Sequence[str]:
             except Exception as error:
                 log.exception("the run '%s' of %s failed", lease.key, lease.job_id)
                 failure = failure_of(error, child.redaction)
-                if why := _fault_of_the_gpu(child, failure.reason):
+                if why := _gpu_fault(child, failure.reason):
                     _lose(child, observer, why)
                 else:
                     _fail(child, observer, failure, output)
@@ -108,12 +108,12 @@ def _read(
     observer.obey()
     data = inputs.load(spec, child.settings.datasets_dir, child.blobs)
     key = inputs.trunk_key(child, claimed.planned, data)
-    if claimed.planned.kind is RunKind.TRUNK and _there(child, key):
+    if claimed.planned.kind is RunKind.TRUNK and _trunk_exists(child, key):
         return key, None
     return key, inputs.gather(child, spec, claimed, data, key)
 
 
-def _there(child: Child, key: str) -> bool:
+def _trunk_exists(child: Child, key: str) -> bool:
     with child.database.transaction() as session:
         digest = trunks.find(session, key)
     return digest is not None and child.blobs.has(digest)
@@ -123,32 +123,32 @@ def _commit(
     child: Child, observer: RunObserver, outcome: Outcome, key: str, output: RunLog
 ) -> Sequence[str]:
     """Save blobs before rows."""
-    kept = _keep(child, outcome.artifacts)
+    kept = _save_artifacts(child, outcome.artifacts)
     trunk = None
     if outcome.trunk is not None:
         trunk = saving.save_file(child.database, child.blobs, outcome.trunk)
     log.info("finished '%s' of %s", observer.lease.key, observer.lease.job_id)
-    success = Success(outcome.result, kept, key, trunk, _keep_one(child, output.content()))
+    success = Success(outcome.result, kept, key, trunk, _save_blob(child, output.content()))
     with child.database.transaction() as session:
         return finishing.succeed(session, observer.lease, success, child.settings)
 
 
-def _keep(child: Child, artifacts: Sequence[Artifact]) -> list[Kept]:
+def _save_artifacts(child: Child, artifacts: Sequence[Artifact]) -> list[Kept]:
     contents = (artifact.content() for artifact in artifacts)
     blobs = saving.save_all(child.database, child.blobs, contents)
     return [Kept(a.name, b, a.media_type) for a, b in zip(artifacts, blobs, strict=True)]
 
 
-def _keep_one(child: Child, content: bytes) -> Blob:
+def _save_blob(child: Child, content: bytes) -> Blob:
     return saving.save(child.database, child.blobs, content)
 
 
-def _log_of(child: Child, output: RunLog) -> Blob | None:
+def _save_log(child: Child, output: RunLog) -> Blob | None:
     """Save the log of a run; an unavailable object store does not delay the end of the run."""
     try:
-        return _keep_one(child, output.content())
+        return _save_blob(child, output.content())
     except StorageFailed as error:
-        log.warning("a run's log is lost: %s", error)
+        log.warning("the log of a run could not be saved: %s", error)
         return None
 
 
@@ -162,19 +162,19 @@ def _stopped(child: Child, observer: RunObserver, output: RunLog) -> None:
         _fail(child, observer, Failure(Reason.TIMEOUT, TOO_LONG[observer.order]), output)
         return
     if observer.order is Order.DRAIN:
-        _give_back(child, observer, "its worker was told to stop")
+        _give_back(child, observer, "its worker is stopping")
         return
 
     def write() -> None:
-        kept = _log_of(child, output)
+        kept = _save_log(child, output)
         with child.database.transaction() as session:
             finishing.cancelled(session, lease, settings, kept)
 
     with_retries(child, observer, write)
 
 
-def _fault_of_the_gpu(child: Child, reason: Reason) -> str | None:
-    """Why a failed run was not to blame: its GPU is broken, or other programs fill it."""
+def _gpu_fault(child: Child, reason: Reason) -> str | None:
+    """The reason if a run failed because of its GPU: it is broken, or other programs fill it."""
     if reason is Reason.INTERNAL and (trouble := child.try_gpu()):
         child.must_be_replaced.set()
         return trouble
@@ -186,7 +186,7 @@ def _give_back(child: Child, observer: RunObserver, why: str) -> tuple[()]:
         with child.database.transaction() as session:
             finishing.give_back(session, observer.lease, child.settings, why)
 
-    log.warning("'%s' of %s is given back: %s", observer.lease.key, observer.lease.job_id, why)
+    log.warning("'%s' of %s is queued again: %s", observer.lease.key, observer.lease.job_id, why)
     with_retries(child, observer, write)
     return ()
 
@@ -202,7 +202,7 @@ def _lose(child: Child, observer: RunObserver, why: str) -> None:
 
 def _fail(child: Child, observer: RunObserver, failure: Failure, output: RunLog) -> None:
     def write() -> None:
-        told = replace(failure, log=_log_of(child, output), log_tail=output.tail())
+        told = replace(failure, log=_save_log(child, output), log_tail=output.tail())
         with child.database.transaction() as session:
             finishing.fail(session, observer.lease, told, child.settings)
 

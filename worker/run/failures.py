@@ -1,4 +1,4 @@
-"""Explains exceptions of a run to the person who submitted it."""
+"""Turns exceptions of a run into failures with a message for the user."""
 
 import errno
 import re
@@ -13,15 +13,15 @@ from service.store.runs.finishing import Failure
 from service.store.states import Reason
 from worker.child.redaction import Redaction
 
-_OF_MEMORY = re.compile(
+_MEMORY_MESSAGES = re.compile(
     "RESOURCE_EXHAUSTED|out of memory|OUT_OF_MEMORY|_ALLOC_FAILED", re.IGNORECASE
 )
 """Messages of CUDA, cuDNN and cuBLAS in TensorFlow's exceptions."""
 _MEMORY_ERRORS = frozenset({"ResourceExhaustedError", "_ArrayMemoryError", "OutOfMemoryError"})
 """Names of TensorFlow's exceptions, because this module must not import TensorFlow."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_UNHOLDABLE = re.compile("[\\0\\ud800-\\udfff]")
-_MOST_SAID = 4_000
+_NOT_STORABLE = re.compile("[\\0\\ud800-\\udfff]")
+_MOST_CHARACTERS = 4_000
 
 
 def failure_of(error: BaseException, redaction: Redaction) -> Failure:
@@ -30,24 +30,24 @@ def failure_of(error: BaseException, redaction: Redaction) -> Failure:
     The message is short, can be stored in Postgres, and shows no address or secret of the service.
     """
     failure = _failure_of(error)
-    message = _UNHOLDABLE.sub("?", redaction.text(failure.message))
-    if len(message) > _MOST_SAID:
-        message = f"{message[: _MOST_SAID // 2]} [...] {message[-_MOST_SAID // 2 :]}"
+    message = _NOT_STORABLE.sub("?", redaction.text(failure.message))
+    if len(message) > _MOST_CHARACTERS:
+        message = f"{message[: _MOST_CHARACTERS // 2]} [...] {message[-_MOST_CHARACTERS // 2 :]}"
     return replace(failure, message=message)
 
 
 def _failure_of(error: BaseException) -> Failure:
     if isinstance(error, Diverged):
         return Failure(Reason.DIVERGED, str(error))
-    if _is_of_memory(error):
+    if _is_out_of_memory(error):
         advice = "try a smaller batch or network, or a pool whose devices have more memory"
-        return Failure(Reason.OUT_OF_MEMORY, f"the device has no memory left for it; {advice}")
+        return Failure(Reason.OUT_OF_MEMORY, f"the device is out of memory; {advice}")
     if isinstance(error, LotteryError):
         return Failure(Reason.USER_ERROR, str(error))
     if isinstance(error, ValidationError):
         return Failure(
             Reason.USER_ERROR,
-            f"this version no longer accepts the job's spec, submit it anew: {error}",
+            f"this version does not accept the spec of the job; submit the job again: {error}",
         )
     if isinstance(error, StorageFailed | BlobMissing | BlobDamaged):
         # Messages of the object store contain its address, which only the worker's log may have.
@@ -68,7 +68,7 @@ def _failure_of(error: BaseException) -> Failure:
         return Failure(
             Reason.INTERNAL,
             "the worker's directory for temporary files is full; ask the operator for more space "
-            "in TMPDIR, then retry the job; or rewind to fewer points",
+            "in TMPDIR, then retry the job, or submit one with fewer rewind points",
         )
     return Failure(
         Reason.INTERNAL,
@@ -77,8 +77,8 @@ def _failure_of(error: BaseException) -> Failure:
     )
 
 
-def _is_of_memory(error: BaseException) -> bool:
+def _is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ in _MEMORY_ERRORS:
         return True
     of_tensorflow = type(error).__module__.partition(".")[0] == "tensorflow"
-    return of_tensorflow and _OF_MEMORY.search(str(error)) is not None
+    return of_tensorflow and _MEMORY_MESSAGES.search(str(error)) is not None

@@ -20,7 +20,7 @@ from worker.child.child import Child, report
 from worker.run.observer import Order, RunObserver
 
 TOO_LONG: dict[Order | None, str] = {
-    Order.TIMEOUT: "it ran longer than a run may; submit it with a greater max_run_seconds, or "
+    Order.TIMEOUT: "the run exceeded its time limit; submit it with a greater max_run_seconds, or "
     "shorten its training",
     Order.JOB_TIMEOUT: budgets.SPENT,
 }
@@ -39,12 +39,11 @@ def heartbeat(
     Args:
         child: the process that executes the run.
         observer: observer of the run.
-        job_lasts: seconds until the budget of the job is spent, as far as is known; None if
-            unlimited.
+        job_lasts: estimated seconds until the budget of the job is spent; None if unlimited.
     """
     ended = threading.Event()
     thread = threading.Thread(
-        target=copy_context().run,  # the ids that are bound to what is logged
+        target=copy_context().run,  # keeps the ids in the log context
         args=(_beat, child, observer, ended, job_lasts),
         name="heartbeat",
         daemon=True,
@@ -70,18 +69,20 @@ def _beat(
             if observer.order is not Order.LEASE_LOST:
                 _renew(child, observer)
             if job_lasts is not None and observer.order is None:
-                pause = min(every, _look_at_the_budget(child, observer))
+                pause = min(every, _check_budget(child, observer))
         except UNAVAILABLE as error:
             log.warning("the lease on '%s' could not be renewed: %s", observer.lease.key, error)
         except Exception:
-            log.exception("a heartbeat of '%s' failed; the next one may do", observer.lease.key)
-        observer.look_at_the_clock()
+            log.exception(
+                "a heartbeat of '%s' failed; the next one tries again", observer.lease.key
+            )
+        observer.check_time_limits()
         if now - observer.seen > child.settings.stall_seconds:
-            _end_the_stalled(child, observer)
+            _kill_stalled(child, observer)
         if observer.order is not None:
             ordered = ordered or now
             if now - ordered > child.settings.unresponsive_seconds:
-                _end_unresponsive(child, observer)
+                _kill_unresponsive(child, observer)
 
 
 def _renew(child: Child, observer: RunObserver) -> None:
@@ -96,7 +97,7 @@ def _renew(child: Child, observer: RunObserver) -> None:
         observer.give(Order.LEASE_LOST)
 
 
-def _look_at_the_budget(child: Child, observer: RunObserver) -> float:
+def _check_budget(child: Child, observer: RunObserver) -> float:
     """Order the run to stop if the job's budget is spent; returns seconds until the next check."""
     with child.database.transaction() as session:
         budget = budgets.of_job(session, observer.lease.job_id)
@@ -105,28 +106,28 @@ def _look_at_the_budget(child: Child, observer: RunObserver) -> float:
     return child.settings.heartbeat_seconds if budget is None else budget.lasts + _SOONEST
 
 
-def _end_the_stalled(child: Child, observer: RunObserver) -> None:
+def _kill_stalled(child: Child, observer: RunObserver) -> None:
     """Return the run to the queue for another process, and kill this one."""
-    why = f"it gave no sign of life for {child.settings.stall_seconds:g} s"
+    why = f"it made no progress for {child.settings.stall_seconds:g} s"
     try:
         with child.database.transaction() as session:
             finishing.lose(session, observer.lease, child.settings, why)
     except (LeaseLost, *UNAVAILABLE) as error:
-        log.warning("its loss could not be written: %s", error)
+        log.warning("the loss of the run could not be written: %s", error)
     finally:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _end_unresponsive(child: Child, observer: RunObserver) -> None:
+def _kill_unresponsive(child: Child, observer: RunObserver) -> None:
     """Kill this process. The parent returns the run to the queue, except after a timeout."""
     lease, order = observer.lease, observer.order
-    log.error("'%s' does not stop (%s); ending its process", lease.key, order)
+    log.error("'%s' does not stop (%s); its process is killed", lease.key, order)
     try:
         if order in TOO_LONG:
             told = Failure(Reason.TIMEOUT, TOO_LONG[order])
             with child.database.transaction() as session:
                 finishing.fail(session, lease, told, child.settings)
     except (LeaseLost, *UNAVAILABLE) as error:
-        log.warning("its end could not be written: %s", error)
+        log.warning("the end of the run could not be written: %s", error)
     finally:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -16,7 +16,7 @@ from service.store.runs import artifacts, trunks
 from service.store.runs.claims import Claimed
 from worker.child.child import Child
 
-_KEPT, _KEPT_BYTES = 2, 1 << 30
+_CACHED, _CACHED_BYTES = 2, 1 << 30
 
 
 def load(spec: Spec, directory: Path | None, blobs: Blobs) -> Arrays:
@@ -52,7 +52,8 @@ def _load(dataset: Hashable, directory: Path | None, blobs: Blobs) -> Arrays:
     if key not in _loaded:
         _loaded[key] = _read(dataset, directory, blobs)
         while len(_loaded) > 1 and (
-            len(_loaded) > _KEPT or sum(arrays.nbytes for arrays in _loaded.values()) > _KEPT_BYTES
+            len(_loaded) > _CACHED
+            or sum(arrays.nbytes for arrays in _loaded.values()) > _CACHED_BYTES
         ):
             _loaded.popitem(last=False)
     _loaded.move_to_end(key)
@@ -76,7 +77,7 @@ def gather(child: Child, spec: Spec, claimed: Claimed, data: Arrays, trunk_key: 
     with child.database.transaction() as session:
         trunk = trunks.find(session, trunk_key)
         masks = None
-        ticket = _followed(spec, claimed.planned)
+        ticket = _ticket_of(spec, claimed.planned)
         if ticket is not None:
             masks = artifacts.get(session, claimed.lease.job_id, f"{ticket}/{MASKS}").digest
     return Inputs(
@@ -87,7 +88,7 @@ def gather(child: Child, spec: Spec, claimed: Claimed, data: Arrays, trunk_key: 
     )
 
 
-def _followed(spec: Spec, planned: Assignment) -> str | None:
+def _ticket_of(spec: Spec, planned: Assignment) -> str | None:
     """The key of the ticket whose masks this run uses, if it is a control."""
     if planned.experiment is None:
         return None

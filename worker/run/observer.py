@@ -21,12 +21,12 @@ from service.store.jobs.events import EventKind, New
 from service.store.runs import leases
 from service.store.runs.leases import Lease
 
-_TOLD_SECONDS, _SELDOM_SECONDS, _LONG = 0.5, 5.0, 1800.0
-"""Seconds between writes of the progress: the first value at the start of an attempt, and
-`_SELDOM_SECONDS` after `_LONG` seconds, because weeks of progress would fill the database.
-Evaluations are not delayed by progress without one."""
-_WORTH_SAVING_SECONDS = 5.0
-"""Seconds of work below which no checkpoint is saved."""
+_PROGRESS_SECONDS, _SLOW_PROGRESS_SECONDS, _LONG_ATTEMPT_SECONDS = 0.5, 5.0, 1800.0
+"""Seconds between writes of the progress: `_PROGRESS_SECONDS` at the start of an attempt,
+`_SLOW_PROGRESS_SECONDS` after `_LONG_ATTEMPT_SECONDS`. Otherwise weeks of progress would fill the
+database. Evaluations have their own interval."""
+_MIN_UNSAVED_SECONDS = 5.0
+"""Less work than this, in seconds, is not saved at the end of a level."""
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class RunObserver:
     the run goes on. Only an order to stop raises.
 
     Attributes:
-        seen: the run's last sign of life, on the monotonic clock.
+        seen: when the run last called this observer, on the monotonic clock.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class RunObserver:
         checkpoint_digest: str | None = None,
     ) -> None:
         self.lease = lease
-        self._kept = checkpoint_digest
+        self._checkpoint_digest = checkpoint_digest
         self.deadline = time.monotonic() + max_seconds
         self.order: Order | None = None
         self._settings = settings
@@ -71,9 +71,9 @@ class RunObserver:
         self._draining = draining
         self._drain_deadline: float | None = None
         self._began = self.seen = time.monotonic()
-        self._told = 0.0
-        self._told_evaluation = 0.0
-        self._saved = time.monotonic()
+        self._progress_at = 0.0
+        self._evaluation_at = 0.0
+        self._saved_at = time.monotonic()
         self._level: int | None = None
         self._at_level_end = False
 
@@ -82,14 +82,14 @@ class RunObserver:
         now = self.seen = time.monotonic()
         ended_level = self._level is not None and progress.level > self._level
         self._at_level_end = progress.iteration >= progress.iterations
-        told = self._told_evaluation if progress.validation else self._told
+        told = self._evaluation_at if progress.validation else self._progress_at
         if ended_level or now - told >= _pause(now - self._began):
-            self._tell(progress, ended_level)
-            self._told = now
+            self._write_progress(progress, ended_level)
+            self._progress_at = now
             if progress.validation:
-                self._told_evaluation = now
+                self._evaluation_at = now
         self._level = progress.level
-        self.look_at_the_clock()
+        self.check_time_limits()
         self.obey()
 
     def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
@@ -97,22 +97,22 @@ class RunObserver:
         self.seen = time.monotonic()
         self.obey()
         draining = self._draining.is_set()
-        unsaved = time.monotonic() - self._saved
+        unsaved = time.monotonic() - self._saved_at
         due = self._settings.checkpoint_seconds
         if self._at_level_end:
-            due = min(due, _WORTH_SAVING_SECONDS)
+            due = min(due, _MIN_UNSAVED_SECONDS)
         if draining or unsaved >= due:
-            self._offer(content)
+            self._save_checkpoint(content)
         if draining:
             self.give(Order.DRAIN)
         self.obey()
 
     def needs_no_checkpoint(self) -> None:
         """Delete the last checkpoint, because the run has its result."""
-        if self._kept is not None:
-            self._discard(self._kept)
+        if self._checkpoint_digest is not None:
+            self._delete_checkpoint(self._checkpoint_digest)
 
-    def look_at_the_clock(self) -> None:
+    def check_time_limits(self) -> None:
         """Order the run to stop if its time limit, or its grace time after a drain, is over."""
         now = time.monotonic()
         if now > self.deadline:
@@ -124,15 +124,15 @@ class RunObserver:
                 self.give(Order.DRAIN)
 
     def give(self, order: Order) -> None:
-        """Order the run to stop at its next sign of life; the first order counts."""
+        """Order the run to stop at its next call of this observer; the first order counts."""
         self.order = self.order or order
 
     def obey(self) -> None:
         """Raise `lth.core.errors.Stopped` if the run was ordered to stop."""
         if self.order is not None:
-            raise Stopped(f"the run '{self.lease.key}' was told to stop: {self.order}")
+            raise Stopped(f"the run '{self.lease.key}' was ordered to stop: {self.order}")
 
-    def _tell(self, progress: Progress, ended_level: bool) -> None:
+    def _write_progress(self, progress: Progress, ended_level: bool) -> None:
         data = _plain(progress)
         kind = EventKind.EVALUATION if progress.validation else EventKind.PROGRESS
         news = [New(kind, self.lease.key, data)]
@@ -147,15 +147,15 @@ class RunObserver:
         except UNAVAILABLE as error:
             log.warning("progress could not be written: %s", error)
 
-    def _offer(self, content: Callable[[], BinaryIO]) -> None:
+    def _save_checkpoint(self, content: Callable[[], BinaryIO]) -> None:
         try:
             file = content()
         except OSError as error:
             log.warning("a checkpoint could not be written to a temporary file: %s", error)
         else:
-            self._save(file)
+            self._store_checkpoint(file)
 
-    def _save(self, content: BinaryIO) -> None:
+    def _store_checkpoint(self, content: BinaryIO) -> None:
         try:
             blob = saving.save_file(self._database, self._blobs, content)
             with self._database.transaction() as session:
@@ -166,22 +166,25 @@ class RunObserver:
         except (*UNAVAILABLE, IntegrityError, StorageFailed) as error:
             log.warning("a checkpoint could not be saved: %s", error)
             return
-        self._saved = time.monotonic()
-        previous, self._kept = self._kept, blob.digest
+        self._saved_at = time.monotonic()
+        previous, self._checkpoint_digest = self._checkpoint_digest, blob.digest
         if previous is not None and previous != blob.digest:
-            self._discard(previous)
+            self._delete_checkpoint(previous)
 
-    def _discard(self, digest: str) -> None:
+    def _delete_checkpoint(self, digest: str) -> None:
         try:
             with self._database.transaction() as session:
                 deletion.discard(session, self._blobs, digest)
         except (*UNAVAILABLE, StorageFailed) as error:
-            log.warning("a checkpoint that is needed no more is left to the collector: %s", error)
+            log.warning(
+                "an old checkpoint could not be deleted; the housekeeping deletes it later: %s",
+                error,
+            )
 
 
 def _pause(age: float) -> float:
     """Seconds between writes of the progress, for an attempt of this age."""
-    return max(_TOLD_SECONDS, min(1.0, age / _LONG) * _SELDOM_SECONDS)
+    return max(_PROGRESS_SECONDS, min(1.0, age / _LONG_ATTEMPT_SECONDS) * _SLOW_PROGRESS_SECONDS)
 
 
 def _plain(progress: Progress) -> dict[str, Any]:

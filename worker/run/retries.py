@@ -38,6 +38,6 @@ def with_retries(child: Child, observer: RunObserver, do: Callable[[], T]) -> T:
                 raise observer.lease.lost from error
             if time.monotonic() + pause > until:
                 raise
-            log.warning("'%s' waits to try again: %s", observer.lease.key, error)
+            log.warning("'%s' is retried in %.1f s: %s", observer.lease.key, pause, error)
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)

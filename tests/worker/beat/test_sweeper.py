@@ -79,7 +79,7 @@ def test_a_worker_that_is_silent_longer_than_a_lease_is_lost_and_that_is_said(
     there = registered(child)
     assert there is not None
     assert there.state is WorkerState.LOST
-    assert f"the worker {child.id} fell silent" in caplog.text
+    assert f"the worker {child.id} is lost: it sent no heartbeat" in caplog.text
 
 
 def test_a_run_that_somebody_else_took_back_does_not_keep_the_others(child: Child) -> None:
@@ -87,9 +87,9 @@ def test_a_run_that_somebody_else_took_back_does_not_keep_the_others(child: Chil
     submit(child, seed=2)
     taken, silent = claim(child), claim(child)
     with child.database.transaction() as session:
-        finishing.give_back(session, taken.lease, child.settings, "it was told to stop")
+        finishing.give_back(session, taken.lease, child.settings, "its worker is stopping")
 
     held = [taken.lease, silent.lease]
-    assert release(child.database, child.settings, held, "its worker fell silent") == 1
+    assert release(child.database, child.settings, held, "its worker sent no heartbeat") == 1
     losses = [run.losses for job in held for run in runs(child, job.job_id).values()]
     assert losses == [0, 1]

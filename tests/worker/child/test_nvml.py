@@ -8,7 +8,7 @@ import pytest
 
 from worker.child import devices, nvml
 from worker.child.devices import discover
-from worker.child.gpus import DeviceSilent, Gpu
+from worker.child.gpus import DriverFailed, Gpu
 from worker.child.nvml import SystemNvml, open_nvml
 
 GIB = 1 << 30
@@ -92,7 +92,7 @@ def test_a_gpu_that_is_named_and_not_there_does_not_make_a_worker_of_processors(
     visible: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    with pytest.raises(DeviceSilent, match=f"{visible} names no GPU.*GPU-a, GPU-b"):
+    with pytest.raises(DriverFailed, match=f"{visible} names no GPU.*GPU-a, GPU-b"):
         found(Library("GPU-a", "GPU-b"))
 
 
@@ -101,7 +101,7 @@ def test_a_lost_gpu_takes_no_other_with_it_and_is_named(
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert found(Library("GPU-a", "GPU-b", "GPU-c", lost="GPU-b")) == ["GPU-a", "GPU-c"]
-    assert "the GPU 1 is left out" in caplog.text
+    assert "GPU 1 is not used" in caplog.text
 
 
 @pytest.mark.parametrize("question", ["nvmlDeviceGetHandleByUUID", "nvmlDeviceGetCount"])
@@ -114,7 +114,7 @@ def test_a_driver_that_falls_silent_later_is_told_by_what_it_says(
     library = Library("GPU-a")
     monkeypatch.setattr(library, question, fail)
     asked = SystemNvml(library)
-    with pytest.raises(DeviceSilent, match="GPU is lost"):
+    with pytest.raises(DriverFailed, match="GPU is lost"):
         asked.gpus() if question.endswith("Count") else asked.memory("GPU-a")
 
 
@@ -160,7 +160,7 @@ def test_a_driver_that_fails_is_told_from_none(
     if not driver:
         assert open_nvml() is None
         return
-    with pytest.raises(DeviceSilent, match="driver does not work"):
+    with pytest.raises(DriverFailed, match="driver does not work"):
         open_nvml()
 
 
@@ -168,8 +168,8 @@ def test_children_are_told_what_gpus_there_were_when_their_parent_started(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setenv(devices.TOLD, "")
-    monkeypatch.delenv(devices.TOLD)
+    monkeypatch.setenv(devices.GPUS_VARIABLE, "")
+    monkeypatch.delenv(devices.GPUS_VARIABLE)
     library = Library("GPU-a", "GPU-b")
     monkeypatch.setattr(nvml, "open_nvml", lambda: SystemNvml(library))
     there = discover()

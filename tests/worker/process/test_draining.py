@@ -21,7 +21,7 @@ def test_run_that_gives_no_sign_of_life_is_ended_with_its_process_and_begun_agai
 
     eventually(lambda: rig.runs(job_id)[0].losses)
     lost = next(event for event in rig.events(job_id) if event.kind == "run_requeued")
-    assert lost.data["why"] == "it gave no sign of life for 1 s"
+    assert lost.data["why"] == "it made no progress for 1 s"
 
     with rig.database.transaction() as session:
         commands.cancel(session, jobs.get(session, job_id))

@@ -24,7 +24,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
         raise SystemExit(code)
 
     monkeypatch.setattr(idle.os, "_exit", end)
-    monkeypatch.setattr(idle, "_TO_SAY_SO", 0.0)
+    monkeypatch.setattr(idle, "_REPORT_SECONDS", 0.0)
     return ended
 
 
@@ -41,13 +41,13 @@ def watch(child: Child) -> threading.Thread:
 
 
 def test_an_idle_child_says_that_it_lives(child: Child) -> None:
-    idle._look(child)
+    idle._check(child)
     there = registered(child)
     assert there is not None
     assert there.state is WorkerState.IDLE
 
     child.trouble = "no GPU"
-    idle._look(child)
+    idle._check(child)
     there = registered(child)
     assert there is not None
     assert (there.state, there.detail["why"]) == (WorkerState.REFUSING, "no GPU")
@@ -87,7 +87,7 @@ def test_a_child_that_works_is_not_ended(child: Child, ended: threading.Event) -
 def test_a_child_that_shall_stop_ends_when_it_is_idle(child: Child, why: str) -> None:
     getattr(child, why).set()
     with pytest.raises(SystemExit):
-        idle._look(child)
+        idle._check(child)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_only_who_holds_a_gpu_or_cannot_use_it_is_recycled(
 ) -> None:
     child = replace(child, **of)
     seconds = child.settings.idle_recycle_seconds
-    assert not idle.recycle_due(child, child.idle_since + seconds)
-    assert idle.recycle_due(child, child.idle_since + seconds + 1) is due
+    assert not idle.must_recycle(child, child.idle_since + seconds)
+    assert idle.must_recycle(child, child.idle_since + seconds + 1) is due
 
 
 @pytest.mark.parametrize(
@@ -119,9 +119,9 @@ def test_a_child_ends_that_still_holds_much_memory_some_seconds_after_a_run(
     """With a GPU it would end after every run, for what CUDA loads in the first one."""
     settings = child.settings.model_copy(update={"idle_memory_bytes": most})
     child = replace(child, **of, settings=settings, ran_at=time.monotonic())
-    idle._look(child)
+    idle._check(child)
     assert child.ran_at is not None, "another run may follow soon"
     child.ran_at -= 2 * idle._RELEASE_SECONDS
     with pytest.raises(SystemExit) if ends else nullcontext():
-        idle._look(child)
+        idle._check(child)
     assert child.ran_at is None

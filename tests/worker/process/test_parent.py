@@ -57,5 +57,5 @@ def test_a_dead_childs_run_is_given_back_as_soon_as_that_can_be_written(
         watcher._finish()
 
     assert registered(child) is None
-    assert caplog.text.count("cannot be given back yet") == 2
+    assert caplog.text.count("could not be queued again yet") == 2
     assert caplog.text.count("Traceback") == 1, "of the defect; that Postgres is away is one line"

@@ -87,7 +87,7 @@ def test_a_job_whose_time_is_soon_over_is_looked_at_then(
         looked.release()
         return 0.01
 
-    monkeypatch.setattr(module, "_look_at_the_budget", look)
+    monkeypatch.setattr(module, "_check_budget", look)
     child.settings = child.settings.model_copy(update={"heartbeat_seconds": 600.0})
     with heartbeat(child, observer, job_lasts=0.01):
         assert all(looked.acquire(timeout=60) for _ in range(2))
@@ -132,13 +132,13 @@ def test_who_does_not_stop_is_ended_even_if_nobody_can_be_told(
     monkeypatch.setattr(module.os, "kill", lambda *told: ended.append(told))
     observer.give(Order.TIMEOUT)
 
-    module._end_unresponsive(child, observer)
+    module._kill_unresponsive(child, observer)
     run = runs(child, observer.lease.job_id)[observer.lease.key]
     assert (run.state, run.failure_reason) == (RunState.FAILED, Reason.TIMEOUT)
-    module._end_unresponsive(child, observer)
-    module._end_the_stalled(child, observer)
+    module._kill_unresponsive(child, observer)
+    module._kill_stalled(child, observer)
     monkeypatch.setattr(child.database, "transaction", {}.popitem)
-    for end in (module._end_unresponsive, module._end_the_stalled):
+    for end in (module._kill_unresponsive, module._kill_stalled):
         with pytest.raises(KeyError):
             end(child, observer)
 

@@ -180,10 +180,10 @@ def test_a_checkpoint_that_cannot_be_saved_costs_the_run_nothing(
 ) -> None:
     with monkeypatch.context() as away:
         away.setattr(observer._blobs, "put_file", refuse)
-        observer._save(BytesIO(b"one"))
+        observer._store_checkpoint(BytesIO(b"one"))
     with monkeypatch.context() as collected:
         collected.setattr("worker.run.observer.saving.save_file", lambda *_: Blob.of(b"of no row"))
-        observer._save(BytesIO(b"two"))
+        observer._store_checkpoint(BytesIO(b"two"))
     assert caplog.text.count("a checkpoint could not be saved") == 2
     assert checkpoint_of(database, observer) is None
 
@@ -200,7 +200,7 @@ def test_a_checkpoint_for_which_the_disk_is_too_full_costs_the_run_nothing(
         return file
 
     observer.progress(at(0, 1))
-    observer._saved -= observer._settings.checkpoint_seconds
+    observer._saved_at -= observer._settings.checkpoint_seconds
     with monkeypatch.context() as full:
         full.setattr(disk_arrays.tempfile, "TemporaryFile", lambda **_: FileIO("/dev/full", "r+"))
         observer.checkpoint(write)
@@ -217,14 +217,14 @@ def test_a_checkpoint_that_cannot_be_deleted_is_not_said_to_be_unsaved(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(observer._blobs, "delete", refuse)
-    observer._save(BytesIO(b"one"))
-    observer._save(BytesIO(b"two"))
+    observer._store_checkpoint(BytesIO(b"one"))
+    observer._store_checkpoint(BytesIO(b"two"))
     assert checkpoint_of(database, observer) == Blob.of(b"two").digest
     with database.transaction() as session:
         session.execute(update(Run).values(checkpoint_digest=None))
     observer.needs_no_checkpoint()
     assert "could not be saved" not in caplog.text
-    assert caplog.text.count("left to the collector") == 2
+    assert caplog.text.count("the housekeeping deletes it later") == 2
 
 
 def test_progress_that_cannot_be_written_costs_the_run_nothing(
@@ -242,7 +242,7 @@ def test_whatever_is_written_tells_that_the_run_was_given_to_another(
     database: Database, observer: RunObserver, write: str
 ) -> None:
     with database.transaction() as session:
-        finishing.give_back(session, observer.lease, Settings(), "its worker fell silent")
+        finishing.give_back(session, observer.lease, Settings(), "its worker sent no heartbeat")
     observer._draining.set()
     with pytest.raises(Stopped):
         observer.progress(at(0, 1)) if write == "progress" else observer.checkpoint(BytesIO)
