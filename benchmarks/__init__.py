@@ -1,1 +1,1 @@
-"""What the README claims of speed, measured side by side on the machine at hand."""
+"""Measures the speed of the engine and of the service on this machine; see docs/performance.md."""

@@ -1,7 +1,7 @@
-"""One contestant a process: does its work, and prints what it took as a line of JSON.
+"""Runs one contestant in this process, and prints its measurements as a line of JSON.
 
-Every contestant does the same arithmetic: the same batches a second are the same training. What
-must be compiled is compiled before the clock starts, for all of them.
+All contestants do the same arithmetic, so batches per second can be compared. All of them compile
+their programs before the measurement starts.
 """
 
 import json
@@ -19,7 +19,7 @@ from benchmarks.watch import AFTERWARDS, WATCH
 from benchmarks.workload import BATCH, HELD, RATE, TRIALS, VALIDATION, cifar, job, mnist
 
 Timed = Callable[[], int]
-"""Does the work and says how many training samples it was."""
+"""Does the work; returns the number of training samples."""
 
 
 def engine(network: str, epochs: int) -> Timed:
@@ -243,7 +243,7 @@ CONTESTANTS: dict[str, Callable[[int], Timed]] = {
 
 
 def main() -> None:
-    """Run the contestant that the first argument names for as many epochs as the second says."""
+    """Run the contestant named by the first argument, for the number of epochs in the second."""
     name, epochs = sys.argv[1], int(sys.argv[2])
     work = CONTESTANTS[name](epochs)
     began, used = perf_counter(), process_time()

@@ -1,6 +1,6 @@
-"""What a training cannot do without: its products, and nothing else.
+"""The lower bound of the training time: only the products of a training.
 
-No training of the network in float32 is faster than these, with the libraries that make them here.
+With the same libraries, no training of the network in float32 can be faster.
 """
 
 import multiprocessing
@@ -16,7 +16,7 @@ from benchmarks.workload import BATCH, IMAGES, VALIDATION, job
 
 
 def products(epochs: int) -> Callable[[], int]:
-    """The matrix products of LeNet-300-100's training steps, in NumPy, a process a core."""
+    """The matrix products of LeNet-300-100's training steps, in NumPy, one process per core."""
     pool = ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
     AFTERWARDS.callback(pool.shutdown)
     steps = job("lenet", epochs).training.iterations(60_000 - VALIDATION)

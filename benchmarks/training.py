@@ -1,7 +1,7 @@
-"""``make bench``: the engine beside what one would use instead, on this machine, in one run.
+"""``make bench``: compares the engine with alternatives on this machine.
 
-Contestants take turns, each in a process of its own, and every one of them has both cores to
-itself while it runs. Figures are medians over the rounds; ratios are taken round by round.
+Contestants run one after the other, each in its own process, so each has all cores. Figures are
+medians over the rounds. Ratios are computed for each round.
 """
 
 import argparse
@@ -18,21 +18,21 @@ from rich.console import Console
 from rich.table import Table
 
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-"""How a worker's child runs on a CPU; a notebook has all cores for one run."""
+"""The threads of a worker's child on a CPU; a notebook uses all cores for one run."""
 ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)
 class Contest:
-    """Contestants that do the same work, and what is claimed of the first.
+    """Contestants that do the same work, and the target ratios of their speeds.
 
     Attributes:
-        title: what the work is.
-        epochs: of each training.
-        environment: of each contestant.
-        marks: one contestant, another, and how many times as fast the one shall be.
-        parts: of a contestant that does only one part in so many of the work, many times the same.
-        floor: the contestant that does nothing but what the arithmetic needs.
+        title: description of the work.
+        epochs: number of epochs of each training.
+        environment: environment variables for each contestant.
+        marks: a contestant, another one, and how many times as fast the first should be.
+        parts: for a contestant that does only 1/n of the work: n.
+        floor: the contestant that computes only the products.
     """
 
     title: str
@@ -115,16 +115,16 @@ def main() -> None:
     console.print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
     for contest in CONTESTS:
         if chosen.only in contest.title:
-            console.print(_table(contest, _held(contest, chosen.rounds)))
+            console.print(_table(contest, _run_contest(contest, chosen.rounds)))
             console.print()
 
 
-def _held(contest: Contest, rounds: int) -> dict[str, list[dict[str, Any]]]:
-    told: dict[str, list[dict[str, Any]]] = {name: [] for name in contest.environment}
+def _run_contest(contest: Contest, rounds: int) -> dict[str, list[dict[str, Any]]]:
+    turns_of: dict[str, list[dict[str, Any]]] = {name: [] for name in contest.environment}
     for _ in range(rounds):
         for name, environment in contest.environment.items():
-            told[name].append(_turn(name, contest.epochs, environment))
-    return told
+            turns_of[name].append(_turn(name, contest.epochs, environment))
+    return turns_of
 
 
 def _turn(name: str, epochs: int, environment: dict[str, str]) -> dict[str, Any]:
@@ -136,18 +136,20 @@ def _turn(name: str, epochs: int, environment: dict[str, str]) -> dict[str, Any]
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _table(contest: Contest, told: dict[str, list[dict[str, Any]]]) -> Table:
+def _table(contest: Contest, turns_of: dict[str, list[dict[str, Any]]]) -> Table:
     # Contestants do different amounts of work; the time for all of their work is compared.
     seconds = {
         name: [turn["seconds"] * contest.parts.get(name, 1) for turn in turns]
-        for name, turns in told.items()
+        for name, turns in turns_of.items()
     }
-    speeds = {name: [t["samples"] / t["seconds"] for t in turns] for name, turns in told.items()}
+    speeds = {
+        name: [t["samples"] / t["seconds"] for t in turns] for name, turns in turns_of.items()
+    }
     table = Table(title=contest.title, title_justify="left")
     table.add_column("contestant")
     for column in _COLUMNS:
         table.add_column(column, justify="right")
-    for name, turns in told.items():
+    for name, turns in turns_of.items():
         table.add_row(
             ABOUT[name],
             *_middle_and_range(speeds[name], ",.0f"),
@@ -169,7 +171,7 @@ def _table(contest: Contest, told: dict[str, list[dict[str, Any]]]) -> Table:
 
 
 def _in_turn(these: list[float], those: list[float]) -> list[float]:
-    """The ratio of each round: turns of one round are near in time, on a machine that drifts."""
+    """The ratio in each round, because timings on a machine vary from hour to hour."""
     return [this / that for this, that in zip(these, those, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""The runs of a job through two processes of one thread each, as two children of a worker do it."""
+"""Executes the runs of a job in two processes with one thread each, as a worker does."""
 
 import multiprocessing
 import os
@@ -22,8 +22,8 @@ class TwoWorkers:
     Args:
         spec: the job, a session.
         arrays: its data.
-        only_dense: train the dense network of each trial, and nothing else.
-        trials: how many times, each with its own seed.
+        only_dense: whether to train only the dense network of each trial.
+        trials: number of trials; each has its own seed.
     """
 
     def __init__(self, spec: Spec, arrays: Arrays, only_dense: bool, trials: int) -> None:
@@ -46,10 +46,10 @@ class TwoWorkers:
             done.result()
 
     def run(self) -> tuple[int, float]:
-        """Carry the job out.
+        """Execute the job.
 
         Returns:
-            The training samples that it took, and the mean seconds of a worker in compiled code.
+            The number of training samples, and the mean seconds of a worker in compiled code.
         """
         done = list(self._pool.map(_execute, self._trunks))
         shared = [done[0][0]] * len(self._experiments)
@@ -72,7 +72,7 @@ def _keep(spec: Spec, arrays: Arrays) -> None:
 
 
 def _warm(short: Spec) -> None:
-    """Compile what the job will need; long enough that the other process gets the other call."""
+    """Compile the programs of the job. During this time, the other process gets the other call."""
     from lth.study.execution import execute
 
     _, arrays = _kept[0]
@@ -83,7 +83,7 @@ def _warm(short: Spec) -> None:
 
 
 def _execute(run: Assignment, trunk: bytes | None = None) -> tuple[bytes | None, float]:
-    """Carry a run out; returns its trunk, and the seconds in compiled code."""
+    """Execute a run; returns its trunk, and the seconds in compiled code."""
     from lth.study.execution import execute
 
     spec, arrays = _kept[0]

@@ -1,4 +1,4 @@
-"""How much of a contestant's time goes to compiled code, and what is ended after its time."""
+"""Measures the time of a contestant in compiled code, and holds what it closes afterwards."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -8,17 +8,17 @@ from typing import Any
 
 
 class Watch:
-    """Runs while a function runs that it was put on; the results must be waited for in there.
+    """A stopwatch that runs during calls of watched functions, which must wait for their results.
 
     Attributes:
-        seconds: it has run so far.
+        seconds: the total time of these calls.
     """
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
     def on(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, watched."""
+        """Return the function with a stopwatch around each call."""
 
         @wraps(function)
         def watched(*arguments: Any, **named: Any) -> Any:
@@ -39,7 +39,7 @@ class Watch:
 
 
 WATCH = Watch()
-"""Of this process."""
+"""The stopwatch of this process."""
 
 AFTERWARDS = ExitStack()
-"""What a contestant leaves to be closed when its time has been taken."""
+"""Contexts of a contestant that are closed after the measurement."""

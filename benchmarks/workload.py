@@ -1,4 +1,4 @@
-"""The work that every contestant does: the papers' LeNet-300-100 on MNIST, and Conv-2 on CIFAR."""
+"""The work of all contestants: the papers' LeNet-300-100 on MNIST, and Conv-2 on CIFAR-10."""
 
 import os
 from pathlib import Path
@@ -14,9 +14,9 @@ BATCH = 60
 RATE = 1.2e-3
 VALIDATION = 5_000
 IMAGES = 2_400
-"""For training convolutions, which take their time."""
+"""The number of training images for convolutions, which are slow."""
 HELD = 120
-"""Of the few images for convolutions: for validation, and as many for testing."""
+"""The number of validation images for convolutions, and of test images."""
 TRIALS = 5
 
 _PLAIN: list[Any] = [
@@ -37,7 +37,7 @@ NETWORKS: dict[str, Any] = {
 
 
 def job(network: str, epochs: int, **more: Any) -> Spec:
-    """The spec of a contestant's work; the engine reads it, the others are written to match."""
+    """The spec of the work. The engine reads it; the other contestants implement the same work."""
     convolves = network == "conv-2"
     dataset = {"kind": "cifar10", "validation": HELD, "normalisation": "unit"}
     document = {
@@ -56,7 +56,7 @@ def job(network: str, epochs: int, **more: Any) -> Spec:
 
 
 def mnist() -> Arrays:
-    """MNIST, or data of its shape where it cannot be had."""
+    """MNIST, or random data of the same shape if MNIST is not available."""
     try:
         directory = os.environ.get("LTH_DATASETS_DIR")
         return job("lenet", 1).dataset.load(Path(directory) if directory else None)
@@ -65,7 +65,7 @@ def mnist() -> Arrays:
 
 
 def made_up(shape: tuple[int, ...], train: int, test: int) -> Arrays:
-    """Classes that differ by a bright spot in noise, bytes of this shape."""
+    """Noise with a bright spot for each class, as bytes of this shape."""
     rng = np.random.default_rng(0)
     spots = rng.integers(0, 2, (10, *shape), np.uint8) * 120
     labels = rng.integers(0, 10, train + test, np.int32)
@@ -74,5 +74,5 @@ def made_up(shape: tuple[int, ...], train: int, test: int) -> Arrays:
 
 
 def cifar() -> Arrays:
-    """A little made-up data of CIFAR-10's shape: convolutions take their time."""
+    """A small random data set in the shape of CIFAR-10, because convolutions are slow."""
     return made_up((32, 32, 3), IMAGES + HELD, HELD)

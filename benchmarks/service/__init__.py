@@ -1,1 +1,1 @@
-"""How fast the service is on this machine, with all of its parts running: `make bench-service`."""
+"""Measures the speed of the whole service on this machine: `make bench-service`."""

@@ -1,4 +1,4 @@
-"""Prints the figures of the service on this machine, beside the marks that it is held to."""
+"""Prints the measurements of the service on this machine, and its targets."""
 
 import asyncio
 import json
@@ -29,23 +29,23 @@ CLIENTS, SUBMITS, WATCHERS, PAGES, CLAIMS, JOBS = 16, 1500, 200, 500, 500, 12
 ROUNDS, SETTLED_SECONDS = 5, 2.0
 MINIMAL = {"kind": "model", "training": {"duration": "1ep"}}
 WAITING = json.dumps({**MINIMAL, "pool": "nobody"}).encode()
-"""Submitted to a pool without workers, so that submits alone are measured."""
+"""A job for a pool without workers, so that only the submission is measured."""
 LONG = {"kind": "model", "training": {"duration": "500000it", "evaluate_every": "100it"}}
 
 console = Console(highlight=False)
 
 
 class Quiet:
-    """Says nothing of the stack."""
+    """Prints only messages of the stack."""
 
     def started(self, name: str, what: str, seconds: float) -> None:
-        """A part is up."""
+        """Ignore the start of a part."""
 
     def ready(self, running: Running) -> None:
-        """All of it is up."""
+        """Ignore the start of the stack."""
 
     def say(self, text: str) -> None:
-        """Say what should not happen here."""
+        """Print a message."""
         console.print(text)
 
 
@@ -64,7 +64,7 @@ class Report:
         *,
         above: bool = False,
     ) -> None:
-        """Add a figure, and whether it meets its mark if there is one."""
+        """Add a figure, and whether it meets its target, if there is one."""
         if mark is None:
             self._table.add_row(what, f"{figure:,.1f} {unit}", "", "")
             return
@@ -78,7 +78,7 @@ class Report:
 
 
 def main() -> None:
-    """Measure everything on a stack of its own."""
+    """Start a stack, and measure everything on it."""
     report = Report()
     os.environ["LTH_POOLS"] = "cpu,nobody"
     with tempfile.TemporaryDirectory(prefix="lth-bench-") as folder:

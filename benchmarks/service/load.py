@@ -1,4 +1,4 @@
-"""Clients that cost next to nothing, so that what is measured is the service."""
+"""Clients that use little CPU time, so that the service is measured and not the clients."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of many requests, and how long all of them took together."""
+    """The seconds of each of many requests, and of all of them together."""
 
     seconds: list[float]
     elapsed: float
@@ -24,12 +24,12 @@ class Measured:
         return len(self.seconds) / self.elapsed
 
     def quantile(self, share: float) -> float:
-        """Milliseconds that this share of the requests was answered within."""
+        """Milliseconds within which this share of the requests was answered."""
         return float(np.quantile(self.seconds, share)) * 1000
 
 
 class Connection:
-    """One connection that is kept open, speaking just enough HTTP/1.1."""
+    """One persistent connection, with a minimal HTTP/1.1 client."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: str
@@ -44,7 +44,7 @@ class Connection:
         return cls(reader, writer, key)
 
     async def send(self, method: str, path: str, body: bytes = b"") -> int:
-        """Send a request and read the status and the headers of its answer; its length."""
+        """Send a request, read status and headers, and return the length of the body."""
         head = (
             f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self._key}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -58,11 +58,11 @@ class Connection:
         return int(headers.get("content-length", 0))
 
     async def request(self, method: str, path: str, body: bytes = b"") -> Any:
-        """Send a request, and return the document of its answer."""
+        """Send a request, and return the document in the response."""
         return json.loads(await self._reader.readexactly(await self.send(method, path, body)))
 
     async def listen(self) -> int:
-        """Read until cancelled or ended; the number of bytes that came."""
+        """Read until the end or a cancellation; returns the number of bytes."""
         count = 0
         while piece := await self._reader.read(65536):
             count += len(piece)
@@ -76,7 +76,7 @@ class Connection:
 async def many(
     server: str, key: str, clients: int, count: int, do: Callable[[Connection], Awaitable[Any]]
 ) -> Measured:
-    """Let so many clients do something so often in all, each as soon as it is answered."""
+    """Let several clients send requests, each as soon as its last one was answered."""
     left = iter(range(count))
     seconds: list[float] = []
 

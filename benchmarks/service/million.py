@@ -1,4 +1,4 @@
-"""A database with a million jobs (6 GB), and what claiming and listing cost in it."""
+"""Measures claims and lists in a database with a million jobs (6 GB)."""
 
 import secrets
 import time
@@ -21,7 +21,7 @@ _ID = "'job_' || lpad(to_hex(n), 32, '0')"
 
 
 def fill(database: Database, template: str) -> None:
-    """Copy a queued job a million times: most have succeeded, the last ones wait in a pool."""
+    """Copy a queued job a million times; mark most as succeeded, and leave the last ones queued."""
     state = f"CASE WHEN n > {JOBS - QUEUED} THEN 'queued' ELSE 'succeeded' END"
     finished = f"CASE WHEN n > {JOBS - QUEUED} THEN NULL ELSE now() END"
     shared = {"state": state, "pool": f"'{POOL}'", "finished_at": finished}
@@ -44,7 +44,7 @@ def fill(database: Database, template: str) -> None:
 
 
 def claims(database: Database, settings: Settings, count: int) -> list[float]:
-    """Seconds of single claims, each of them kept."""
+    """Seconds of single claims; the claimed runs stay claimed."""
     worker = f"bench/0-0/{secrets.token_hex(4)}"
     with database.transaction() as session:
         facts = WorkerFacts(
