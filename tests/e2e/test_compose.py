@@ -135,7 +135,7 @@ def test_a_service_gets_only_the_secrets_that_it_needs(
     assert {secret for secret in SECRETS if variables[secret] in said} == NEEDED[name]
 
 
-def test_no_secret_comes_by_a_file_that_all_services_read(variables: dict[str, str]) -> None:
+def test_services_read_no_environment_file_except_settings_env(variables: dict[str, str]) -> None:
     for name, said in compose(variables)["services"].items():
         files = [one["path"] for one in said.get("env_file", ())]
         assert files in ([], ["settings.env"]), name
@@ -150,13 +150,13 @@ def test_containers_are_confined(variables: dict[str, str]) -> None:
         assert "image" in said or not said.get("cap_add"), name
 
 
-def test_every_process_that_stays_has_a_health_check(variables: dict[str, str]) -> None:
+def test_every_long_running_process_has_a_health_check(variables: dict[str, str]) -> None:
     for name, said in compose(variables)["services"].items():
         assert (name == "migrate") == ("healthcheck" not in said), name
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS))
-def test_no_secret_may_be_forgotten(name: str, variables: dict[str, str]) -> None:
+def test_every_secret_is_required(name: str, variables: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=name):
         compose({**variables, name: ""})
 
@@ -169,7 +169,7 @@ def test_every_target_is_in_the_dockerfile_and_none_runs_as_root(variables: dict
     assert all(users[target] for target in targets)
 
 
-def test_only_the_api_is_reached_from_outside_and_ours_gain_no_privileges(
+def test_only_the_api_is_published_and_our_containers_gain_no_privileges(
     variables: dict[str, str],
 ) -> None:
     said = compose(variables)["services"]
@@ -178,19 +178,19 @@ def test_only_the_api_is_reached_from_outside_and_ours_gain_no_privileges(
         assert "no-new-privileges:true" in service["security_opt"], name
 
 
-def test_images_of_others_are_pinned_to_a_version(variables: dict[str, str]) -> None:
+def test_third_party_images_are_pinned_to_a_version(variables: dict[str, str]) -> None:
     images = [one["image"] for one in compose(variables)["services"].values() if "image" in one]
     assert len(images) == 3
     assert all(re.search(r":\d", image) for image in images)
 
 
-def test_no_log_fills_the_disk(variables: dict[str, str]) -> None:
+def test_logs_of_containers_are_bounded(variables: dict[str, str]) -> None:
     for name, said in compose(variables)["services"].items():
         assert said["logging"]["options"].keys() == {"max-size", "max-file"}, name
 
 
 @pytest.mark.parametrize("name", ["migrate", "api", "beat", "worker"])
-def test_no_service_starts_with_the_secrets_of_the_example(name: str) -> None:
+def test_no_service_starts_with_example_secrets(name: str) -> None:
     service: Service = services(env_file(EXAMPLE))[name]
     done = subprocess.run(
         [sys.executable, "-m", "lth.cli", *service.command[1:]],
@@ -203,7 +203,7 @@ def test_no_service_starts_with_the_secrets_of_the_example(name: str) -> None:
     assert "holds a secret from an example" in done.stdout + done.stderr
 
 
-def test_a_job_runs_through_the_services_as_they_are_composed(
+def test_a_job_runs_on_the_composed_services(
     rehearsal: Rehearsal, variables: dict[str, str], tmp_path: Path
 ) -> None:
     migrate = rehearsal.start("migrate")

@@ -61,7 +61,7 @@ def test_a_job_shows_its_runs_and_levels(stack: LocalStack, job: str) -> None:
     assert pruned["sparsity"] == pytest.approx(0.792, abs=0.01)
 
 
-def test_watching_a_finished_job_tells_its_story_without_gaps(stack: LocalStack, job: str) -> None:
+def test_watching_a_finished_job_shows_all_events(stack: LocalStack, job: str) -> None:
     done = stack.lth("watch", job, "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [event["number"] for event in events] == list(range(1, len(events) + 1))
@@ -80,7 +80,7 @@ def test_fetched_masks_are_boolean_and_exact(stack: LocalStack, job: str, tmp_pa
     assert shares == pytest.approx([0.2, 0.2, 0.6], abs=1e-3)
 
 
-def test_a_wrong_spec_is_told_field_by_field(stack: LocalStack) -> None:
+def test_a_wrong_spec_is_reported_field_by_field(stack: LocalStack) -> None:
     done = stack.lth("submit", "-", stdin='{"kind": "model", "sed": 1, "seed": -1}')
     assert done.returncode == 3
     assert "/sed" in done.stderr
@@ -120,7 +120,7 @@ def test_the_logs_of_a_run_are_printed(stack: LocalStack, job: str) -> None:
     assert list(stack.json("logs", job)) == ["trial-1/ticket"]
 
 
-def test_a_key_lets_somebody_in_until_it_is_revoked(stack: LocalStack, job: str) -> None:
+def test_a_key_works_until_it_is_revoked(stack: LocalStack, job: str) -> None:
     made = stack.json("keys", "new", "ada", "--role", "reader", "--name", "laptop")
     as_ada = ("--key", made["key"])
     assert json.loads(stack.lth(*as_ada, "list", "--json").stdout) == {"jobs": []}
@@ -130,7 +130,7 @@ def test_a_key_lets_somebody_in_until_it_is_revoked(stack: LocalStack, job: str)
     eventually(lambda: stack.lth(*as_ada, "list").returncode == 4, SLOW)
 
 
-def test_an_uploaded_data_set_is_trained_on(stack: LocalStack, tmp_path: Path) -> None:
+def test_a_job_can_train_on_an_uploaded_data_set(stack: LocalStack, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 400)
     file = tmp_path / "blobs.npz"
@@ -147,7 +147,7 @@ def test_an_uploaded_data_set_is_trained_on(stack: LocalStack, tmp_path: Path) -
     assert stack.lth("datasets", "delete", dataset).returncode == 4
 
 
-def test_the_workers_say_what_they_do(stack: LocalStack) -> None:
+def test_workers_report_their_state(stack: LocalStack) -> None:
     (worker,) = stack.json("workers")["workers"]
     assert worker["device"] == "cpu"
     assert worker["id"] in stack.lth("workers").stdout
@@ -161,7 +161,7 @@ def test_a_second_stack_on_the_same_directory_is_refused(stack: LocalStack) -> N
 
 
 @pytest.mark.parametrize("name", ["api", "beat", "worker", "postgres", "valkey"])
-def test_a_part_that_is_killed_comes_back_and_is_reported(stack: LocalStack, name: str) -> None:
+def test_a_killed_part_is_restarted_and_reported(stack: LocalStack, name: str) -> None:
     part = stack.part(name)
     below = part.children(recursive=True)
     part.kill()
@@ -174,7 +174,7 @@ def test_a_part_that_is_killed_comes_back_and_is_reported(stack: LocalStack, nam
     assert job["job"]["state"] == "succeeded"
 
 
-def test_a_backup_of_a_running_stack_fills_another_place(
+def test_a_backup_of_a_running_stack_restores_into_another_directory(
     stack: LocalStack, job: str, tmp_path: Path
 ) -> None:
     saved = stack.json("backup", str(tmp_path / "lth.tar"))
@@ -188,7 +188,7 @@ def test_a_backup_of_a_running_stack_fills_another_place(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_job_survives_the_stop_and_the_next_start(
+def test_a_job_survives_a_restart_of_the_stack(
     stack: LocalStack, job: str, number: signal.Signals
 ) -> None:
     unfinished = stack.json("submit", "-", stdin=SECONDS)["id"]
@@ -203,7 +203,7 @@ def test_a_job_survives_the_stop_and_the_next_start(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_an_interrupted_start_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_an_interrupted_start_leaves_no_processes(tmp_path: Path) -> None:
     stack = LocalStack(tmp_path / "data")
     stack.begin()
     eventually(lambda: "beat" in stack.said, SLOW)
@@ -212,7 +212,7 @@ def test_an_interrupted_start_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not [process for process in processes if alive(process)]
 
 
-def test_parts_that_the_environment_names_are_used_instead_of_own_ones(
+def test_parts_from_the_environment_are_used_instead_of_new_ones(
     tmp_path: Path, empty_database_url: str, broker_url: str
 ) -> None:
     named = {"LTH_DATABASE_URL": empty_database_url, "LTH_BROKER_URL": broker_url}
@@ -226,7 +226,7 @@ def test_parts_that_the_environment_names_are_used_instead_of_own_ones(
     assert stack.stop(signal.SIGINT) == 0
 
 
-def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_before_any_part_starts(tmp_path: Path) -> None:
     stack = LocalStack(tmp_path / "data")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = stack.lth("up", "--port", str(taken.getsockname()[1]))
@@ -235,7 +235,7 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path) -> 
     assert not stack.place.postgres.exists()
 
 
-def test_no_process_outlives_a_stack_that_is_killed(stack: LocalStack) -> None:
+def test_no_process_outlives_a_killed_stack(stack: LocalStack) -> None:
     processes = stack.processes()
     assert len(processes) >= 7
     stack.stop(signal.SIGKILL)

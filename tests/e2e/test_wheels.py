@@ -143,7 +143,7 @@ def test_a_notebook_needs_no_server(notebook: Environment) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_base_install_says_what_a_notebook_needs(base: Environment) -> None:
+def test_a_base_install_names_the_missing_notebook_extra(base: Environment) -> None:
     done = base.run("-c", "from lth import LotteryModel")
     assert done.returncode == 1
     assert "pip install 'lth[notebook]'" in done.stderr.splitlines()[-1]
@@ -159,14 +159,14 @@ def test_commands_of_a_base_install_explain_themselves(
 
 
 @pytest.mark.parametrize("command", SERVERS)
-def test_commands_of_servers_say_what_to_install(base: Environment, command: str) -> None:
+def test_server_commands_name_the_package_to_install(base: Environment, command: str) -> None:
     done = base.lth(command, "--port", "1")
     assert done.returncode == 6
     assert "pip install 'lth-service[" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_command_without_a_service_says_how_to_get_one(base: Environment) -> None:
+def test_a_command_without_a_service_explains_how_to_start_one(base: Environment) -> None:
     done = base.lth("list")
     assert done.returncode == 5
     assert "lth up" in done.stderr

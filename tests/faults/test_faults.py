@@ -53,7 +53,7 @@ def there() -> Iterator[Scene]:
         yield there
 
 
-def test_a_run_killed_at_a_random_evaluation_point_ends_with_the_bytes_of_an_undisturbed_one(
+def test_a_run_killed_at_a_random_evaluation_point_gives_the_bytes_of_an_undisturbed_run(
     there: Scene,
 ):
     chance = random.Random()
@@ -128,7 +128,7 @@ def test_no_acknowledged_submit_is_lost_by_crashes_of_postgres() -> None:
 
 
 @pytest.mark.slow
-def test_two_hundred_jobs_survive_everything(capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_hundred_jobs_survive_all_faults(capsys: pytest.CaptureFixture[str]) -> None:
     wanted = dict.fromkeys(FAULTS, 3)
     wanted["SIGKILL of a worker's child"] = 12
     with scene(disk="1g") as there:

@@ -39,7 +39,7 @@ def filled(broker: redis.Redis) -> Iterator[None]:
             broker.delete(key)
 
 
-def test_jobs_are_done_while_the_broker_evicts_what_it_holds(workers: Rig) -> None:
+def test_jobs_succeed_while_the_broker_evicts_keys(workers: Rig) -> None:
     first = workers.submit({"seed": 1})
     assert workers.wait(first).state == "succeeded"
     with redis.Redis.from_url(workers.settings.broker_url) as broker, filled(broker):
@@ -53,7 +53,7 @@ def test_jobs_are_done_while_the_broker_evicts_what_it_holds(workers: Rig) -> No
                     broker.delete(key)
 
 
-def test_a_broker_is_bounded_and_evicts(workers: Rig) -> None:
+def test_the_memory_of_the_broker_is_bounded_by_eviction(workers: Rig) -> None:
     with redis.Redis.from_url(workers.settings.broker_url) as broker:
         assert broker.config_get("maxmemory*")["maxmemory-policy"] == "allkeys-lru"
         assert int(broker.config_get("maxmemory")["maxmemory"]) == 128 * 2**20

@@ -39,7 +39,9 @@ def path_of(rig: Rig, digest: str) -> Path:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_file_is_made_again_with_the_same_bytes(workers: Rig, ended: str, damage) -> None:
+def test_a_damaged_file_is_computed_again_with_the_same_bytes(
+    workers: Rig, ended: str, damage
+) -> None:
     before = workers.files(ended)
     with workers.database.transaction() as session:
         artifact = artifacts.get(session, ended, "trial-1/ticket/masks.npz")
@@ -57,7 +59,7 @@ def test_a_damaged_file_is_made_again_with_the_same_bytes(workers: Rig, ended: s
     assert verify(workers.settings).findings == ()
 
 
-def test_damaged_logs_and_trunks_are_forgotten(workers: Rig, ended: str) -> None:
+def test_damaged_logs_and_trunks_are_deleted(workers: Rig, ended: str) -> None:
     run = next(run for run in workers.runs(ended) if run.log_digest)
     assert run.log_digest is not None
     path_of(workers, run.log_digest).unlink()

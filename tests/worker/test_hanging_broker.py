@@ -48,9 +48,7 @@ def test_an_idle_worker_finds_work_without_the_broker(rig: Rig, own_parts: Parts
         rig.stop(worker)
 
 
-def test_a_run_that_was_taken_up_without_a_hint_drains_like_others(
-    rig: Rig, own_parts: Parts
-) -> None:
+def test_a_run_claimed_without_a_hint_drains_like_others(rig: Rig, own_parts: Parts) -> None:
     with own_parts.valkey() as broker:
         worker = rig.start(broker_url=broker.url, poll_seconds=1)
         eventually(lambda: idle(rig))

@@ -43,7 +43,7 @@ def pause(rig: Rig, process: psutil.Process) -> None:
         time.sleep(0.05)
 
 
-def test_killed_child_costs_no_more_than_a_level_and_the_run_commits_once(workers: Rig) -> None:
+def test_a_killed_child_loses_at_most_one_level_and_the_run_commits_once(workers: Rig) -> None:
     undisturbed = workers.wait(workers.submit({"labels": {"levels": "4"}}))
     job_id = workers.submit(held("killed"))
     run = workers.wait_held(job_id)
@@ -62,7 +62,7 @@ def test_killed_child_costs_no_more_than_a_level_and_the_run_commits_once(worker
     assert "starting at level 0" not in log, "it went on from a checkpoint"
 
 
-def test_paused_worker_cannot_write_once_its_run_was_given_away(workers: Rig) -> None:
+def test_a_paused_worker_cannot_write_after_its_run_was_claimed_again(workers: Rig) -> None:
     job_id = workers.submit(held("paused"))
     first = workers.wait_held(job_id)
     paused = psutil.Process(pid_of(first))
@@ -93,7 +93,7 @@ def test_paused_worker_cannot_write_once_its_run_was_given_away(workers: Rig) ->
         finishing.succeed(session, stale, Success(None, ()), workers.settings)
 
 
-def test_jobs_survive_a_broker_that_forgets_everything(workers: Rig) -> None:
+def test_jobs_survive_a_flushed_broker(workers: Rig) -> None:
     waiting = [workers.submit({"labels": {"seconds": "0.5"}}) for _ in range(6)]
 
     with redis.Redis.from_url(workers.settings.broker_url) as broker:

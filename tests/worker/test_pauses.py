@@ -63,7 +63,7 @@ def longest_wait(rig: Rig) -> Iterator[list[float]]:
 
 
 @pytest.mark.parametrize("point", pauses.POINTS)
-def test_a_child_that_stops_inside_a_transaction_stops_no_other(
+def test_a_child_paused_inside_a_transaction_blocks_no_other(
     pausable: Rig, longest_wait: list[float], point: str
 ) -> None:
     pauses.ask(pausable.folder, point)
@@ -113,7 +113,7 @@ def post(address: str, path: str) -> httpx.Response:
         return api.post(path)
 
 
-def test_a_host_that_disappears_inside_a_claim_stops_no_other(
+def test_a_host_lost_during_a_claim_blocks_no_other(
     pausable: Rig, longest_wait: list[float], tmp_path: Path
 ) -> None:
     with relayed(pausable.settings.database_url) as (address, relay):

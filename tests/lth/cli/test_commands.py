@@ -42,7 +42,7 @@ def _lth(script: Script | None, *words: object, monkeypatch: pytest.MonkeyPatch)
     return int(ended.value.code or 0)
 
 
-def test_submit_sends_the_document_and_prints_the_id_alone(
+def test_submit_sends_the_document_and_prints_only_the_id(
     spec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with scripted(document({**JOB, "state": "queued"}, 202)) as script:
@@ -54,7 +54,7 @@ def test_submit_sends_the_document_and_prints_the_id_alone(
     assert capsys.readouterr().out == "job_1\n"
 
 
-def test_json_goes_to_standard_output_and_nothing_else_does(
+def test_standard_output_contains_only_json(
     spec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with scripted(document(JOB, 202)) as script:
@@ -62,7 +62,7 @@ def test_json_goes_to_standard_output_and_nothing_else_does(
     assert json.loads(capsys.readouterr().out)["id"] == "job_1"
 
 
-def test_list_asks_for_what_was_said_and_stops_at_the_limit(
+def test_list_sends_its_filters_and_stops_at_the_limit(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = document({"jobs": [JOB, {**JOB, "id": "job_0"}], "cursor": "more"})
@@ -74,7 +74,7 @@ def test_list_asks_for_what_was_said_and_stops_at_the_limit(
     assert "cursor=more" in script.seen[1].path
 
 
-def test_a_list_of_several_pages_is_shown_whole(
+def test_a_list_shows_all_pages(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pages = [document({"keys": [key], "cursor": more}) for key, more in ((KEY, "x y"), (KEY, None))]
@@ -135,7 +135,7 @@ def test_a_wrong_spec_is_explained_field_by_field(
         ("a: !!python/object:os.system {}\n", "neither YAML nor JSON"),
     ],
 )
-def test_a_file_that_is_no_spec_is_not_sent(
+def test_a_file_that_is_not_a_spec_is_not_sent(
     text: str,
     said: str,
     spec: Path,
@@ -149,7 +149,7 @@ def test_a_file_that_is_no_spec_is_not_sent(
     assert not script.seen
 
 
-def test_a_file_that_is_not_there_is_said_in_one_line(
+def test_a_missing_file_is_reported_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with scripted(document(JOB, 202)) as script:
@@ -157,7 +157,7 @@ def test_a_file_that_is_not_there_is_said_in_one_line(
     assert capsys.readouterr().err == "nowhere.yaml: No such file or directory\n"
 
 
-def test_a_wrong_command_line_is_usage(
+def test_a_wrong_command_line_has_the_exit_code_for_usage(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _lth(None, "submit", monkeypatch=monkeypatch) == 2
@@ -169,7 +169,7 @@ FILE = {"media_type": "application/x-npz", "size": 0, "digest": sha256().hexdige
 FILES = document({"artifacts": [{"name": "trial-1/ticket/masks.npz", **FILE}]})
 
 
-def test_fetching_what_a_job_does_not_have_fails_and_says_what_there_is(
+def test_fetching_an_unknown_file_fails_and_lists_the_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ("fetch", "job_1", "--out", tmp_path, "--only", "masks.npz")
@@ -182,7 +182,7 @@ def test_fetching_what_a_job_does_not_have_fails_and_says_what_there_is(
     assert "the job has: masks.npz" in said
 
 
-def test_a_file_that_many_runs_have_is_named_once_where_another_was_asked_for(
+def test_the_list_of_files_names_a_file_of_many_runs_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = [f"trial-{trial}/ticket/masks.npz" for trial in range(1, 100)]
@@ -192,7 +192,7 @@ def test_a_file_that_many_runs_have_is_named_once_where_another_was_asked_for(
     assert capsys.readouterr().err.count("masks.npz") == 1
 
 
-def test_what_is_still_to_be_drawn_is_fetched_last(
+def test_pictures_that_are_not_drawn_yet_are_fetched_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content, digest = b"bytes", sha256(b"bytes").hexdigest()
@@ -217,7 +217,7 @@ PICTURE = {"media_type": "image/png", "size": None, "digest": None, "href": "/pi
         (("--only", "x.png"), {"trial-1/a/plots/x.png"}),
     ],
 )
-def test_pictures_of_single_runs_are_fetched_where_they_are_asked_for(
+def test_pictures_of_single_runs_are_fetched_only_with_all(
     words: tuple[str, ...],
     fetched: set[str],
     tmp_path: Path,
@@ -249,7 +249,7 @@ def test_a_single_run_is_fetched_with_its_pictures(
 
 
 @pytest.mark.parametrize("trials", [1, 2])
-def test_of_several_trials_the_summary_is_shown_and_of_one_its_experiments(
+def test_several_trials_show_the_summary_and_one_trial_its_experiments(
     trials: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = robust(trials)
@@ -268,7 +268,7 @@ def test_of_several_trials_the_summary_is_shown_and_of_one_its_experiments(
     assert ("trial-1/control" in shown) == (trials == 1)
 
 
-def test_what_is_remarkable_about_a_single_trial_is_said_below_its_levels(
+def test_remarks_on_a_single_trial_are_shown_below_its_levels(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = stopping(run(), True, True)
@@ -279,7 +279,7 @@ def test_what_is_remarkable_about_a_single_trial_is_said_below_its_levels(
     assert capsys.readouterr().out.splitlines()[-1] == remarks([found])[0]
 
 
-def test_a_folder_that_cannot_be_written_is_named(
+def test_a_folder_that_cannot_be_written_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "file"

@@ -43,7 +43,7 @@ def _printed(table: object, width: int, monkeypatch: pytest.MonkeyPatch) -> None
     put_table(table)  # type: ignore[arg-type]
 
 
-def test_a_list_of_jobs_fits_a_screen_with_its_ids_whole_and_its_names_as_they_are(
+def test_a_list_of_jobs_fits_the_screen_and_does_not_cut_ids_or_change_names(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job = Job.model_validate({**JOB, "id": ID, "name": NAME, "owner": "admin"})
@@ -57,7 +57,7 @@ def test_a_list_of_jobs_fits_a_screen_with_its_ids_whole_and_its_names_as_they_a
     assert "".join(names.split()) == "".join(NAME.split())
 
 
-def test_what_is_too_wide_for_a_screen_is_left_to_it_and_not_cut(
+def test_a_table_wider_than_the_screen_is_not_cut(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = {"owner": "ada", "role": "member", "name": "laptop", "prefix": "lth_0123456789"}
@@ -69,7 +69,7 @@ def test_what_is_too_wide_for_a_screen_is_left_to_it_and_not_cut(
         assert part in printed
 
 
-def test_a_failure_is_told_to_its_end_on_a_screen(
+def test_a_failure_message_is_shown_in_full(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _printed(run_table([Run.model_validate(RUN)]), 80, monkeypatch)
@@ -78,7 +78,7 @@ def test_a_failure_is_told_to_its_end_on_a_screen(
     assert RUN["key"] in printed
 
 
-def test_text_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_is_printed_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     put_json({"name": NAME})
     assert json.loads(capsys.readouterr().out) == {"name": NAME}
 
@@ -111,7 +111,7 @@ def _on_a_screen(script: Script, *words: str) -> str:
     return written.decode()
 
 
-def test_many_runs_that_have_ended_hide_none_that_is_at_work() -> None:
+def test_finished_runs_do_not_hide_running_ones() -> None:
     runs = [f"trial-{number}/ticket" for number in range(1, 41)]
     ended = [(kind, run) for run in runs for kind in ("run_started", "run_succeeded")]
     stream = _events(*ended, ("run_started", "trial-41/ticket"), ("job_finished", ""))

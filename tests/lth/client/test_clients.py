@@ -71,7 +71,7 @@ def use(request: pytest.FixtureRequest) -> Use:
     return request.param
 
 
-def test_both_clients_offer_the_same() -> None:
+def test_both_clients_have_the_same_methods() -> None:
     def public(kind: type) -> dict[str, list[str]]:
         members = inspect.getmembers(kind, inspect.isfunction)
         return {n: list(inspect.signature(f).parameters) for n, f in members if n[0] != "_"}
@@ -79,7 +79,7 @@ def test_both_clients_offer_the_same() -> None:
     assert public(Client) == public(AsyncClient)
 
 
-def test_a_request_that_is_safe_is_repeated_until_it_is_answered(use: Use) -> None:
+def test_an_idempotent_request_is_retried_until_it_succeeds(use: Use) -> None:
     cut = Answer(200, b"x" * 100, cut=10)
     later = replace(problem(429), headers={"Retry-After": "0"})
     with scripted(problem(503), cut, later, document(JOB)) as script:
@@ -87,13 +87,13 @@ def test_a_request_that_is_safe_is_repeated_until_it_is_answered(use: Use) -> No
     assert len(script.seen) == 4
 
 
-def test_a_quota_that_is_used_up_is_not_asked_for_again(use: Use) -> None:
+def test_a_request_over_quota_is_not_retried(use: Use) -> None:
     with scripted(problem(429), document(JOB, 202)) as script, pytest.raises(TooManyRequests):
         use(script.server, lambda client: client.submit({}))
     assert len(script.seen) == 1
 
 
-def test_a_submit_is_repeated_under_one_idempotency_key(use: Use) -> None:
+def test_a_submit_is_retried_with_the_same_idempotency_key(use: Use) -> None:
     with scripted(problem(503), document(JOB, 202)) as script:
         use(script.server, lambda client: client.submit({"kind": "model"}))
     first, second = script.seen
@@ -109,14 +109,14 @@ def test_two_submits_have_different_idempotency_keys(use: Use) -> None:
     assert first.headers["Idempotency-Key"] != second.headers["Idempotency-Key"]
 
 
-def test_patience_ends(use: Use) -> None:
+def test_retries_end_after_the_last_attempt(use: Use) -> None:
     with scripted(problem(503, detail="the database is away")) as script:
         with pytest.raises(ServiceFailed, match="the database is away"):
             use(script.server, lambda client: client.job("job_1"))
         assert len(script.seen) == FAST.attempts
 
 
-def test_no_server_is_said_with_its_address(use: Use) -> None:
+def test_an_unreachable_server_is_reported_with_its_address(use: Use) -> None:
     with pytest.raises(Unreachable, match=r"http://127\.0\.0\.1:1"):
         use("http://127.0.0.1:1", lambda client: client.job("job_1"))
 
@@ -135,13 +135,15 @@ def test_no_server_is_said_with_its_address(use: Use) -> None:
         (500, ServiceFailed),
     ],
 )
-def test_each_refusal_is_its_own_error(use: Use, status: int, kind: type[Exception]) -> None:
+def test_each_kind_of_refusal_has_its_error_class(
+    use: Use, status: int, kind: type[Exception]
+) -> None:
     with scripted(problem(status)) as script, pytest.raises(kind) as raised:
         use(script.server, lambda client: client.job("job_1"))
     assert type(raised.value) is kind
 
 
-def test_a_wrong_spec_says_every_wrong_field(use: Use) -> None:
+def test_a_wrong_spec_lists_every_wrong_field(use: Use) -> None:
     errors = [{"pointer": "/seed", "detail": "too small", "value": -1, "expected": "from 0"}]
     with scripted(problem(422, errors=errors)) as script, pytest.raises(Invalid) as raised:
         use(script.server, lambda client: client.submit({"seed": -1}))
@@ -150,12 +152,12 @@ def test_a_wrong_spec_says_every_wrong_field(use: Use) -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>proxy</html>", b"[]", b'{"id": 3}'])
-def test_an_answer_of_somebody_else_is_not_taken_for_the_services(use: Use, body: bytes) -> None:
+def test_a_response_of_another_server_raises_not_the_service(use: Use, body: bytes) -> None:
     with scripted(Answer(200, body)) as script, pytest.raises(NotTheService):
         use(script.server, lambda client: client.job("job_1"))
 
 
-def test_all_pages_of_a_list_are_walked(use: Use) -> None:
+def test_all_pages_of_a_list_are_read(use: Use) -> None:
     pages = [
         document({"jobs": [{**JOB, "id": "job_2"}], "cursor": "abc"}),
         document({"jobs": [JOB], "cursor": None}),
@@ -175,7 +177,7 @@ def test_a_list_ends_at_its_limit(use: Use) -> None:
     assert [seen.path.partition("limit=")[2][:1] for seen in script.seen] == ["3", "1"]
 
 
-def test_an_id_is_one_part_of_a_path_whatever_is_in_it(use: Use) -> None:
+def test_an_id_is_escaped_to_one_segment_of_a_path(use: Use) -> None:
     with scripted(problem(404)) as script:
         for ask in ("job", "events", "runs", "cancel", "delete", "summary", "artifacts"):
             with pytest.raises(NotFound):
@@ -184,18 +186,18 @@ def test_an_id_is_one_part_of_a_path_whatever_is_in_it(use: Use) -> None:
 
 
 @pytest.mark.parametrize("server", ["lth.example.org", "localhost:8000", "ftp://lth.example.org"])
-def test_an_address_without_a_scheme_is_told_at_once(server: str) -> None:
+def test_an_address_without_a_scheme_is_refused_at_once(server: str) -> None:
     with pytest.raises(Unreachable, match=f"'{server}' is not an address .* http:// or https://"):
         Client(server)
 
 
-def test_a_key_that_can_be_no_key_is_told_without_itself() -> None:
+def test_a_malformed_key_is_refused_and_not_shown() -> None:
     with pytest.raises(Unreachable, match="the API key") as raised:
         Client("http://127.0.0.1:1", "lth_schlüssel")
     assert "schl" not in str(raised.value)
 
 
-def test_events_go_on_where_the_connection_broke(use: Use) -> None:
+def test_events_continue_after_a_lost_connection(use: Use) -> None:
     first = _events(1, 2, 3)
     broken = Answer(200, first.body, first.headers, cut=len(_events(1, 2).body))
     with scripted(broken, problem(503), _events(3, 4, last="job_finished")) as script:
@@ -206,33 +208,31 @@ def test_events_go_on_where_the_connection_broke(use: Use) -> None:
 
 
 @pytest.mark.parametrize("away", [problem(503), Answer(200, b"x" * 100, cut=10)])
-def test_whoever_follows_a_job_waits_through_a_restart_of_the_service(
-    use: Use, away: Answer
-) -> None:
+def test_following_a_job_survives_a_restart_of_the_service(use: Use, away: Answer) -> None:
     answers = [_events(1), *[away] * (2 * FAST.attempts), _events(2, last="job_finished")]
     with scripted(*answers) as script:
         events = use(script.server, lambda client: client.events("job_1"))
     assert [event.number for event in events] == [1, 2]
 
 
-def test_a_service_that_was_never_there_is_not_waited_for(use: Use) -> None:
+def test_following_fails_soon_if_the_service_never_answered(use: Use) -> None:
     with scripted(problem(503)) as script, pytest.raises(Unreachable):
         use(script.server, lambda client: client.events("job_1"))
     assert len(script.seen) == FAST.attempts
 
 
-def test_a_service_that_does_not_come_back_is_given_up(use: Use) -> None:
+def test_following_ends_if_the_service_does_not_return(use: Use) -> None:
     gone = scripted(_events(1), problem(503, detail="it is gone"))
     with gone as script, pytest.raises(Unreachable, match=r"^no answer from http://[\w.:]+: it is"):
         use(script.server, lambda client: client.events("job_1"))
 
 
-def test_events_of_a_finished_job_end_though_its_last_one_was_read_before(use: Use) -> None:
+def test_events_of_a_finished_job_end_after_its_last_event(use: Use) -> None:
     with scripted(_events(), document(JOB)) as script:
         assert use(script.server, lambda client: client.events("job_1", after=9)) == []
 
 
-def test_waiting_for_a_job_that_fails_raises_why(use: Use) -> None:
+def test_waiting_for_a_failed_job_raises_with_the_reason(use: Use) -> None:
     failure = {"run": "trial-1/ticket", "reason": "diverged", "message": "the loss is NaN"}
     failed = document({**JOB, "state": "failed", "failure": failure})
     said = pytest.raises(JobNotSucceeded, match=r"diverged in trial-1/ticket: the loss is NaN")
@@ -240,7 +240,7 @@ def test_waiting_for_a_job_that_fails_raises_why(use: Use) -> None:
         use(script.server, lambda client: client.wait("job_1"))
 
 
-def test_a_download_goes_on_where_it_broke_off(use: Use, tmp_path: Path) -> None:
+def test_a_download_resumes_after_a_lost_connection(use: Use, tmp_path: Path) -> None:
     content = bytes(range(256)) * 1000
     told: list[int] = []
 
@@ -259,22 +259,20 @@ def test_a_download_goes_on_where_it_broke_off(use: Use, tmp_path: Path) -> None
     assert sum(told) == len(content)
 
 
-def test_a_download_begins_again_where_ranges_are_not_served(use: Use, tmp_path: Path) -> None:
+def test_a_download_restarts_if_the_server_ignores_ranges(use: Use, tmp_path: Path) -> None:
     content = b"a" * 200_000
     with scripted(Answer(200, content, cut=100_000), Answer(200, content)) as script:
         path = use(script.server, lambda client: client.download(_artifact(content), tmp_path))
     assert path.read_bytes() == content
 
 
-def test_damaged_bytes_leave_no_file(use: Use, tmp_path: Path) -> None:
+def test_a_damaged_download_leaves_no_file(use: Use, tmp_path: Path) -> None:
     with scripted(Answer(200, b"other")) as script, pytest.raises(DamagedDownload):
         use(script.server, lambda client: client.download(_artifact(b"right"), tmp_path))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_a_picture_that_was_not_drawn_when_it_was_listed_is_checked_by_its_entity_tag(
-    use: Use, tmp_path: Path
-) -> None:
+def test_a_picture_drawn_on_demand_is_verified_by_its_entity_tag(use: Use, tmp_path: Path) -> None:
     undrawn = _artifact(b"").model_copy(update={"size": None, "digest": None})
     tag = {"ETag": f'"{hashlib.sha256(b"picture").hexdigest()}"'}
     busy = Answer(503, b"{}", {"Retry-After": "0"})
@@ -285,20 +283,20 @@ def test_a_picture_that_was_not_drawn_when_it_was_listed_is_checked_by_its_entit
         use(script.server, lambda client: client.download(undrawn, tmp_path))
 
 
-def test_a_download_that_is_refused_is_not_tried_again(use: Use, tmp_path: Path) -> None:
+def test_a_refused_download_is_not_retried(use: Use, tmp_path: Path) -> None:
     with scripted(problem(404)) as script, pytest.raises(NotFound):
         use(script.server, lambda client: client.download(_artifact(b"x"), tmp_path))
     assert len(script.seen) == 1
 
 
-def test_the_name_of_a_file_cannot_lead_out_of_the_folder(use: Use, tmp_path: Path) -> None:
+def test_a_file_name_cannot_leave_the_folder(use: Use, tmp_path: Path) -> None:
     evil = _artifact(b"x").model_copy(update={"name": "../../evil"})
     with scripted(Answer(200, b"x")) as script, pytest.raises(DamagedDownload, match="leads out"):
         use(script.server, lambda client: client.download(evil, tmp_path / "a" / "b"))
     assert not script.seen
 
 
-def test_the_key_goes_with_every_request(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_request_contains_the_key(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LTH_API_KEY", "lth_secret")
     with scripted(document(JOB)) as script:
         use(script.server, lambda client: client.job("job_1"))

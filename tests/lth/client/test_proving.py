@@ -53,7 +53,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("answer", FOREIGN.values(), ids=FOREIGN.keys())
 @pytest.mark.parametrize("key", [None, "lth_mine"])
-def test_no_other_program_is_sent_the_key(
+def test_the_key_is_not_sent_to_another_program(
     use: Use, place: DataDirectory, monkeypatch: pytest.MonkeyPatch, answer: Answer, key: str | None
 ) -> None:
     if key:
@@ -66,7 +66,7 @@ def test_no_other_program_is_sent_the_key(
     assert "authorization" not in {name.lower() for name in script.seen[0].headers}
 
 
-def test_the_stack_is_sent_the_key_once_it_has_proved_itself(
+def test_the_key_is_sent_to_a_stack_that_proves_its_identity(
     use: Use, place: DataDirectory
 ) -> None:
     with scripted(_answering(SECRET), document(JOB)) as script:
@@ -77,7 +77,7 @@ def test_the_stack_is_sent_the_key_once_it_has_proved_itself(
     assert request.headers["Authorization"] == f"Bearer {place.read_admin_key()}"
 
 
-def test_each_request_asks_anew_with_another_challenge(use: Use, place: DataDirectory) -> None:
+def test_each_request_sends_a_new_challenge(use: Use, place: DataDirectory) -> None:
     """The program at a port may be another one by now."""
     answers = (_answering(SECRET), document(JOB), FOREIGN["a page"])
     with scripted(*answers) as script:

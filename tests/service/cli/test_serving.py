@@ -59,7 +59,7 @@ def test_secrets_are_not_shown_when_they_are_wrong(
     assert "123456" not in said
 
 
-def test_a_misspelt_setting_is_named_beside_the_right_one(
+def test_a_misspelt_setting_is_reported_with_the_right_name(
     monkeypatch: pytest.MonkeyPatch, told: Callable[..., str]
 ) -> None:
     monkeypatch.setenv("LTH_ENVIROMENT", "production")
@@ -76,14 +76,14 @@ OF_COMPOSE = tuple(env_file(FILE.with_name(".env.example")))
 
 
 @pytest.mark.parametrize("name", [*OF_THE_CLIENT, *OF_A_WORKER, *OF_KUBERNETES, *OF_COMPOSE])
-def test_a_variable_that_somebody_else_reads_is_no_misspelt_setting(
+def test_a_variable_of_another_program_is_not_a_misspelt_setting(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, new_token())
     assert read_settings()
 
 
-def test_an_administrators_key_that_is_none_is_told_before_anything_starts(
+def test_a_malformed_admin_key_is_reported_before_the_start(
     monkeypatch: pytest.MonkeyPatch, told: Callable[..., str]
 ) -> None:
     monkeypatch.setenv("LTH_ADMIN_KEY", "hunter2")
@@ -92,7 +92,7 @@ def test_an_administrators_key_that_is_none_is_told_before_anything_starts(
     assert "hunter2" not in said
 
 
-def test_a_production_with_an_example_secret_is_told_which(
+def test_an_example_secret_in_production_is_named(
     monkeypatch: pytest.MonkeyPatch, told: Callable[..., str]
 ) -> None:
     monkeypatch.setenv("LTH_ENVIRONMENT", "production")
@@ -102,7 +102,7 @@ def test_a_production_with_an_example_secret_is_told_which(
 
 
 @pytest.mark.parametrize("words", [("migrate",), ("up", "--port", 0), ("restore", __file__)])
-def test_a_database_that_is_away_is_told_without_its_password(
+def test_an_unavailable_database_is_reported_without_its_password(
     words: tuple[object, ...],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -115,14 +115,14 @@ def test_a_database_that_is_away_is_told_without_its_password(
     assert "hidden-word" not in said
 
 
-def test_an_address_that_is_none_is_told_with_what_would_be_right(
+def test_a_malformed_address_is_reported_with_the_expected_form(
     monkeypatch: pytest.MonkeyPatch, told: Callable[..., str]
 ) -> None:
     monkeypatch.setenv("LTH_DATABASE_URL", "lth on the big machine")
     assert "postgresql://USER:PASSWORD@HOST/NAME" in told("migrate")
 
 
-def test_a_directory_that_cannot_be_made_is_named(
+def test_a_directory_that_cannot_be_created_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Callable[..., str]
 ) -> None:
     file = tmp_path / "file"
@@ -132,7 +132,7 @@ def test_a_directory_that_cannot_be_made_is_named(
     assert "--data-dir" in said
 
 
-def test_a_backup_of_a_place_where_nothing_is_makes_nothing_there(
+def test_a_backup_of_an_empty_directory_creates_no_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Callable[..., str]
 ) -> None:
     monkeypatch.delenv("LTH_DATABASE_URL", raising=False)
@@ -142,7 +142,7 @@ def test_a_backup_of_a_place_where_nothing_is_makes_nothing_there(
     assert not place.exists()
 
 
-def test_settings_that_are_right_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_correct_settings_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LTH_LEASE_SECONDS", "60")
     settings = read_settings(database_url=NOBODY)
     assert (settings.lease_seconds, settings.database_url) == (60, NOBODY)

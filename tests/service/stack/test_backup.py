@@ -63,10 +63,10 @@ def test_a_restored_service_has_the_jobs_and_the_bytes(
     assert sorted(blobs.get(digest) for digest in digests) == sorted(CONTENT)
 
 
-def test_a_blob_that_nothing_refers_to_need_not_be_there(
+def test_a_backup_ignores_unused_blobs(
     service: Settings, elsewhere: Settings, tmp_path: Path
 ) -> None:
-    """As while it comes in: it is entered first, and its bytes follow."""
+    """During an upload, the row of a blob exists before its bytes."""
     with closing(Database(service.database_url)) as database, database.transaction() as session:
         saving.enter(session, [Blob.of(b"on its way")])
     file = tmp_path / "lth.tar"
@@ -97,7 +97,7 @@ def test_a_backup_reports_a_blob_with_a_problem_and_saves_the_others(
     assert (restored.jobs, restored.blobs) == (1, 2)
 
 
-def test_a_backup_is_of_one_moment_whatever_is_removed_meanwhile(
+def test_a_backup_is_consistent_during_deletions(
     service: Settings, elsewhere: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before anything of it is read, data sets are deleted, and those come by who remove blobs."""
@@ -148,7 +148,7 @@ def test_a_damaged_blob_is_not_restored(
         restore(elsewhere, file)
 
 
-def test_what_is_no_backup_is_refused(elsewhere: Settings, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_backup_is_refused(elsewhere: Settings, tmp_path: Path) -> None:
     file = tmp_path / "lth.tar"
     file.write_bytes(b"something else")
     with pytest.raises(StackError, match="cannot be read as a backup"):
@@ -159,7 +159,7 @@ def test_what_is_no_backup_is_refused(elsewhere: Settings, tmp_path: Path) -> No
         restore(elsewhere, file)
 
 
-def test_a_backup_that_is_cut_off_is_refused(
+def test_a_truncated_backup_is_refused(
     service: Settings, elsewhere: Settings, tmp_path: Path
 ) -> None:
     file = tmp_path / "lth.tar"
@@ -169,7 +169,9 @@ def test_a_backup_that_is_cut_off_is_refused(
         restore(elsewhere, file)
 
 
-def test_what_leads_elsewhere_is_not_followed(elsewhere: Settings, tmp_path: Path) -> None:
+def test_links_and_outside_paths_in_a_backup_are_ignored(
+    elsewhere: Settings, tmp_path: Path
+) -> None:
     file = tmp_path / "lth.tar"
     with tarfile.open(file, "w") as archive:
         link = tarfile.TarInfo("blobs/" + "0" * 64)
@@ -189,12 +191,12 @@ def test_a_failed_backup_leaves_no_file(service: Settings, tmp_path: Path) -> No
     assert not list(tmp_path.glob("lth.tar*"))
 
 
-def test_a_file_that_cannot_be_written_is_told(service: Settings, tmp_path: Path) -> None:
+def test_a_backup_reports_a_file_that_cannot_be_written(service: Settings, tmp_path: Path) -> None:
     with pytest.raises(StackError, match=r"lth\.tar cannot be written: No such file or directory"):
         backup(service, tmp_path / "nowhere" / "lth.tar")
 
 
-def test_no_password_is_among_the_arguments_of_a_process(
+def test_no_password_is_an_argument_of_a_process(
     service: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = tmp_path / "arguments"

@@ -35,7 +35,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataDirectory:
     return place
 
 
-def test_a_directory_is_held_by_one_process_until_it_ends(place: DataDirectory) -> None:
+def test_a_directory_is_locked_until_its_process_ends(place: DataDirectory) -> None:
     command = [sys.executable, "-c", _HOLD, str(place.directory)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -50,7 +50,7 @@ def test_a_directory_is_held_by_one_process_until_it_ends(place: DataDirectory) 
         pass
 
 
-def test_only_the_user_may_read_what_is_secret(place: DataDirectory) -> None:
+def test_only_the_user_can_read_secrets(place: DataDirectory) -> None:
     place.announce(_running())
     place.make_admin_key()
     for folder in (place.directory, place.blobs, place.datasets, place.log("api").parent):
@@ -59,7 +59,7 @@ def test_only_the_user_may_read_what_is_secret(place: DataDirectory) -> None:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_folders_that_are_open_to_other_users_are_closed(place: DataDirectory) -> None:
+def test_open_folders_are_closed_to_other_users(place: DataDirectory) -> None:
     """As an earlier version left them, or an operator made them."""
     place.make_admin_key()
     folders = [
@@ -73,7 +73,7 @@ def test_folders_that_are_open_to_other_users_are_closed(place: DataDirectory) -
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
 
 
-def test_a_shared_folder_is_not_taken_and_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_shared_folder_is_refused_and_unchanged(tmp_path: Path) -> None:
     """Such as /tmp or a home directory: it would be closed to its other users."""
     (tmp_path / "somebody's file").touch()
     tmp_path.chmod(0o755)
@@ -92,11 +92,11 @@ def test_a_folder_of_another_user_is_refused(place: DataDirectory, name: str) ->
         place.make()
 
 
-def test_the_key_is_made_once(place: DataDirectory) -> None:
+def test_the_key_is_created_once(place: DataDirectory) -> None:
     assert place.make_admin_key() == place.make_admin_key() == place.read_admin_key()
 
 
-def test_what_a_dead_process_announced_does_not_count(place: DataDirectory) -> None:
+def test_an_announcement_of_a_dead_process_is_ignored(place: DataDirectory) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
     place.announce(_running(pid=dead.pid))

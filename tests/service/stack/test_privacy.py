@@ -51,7 +51,7 @@ def _server(place: DataDirectory) -> psutil.Process:
 @as_root
 @pytest.mark.parametrize("name", ["data", LONG])
 @pytest.mark.parametrize("existing", [False, True], ids=["new", "existing"])
-def test_nobody_reaches_nothing_of_a_stack_of_root(
+def test_user_nobody_cannot_access_files_of_a_root_stack(
     open_folder: Path, name: str, existing: bool
 ) -> None:
     place = DataDirectory(open_folder / name)
@@ -70,7 +70,7 @@ def test_nobody_reaches_nothing_of_a_stack_of_root(
 
 
 @as_root
-def test_nobody_is_refused_by_postgres_itself(open_folder: Path) -> None:
+def test_postgres_refuses_user_nobody(open_folder: Path) -> None:
     """Even if the folders let it pass."""
     place = DataDirectory(open_folder / "data")
     with stopped_stack(place) as settings:
@@ -83,7 +83,7 @@ def test_nobody_is_refused_by_postgres_itself(open_folder: Path) -> None:
 
 
 @as_root
-def test_the_server_of_root_has_a_user_of_its_own_and_no_privilege(tmp_path: Path) -> None:
+def test_postgres_of_a_root_stack_runs_as_an_unprivileged_user(tmp_path: Path) -> None:
     place = DataDirectory(tmp_path / "data")
     with stopped_stack(place):
         server = _server(place)
@@ -95,7 +95,7 @@ def test_the_server_of_root_has_a_user_of_its_own_and_no_privilege(tmp_path: Pat
         pwd.getpwuid(number)
 
 
-def test_the_service_may_do_nothing_outside_of_its_database(tmp_path: Path) -> None:
+def test_the_service_role_has_no_rights_outside_its_database(tmp_path: Path) -> None:
     with stopped_stack(DataDirectory(tmp_path / "data")) as settings:
         migrate(settings.database_url)
         with psycopg.connect(settings.database_url, autocommit=True) as connection:
@@ -155,7 +155,7 @@ def test_a_stack_of_an_earlier_version_is_closed_and_keeps_its_rows(open_folder:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_the_socket_that_a_killed_stack_left_is_removed(tmp_path: Path) -> None:
+def test_the_socket_of_a_killed_stack_is_removed(tmp_path: Path) -> None:
     directory = tmp_path / LONG
     with Group() as group:
         killed = Postgres.at(directory, durable=False)
@@ -171,7 +171,7 @@ def test_the_socket_that_a_killed_stack_left_is_removed(tmp_path: Path) -> None:
 
 
 @as_root
-def test_programs_that_only_root_can_reach_are_copied_once(
+def test_programs_that_only_root_can_run_are_copied_once(
     tmp_path: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a clone below /root."""

@@ -21,7 +21,7 @@ from worker.beat.webhooks import NotCalled, resolve
         *("[2001::1]", "[2001:db8::1]", "[3fff::1]", "[2620:4f:8000::1]", "[100::1]"),
     ],
 )
-def test_every_way_to_write_a_private_address_is_seen(host):
+def test_every_notation_of_a_private_address_is_recognized(host):
     with pytest.raises(NotCalled):
         resolve(httpx.URL(f"http://{host}/"), private_allowed=False)
 
@@ -41,7 +41,7 @@ def test_public_addresses_are_public(address):
 
 
 @pytest.mark.parametrize("special", [*SPECIAL_IPV4, *SPECIAL_IPV6])
-def test_the_borders_of_a_special_range_are_seen(special):
+def test_the_bounds_of_a_special_range_are_recognized(special):
     network = ip_network(special)
     first, last = network[0], network[-1]
     assert not is_public(first)

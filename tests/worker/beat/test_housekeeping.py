@@ -56,7 +56,7 @@ def names(database: Database) -> list[str]:
         return list(session.scalars(select(Job.name).order_by(Job.name)))
 
 
-def test_finished_jobs_stay_unless_they_are_to_be_deleted_by_age(
+def test_old_finished_jobs_are_deleted_unless_they_have_the_keep_label(
     database: Database, settings: Settings, blobs: Blobs
 ) -> None:
     ended = {name: submit(database, settings, name) for name in ("old", "young")}
@@ -76,9 +76,7 @@ def test_finished_jobs_stay_unless_they_are_to_be_deleted_by_age(
     assert names(database) == ["kept", "unfinished", "young"]
 
 
-def test_idempotency_keys_are_forgotten_after_their_time(
-    database: Database, settings: Settings, blobs: Blobs
-) -> None:
+def test_idempotency_keys_expire(database: Database, settings: Settings, blobs: Blobs) -> None:
     for key, minutes in (("old", 1), ("young", -1)):
         job_id = submit(database, settings, key, key)
         age = timedelta(hours=settings.idempotency_hours, minutes=minutes)
@@ -95,7 +93,7 @@ def test_idempotency_keys_are_forgotten_after_their_time(
     assert names(database) == ["old", "young"]
 
 
-def test_a_dense_training_goes_with_its_bytes_when_nobody_has_asked_for_it(
+def test_an_unused_trunk_is_deleted_with_its_blob(
     database: Database, settings: Settings, blobs: Blobs
 ) -> None:
     for key in ("old", "found", "young"):
@@ -119,7 +117,7 @@ def test_a_dense_training_goes_with_its_bytes_when_nobody_has_asked_for_it(
     assert blobs.size(Blob.of(b"old").digest) is None
 
 
-def test_more_than_fits_into_one_batch_is_deleted_and_what_is_young_stays(
+def test_old_rows_are_deleted_in_batches_and_young_rows_stay(
     database: Database, settings: Settings, blobs: Blobs
 ) -> None:
     old = timedelta(seconds=settings.blob_grace_seconds + 60)

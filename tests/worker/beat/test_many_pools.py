@@ -55,7 +55,7 @@ def seconds_of(sweeper: Sweeper) -> float:
     return time.perf_counter() - began
 
 
-def test_a_sweep_asks_as_often_and_wakes_as_few_with_hundreds_of_pools(
+def test_a_sweep_sends_the_same_statements_and_hints_for_hundreds_of_pools(
     sweeper: Sweeper, child: Child, broker_url: str
 ) -> None:
     serve(child, "cpu")
@@ -73,7 +73,7 @@ def test_a_sweep_asks_as_often_and_wakes_as_few_with_hundreds_of_pools(
         assert broker.ttl("lth.cpu") > 0
 
 
-def test_what_is_measured_is_asked_as_often_with_hundreds_of_pools(child: Child) -> None:
+def test_metrics_send_the_same_statements_for_hundreds_of_pools(child: Child) -> None:
     def asked() -> int:
         with statements(child.database) as seen, child.database.transaction() as session:
             measurements.measure(session)
@@ -87,7 +87,7 @@ def test_what_is_measured_is_asked_as_often_with_hundreds_of_pools(child: Child)
     assert asked() == few
 
 
-def test_a_job_of_a_pool_that_nobody_serves_yet_starts_when_a_worker_comes(
+def test_a_job_of_an_unserved_pool_starts_when_a_worker_joins(
     sweeper: Sweeper, child: Child, broker_url: str
 ) -> None:
     submit(child)
@@ -100,7 +100,7 @@ def test_a_job_of_a_pool_that_nobody_serves_yet_starts_when_a_worker_comes(
         eventually(lambda: broker.exists("lth.old-2"))
 
 
-def test_a_broker_that_hangs_does_not_delay_the_recovery_of_lost_runs(
+def test_a_hanging_broker_does_not_delay_the_recovery_of_lost_runs(
     sweeper: Sweeper, child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve(child, "cpu")

@@ -47,7 +47,7 @@ def count(database: Database, query: str) -> int:
         return session.scalar(text(query)) or 0
 
 
-def test_sweeps_go_on_while_what_is_old_is_deleted(sweeper: Sweeper, database: Database) -> None:
+def test_sweeps_continue_during_housekeeping(sweeper: Sweeper, database: Database) -> None:
     with database.transaction() as session:
         session.execute(text("INSERT INTO blobs (digest, size) VALUES ('b', 1)"))
         old = "INSERT INTO trunks (key, digest, used_at) VALUES ('t', 'b', '2020-01-01')"
@@ -64,7 +64,7 @@ def test_sweeps_go_on_while_what_is_old_is_deleted(sweeper: Sweeper, database: D
     eventually(lambda: count(database, "SELECT count(*) FROM trunks") == 0)
 
 
-def test_a_worker_that_is_silent_longer_than_a_lease_is_lost_and_that_is_said(
+def test_a_worker_without_heartbeat_is_marked_as_lost_and_logged(
     sweeper: Sweeper, child: Child, caplog: pytest.LogCaptureFixture
 ) -> None:
     report_state(child, WorkerState.IDLE)
@@ -82,7 +82,7 @@ def test_a_worker_that_is_silent_longer_than_a_lease_is_lost_and_that_is_said(
     assert f"the worker {child.id} is lost: it sent no heartbeat" in caplog.text
 
 
-def test_a_run_that_somebody_else_took_back_does_not_keep_the_others(child: Child) -> None:
+def test_a_run_released_by_another_sweeper_does_not_block_others(child: Child) -> None:
     submit(child)
     submit(child, seed=2)
     taken, silent = claim(child), claim(child)

@@ -140,12 +140,12 @@ def hook(database) -> Webhook:
         return session.scalars(select(Webhook)).one()
 
 
-def test_a_job_that_has_not_ended_is_not_told_of(database, courier, job, receiver):
+def test_an_unfinished_job_calls_no_webhook(database, courier, job, receiver):
     go_round(courier)
     assert receiver.got == []
 
 
-def test_the_end_of_a_job_is_told_once_and_signed(database, courier, job, receiver):
+def test_the_end_of_a_job_calls_the_webhook_once_with_a_signature(database, courier, job, receiver):
     end(database, job)
     for _ in range(3):
         go_round(courier)
@@ -164,9 +164,7 @@ def test_the_end_of_a_job_is_told_once_and_signed(database, courier, job, receiv
     assert hook(database).delivered_at is not None
 
 
-def test_a_failed_call_is_tried_again_later_and_given_up_in_the_end(
-    database, courier, job, receiver
-):
+def test_a_failed_call_is_retried_a_limited_number_of_times(database, courier, job, receiver):
     receiver.answers = [500] * 20
     end(database, job)
     for attempt in range(1, len(webhooks.DELAYS) + 2):
@@ -188,7 +186,7 @@ def test_a_redirect_is_not_followed(database, courier, job, receiver):
     assert "answered 302" in (hook(database).error or "")
 
 
-def test_a_retried_job_is_told_of_again(database, courier, job, receiver):
+def test_a_retried_job_calls_its_webhook_again(database, courier, job, receiver):
     end(database, job)
     go_round(courier)
     with database.transaction() as session:
@@ -197,7 +195,7 @@ def test_a_retried_job_is_told_of_again(database, courier, job, receiver):
     assert len(receiver.got) == 2
 
 
-def test_an_address_that_answers_ever_so_slowly_is_not_waited_for(database, courier, job, receiver):
+def test_a_slow_receiver_times_out(database, courier, job, receiver):
     """Each byte comes in time: only a bound on the whole call ends it."""
     courier.seconds = 0.5
     receiver.pause = 0.2
@@ -206,7 +204,7 @@ def test_an_address_that_answers_ever_so_slowly_is_not_waited_for(database, cour
     assert "0.5 s" in (hook(database).error or "")
 
 
-def test_no_more_is_taken_than_can_be_called_at_once(database, courier, job, receiver):
+def test_no_more_calls_are_claimed_than_can_run_at_once(database, courier, job, receiver):
     submission = Submission(Actor("ada"), SPEC, plan(SPEC), webhook=receiver.url)
     for ended in (job, submit(database, submission, courier.settings).job.id):
         end(database, ended)
@@ -278,7 +276,7 @@ def test_owners_take_turns(database, courier, receiver):
     assert {call.owner for call in calls} == {"ada", "bob", "eve"}
 
 
-def test_an_owner_with_fewer_calls_under_way_comes_first(database, courier):
+def test_an_owner_with_fewer_running_calls_comes_first(database, courier):
     for owner in ("ada", "bob"):
         ended(database, courier, owner, f"http://{owner}.example/", 10)
     ended(database, courier, "eve", "http://eve.example/")
@@ -301,7 +299,7 @@ def test_owners_take_turns_at_one_host(database, courier):
     "url",
     ["http://[2606:4700::1]:81/", "http://slow.example./", "http://slow.example:81/?a=@b"],
 )
-def test_the_calls_of_a_host_are_counted_however_it_is_written(database, courier, url):
+def test_calls_of_a_host_are_counted_in_every_notation(database, courier, url):
     ended(database, courier, "ada", url, webhooks.PER_HOST + 1)
     make_due(database)
     with database.transaction() as session:
@@ -314,7 +312,7 @@ def test_the_calls_of_a_host_are_counted_however_it_is_written(database, courier
         assert webhooks.claim_due(session, 20, {}, under_way) == []
 
 
-def test_a_name_that_is_not_found_in_time_is_given_up(monkeypatch):
+def test_a_slow_name_lookup_times_out(monkeypatch):
     asked = threading.Event()
     monkeypatch.setattr("worker.beat.webhooks._LOOKUP_SECONDS", 0.1)
     monkeypatch.setattr("worker.beat.webhooks.socket.getaddrinfo", lambda *_, **__: asked.wait(30))
@@ -323,7 +321,7 @@ def test_a_name_that_is_not_found_in_time_is_given_up(monkeypatch):
     asked.set()
 
 
-def test_a_call_whose_end_cannot_be_noted_is_logged(database, courier, job, caplog):
+def test_a_call_whose_outcome_cannot_be_stored_is_logged(database, courier, job, caplog):
     end(database, job)
     with database.transaction() as session:
         session.execute(text("DROP TABLE webhooks CASCADE"))
@@ -343,7 +341,7 @@ def test_private_addresses_are_not_called(database, database_url, job, receiver)
     assert "127.0.0.1" not in (hook(database).error or "")
 
 
-def test_owners_have_secrets_of_their_own(database_url):
+def test_each_owner_has_its_own_secret(database_url):
     known = settings(database_url, private=False)
     secrets = {secret_of(known, "ada"), secret_of(known, "bob"), SECRET.encode()}
     assert len(secrets) == 3
@@ -352,7 +350,7 @@ def test_owners_have_secrets_of_their_own(database_url):
     assert written(b"known") == "whsec_a25vd24="
 
 
-def test_a_signature_is_of_all_that_matters():
+def test_a_signature_covers_id_timestamp_and_body():
     known = b"a secret"
     first = signed(known, "job_1", b"{}", now=1)["webhook-signature"]
     others = [signed(known, "job_2", b"{}", now=1), signed(known, "job_1", b"[]", now=1)]
@@ -360,7 +358,7 @@ def test_a_signature_is_of_all_that_matters():
     assert first not in [other["webhook-signature"] for other in others]
 
 
-def test_the_address_that_was_looked_at_is_called_under_its_name(
+def test_the_checked_address_is_called_with_the_host_name(
     database, courier, job, receiver, monkeypatch
 ):
     """A name could stand for another address by then; TLS wants the name all the same."""
@@ -379,7 +377,7 @@ def test_the_address_that_was_looked_at_is_called_under_its_name(
     assert request.extensions["sni_hostname"] == "example.org"
 
 
-def test_no_proxy_of_the_environment_is_between(database, courier, job, receiver, monkeypatch):
+def test_webhooks_ignore_proxies_of_the_environment(database, courier, job, receiver, monkeypatch):
     """It would resolve the name anew, and reach where we may not."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     end(database, job)

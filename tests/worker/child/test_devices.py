@@ -58,7 +58,7 @@ def test_a_gpu_has_one_child_and_a_core_without_gpus_has_one() -> None:
     assert gpu_of(0, ()) is None
 
 
-def test_foreign_processes_that_fill_a_gpu_are_a_reason_to_refuse() -> None:
+def test_a_gpu_filled_by_other_processes_is_refused() -> None:
     mine, other = 7, 8
     full = GpuMemory(13 * GIB, {mine: 4 * GIB, other: 9 * GIB})
 
@@ -69,7 +69,7 @@ def test_foreign_processes_that_fill_a_gpu_are_a_reason_to_refuse() -> None:
     assert "gpu_foreign_share" in said
 
 
-def test_a_child_sees_its_gpu_alone_and_takes_no_more_of_it_than_it_needs(
+def test_a_child_sees_only_its_gpu_and_allocates_memory_on_demand(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH"):
@@ -89,7 +89,7 @@ def test_each_child_is_listed_with_a_gpu_of_its_own(gpus: Rig) -> None:
     assert all(one.memory_total == 16 * GIB for one in there)
 
 
-def test_job_on_a_gpu_sees_that_one_alone_and_the_child_is_recycled_when_idle(
+def test_a_job_sees_only_its_gpu_and_the_idle_child_is_recycled(
     gpus: Rig,
 ) -> None:
     before = {one.pid for one in registered(gpus)}
@@ -107,7 +107,7 @@ def test_job_on_a_gpu_sees_that_one_alone_and_the_child_is_recycled_when_idle(
     eventually(lambda: len(registered(gpus)) == 2 and used not in {w.pid for w in registered(gpus)})
 
 
-def test_no_run_is_claimed_while_others_fill_the_gpus(gpus: Rig, usage: Path) -> None:
+def test_no_run_is_claimed_while_other_programs_fill_the_gpus(gpus: Rig, usage: Path) -> None:
     say(usage, json.dumps({gpu.uuid: {"1": 15} for gpu in TWO}))
     eventually(lambda: {one.state for one in registered(gpus)} == {WorkerState.REFUSING})
 
@@ -121,7 +121,7 @@ def test_no_run_is_claimed_while_others_fill_the_gpus(gpus: Rig, usage: Path) ->
     assert gpus.wait(job_id).state is JobState.SUCCEEDED
 
 
-def test_a_driver_that_falls_silent_costs_no_run_but_starts_none(gpus: Rig, usage: Path) -> None:
+def test_a_failed_driver_loses_no_run_and_starts_none(gpus: Rig, usage: Path) -> None:
     job_id = gpus.submit({"labels": {"levels": "4", "seconds": "1"}}, pool="gpu")
     gpus.wait_running(job_id)
     say(usage, SILENT)
@@ -139,7 +139,7 @@ def test_a_driver_that_falls_silent_costs_no_run_but_starts_none(gpus: Rig, usag
     assert gpus.wait(waiting).state is JobState.SUCCEEDED
 
 
-def test_a_gpu_that_does_not_compute_gives_its_first_run_back_and_is_tried_again(
+def test_a_gpu_that_does_not_compute_requeues_its_first_run_and_is_retried(
     gpus: Rig, usage: Path
 ) -> None:
     trouble = usage.with_name("trouble")

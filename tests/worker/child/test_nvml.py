@@ -78,7 +78,7 @@ def found(library: Library) -> list[str]:
         ("", []),
     ],
 )
-def test_an_operator_chooses_gpus_as_cuda_has_them_named(
+def test_gpus_are_selected_by_cuda_visible_devices(
     visible: str | None, there: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -88,7 +88,7 @@ def test_an_operator_chooses_gpus_as_cuda_has_them_named(
 
 
 @pytest.mark.parametrize("visible", ["3", "GPU-c"])
-def test_a_gpu_that_is_named_and_not_there_does_not_make_a_worker_of_processors(
+def test_a_missing_named_gpu_does_not_start_a_cpu_worker(
     visible: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
@@ -96,7 +96,7 @@ def test_a_gpu_that_is_named_and_not_there_does_not_make_a_worker_of_processors(
         found(Library("GPU-a", "GPU-b"))
 
 
-def test_a_lost_gpu_takes_no_other_with_it_and_is_named(
+def test_a_lost_gpu_is_named_and_the_others_are_used(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -105,7 +105,7 @@ def test_a_lost_gpu_takes_no_other_with_it_and_is_named(
 
 
 @pytest.mark.parametrize("question", ["nvmlDeviceGetHandleByUUID", "nvmlDeviceGetCount"])
-def test_a_driver_that_falls_silent_later_is_told_by_what_it_says(
+def test_a_later_failure_of_the_driver_is_reported_with_its_message(
     question: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -122,7 +122,7 @@ def test_a_driver_that_falls_silent_later_is_told_by_what_it_says(
     ("visible", "there"),
     [(None, ["GPU-a", "MIG-0", "MIG-1"]), ("MIG-1", ["MIG-1"]), ("1", ["MIG-0", "MIG-1"])],
 )
-def test_the_parts_of_a_divided_gpu_are_gpus(
+def test_mig_parts_count_as_gpus(
     visible: str | None, there: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -131,7 +131,7 @@ def test_the_parts_of_a_divided_gpu_are_gpus(
     assert found(Library("GPU-a", "GPU-b", divided="GPU-b")) == there
 
 
-def test_a_child_of_which_the_driver_tells_no_share_does_not_take_itself_for_a_stranger() -> None:
+def test_memory_is_not_foreign_if_the_driver_reports_no_processes() -> None:
     library = Library("GPU-a")
     library.processes = [SimpleNamespace(pid=7, usedGpuMemory=None)]
     memory = SystemNvml(library).memory("GPU-a")
@@ -148,7 +148,7 @@ def test_a_child_of_which_the_driver_tells_no_share_does_not_take_itself_for_a_s
         (pynvml.NVML_ERROR_UNKNOWN, True),
     ],
 )
-def test_a_driver_that_fails_is_told_from_none(
+def test_a_failed_driver_is_distinguished_from_a_missing_one(
     code: int, driver: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after an upgrade of the driver without a restart of the machine."""
@@ -164,7 +164,7 @@ def test_a_driver_that_fails_is_told_from_none(
         open_nvml()
 
 
-def test_children_are_told_what_gpus_there_were_when_their_parent_started(
+def test_children_get_the_gpus_that_their_parent_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

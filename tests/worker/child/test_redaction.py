@@ -84,11 +84,11 @@ def test_addresses_secrets_and_statements_are_hidden(said: str) -> None:
         "ValueError: shapes (3, 4) and (5,) do not fit",
     ],
 )
-def test_what_a_run_says_of_itself_is_kept(said: str) -> None:
+def test_messages_of_a_run_are_not_redacted(said: str) -> None:
     assert Redaction(SETTINGS).text(said) == said
 
 
-def test_common_words_are_kept_although_they_are_values_of_options() -> None:
+def test_common_words_are_not_redacted_if_they_are_option_values() -> None:
     settings = Settings(
         database_url="postgresql://lth:planted-password@db/lth?sslmode=require",
         object_store_url="s3://planted-bucket",
@@ -99,7 +99,7 @@ def test_common_words_are_kept_although_they_are_values_of_options() -> None:
     assert Redaction(settings).text("planted-key, planted-password") == "[hidden], [hidden]"
 
 
-def test_the_log_is_bytes_of_any_kind() -> None:
+def test_a_log_with_invalid_utf8_is_redacted() -> None:
     content = b"\xff\xfe db.internal.example \0"
     assert Redaction(SETTINGS).bytes(content) == b"\xff\xfe [hidden] \0"
 
@@ -112,7 +112,7 @@ def test_an_error_of_a_statement_does_not_show_its_parameters(database_url: str)
     database.close()
 
 
-def test_nothing_that_a_member_reads_names_an_address(rig: Rig, tmp_path: Path) -> None:
+def test_no_text_for_members_contains_an_address(rig: Rig, tmp_path: Path) -> None:
     """The database goes away during a run, and the object store at its end."""
     with relayed(rig.settings.database_url) as (address, relay):
         port = str(relay.listener.getsockname()[1])

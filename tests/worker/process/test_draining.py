@@ -13,7 +13,7 @@ from tests.worker.rig import Rig, eventually
 pytestmark = pytest.mark.timeout(600)
 
 
-def test_run_that_gives_no_sign_of_life_is_ended_with_its_process_and_begun_again(
+def test_a_stalled_run_is_killed_and_queued_again(
     rig: Rig,
 ) -> None:
     worker = rig.start(stall_seconds=1, max_losses=1_000)
@@ -29,7 +29,7 @@ def test_run_that_gives_no_sign_of_life_is_ended_with_its_process_and_begun_agai
     assert rig.stop(worker, signal.SIGTERM) == 0
 
 
-def test_worker_told_to_stop_gives_its_run_back_with_a_checkpoint(rig: Rig) -> None:
+def test_a_stopping_worker_requeues_its_run_with_a_checkpoint(rig: Rig) -> None:
     worker = rig.start()
     job_id = rig.submit({"labels": {"levels": "6", "hold": "drained"}})
     rig.wait_held(job_id)

@@ -40,7 +40,7 @@ def watch(child: Child) -> threading.Thread:
     return thread
 
 
-def test_an_idle_child_says_that_it_lives(child: Child) -> None:
+def test_an_idle_child_reports_its_state(child: Child) -> None:
     idle._check(child)
     there = registered(child)
     assert there is not None
@@ -53,7 +53,7 @@ def test_an_idle_child_says_that_it_lives(child: Child) -> None:
     assert (there.state, there.detail["why"]) == (WorkerState.REFUSING, "no GPU")
 
 
-def test_a_defect_is_logged_and_does_not_end_what_watches_idleness(
+def test_a_defect_is_logged_and_does_not_end_the_idle_thread(
     child: Child,
     ended: threading.Event,
     monkeypatch: pytest.MonkeyPatch,
@@ -74,7 +74,7 @@ def test_a_defect_is_logged_and_does_not_end_what_watches_idleness(
     assert "KeyError: 'defect'" in caplog.text
 
 
-def test_a_child_that_works_is_not_ended(child: Child, ended: threading.Event) -> None:
+def test_a_busy_child_does_not_end(child: Child, ended: threading.Event) -> None:
     with child.busy:
         child.must_be_replaced.set()
         thread = watch(child)
@@ -84,7 +84,7 @@ def test_a_child_that_works_is_not_ended(child: Child, ended: threading.Event) -
 
 
 @pytest.mark.parametrize("why", ["must_be_replaced", "draining"])
-def test_a_child_that_shall_stop_ends_when_it_is_idle(child: Child, why: str) -> None:
+def test_a_draining_child_ends_when_it_is_idle(child: Child, why: str) -> None:
     getattr(child, why).set()
     with pytest.raises(SystemExit):
         idle._check(child)
@@ -100,7 +100,7 @@ def test_a_child_that_shall_stop_ends_when_it_is_idle(child: Child, why: str) ->
         ({"gpu": TWO[0], "trouble": "it is lost"}, True),
     ],
 )
-def test_only_who_holds_a_gpu_or_cannot_use_it_is_recycled(
+def test_only_a_child_that_holds_or_cannot_use_a_gpu_is_recycled(
     child: Child, of: dict[str, object], due: bool
 ) -> None:
     child = replace(child, **of)
@@ -113,7 +113,7 @@ def test_only_who_holds_a_gpu_or_cannot_use_it_is_recycled(
     ("of", "most", "ends"),
     [({}, 0, True), ({}, 10**12, False), ({"gpu": TWO[0]}, 0, False)],
 )
-def test_a_child_ends_that_still_holds_much_memory_some_seconds_after_a_run(
+def test_a_child_that_still_uses_much_memory_after_a_run_ends(
     child: Child, of: dict[str, object], most: int, ends: bool
 ) -> None:
     """With a GPU it would end after every run, for what CUDA loads in the first one."""

@@ -17,7 +17,7 @@ from worker.process.loop import work
 from worker.run.attempt import attempt
 
 
-def test_a_run_that_comes_while_it_says_that_it_is_idle_is_not_left_lying(
+def test_a_run_queued_while_the_child_reports_idle_is_executed(
     child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who submitted it saw no idle worker to wake."""
@@ -34,7 +34,7 @@ def test_a_run_that_comes_while_it_says_that_it_is_idle_is_not_left_lying(
     assert [run.state for run in runs(child, late[0]).values()] == [RunState.SUCCEEDED]
 
 
-def test_while_it_works_it_says_so_cannot_be_ended_and_has_woken_another(
+def test_a_busy_child_reports_it_cannot_end_and_wakes_another(
     child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     idle = WorkerFacts(id="host/1/3", node="host/1", host="host", pid=3, pools=["cpu"], device="")
@@ -62,7 +62,7 @@ def test_while_it_works_it_says_so_cannot_be_ended_and_has_woken_another(
     assert (there and there.state, child.busy.locked()) == (WorkerState.IDLE, False)
 
 
-def test_a_process_that_has_compiled_many_networks_leaves_the_next_run_to_another(
+def test_a_process_that_compiled_many_networks_claims_no_more_runs(
     child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stand_in, "_programs", 0)
@@ -74,13 +74,13 @@ def test_a_process_that_has_compiled_many_networks_leaves_the_next_run_to_anothe
     assert states == [RunState.SUCCEEDED, RunState.QUEUED]
 
 
-def test_a_child_that_was_told_to_stop_claims_nothing(child: Child) -> None:
+def test_a_draining_child_claims_nothing(child: Child) -> None:
     submit(child)
     child.draining.set()
     assert work(child) == 0
 
 
-def test_a_hint_while_the_database_is_away_is_let_go(
+def test_a_hint_is_dropped_while_the_database_is_unavailable(
     child: Child, caplog: pytest.LogCaptureFixture
 ) -> None:
     away = Database("postgresql://lth@127.0.0.1:1/lth")

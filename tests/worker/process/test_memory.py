@@ -41,7 +41,7 @@ def upload(rig: Rig) -> dict[str, object]:
         return {"kind": "uploaded", "id": stored.id, "digest": stored.digest, "facts": facts}
 
 
-def test_an_idle_child_gives_the_memory_of_a_large_data_set_back(rig: Rig) -> None:
+def test_an_idle_child_releases_a_large_data_set(rig: Rig) -> None:
     """A file of 3 MB left 1.7 GB in an idle worker."""
     worker = rig.start(execution="lth.study.execution", worker_processes=1)
     child = eventually(lambda: child_of(rig, worker), 300)
@@ -56,7 +56,7 @@ def test_an_idle_child_gives_the_memory_of_a_large_data_set_back(rig: Rig) -> No
     rig.stop(worker)
 
 
-def test_a_child_that_still_holds_too_much_is_replaced_by_a_new_process(rig: Rig) -> None:
+def test_a_child_that_uses_too_much_memory_is_replaced(rig: Rig) -> None:
     worker = rig.start(execution="lth.study.execution", worker_processes=1, idle_memory_bytes=0)
     first = eventually(lambda: child_of(rig, worker), 300)
     assert first is not None

@@ -29,7 +29,7 @@ class Dying:
         return iter([SimpleNamespace(pid=pid) for pid in living])
 
 
-def test_a_dead_childs_run_is_given_back_as_soon_as_that_can_be_written(
+def test_the_run_of_a_dead_child_is_requeued_when_the_database_is_available(
     child: Child, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("LTH_WORKER_NODE", "host/1")

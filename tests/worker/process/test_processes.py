@@ -24,7 +24,7 @@ assert not found, found
 """
 
 
-def test_parent_and_beat_import_neither_tensorflow_nor_what_plots_need() -> None:
+def test_parent_and_beat_import_neither_tensorflow_nor_matplotlib() -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", LIGHT], cwd=ROOT, check=True)
 
 

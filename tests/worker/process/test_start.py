@@ -26,7 +26,7 @@ def test_a_child_that_cannot_start_ends(
 
 
 @pytest.mark.parametrize(("starts", "code"), [("worker", 1), ("beat", 0)])
-def test_a_driver_that_fails_keeps_the_worker_from_its_start_and_not_the_beat(
+def test_a_failed_driver_stops_the_start_of_the_worker_but_not_of_the_beat(
     starts: str, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LTH_TEST_NVML", "tests.worker.steps:silent_driver")

@@ -58,7 +58,7 @@ def test_second_job_with_the_same_trunk_reuses_it(workers: Rig) -> None:
         ("bug", Reason.INTERNAL, "KeyError: 'defect'"),
     ],
 )
-def test_failure_says_why_and_what_to_do(
+def test_a_failure_has_a_reason_and_advice(
     workers: Rig, label: str, reason: Reason, said: str
 ) -> None:
     job = workers.wait(workers.submit({"labels": {"fail": label}}))
@@ -75,7 +75,7 @@ def test_failure_says_why_and_what_to_do(
         assert "something on the way to the defect" in (run.log_tail or "")
 
 
-def test_failure_is_told_whatever_the_error_says(workers: Rig) -> None:
+def test_a_failure_is_stored_for_every_error_message(workers: Rig) -> None:
     """Postgres' texts hold no null and no half of a surrogate pair."""
     job = workers.wait(workers.submit({"labels": {"fail": "noise"}}))
 
@@ -85,7 +85,7 @@ def test_failure_is_told_whatever_the_error_says(workers: Rig) -> None:
     assert len(job.failure["message"]) < 10_000
 
 
-def test_failed_trunk_cancels_what_needed_it(workers: Rig) -> None:
+def test_a_failed_trunk_cancels_dependent_runs(workers: Rig) -> None:
     spec = {"kind": "session", "experiments": [{"name": "a"}], "labels": {"fail": "user"}}
 
     job = workers.wait(workers.submit(spec))
@@ -98,7 +98,7 @@ def test_failed_trunk_cancels_what_needed_it(workers: Rig) -> None:
     }
 
 
-def test_run_beyond_its_bound_fails_as_timeout(workers: Rig) -> None:
+def test_a_run_over_its_time_limit_fails_as_timeout(workers: Rig) -> None:
     job_id = workers.submit({"labels": {"seconds": "30"}}, max_run_seconds=1)
 
     job = workers.wait(job_id)
@@ -108,7 +108,7 @@ def test_run_beyond_its_bound_fails_as_timeout(workers: Rig) -> None:
     assert "max_run_seconds" in job.failure["message"]
 
 
-def test_job_beyond_its_time_ends_as_timeout_and_keeps_what_is_done(workers: Rig) -> None:
+def test_a_job_over_its_time_limit_fails_as_timeout_and_keeps_finished_runs(workers: Rig) -> None:
     robust = {
         "kind": "robust",
         "trials": 5,
@@ -130,7 +130,7 @@ def test_job_beyond_its_time_ends_as_timeout_and_keeps_what_is_done(workers: Rig
     assert 8.5 < sum(run.seconds for run in runs) < 12, "all of it would take twenty"
 
 
-def test_run_that_starts_with_little_of_its_jobs_time_left_gets_the_rest(workers: Rig) -> None:
+def test_a_run_gets_the_remaining_time_of_its_job(workers: Rig) -> None:
     job_id = workers.submit({"labels": {"seconds": "30"}, "seed": 30}, max_seconds=30)
     run = workers.wait_running(job_id)
     with workers.database.transaction() as session:
@@ -143,7 +143,7 @@ def test_run_that_starts_with_little_of_its_jobs_time_left_gets_the_rest(workers
 
 
 @pytest.mark.timeout(600)
-def test_run_that_hangs_is_ended_with_its_process(workers: Rig) -> None:
+def test_a_hanging_run_is_killed_with_its_process(workers: Rig) -> None:
     job_id = workers.submit({"labels": {"hang": "yes"}}, max_run_seconds=2)
 
     job = workers.wait(job_id)

@@ -32,7 +32,7 @@ def cancel(child: Child, job_id: str) -> None:
         commands.cancel(session, jobs.get(session, job_id))
 
 
-def test_a_failure_is_told_without_its_log_while_the_object_store_is_away(
+def test_a_failure_is_stored_without_log_while_the_object_store_is_unavailable(
     child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = submit(child, labels={"fail": "bug"})
@@ -43,7 +43,7 @@ def test_a_failure_is_told_without_its_log_while_the_object_store_is_away(
     assert (run.log_digest, "KeyError" in (run.failure_message or "")) == (None, True)
 
 
-def test_a_cancel_is_obeyed_while_the_object_store_is_away(
+def test_a_cancel_works_while_the_object_store_is_unavailable(
     child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = submit(child)
@@ -54,7 +54,7 @@ def test_a_cancel_is_obeyed_while_the_object_store_is_away(
     assert the_run(child, job_id).state is RunState.CANCELLED
 
 
-def test_a_run_is_given_back_though_its_checkpoint_cannot_be_saved(
+def test_a_run_is_requeued_if_its_checkpoint_cannot_be_saved(
     child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = submit(child)
@@ -66,9 +66,7 @@ def test_a_run_is_given_back_though_its_checkpoint_cannot_be_saved(
     assert (run.state, run.losses) == (RunState.QUEUED, 0)
 
 
-def test_a_run_whose_inputs_cannot_be_read_for_a_moment_waits_for_them(
-    child: Child, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reading_inputs_is_retried(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = submit(child)
     away = [OperationalError("away", None, OSError()), StorageFailed("away")]
     monkeypatch.setattr(inputs, "gather", failing_first(away, inputs.gather))
@@ -76,7 +74,7 @@ def test_a_run_whose_inputs_cannot_be_read_for_a_moment_waits_for_them(
     assert the_run(child, job_id).state is RunState.SUCCEEDED
 
 
-def test_a_run_that_waits_for_its_inputs_can_be_stopped(
+def test_a_run_can_be_stopped_while_it_retries_reading_inputs(
     child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = submit(child)
@@ -87,7 +85,7 @@ def test_a_run_that_waits_for_its_inputs_can_be_stopped(
     assert the_run(child, job_id).state is RunState.CANCELLED
 
 
-def test_a_trunk_of_which_only_the_name_is_left_is_trained_anew(
+def test_a_trunk_without_its_blob_is_trained_again(
     child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By its own run, and not by each that needs it."""
@@ -113,7 +111,7 @@ def test_a_trunk_of_which_only_the_name_is_left_is_trained_anew(
     assert executed[3:] == [("trial-1/trunk", False), ("trial-1/a", True)]
 
 
-def test_a_gpu_that_broke_in_a_run_gets_another_process_and_one_that_computes_does_not(
+def test_a_broken_gpu_gets_a_new_process_and_a_working_gpu_does_not(
     child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str | None] = [None]

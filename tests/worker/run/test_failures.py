@@ -46,7 +46,7 @@ class ResourceExhaustedError(InternalError):
         InternalError("CUDA runtime implicit initialization failed. Status: out of memory"),
     ],
 )
-def test_a_device_without_memory_is_told_however_it_is_worded(error: Exception) -> None:
+def test_every_out_of_memory_error_is_recognized(error: Exception) -> None:
     assert failure_of(error).reason is Reason.OUT_OF_MEMORY
 
 
@@ -64,7 +64,7 @@ def test_a_device_without_memory_is_told_however_it_is_worded(error: Exception) 
         (ValueError("x" * 10_000), Reason.INTERNAL, r"^ValueError: x+ \[\.\.\.\] x+; .* report it"),
     ],
 )
-def test_what_can_be_done_is_said(error: Exception, reason: Reason, said: str) -> None:
+def test_a_failure_message_contains_advice(error: Exception, reason: Reason, said: str) -> None:
     failure = failure_of(error)
     assert failure.reason is reason
     assert re.search(said, failure.message)
@@ -74,18 +74,18 @@ def test_what_can_be_done_is_said(error: Exception, reason: Reason, said: str) -
 @pytest.mark.parametrize(
     "error", [InternalError("CUDNN_STATUS_EXECUTION_FAILED"), ValueError("out of memory lane")]
 )
-def test_another_error_is_not_taken_for_it(error: Exception) -> None:
+def test_other_errors_are_not_out_of_memory(error: Exception) -> None:
     assert failure_of(error).reason is Reason.INTERNAL
 
 
-def test_a_training_that_diverged_is_told_once_what_may_help() -> None:
+def test_a_diverged_training_gives_advice_once() -> None:
     failure = failure_of(Diverged("the training loss became nan"))
     assert failure.reason is Reason.DIVERGED
     assert failure.message.count("learning rate") == 1
     assert "clipping" not in failure.message, "there is none to choose"
 
 
-def test_where_the_object_store_is_nobody_is_told() -> None:
+def test_a_failure_does_not_show_the_address_of_the_object_store() -> None:
     failure = failure_of(StorageFailed("cannot be read: error at http://inside:8333/lth"))
     assert "object store" in failure.message
     assert "inside" not in failure.message

@@ -39,7 +39,7 @@ def lease_ends(child: Child, observer: RunObserver) -> datetime:
         (OperationalError("away", None, OSError()), "'trial-1/ticket' could not be renewed"),
     ],
 )
-def test_a_heartbeat_that_fails_is_logged_and_the_next_one_renews_the_lease(
+def test_a_failed_heartbeat_is_logged_and_the_next_one_renews_the_lease(
     child: Child,
     observer: RunObserver,
     error: Exception,
@@ -62,7 +62,7 @@ def test_a_heartbeat_that_fails_is_logged_and_the_next_one_renews_the_lease(
     assert said in caplog.text
 
 
-def test_what_a_heartbeat_logs_names_its_run(
+def test_log_lines_of_a_heartbeat_name_its_run(
     child: Child, observer: RunObserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bound: list[dict[str, object]] = []
@@ -78,7 +78,7 @@ def test_what_a_heartbeat_logs_names_its_run(
     assert bound[0] == {"run": "trial-1/ticket"}
 
 
-def test_a_job_whose_time_is_soon_over_is_looked_at_then(
+def test_the_budget_is_checked_when_it_is_about_to_be_spent(
     child: Child, observer: RunObserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = threading.Semaphore(0)
@@ -93,9 +93,7 @@ def test_a_job_whose_time_is_soon_over_is_looked_at_then(
         assert all(looked.acquire(timeout=60) for _ in range(2))
 
 
-def test_a_worker_that_the_registry_does_not_know_enters_itself(
-    child: Child, observer: RunObserver
-) -> None:
+def test_an_unregistered_worker_registers_itself(child: Child, observer: RunObserver) -> None:
     """As after an hour's silence, or a start without Postgres."""
     assert registered(child) is None
     module._renew(child, observer)
@@ -110,7 +108,7 @@ def test_a_worker_that_the_registry_does_not_know_enters_itself(
     assert there.state is WorkerState.DRAINING
 
 
-def test_a_run_that_does_nothing_hears_of_a_cancel_and_of_the_loss_of_its_lease(
+def test_a_run_without_progress_receives_cancels_and_lease_losses(
     child: Child, observer: RunObserver
 ) -> None:
     with child.database.transaction() as session:
@@ -125,7 +123,7 @@ def test_a_run_that_does_nothing_hears_of_a_cancel_and_of_the_loss_of_its_lease(
     assert observer.order is Order.LEASE_LOST
 
 
-def test_who_does_not_stop_is_ended_even_if_nobody_can_be_told(
+def test_an_unresponsive_run_is_killed_even_if_the_database_is_unavailable(
     child: Child, observer: RunObserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[tuple[int, int]] = []

@@ -22,7 +22,7 @@ from worker.run import inputs
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_bytes(b"another")])
-def test_a_run_whose_checkpoint_is_gone_or_damaged_begins_anew(
+def test_a_run_without_a_usable_checkpoint_starts_again(
     child: Child, tmp_path: Path, damage: Callable[[Path], object]
 ) -> None:
     submit(child)
@@ -69,7 +69,7 @@ class Data:
         return cast(Arrays, SimpleNamespace(nbytes=self.nbytes, name=self.name))
 
 
-def test_few_data_sets_stay_in_memory_and_fewer_large_ones(
+def test_the_cache_of_data_sets_is_bounded_by_number_and_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kept: OrderedDict[Any, Any] = OrderedDict()

@@ -37,7 +37,7 @@ def test_very_long_output_keeps_its_beginning_and_its_end() -> None:
     assert len(content) < 5_000_000
 
 
-def test_a_log_without_end_is_never_held_in_memory() -> None:
+def test_a_very_long_log_is_never_read_into_memory_as_a_whole() -> None:
     with captured(bytes) as log:
         os.write(1, b"beginning\n")
         os.ftruncate(1, 1 << 40)
@@ -50,7 +50,7 @@ def test_a_log_without_end_is_never_held_in_memory() -> None:
     assert len(content) < 5_000_000
 
 
-def test_full_disk_costs_the_log_and_nothing_else(
+def test_a_full_disk_loses_only_the_log(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     buffered = open(1, "w", closefd=False)  # noqa: SIM115

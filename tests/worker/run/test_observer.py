@@ -55,7 +55,7 @@ def told(database: Database, observer: RunObserver) -> Counter[str]:
         return Counter(e.kind for e in events.since(session, observer.lease.job_id))
 
 
-def test_quick_progress_is_told_once_but_an_evaluation_all_the_same(
+def test_frequent_progress_is_written_once_but_evaluations_are_not_skipped(
     database: Database, clock: SimpleNamespace, observer: RunObserver
 ) -> None:
     for iteration in range(20):
@@ -67,18 +67,18 @@ def test_quick_progress_is_told_once_but_an_evaluation_all_the_same(
     assert told(database, observer)["evaluation"] == 1
 
 
-def test_progress_of_a_long_run_is_told_more_seldom() -> None:
+def test_progress_of_a_long_run_is_written_less_often() -> None:
     assert [_pause(age) for age in (0, 60, 180, 900, 1800, 1e6)] == [0.5, 0.5, 0.5, 2.5, 5, 5]
 
 
-def test_end_of_a_level_is_always_told(database: Database, observer: RunObserver) -> None:
+def test_the_end_of_a_level_is_always_written(database: Database, observer: RunObserver) -> None:
     for level in range(3):
         observer.progress(at(level, 1))
 
     assert told(database, observer)["level_finished"] == 2
 
 
-def test_cancel_comes_back_with_the_next_progress_that_is_told(
+def test_a_cancel_is_received_with_the_next_written_progress(
     database: Database, observer: RunObserver
 ) -> None:
     observer.progress(at(0, 1))
@@ -109,7 +109,7 @@ def checkpoint_of(database: Database, observer: RunObserver) -> str | None:
         return session.get_one(Run, observer.lease.run_id).checkpoint_digest
 
 
-def test_every_call_of_a_run_is_a_sign_of_life(
+def test_every_call_updates_the_time_of_the_last_call(
     clock: SimpleNamespace, observer: RunObserver
 ) -> None:
     """Without them a run of more than an hour would be taken for one that hangs."""
@@ -121,7 +121,7 @@ def test_every_call_of_a_run_is_a_sign_of_life(
     assert observer.seen == clock.now
 
 
-def test_checkpoints_are_saved_now_and_then_and_at_the_end_of_all_but_short_levels(
+def test_checkpoints_are_saved_at_intervals_and_at_the_end_of_long_levels(
     clock: SimpleNamespace, observer: RunObserver
 ) -> None:
     saved: list[float] = []
@@ -141,7 +141,7 @@ def test_checkpoints_are_saved_now_and_then_and_at_the_end_of_all_but_short_leve
     assert saved == [106.0, 286.0]
 
 
-def test_a_run_that_is_told_to_drain_saves_a_checkpoint_at_once_and_stops(
+def test_a_draining_run_saves_a_checkpoint_at_once_and_stops(
     database: Database, clock: SimpleNamespace, observer: RunObserver
 ) -> None:
     observer.progress(at(0, 1))
@@ -153,7 +153,7 @@ def test_a_run_that_is_told_to_drain_saves_a_checkpoint_at_once_and_stops(
     assert checkpoint_of(database, observer) == Blob.of(b"half a level").digest
 
 
-def test_a_run_that_offers_no_checkpoint_stops_when_its_grace_is_over(
+def test_a_draining_run_without_checkpoints_stops_after_its_grace_time(
     clock: SimpleNamespace, observer: RunObserver
 ) -> None:
     observer._draining.set()
@@ -166,13 +166,13 @@ def test_a_run_that_offers_no_checkpoint_stops_when_its_grace_is_over(
     assert observer.order is Order.DRAIN
 
 
-def test_the_first_order_stands(observer: RunObserver) -> None:
+def test_the_first_order_to_stop_counts(observer: RunObserver) -> None:
     observer.give(Order.CANCEL)
     observer.give(Order.TIMEOUT)
     assert observer.order is Order.CANCEL
 
 
-def test_a_checkpoint_that_cannot_be_saved_costs_the_run_nothing(
+def test_a_checkpoint_that_cannot_be_saved_does_not_fail_the_run(
     database: Database,
     observer: RunObserver,
     monkeypatch: pytest.MonkeyPatch,
@@ -188,7 +188,7 @@ def test_a_checkpoint_that_cannot_be_saved_costs_the_run_nothing(
     assert checkpoint_of(database, observer) is None
 
 
-def test_a_checkpoint_for_which_the_disk_is_too_full_costs_the_run_nothing(
+def test_a_full_disk_for_a_checkpoint_does_not_fail_the_run(
     database: Database,
     observer: RunObserver,
     monkeypatch: pytest.MonkeyPatch,
@@ -210,7 +210,7 @@ def test_a_checkpoint_for_which_the_disk_is_too_full_costs_the_run_nothing(
     assert checkpoint_of(database, observer) == Blob.of(bytes(1 << 20)).digest
 
 
-def test_a_checkpoint_that_cannot_be_deleted_is_not_said_to_be_unsaved(
+def test_a_failed_deletion_is_not_logged_as_a_failed_save(
     database: Database,
     observer: RunObserver,
     monkeypatch: pytest.MonkeyPatch,
@@ -227,7 +227,7 @@ def test_a_checkpoint_that_cannot_be_deleted_is_not_said_to_be_unsaved(
     assert caplog.text.count("the housekeeping deletes it later") == 2
 
 
-def test_progress_that_cannot_be_written_costs_the_run_nothing(
+def test_progress_that_cannot_be_written_does_not_fail_the_run(
     observer: RunObserver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     away = Database("postgresql://lth@127.0.0.1:1/lth")
@@ -238,7 +238,7 @@ def test_progress_that_cannot_be_written_costs_the_run_nothing(
 
 
 @pytest.mark.parametrize("write", ["progress", "checkpoint"])
-def test_whatever_is_written_tells_that_the_run_was_given_to_another(
+def test_every_write_reports_a_lost_lease(
     database: Database, observer: RunObserver, write: str
 ) -> None:
     with database.transaction() as session:

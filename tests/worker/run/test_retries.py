@@ -52,34 +52,34 @@ def tried(commit: Commit, seconds: float = 60.0, order: Order | None = None) -> 
 @pytest.mark.parametrize(
     "error", [OperationalError("away", None, Exception()), StorageFailed("away"), COLLECTED]
 )
-def test_a_commit_is_tried_again_until_it_succeeds(error: Exception) -> None:
+def test_a_commit_is_retried_until_it_succeeds(error: Exception) -> None:
     commit = Commit(error, failures=3)
     assert tried(commit) == "written"
     assert commit.tried == 4
 
 
-def test_patience_has_an_end_and_pauses_grow_to_some_seconds(pauses: list[float]) -> None:
+def test_retries_end_and_their_pauses_grow_up_to_a_limit(pauses: list[float]) -> None:
     with pytest.raises(StorageFailed):
         tried(Commit(StorageFailed("away"), failures=1_000), seconds=60.0)
     assert pauses[:8] == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0])
     assert 55.0 < sum(pauses) <= 60.0
 
 
-def test_who_has_lost_the_lease_does_not_go_on_trying() -> None:
+def test_a_run_with_a_lost_lease_does_not_retry() -> None:
     commit = Commit(StorageFailed("away"), failures=1_000)
     with pytest.raises(LeaseLost, match="attempt 1 no longer holds the run 'trial-1/ticket'"):
         tried(commit, order=Order.LEASE_LOST)
     assert commit.tried == 1
 
 
-def test_what_would_fail_again_is_not_tried_again() -> None:
+def test_permanent_errors_are_not_retried() -> None:
     commit = Commit(ValueError("a defect"), failures=1_000)
     with pytest.raises(ValueError, match="a defect"):
         tried(commit)
     assert commit.tried == 1
 
 
-def test_a_run_that_waits_to_be_written_is_not_taken_for_one_that_hangs(
+def test_a_run_that_retries_its_commit_is_not_stalled(
     pauses: list[float],
 ) -> None:
     observer = SimpleNamespace(order=None, lease=LEASE, seen=0.0)

@@ -57,7 +57,7 @@ def test_a_database_that_is_away_is_a_problem_worth_another_try(object_store_url
         assert api.get("/healthz").json() == {"status": "ok"}
 
 
-def test_where_the_object_store_is_nobody_is_told(address, object_store_url):
+def test_a_failure_does_not_show_the_address_of_the_object_store(address, object_store_url):
     folder = Path(urlsplit(object_store_url).path)
     (folder / "00").mkdir(parents=True)
     (folder / "00" / ("0" * 64)).symlink_to("0" * 64)  # cannot be opened, not even by root

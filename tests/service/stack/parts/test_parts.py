@@ -52,7 +52,7 @@ def test_a_database_survives_a_restart_of_the_server(tmp_path: Path) -> None:
         server.stop(child)
 
 
-def test_a_killed_server_starts_again_though_its_pid_is_taken(tmp_path: Path) -> None:
+def test_a_killed_server_restarts_if_its_pid_was_reused(tmp_path: Path) -> None:
     server, log = Postgres.at(tmp_path / "postgres"), tmp_path / "log"
     with Group() as group:
         server.start(group, log).stop(signal.SIGKILL, 60)
@@ -62,7 +62,7 @@ def test_a_killed_server_starts_again_though_its_pid_is_taken(tmp_path: Path) ->
         server.stop(server.start(group, log))
 
 
-def test_the_socket_of_a_deep_data_directory_lies_elsewhere(tmp_path: Path) -> None:
+def test_a_long_path_puts_the_socket_into_a_temporary_folder(tmp_path: Path) -> None:
     server = Postgres.at(tmp_path / ("deep" * 20) / ("er" * 20), durable=False)
     with Group() as group:
         child = server.start(group, tmp_path / "log")
@@ -71,13 +71,13 @@ def test_the_socket_of_a_deep_data_directory_lies_elsewhere(tmp_path: Path) -> N
         assert not server.sockets.exists()
 
 
-def test_a_part_that_cannot_start_says_why(tmp_path: Path) -> None:
+def test_a_part_that_cannot_start_reports_its_log(tmp_path: Path) -> None:
     (tmp_path / "postgres" / "data-18").mkdir(parents=True, mode=0o700)
     with Group() as group, pytest.raises(StartFailed, match=r"(?s)postgres ended.*whole log"):
         Postgres.at(tmp_path / "postgres").start(group, tmp_path / "log")
 
 
-def test_valkey_wants_its_password_and_keeps_what_it_holds(tmp_path: Path) -> None:
+def test_valkey_requires_its_password_and_persists_its_data(tmp_path: Path) -> None:
     server, log = Valkey(tmp_path / "valkey"), tmp_path / "log"
     with Group() as group:
         child = server.start(group, log)
@@ -92,7 +92,7 @@ def test_valkey_wants_its_password_and_keeps_what_it_holds(tmp_path: Path) -> No
             assert client.get("hint") == b"work"
 
 
-def test_valkey_is_waited_for_while_it_is_slow_to_answer() -> None:
+def test_the_start_waits_for_a_slow_valkey() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         with redis.Redis(port=port, socket_timeout=0.05, retry=Retry(NoBackoff(), 0)) as client:
@@ -100,7 +100,7 @@ def test_valkey_is_waited_for_while_it_is_slow_to_answer() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is not told in a file")
-def test_a_free_port_is_none_that_the_system_gives_to_others_meanwhile() -> None:
+def test_a_free_port_is_outside_the_ephemeral_range() -> None:
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     assert all(free_port() < max(first, 32_768) for _ in range(100))
 
@@ -122,13 +122,13 @@ def test_a_killed_parent_leaves_no_orphan(tmp_path: Path) -> None:
     assert "database system is shut down" in log, "Postgres had no time to shut down in order"
 
 
-def test_leaving_a_group_kills_what_is_left_in_it(tmp_path: Path) -> None:
+def test_leaving_a_group_kills_its_remaining_processes(tmp_path: Path) -> None:
     with Group() as group:
         child = group.spawn("sleeper", ["sleep", "600"], tmp_path / "log")
     assert child.process.wait(60) == -signal.SIGKILL
 
 
-def test_tests_reach_nothing_but_this_machine() -> None:
+def test_tests_cannot_reach_other_machines() -> None:
     with pytest.warns(UserWarning, match="allowed"), pytest.raises(RuntimeError):
         socket.create_connection(("192.0.2.1", 80), timeout=1)
 

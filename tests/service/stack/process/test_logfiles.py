@@ -19,7 +19,7 @@ sys.stdin.read()
 """
 
 
-def test_a_large_log_is_put_away_and_the_oldest_is_deleted(tmp_path: Path) -> None:
+def test_a_large_log_is_rotated_and_the_oldest_is_deleted(tmp_path: Path) -> None:
     log = tmp_path / "api.log"
     assert not rotate(log)
     log.write_text("short")
@@ -37,7 +37,7 @@ def test_a_large_log_is_put_away_and_the_oldest_is_deleted(tmp_path: Path) -> No
     assert stat.S_IMODE((tmp_path / "api.log.1").stat().st_mode) == 0o600
 
 
-def test_a_process_goes_on_at_the_beginning_of_an_emptied_log(tmp_path: Path) -> None:
+def test_a_process_continues_at_the_start_of_a_truncated_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -57,7 +57,7 @@ def test_a_process_goes_on_at_the_beginning_of_an_emptied_log(tmp_path: Path) ->
     assert log.read_bytes().split() == [b"second"]
 
 
-def test_the_supervisor_bounds_the_log_of_a_process_that_writes_much(tmp_path: Path) -> None:
+def test_the_supervisor_rotates_the_log_of_a_verbose_process(tmp_path: Path) -> None:
     log = tmp_path / "log"
     said: list[str] = []
     with Group() as group:

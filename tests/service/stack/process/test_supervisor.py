@@ -37,7 +37,7 @@ def parts(tmp_path: Path):
         yield Parts(group, tmp_path)
 
 
-def test_a_part_that_dies_is_reported_and_started_again(parts: Parts) -> None:
+def test_a_part_that_dies_is_reported_and_restarted(parts: Parts) -> None:
     supervisor = parts.supervisor()
     first = supervisor.start(parts.part("sleeper", "exec sleep 600"))
     os.kill(first.pid, signal.SIGKILL)
@@ -48,7 +48,7 @@ def test_a_part_that_dies_is_reported_and_started_again(parts: Parts) -> None:
     assert parts.said[0].startswith("sleeper died (killed by SIGKILL); restarting it in 0.5 s")
 
 
-def test_a_part_that_dies_again_and_again_ends_the_stack(parts: Parts) -> None:
+def test_a_part_that_dies_repeatedly_stops_the_stack(parts: Parts) -> None:
     supervisor = parts.supervisor(RestartPolicy(deaths=3, seconds=60))
     supervisor.start(parts.part("broken", "echo the reason; exit 7"))
     with pytest.raises(PartDied, match=r"(?s)broken died \(exit code 7\).*the reason"):
@@ -56,13 +56,13 @@ def test_a_part_that_dies_again_and_again_ends_the_stack(parts: Parts) -> None:
     assert sum("runs again" in text for text in parts.said) == 2
 
 
-def test_deaths_long_ago_are_forgiven(parts: Parts) -> None:
+def test_old_deaths_do_not_count(parts: Parts) -> None:
     supervisor = parts.supervisor(RestartPolicy(deaths=2, seconds=0.2))
     supervisor.start(parts.part("sleeper", "sleep 0.3"))
     supervisor.watch(until=lambda: sum("died" in text for text in parts.said) >= 2)
 
 
-def test_a_part_that_does_not_start_again_counts_as_dying_again(parts: Parts) -> None:
+def test_a_failed_restart_counts_as_a_death(parts: Parts) -> None:
     supervisor = parts.supervisor(RestartPolicy(deaths=2, seconds=60))
     sleeper = parts.part("sleeper", "exec sleep 600")
     starts = iter([sleeper.start])
@@ -79,7 +79,7 @@ def test_a_part_that_does_not_start_again_counts_as_dying_again(parts: Parts) ->
         supervisor.watch()
 
 
-def test_parts_are_stopped_in_the_reverse_order(parts: Parts) -> None:
+def test_parts_are_stopped_in_reverse_order(parts: Parts) -> None:
     supervisor = parts.supervisor()
     children = [supervisor.start(parts.part(name, "exec sleep 600")) for name in "abc"]
     supervisor.stop()
