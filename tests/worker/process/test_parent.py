@@ -35,7 +35,7 @@ def test_the_run_of_a_dead_child_is_requeued_when_the_database_is_available(
     monkeypatch.setenv("LTH_WORKER_NODE", "host/1")
     for name in ("database_url", "broker_url"):
         monkeypatch.setenv(f"LTH_{name.upper()}", getattr(child.settings, name))
-    monkeypatch.setattr(parent, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(parent, "_RETRY_SECONDS", 0.01)
     child.id = node.worker_id(7)
     report_state(child, WorkerState.IDLE)
     job_id = submit(child)

@@ -60,7 +60,7 @@ def test_every_out_of_memory_error_is_recognized(error: Exception) -> None:
             Reason.INTERNAL,
             "files is full.*TMPDIR",
         ),
-        (unreadable(), Reason.USER_ERROR, "submit it anew"),
+        (unreadable(), Reason.USER_ERROR, "submit the job again"),
         (ValueError("x" * 10_000), Reason.INTERNAL, r"^ValueError: x+ \[\.\.\.\] x+; .* report it"),
     ],
 )
