@@ -184,7 +184,7 @@ def test_a_backup_of_a_running_stack_restores_into_another_directory(
     assert stack.json("backup", str(tmp_path / "again.tar"), *other) == saved
     refused = stack.lth("restore", str(tmp_path / "lth.tar"))
     assert refused.returncode == 6
-    assert "stop the stack" in refused.stderr
+    assert "stop it first" in refused.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
