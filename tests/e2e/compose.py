@@ -17,7 +17,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?:(:[-?])([^}]*))?\}")
 
 @dataclass(frozen=True)
 class Service:
-    """A service of ours: what it runs, with which environment."""
+    """A service built from this repository: its command and its environment."""
 
     name: str
     target: str

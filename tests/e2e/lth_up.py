@@ -45,18 +45,18 @@ class LocalStack:
 
     @property
     def said(self) -> str:
-        """What it printed."""
+        """Its output."""
         return self._said.read_text()
 
     @property
     def running(self) -> Running:
-        """What it announced."""
+        """Its announcement."""
         running = self.place.running()
         assert running is not None, self.said
         return running
 
     def start(self) -> None:
-        """Start it, and wait until it says that it is ready."""
+        """Start it, and wait until it reports that it is ready."""
         self.begin()
         eventually(lambda: "ready" in self.said or self.process.poll() is not None, READY_SECONDS)
         assert self.process.poll() is None, self.said
@@ -91,20 +91,20 @@ class LocalStack:
         return self.process.wait(120)
 
     def lth(self, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a command that finds this stack by itself."""
+        """Run a command, which finds this stack through its data directory."""
         return subprocess.run(
             [*LTH, *words], env=self.env, input=stdin, capture_output=True, text=True, timeout=400
         )
 
     def json(self, *words: str, stdin: str | None = None) -> Any:
-        """Run a command with ``--json``; what it printed."""
+        """Run a command with ``--json``; returns the parsed output."""
         done = self.lth(*words, "--json", stdin=stdin)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
 
 
 def eventually(true: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait until something is true."""
+    """Wait until a condition is true."""
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, f"not within {seconds:g} s"

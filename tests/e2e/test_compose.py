@@ -35,7 +35,7 @@ _HOSTS = re.compile(r"@postgres:5432/lth|@broker:6379|http://object-store:8333")
 
 @pytest.fixture(scope="module")
 def variables() -> dict[str, str]:
-    """A `.env` with secrets of its own."""
+    """A `.env` with test secrets."""
     chosen = {name: secrets.token_hex(16) for name in env_file(EXAMPLE)}
     return {**chosen, "LTH_ADMIN_KEY": new_token(), "LTH_LISTEN": "", "LTH_DATASETS": ""}
 
@@ -52,7 +52,7 @@ class Rehearsal:
         self._hosts = hosts
 
     def environment(self, name: str) -> dict[str, str]:
-        """A service's environment, with hosts mapped."""
+        """The environment of a service, with replaced host names."""
         said = self._services[name].environment
         mapped = {
             key: _HOSTS.sub(lambda host: self._hosts[host[0]], value) for key, value in said.items()

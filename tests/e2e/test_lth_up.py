@@ -19,7 +19,7 @@ from tests.parts import alive
 pytestmark = pytest.mark.timeout(900)
 
 SLOW = 240.0
-"""Seconds within which a part is back on a machine that is busy with other tests."""
+"""Seconds in which a part restarts, even if the machine is busy with other tests."""
 SPEC = ROOT / "examples" / "quickstart.yaml"
 
 

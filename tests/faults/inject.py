@@ -25,7 +25,7 @@ LONGEST_WAIT = 10.0
 """Seconds that a healthy process may wait for a lock of another one."""
 
 Fault = Callable[[Scene, random.Random], bool]
-"""Does its evil; returns False where it is not possible on this machine."""
+"""Injects a fault; returns False if it is not possible on this machine."""
 
 
 def kill_child(scene: Scene, chance: random.Random) -> bool:
@@ -87,7 +87,7 @@ def hint_a_hundred_times(scene: Scene, chance: random.Random) -> bool:
 
 
 def lose_the_object_store(scene: Scene, chance: random.Random) -> bool:
-    """A file in the folder's place: everything about it fails.
+    """Replace the folder by a file, so that every access fails.
 
     Nobody may write just then: the folder would be made anew, and be in the way.
     """
@@ -104,7 +104,7 @@ def lose_the_object_store(scene: Scene, chance: random.Random) -> bool:
 
 
 def fill_the_disk(scene: Scene, chance: random.Random) -> bool:
-    """Possible where the blobs lie on a small file system of their own."""
+    """Possible only if the blobs are on their own small file system."""
     if not scene.blob_folder.parent.is_mount():
         return False
     filler = scene.blob_folder / "filler"
@@ -117,7 +117,7 @@ def fill_the_disk(scene: Scene, chance: random.Random) -> bool:
 
 
 def exhaust_descriptors(scene: Scene, chance: random.Random) -> bool:
-    """The API may open only a few more files, and idle connections take all of them for 3 s."""
+    """Let idle connections use all remaining file descriptors of the API for 3 s."""
     api = psutil.Process(scene.children["api"].pid)
     soft, hard = api.rlimit(psutil.RLIMIT_NOFILE)
     with ExitStack() as stack:
@@ -144,7 +144,7 @@ def stop_inside_a_commit(scene: Scene, chance: random.Random) -> bool:
 
 
 def cut_off_inside_a_claim(scene: Scene, chance: random.Random) -> bool:
-    """The host of a second worker drops off the network with a claim open, and never returns."""
+    """Cut the host of a second worker from the network during a claim, for ever."""
     with TemporaryDirectory() as name, relayed(scene.settings.database_url) as (address, relay):
         folder = Path(name)
         scene.start_worker("far", LTH_DATABASE_URL=address, TEST_FOLDER=name)
@@ -157,7 +157,7 @@ def cut_off_inside_a_claim(scene: Scene, chance: random.Random) -> bool:
 
 
 def hang_the_broker(scene: Scene, chance: random.Random) -> bool:
-    """The broker answers nothing for longer than its clients wait, and keeps its connections."""
+    """Pause the broker for longer than the timeouts of its clients; connections stay open."""
     broker = psutil.Process(scene.children["valkey"].pid)
     broker.suspend()
     time.sleep(5)
@@ -174,7 +174,7 @@ def lose_a_blob(scene: Scene, chance: random.Random) -> bool:
 
 
 def _stop_inside(scene: Scene, point: str) -> bool:
-    """A child stops with a transaction open, until long after Postgres has ended its session."""
+    """Pause a child inside a transaction, until Postgres has ended its session."""
     if (pid := _asked(scene.folder, point)) is not None:
         time.sleep(LONGEST_WAIT)
         with suppress(ProcessLookupError):
@@ -183,7 +183,7 @@ def _stop_inside(scene: Scene, point: str) -> bool:
 
 
 def _asked(folder: Path, point: str) -> int | None:
-    """The process of a child that stopped at a point; None if none had anything to do there."""
+    """The process of a child that paused at a point; None if no child reached it."""
     pauses.ask(folder, point)
     with suppress(AssertionError):
         return pauses.wait(folder, point, 60)
@@ -191,7 +191,7 @@ def _asked(folder: Path, point: str) -> int | None:
 
 
 def _spoil(scene: Scene, chance: random.Random, spoil: Callable[[Path], object]) -> bool:
-    """Something happens to the file of a blob that is in use; an operator then runs lth verify.
+    """Damage or delete the file of a used blob; then run `lth verify`.
 
     A run that saves the same content meanwhile repairs it first.
     """
@@ -205,7 +205,7 @@ def _spoil(scene: Scene, chance: random.Random, spoil: Callable[[Path], object])
 
 
 def _busy_child(scene: Scene, chance: random.Random) -> psutil.Process:
-    """A child that executes a run; any, when none has had anything to do for a while."""
+    """A child that executes a run; any child if none is busy for a while."""
 
     def busy() -> list[psutil.Process]:
         with scene.database.transaction() as session:

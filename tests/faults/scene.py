@@ -33,7 +33,7 @@ DATABASE = "faults"
 
 @dataclass
 class Scene:
-    """Postgres, Valkey, API, beat and worker; `children` holds what runs now, by name."""
+    """Postgres, Valkey, API, beat and worker; `children` has the running processes by name."""
 
     parts: Parts
     postgres: Postgres
@@ -58,7 +58,7 @@ class Scene:
         return Path(self.settings.object_store_url.removeprefix("file://"))
 
     def start(self, name: str) -> None:
-        """Start one of the five, and wait until it can be used."""
+        """Start one of the five parts, and wait until it is ready."""
         if name == "postgres":
             self.children[name] = self.postgres.start(self.parts.group, self._log(name))
         elif name == "valkey":
@@ -67,12 +67,12 @@ class Scene:
             self._start_ours(name)
 
     def restart(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
-        """End one of the five, and start it again."""
+        """Kill one of the five parts, and start it again."""
         self.end(name, how)
         self.start(name)
 
     def end(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
-        """End one of the five, with all it has started."""
+        """Kill one of the five parts and its child processes."""
         child = self.children.pop(name)
         assert child.returncode() is None, f"{name} ended by itself:\n{child.tail()}"
         family = psutil.Process(child.pid).children(recursive=True)
@@ -82,7 +82,7 @@ class Scene:
 
     @contextmanager
     def held_still(self) -> Iterator[None]:
-        """API, worker and beat are suspended within the block, with all they have started."""
+        """Suspend API, worker, beat and their child processes during the block."""
         held = [
             process
             for name in ("api", "worker", "beat")
@@ -97,18 +97,18 @@ class Scene:
 
     @property
     def folder(self) -> Path:
-        """Where children look for what a fault asks of them (`tests.worker.pauses`)."""
+        """The folder of requests to pause (`tests.worker.pauses`)."""
         return self.parts.directory
 
     def start_worker(self, name: str, **environment: str) -> None:
-        """Start one more worker, with one child, in a changed environment."""
+        """Start another worker with one child and additional environment variables."""
         changed = {**self._environment(), "LTH_WORKER_PROCESSES": "1", **environment}
         command = [worker_command()[0], "-W", "ignore", *worker_command()[1:]]
         spawn = self.parts.group.spawn
         self.children[name] = spawn(name, command, self._log(name), env=changed)
 
     def pool_children(self) -> list[psutil.Process]:
-        """The worker's children that execute runs; it has one more, which counts semaphores."""
+        """The children of the worker that execute runs, without Python's resource tracker."""
         parent = psutil.Process(self.children["worker"].pid)
         found = []
         for child in parent.children():
@@ -121,7 +121,7 @@ class Scene:
         return redis.Redis.from_url(self.valkey.url)
 
     def submit(self, document: dict[str, Any]) -> str:
-        """Submit over HTTP as a careful client does: again with the same key until it is taken."""
+        """Submit over HTTP; retry with the same idempotency key until it is accepted."""
         key = uuid4().hex
 
         def taken() -> str | None:
@@ -177,7 +177,7 @@ class Scene:
 
 
 def _suspended(process: psutil.Process) -> Iterator[psutil.Process]:
-    """Suspend a process, and after it what it has started: it can start nothing more."""
+    """Suspend a process first, then its children, so that it cannot start new ones."""
     with suppress(psutil.NoSuchProcess):
         process.suspend()
         eventually(lambda: process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE))
@@ -188,7 +188,7 @@ def _suspended(process: psutil.Process) -> Iterator[psutil.Process]:
 
 @contextmanager
 def scene(disk: str | None = None) -> Iterator[Scene]:
-    """A running stack with quick leases and sweeps, that ends with the block.
+    """A running stack with short leases and frequent sweeps; it stops at the end of the block.
 
     With `disk`, the blobs lie on a file system of that size, where one may be mounted.
     """
@@ -223,7 +223,7 @@ def scene(disk: str | None = None) -> Iterator[Scene]:
 
 @contextmanager
 def _mounted(place: Path, size: str | None) -> Iterator[Path]:
-    """A folder, on a small file system where that is wanted and allowed."""
+    """A folder, on a small file system if requested and allowed."""
     place.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
     mount = size and shutil.which("mount")

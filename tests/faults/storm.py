@@ -20,7 +20,7 @@ from tests.worker.rig import eventually
 
 SEEDS = 5
 _PACE = 4.0
-"""Seconds between two submissions, at most, while faults strike: each finds work to disturb."""
+"""Most seconds between two submissions during the faults, so that each fault disturbs a run."""
 _WAITS = text(
     """
     SELECT max(extract(epoch FROM clock_timestamp() - query_start))::float
@@ -30,7 +30,7 @@ _WAITS = text(
 
 
 def document(number: int) -> dict[str, Any]:
-    """One of a few specs, so that each can be held against its undisturbed result."""
+    """One of a few specs; each can be compared with its undisturbed result."""
     return {
         "kind": "model",
         "name": f"job {number}",
@@ -42,7 +42,7 @@ def document(number: int) -> dict[str, Any]:
 
 
 def arrays(there: Scene, job_id: str) -> dict[str, str]:
-    """Masks and weights of a job: their digests, by name."""
+    """The digests of the masks and weights of a job, by name."""
     with there.database.transaction() as session:
         found = artifacts.of_job(session, job_id)
     return {a.name: a.digest for a in found if a.name.endswith(".npz")}
@@ -58,7 +58,7 @@ def finish(there: Scene, job_ids: list[str], seconds: float) -> None:
 
 @dataclass
 class Tally:
-    """What was done, and what came of it."""
+    """The injected faults and their effects."""
 
     injected: Counter[str] = field(default_factory=Counter)
     impossible: set[str] = field(default_factory=set)
@@ -81,7 +81,7 @@ class Tally:
 
 
 def storm(there: Scene, total: int, wanted: dict[str, int], seed: int) -> tuple[list[str], Tally]:
-    """Submit jobs while faults strike; returns when all faults are done and all jobs submitted."""
+    """Submit jobs during the faults; returns after the last fault and the last submission."""
     chance = random.Random(seed)
     tally = Tally()
     order = [name for name, count in wanted.items() for _ in range(count)]
@@ -127,7 +127,7 @@ def storm(there: Scene, total: int, wanted: dict[str, int], seed: int) -> tuple[
 
 
 def judge(there: Scene, job_ids: list[str], undisturbed: dict[int, dict[str, str]]) -> int:
-    """Every job succeeded, once, with the right bytes; returns how many attempts were lost."""
+    """Check that every job succeeded once with the right bytes; returns lost attempts."""
     for number, job_id in enumerate(job_ids):
         with there.database.transaction() as session:
             job = jobs.get(session, job_id)
@@ -147,7 +147,7 @@ def judge(there: Scene, job_ids: list[str], undisturbed: dict[int, dict[str, str
 
 
 def peace(there: Scene) -> dict[int, dict[str, str]]:
-    """The digests of each spec's arrays when nothing goes wrong."""
+    """The digests of the arrays of each spec without faults."""
     job_ids = [there.submit(document(number)) for number in range(SEEDS)]
     finish(there, job_ids, 1200)
     return {number: arrays(there, job_id) for number, job_id in enumerate(job_ids)}

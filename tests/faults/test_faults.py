@@ -48,7 +48,7 @@ and the random state of dropout."""
 
 @pytest.fixture(scope="module")
 def there() -> Iterator[Scene]:
-    """The stack of the short form."""
+    """The stack of the short tests."""
     with scene() as there:
         yield there
 
@@ -78,13 +78,13 @@ def test_a_run_killed_at_a_random_evaluation_point_gives_the_bytes_of_an_undistu
 
 
 def seconds_of(there: Scene, job_id: str) -> float:
-    """How long a job of one run trained."""
+    """The training time of a job with one run."""
     with there.database.transaction() as session:
         return session.scalars(select(Run.seconds).where(Run.job_id == job_id)).one()
 
 
 def trains(there: Scene, job_id: str, level: int) -> bool:
-    """Whether a job has told of an evaluation point at a level."""
+    """Whether a job has reported an evaluation point of a level."""
     told = select(Event.data).where(Event.job_id == job_id, Event.kind == "evaluation")
     with there.database.transaction() as session:
         return any(data["level"] == level for data in session.scalars(told))

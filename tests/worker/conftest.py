@@ -24,7 +24,7 @@ from worker.child.execution import Execution
 def rig(
     postgres, _migrated: str, _valkey: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Rig]:
-    """The store and the broker, with quick leases and sweeps, and no process yet."""
+    """The store and the broker, with short leases and frequent sweeps, without processes."""
     folder: Path = tmp_path_factory.mktemp("rig")
     name = f"rig_{uuid4().hex}"
     postgres.create_database(name, template=_migrated)
@@ -59,7 +59,7 @@ def workers(rig: Rig) -> Iterator[Rig]:
 
 @pytest.fixture
 def child(database_url: str, broker_url: str, object_store_url: str) -> Iterator[Child]:
-    """A child of one core that lives in this process; the registry does not know it yet."""
+    """A child with one core in this process; it is not registered yet."""
     settings = Settings(
         database_url=database_url,
         broker_url=broker_url,

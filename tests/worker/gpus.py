@@ -13,7 +13,7 @@ TWO = (Gpu("GPU-a", "Test GPU A", 16 * GIB), Gpu("GPU-b", "Test GPU B", 16 * GIB
 
 
 class Machine:
-    """`usage` is a file: GPU's UUID -> process -> GiB; or it says that the driver is silent."""
+    """`usage` is a file: GPU's UUID -> process -> GiB; or a word for a failed driver."""
 
     def __init__(self, usage: Path) -> None:
         self._usage = usage

@@ -16,12 +16,12 @@ POINTS = ("claim", "progress", "commit")
 
 
 def ask(folder: Path, point: str) -> None:
-    """Have the next child that reaches a point pause there."""
+    """Pause the next child that reaches a point."""
     (folder / f"pause-{point}").touch()
 
 
 def withdraw(folder: Path, point: str) -> bool:
-    """Take back what was asked. Returns False if a child has already taken it."""
+    """Withdraw the request. Returns False if a child has already paused."""
     try:
         (folder / f"pause-{point}").unlink()
     except FileNotFoundError:
@@ -30,12 +30,12 @@ def withdraw(folder: Path, point: str) -> bool:
 
 
 def note(folder: Path, point: str) -> None:
-    """Write down that this process pauses at a point."""
+    """Record that this process pauses at a point."""
     (folder / f"paused-{point}").write_text(str(os.getpid()))
 
 
 def wait(folder: Path, point: str, seconds: float = 150) -> int:
-    """Wait until a child has stopped at a point that was asked for; returns its process id."""
+    """Wait until a child has paused at a requested point; returns its process id."""
     path = folder / f"paused-{point}"
     pid = int(eventually(lambda: path.exists() and path.read_text(), seconds) or 0)
     path.unlink()
@@ -44,5 +44,5 @@ def wait(folder: Path, point: str, seconds: float = 150) -> int:
 
 
 def resume(pid: int) -> None:
-    """Let a paused process go on."""
+    """Resume a paused process."""
     os.kill(pid, signal.SIGCONT)

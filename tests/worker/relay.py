@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 
 @dataclass
 class Relay:
-    """Carries bytes between a loopback port and a Unix socket of Postgres.
+    """Forwards bytes between a loopback port and a Unix socket of Postgres.
 
     After `cut` it carries nothing any more and closes nothing: neither side hears of the other.
     """

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 def eventually(found: Callable[[], T], seconds: float = 150.0, every: float = 0.02) -> T:
-    """Ask until the answer is true; fail after a while."""
+    """Poll a condition until it is true; fail after a timeout."""
     until = time.monotonic() + seconds
     while not (answer := found()):
         assert time.monotonic() < until, f"{found} stayed {answer!r} for {seconds} s"

@@ -84,7 +84,7 @@ def test_text_is_printed_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def _events(*happened: tuple[str, str]) -> Answer:
-    """A stream of events, each a kind and the run that it is about."""
+    """A stream of events, each with a kind and a run."""
     lines = [
         json.dumps({"number": number, "kind": kind, "run": run, "at": JOB["created_at"]} | NO_DATA)
         for number, (kind, run) in enumerate(happened, 1)
@@ -94,7 +94,7 @@ def _events(*happened: tuple[str, str]) -> Answer:
 
 
 def _on_a_screen(script: Script, *words: str) -> str:
-    """What ``lth`` writes on a terminal of 80 columns and 24 lines."""
+    """The output of ``lth`` on a terminal of 80 columns and 24 lines."""
     ours, its = pty.openpty()
     termios.tcsetwinsize(its, (24, 80))
     command = [sys.executable, "-m", "lth.cli", "--server", script.server, *words]

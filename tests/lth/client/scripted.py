@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """What to send; with `cut`, the connection breaks after so many bytes of the body."""
+    """A response; with `cut`, the connection breaks after that many bytes of the body."""
 
     status: int = 200
     body: bytes = b""
@@ -21,7 +21,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Seen:
-    """A request that came."""
+    """A received request."""
 
     method: str
     path: str
@@ -31,7 +31,7 @@ class Seen:
 
 @dataclass
 class Script:
-    """The answers to come, and the requests that came; the last answer is given for ever."""
+    """The remaining responses and the received requests. The last response is repeated."""
 
     answers: list[Answer | Callable[[Seen], Answer]]
     server: str = ""
@@ -44,7 +44,7 @@ class Script:
 
 
 def document(content: Any, status: int = 200, **headers: str) -> Answer:
-    """A JSON answer."""
+    """A JSON response."""
     said = {"Content-Type": "application/json", **headers}
     return Answer(status, json.dumps(content).encode(), said)
 
@@ -59,7 +59,7 @@ def problem(status: int, **fields: Any) -> Answer:
 
 @contextmanager
 def scripted(*answers: Answer | Callable[[Seen], Answer]) -> Iterator[Script]:
-    """Serve the answers."""
+    """Serve the responses."""
     script = Script(list(answers))
 
     class Handler(BaseHTTPRequestHandler):
@@ -78,7 +78,7 @@ def scripted(*answers: Answer | Callable[[Seen], Answer]) -> Iterator[Script]:
         do_GET = do_POST = do_DELETE = _serve  # noqa: N815
 
         def log_message(self, *said: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -67,7 +67,7 @@ def _coroutine(server: str | None, do: Callable[[Any], Any]) -> Any:
 
 @pytest.fixture(params=[_plain, _coroutine], ids=["sync", "async"])
 def use(request: pytest.FixtureRequest) -> Use:
-    """Runs something with a client of either kind."""
+    """Calls a function with a client of each kind."""
     return request.param
 
 

@@ -78,7 +78,7 @@ def test_the_key_is_sent_to_a_stack_that_proves_its_identity(
 
 
 def test_each_request_sends_a_new_challenge(use: Use, place: DataDirectory) -> None:
-    """The program at a port may be another one by now."""
+    """Another program may use the port now."""
     answers = (_answering(SECRET), document(JOB), FOREIGN["a page"])
     with scripted(*answers) as script:
         _announce(place, script.server)

@@ -16,7 +16,7 @@ NOBODY = "postgresql://lth:hidden-word@127.0.0.1:1/lth"
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """What a command says that must end with 6."""
+    """The message of a command that must end with exit code 6."""
 
     def run(*words: object) -> str:
         monkeypatch.setattr(sys, "argv", ["lth", *map(str, words)])

@@ -13,7 +13,7 @@ NAMES = ("lth", "lth_service", "postgres", "nobody", "root")
 
 
 def as_nobody(look: Callable[[], Any]) -> Any:
-    """What `look` returns in a process of `nobody`: something that JSON can hold."""
+    """The result of `look` in a process of `nobody`; it must be JSON."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -36,12 +36,12 @@ def as_nobody(look: Callable[[], Any]) -> Any:
 
 
 def below(folder: Path) -> list[str]:
-    """A folder and everything in it."""
+    """The paths of a folder and of everything in it."""
     return [str(folder), *(str(path) for path in folder.rglob("*"))]
 
 
 def opened(paths: Sequence[str]) -> list[str]:
-    """Those of the paths that this process can read or list."""
+    """The paths that this process can read or list."""
     found: list[str] = []
     for path in paths:
         try:

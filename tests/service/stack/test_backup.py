@@ -100,7 +100,7 @@ def test_a_backup_reports_a_blob_with_a_problem_and_saves_the_others(
 def test_a_backup_is_consistent_during_deletions(
     service: Settings, elsewhere: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before anything of it is read, data sets are deleted, and those come by who remove blobs."""
+    """Before the blobs are read, data sets are deleted and the housekeeping runs."""
     blobs = Blobs(service.object_store_url)
     unused = Blob.of(b"unused")
 

@@ -60,7 +60,7 @@ def test_only_the_user_can_read_secrets(place: DataDirectory) -> None:
 
 
 def test_open_folders_are_closed_to_other_users(place: DataDirectory) -> None:
-    """As an earlier version left them, or an operator made them."""
+    """Earlier versions and operators may have created open folders."""
     place.make_admin_key()
     folders = [
         place.directory,
@@ -74,7 +74,7 @@ def test_open_folders_are_closed_to_other_users(place: DataDirectory) -> None:
 
 
 def test_a_shared_folder_is_refused_and_unchanged(tmp_path: Path) -> None:
-    """Such as /tmp or a home directory: it would be closed to its other users."""
+    """For example, closing /tmp or a home directory would lock out its other users."""
     (tmp_path / "somebody's file").touch()
     tmp_path.chmod(0o755)
     with pytest.raises(StartFailed, match=r"files that no stack wrote; choose an empty"):

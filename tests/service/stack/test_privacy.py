@@ -32,7 +32,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nob
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that every user may enter, unlike pytest's own."""
+    """A folder that every user can enter, unlike pytest's folders."""
     folder = Path(tempfile.mkdtemp(prefix="lth-open-"))
     folder.chmod(0o755)
     yield folder
@@ -71,7 +71,7 @@ def test_user_nobody_cannot_access_files_of_a_root_stack(
 
 @as_root
 def test_postgres_refuses_user_nobody(open_folder: Path) -> None:
-    """Even if the folders let it pass."""
+    """Postgres refuses it even if the folders are open."""
     place = DataDirectory(open_folder / "data")
     with stopped_stack(place) as settings:
         sockets = _sockets(settings)
@@ -108,7 +108,7 @@ def test_the_service_role_has_no_rights_outside_its_database(tmp_path: Path) -> 
 
 
 def _as_earlier_versions_left_it(place: DataDirectory) -> None:
-    """A directory open to all, whose server let everybody in, and whose service was superuser."""
+    """An open directory with a server that trusts all users and a service that is superuser."""
     place.make()
     server = Postgres.at(place.postgres)
     with Group() as group:
@@ -174,7 +174,7 @@ def test_the_socket_of_a_killed_stack_is_removed(tmp_path: Path) -> None:
 def test_programs_that_only_root_can_run_are_copied_once(
     tmp_path: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in a clone below /root."""
+    """The programs of a clone below /root."""
     monkeypatch.setattr(server_user, "_COPIES", open_folder / "cache" / "lth")
     account = server_user.server_account()
     assert account is not None

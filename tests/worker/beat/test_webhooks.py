@@ -35,7 +35,7 @@ SPEC = parse_spec({"kind": "model", "name": "first", "labels": {"a": "b"}})
 
 
 class LocalServer(HTTPServer):
-    """Listens where this machine's name for itself leads: to IPv4 or to IPv6."""
+    """Listens on the address of localhost: IPv4 or IPv6."""
 
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
         family, *_, (address, *_) = socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)[0]
@@ -44,7 +44,7 @@ class LocalServer(HTTPServer):
 
 
 class Receiver:
-    """A server of this machine that keeps what it gets, and answers as it is told."""
+    """A local server that records requests and sends the configured response."""
 
     def __init__(self) -> None:
         self.got: list[tuple[dict[str, str], bytes]] = []
@@ -196,7 +196,7 @@ def test_a_retried_job_calls_its_webhook_again(database, courier, job, receiver)
 
 
 def test_a_slow_receiver_times_out(database, courier, job, receiver):
-    """Each byte comes in time: only a bound on the whole call ends it."""
+    """No single read times out, so only the timeout of the whole call ends it."""
     courier.seconds = 0.5
     receiver.pause = 0.2
     end(database, job)
@@ -220,13 +220,13 @@ def test_no_more_calls_are_claimed_than_can_run_at_once(database, courier, job, 
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """The address of a receiver that takes connections and never answers."""
+    """The address of a receiver that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0), backlog=200) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}/"
 
 
 def ended(database, courier, owner: str, url: str, count: int = 1) -> None:
-    """Jobs of an owner that have ended, with a webhook that is due."""
+    """Finished jobs of an owner, each with a due webhook."""
     for _ in range(count):
         submission = Submission(Actor(owner), SPEC, plan(SPEC), webhook=url)
         end(database, submit(database, submission, courier.settings).job.id)
@@ -361,7 +361,7 @@ def test_a_signature_covers_id_timestamp_and_body():
 def test_the_checked_address_is_called_with_the_host_name(
     database, courier, job, receiver, monkeypatch
 ):
-    """A name could stand for another address by then; TLS wants the name all the same."""
+    """The name may resolve to another address later; TLS still needs the name."""
     sent: list[httpx.Request] = []
 
     async def look(request: httpx.Request) -> int:
@@ -378,7 +378,7 @@ def test_the_checked_address_is_called_with_the_host_name(
 
 
 def test_webhooks_ignore_proxies_of_the_environment(database, courier, job, receiver, monkeypatch):
-    """It would resolve the name anew, and reach where we may not."""
+    """A proxy would resolve the name again, and could reach a private address."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     end(database, job)
     go_round(courier)

@@ -26,7 +26,7 @@ def usage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def gpus(rig: Rig, usage: Path) -> Rig:
-    """The rig with a worker that believes in two GPUs."""
+    """The rig with a worker that finds two fake GPUs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LTH_TEST_NVML", "tests.worker.gpus:machine")
         patch.setenv("TEST_GPU_USAGE", str(usage))
@@ -38,7 +38,7 @@ def gpus(rig: Rig, usage: Path) -> Rig:
 
 
 def say(file: Path, text: str) -> None:
-    """Write a file at once: somebody may read it at any moment."""
+    """Write a file atomically, because a worker may read it at any moment."""
     new = file.with_suffix(".new")
     new.write_text(text)
     new.rename(file)

@@ -15,7 +15,7 @@ GIB = 1 << 30
 
 
 class Library:
-    """Speaks like ``pynvml``: GPUs by UUID, of which some are lost and some divided (MIG)."""
+    """A fake ``pynvml``: GPUs by UUID; some are lost, and some are divided (MIG)."""
 
     NVMLError = pynvml.NVMLError
     NVMLError_NotFound = pynvml.NVMLError_NotFound
@@ -151,7 +151,7 @@ def test_memory_is_not_foreign_if_the_driver_reports_no_processes() -> None:
 def test_a_failed_driver_is_distinguished_from_a_missing_one(
     code: int, driver: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after an upgrade of the driver without a restart of the machine."""
+    """This happens after an upgrade of the driver without a reboot."""
 
     def fail() -> None:
         raise pynvml.NVMLError(code)

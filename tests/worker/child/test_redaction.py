@@ -113,7 +113,7 @@ def test_an_error_of_a_statement_does_not_show_its_parameters(database_url: str)
 
 
 def test_no_text_for_members_contains_an_address(rig: Rig, tmp_path: Path) -> None:
-    """The database goes away during a run, and the object store at its end."""
+    """The database is unavailable during a run, and the object store at its end."""
     with relayed(rig.settings.database_url) as (address, relay):
         port = str(relay.listener.getsockname()[1])
         folder = tmp_path / "planted-store"

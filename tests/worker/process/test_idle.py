@@ -16,7 +16,7 @@ from worker.process import idle
 
 @pytest.fixture(autouse=True)
 def ended(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Set when this process would have ended; the thread ends in its place."""
+    """Set when this process would have ended; the thread ends instead."""
     ended = threading.Event()
 
     def end(code: int) -> None:
@@ -29,7 +29,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 
 def watch(child: Child) -> threading.Thread:
-    """Watch its idleness until it ends."""
+    """Run the idle thread until the child ends."""
 
     def watched() -> None:
         with suppress(SystemExit):
@@ -116,7 +116,7 @@ def test_only_a_child_that_holds_or_cannot_use_a_gpu_is_recycled(
 def test_a_child_that_still_uses_much_memory_after_a_run_ends(
     child: Child, of: dict[str, object], most: int, ends: bool
 ) -> None:
-    """With a GPU it would end after every run, for what CUDA loads in the first one."""
+    """A child with a GPU would end after its first run, because CUDA's libraries stay loaded."""
     settings = child.settings.model_copy(update={"idle_memory_bytes": most})
     child = replace(child, **of, settings=settings, ran_at=time.monotonic())
     idle._check(child)

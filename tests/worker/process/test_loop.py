@@ -20,7 +20,7 @@ from worker.run.attempt import attempt
 def test_a_run_queued_while_the_child_reports_idle_is_executed(
     child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who submitted it saw no idle worker to wake."""
+    """The API saw no idle worker, so it sent no hint."""
     submit(child)
     late: list[str] = []
 

@@ -20,7 +20,7 @@ SHORT = {"training": {"duration": "20it"}}
 
 
 def child_of(rig: Rig, worker: subprocess.Popen[bytes]) -> psutil.Process | None:
-    """A worker's only child, once it is ready."""
+    """The only child of a worker, after it is ready."""
     with rig.database.transaction() as session:
         ready = {one.pid for one in workers.all_of_them(session)}
     children = psutil.Process(worker.pid).children()
@@ -28,7 +28,7 @@ def child_of(rig: Rig, worker: subprocess.Popen[bytes]) -> psutil.Process | None
 
 
 def upload(rig: Rig) -> dict[str, object]:
-    """A small file that is a large data set; returns its part of a spec."""
+    """Store a small file that decodes to a large data set; returns its part of a spec."""
     x = np.zeros((SAMPLES, FEATURES), np.float32)
     file = BytesIO()
     np.savez_compressed(file, x=x, y=(np.arange(SAMPLES) % 10).astype(np.int32))

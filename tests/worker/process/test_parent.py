@@ -19,7 +19,7 @@ from worker.process.parent import ChildWatcher
 
 
 class Dying:
-    """Two processes, of which one dies when they were looked at once."""
+    """Two processes; one dies after the first check."""
 
     def __init__(self) -> None:
         self.living = [[7, 8], [8]]

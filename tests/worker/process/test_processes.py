@@ -45,7 +45,7 @@ def test_children_are_warm_with_tensorflow_on_one_thread_and_their_parent_is_not
 
 
 def test_warm_worker_is_woken_by_a_hint_alone(rig: Rig) -> None:
-    """There is no sweeper here, which would wake it too."""
+    """No sweeper runs here, because it would also send hints."""
     worker = rig.start(worker_processes=1)
 
     def busy() -> bool:

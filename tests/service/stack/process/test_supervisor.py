@@ -12,7 +12,7 @@ from service.stack.process.supervisor import Part, RestartPolicy, Supervisor
 
 
 class Parts:
-    """Makes parts of shell commands, and notes what happens to them."""
+    """Creates parts from shell commands, and records events."""
 
     def __init__(self, group: Group, folder: Path) -> None:
         self._group, self._folder = group, folder
