@@ -55,7 +55,7 @@ class Job(_Answer):
     runs_finished: int
     failure: Failure | None = None
     reused: bool = Field(
-        default=False, description="whether this is an earlier job with the same key"
+        default=False, description="whether this is an earlier, finished job with the same spec"
     )
     waiting: Waiting | None = Field(
         default=None, description="why it waits; only if a single job was requested"
