@@ -51,18 +51,18 @@ class Totals:
 
 
 class Program:
-    """The compiled functions of one network under one optimizer.
+    """The compiled functions of one network with one optimizer.
 
     Args:
         blueprint: the network.
-        optimizer: its kind and parameters; the learning rate comes with each step.
-        augmentation: what happens to a training image.
-        output: name of the output layer, or None for the last layer that has a kernel.
+        optimizer: its kind and parameters; the learning rate is an input of each step.
+        augmentation: augmentation of training images.
+        output: name of the output layer; None for the last layer that has a kernel.
 
     Attributes:
-        xla: whether XLA compiles the functions. It does but for convolutions on a CPU, which
-            TensorFlow's own kernels run faster.
-        places: the prunable layers, in order.
+        xla: whether XLA compiles the functions. It does not for convolutions on a CPU, for which
+            TensorFlow's own kernels are faster.
+        places: the prunable layers, in the order of the network.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class Program:
 
     @property
     def weights(self) -> Weights:
-        """A copy of the weights."""
+        """A copy of the weights, float32 by path."""
         return read(self._weights)
 
     @property
     def slots(self) -> Weights:
-        """A copy of the optimizer's state."""
+        """A copy of the optimizer's slots."""
         return read(self._slots)
 
     def load(
@@ -108,13 +108,14 @@ class Program:
         frozen: Mapping[str, np.ndarray] | None = None,
         slots: Weights | None = None,
     ) -> None:
-        """Write an experiment's state into the network.
+        """Write the state of an experiment into the network.
 
         Args:
-            weights: by path, as `weights` gives them; kernels are zeroed where pruned.
-            masks: bool arrays by the layer's name.
-            frozen: constant values of pruned weights by the layer's name, for a freezing network.
-            slots: the optimizer's state; fresh when None.
+            weights: by path, as `weights` returns them; kernels are set to zero where pruned.
+            masks: bool by layer name; True = kept.
+            frozen: constant values of pruned weights, float32 by layer name, for a freezing
+                network.
+            slots: the optimizer's slots; None for fresh ones.
         """
         kernels = {p.kernel: weights[p.kernel] * masks[p.name] for p in self.places}
         write(self._weights, {**weights, **kernels})
@@ -138,16 +139,16 @@ class Program:
         """Train steps `first` to `last` (exclusive) of an epoch.
 
         Args:
-            data: on the device.
-            order: the epoch's batches, int32 [steps, batch], indices into the training samples.
-            rates: learning rate of each of its steps, float32 [steps].
-            first: the first step to take.
-            last: the step to stop before.
-            totals: what these steps are added to.
-            augmentation_seed: of this epoch.
+            data: the data set, on the device.
+            order: the batches of the epoch, int32 [steps, batch], as indices of training samples.
+            rates: learning rate of each step of the epoch, float32 [steps].
+            first: the first step.
+            last: the step before which to stop.
+            totals: sums to which these steps are added.
+            augmentation_seed: seed of the epoch, uint32.
 
         Returns:
-            The new totals.
+            The new sums.
         """
         began = monotonic()
         loss, correct = self._train(
@@ -168,11 +169,11 @@ class Program:
         return new
 
     def steps_within(self, seconds: float) -> int:
-        """How many training steps to take in a call that should last about that long."""
+        """The number of training steps in a call that should take about `seconds`."""
         return max(1, int(self._steps_per_second * seconds))
 
     def swap(self, weights: Weights) -> None:
-        """Write weights into the network, as `weights` gave them; all else stays."""
+        """Write weights into the network, as `weights` returns them; nothing else changes."""
         write(self._weights, weights)
 
     def evaluate(self, data: DeviceData, split: Split) -> Scores:

@@ -64,7 +64,7 @@ _SETTLE_THEIR_JOBS = """
     SELECT id, events, 'job_finished', jsonb_build_object('state', state)
     FROM settled WHERE ended
 """
-"""As `service.store.jobs.job_state` does: a job whose report alone was left has come to its end."""
+"""Finishes jobs whose only unfinished run was a report, by the rule of `service.store.states`."""
 
 
 def upgrade() -> None:
