@@ -29,7 +29,7 @@ SESSION: dict[str, Any] = {
         {"name": "c", "control": {"kind": "random_weights", "of": "a"}},
     ],
 }
-"""A trunk, on which two tickets wait, and a control that waits for one of them."""
+"""A trunk, two tickets that need it, and a control that needs one of them."""
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def claim(database: Database, settings: Settings) -> Claim:
 
 @contextmanager
 def statements(database: Database) -> Iterator[list[str]]:
-    """The statements that are sent meanwhile."""
+    """Collect the statements that the block sends."""
     seen: list[str] = []
 
     def note(*sent: Any) -> None:

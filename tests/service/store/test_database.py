@@ -10,21 +10,21 @@ from sqlalchemy.exc import OperationalError
 
 from service.store.database import Database
 
-_CUT = """
+_CLOSE = """
     SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
     AND backend_type = 'client backend'
 """
 
 
-def cut_all(url: str) -> int:
-    """What a restart of Postgres does to connections; how many there were."""
+def close_all(url: str) -> int:
+    """Close all connections, as a restart of Postgres does; return their number."""
     with psycopg.connect(url, autocommit=True) as own:
-        return own.execute(_CUT).rowcount
+        return own.execute(_CLOSE).rowcount
 
 
-def at_once(database: Database, number: int) -> list[int]:
-    """The backends of so many transactions that are open together."""
+def concurrent_backends(database: Database, number: int) -> list[int]:
+    """The backends of a number of concurrent transactions."""
     together = threading.Barrier(number)
 
     def backend(_: int) -> int:
@@ -36,44 +36,46 @@ def at_once(database: Database, number: int) -> list[int]:
         return list(threads.map(backend, range(number)))
 
 
-def test_connections_that_were_cut_are_replaced_unseen(database: Database) -> None:
-    before = at_once(database, 3)
+def test_broken_connections_are_replaced_without_an_error(database: Database) -> None:
+    before = concurrent_backends(database, 3)
 
-    assert cut_all(database.url) == 3
-    assert not set(at_once(database, 3)) & set(before)
+    assert close_all(database.url) == 3
+    assert not set(concurrent_backends(database, 3)) & set(before)
 
 
-def test_a_connection_that_was_just_made_is_used_whatever_there_is_to_read_on_it(
+def test_a_new_connection_is_used_even_if_it_has_data_to_read(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As while Postgres shuts down: the statement then says that it is away."""
-    at_once(database, 1)
+    """While Postgres shuts down, every connection has data to read. The statement reports that."""
+    concurrent_backends(database, 1)
     monkeypatch.setattr("service.store.database._readable", lambda _: True)
 
-    assert at_once(database, 1)
+    assert concurrent_backends(database, 1)
 
 
-def test_a_statement_by_itself_goes_through_a_new_connection_too(database: Database) -> None:
-    at_once(database, 1)
-    cut_all(database.url)
+def test_a_single_statement_also_gets_a_new_connection(database: Database) -> None:
+    concurrent_backends(database, 1)
+    close_all(database.url)
 
     with database.statement() as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
-def test_a_connection_cut_at_work_is_an_error_and_nothing_is_written(database: Database) -> None:
-    def cut_at_work() -> None:
+def test_a_connection_that_breaks_in_a_transaction_is_an_error_and_nothing_is_written(
+    database: Database,
+) -> None:
+    def write_and_lose_the_connection() -> None:
         with database.transaction() as session:
             session.execute(text("INSERT INTO owners (name) VALUES ('ann')"))
-            cut_all(database.url)
+            close_all(database.url)
 
     with pytest.raises(OperationalError):
-        cut_at_work()
+        write_and_lose_the_connection()
     with database.transaction() as session:
         assert session.execute(text("SELECT count(*) FROM owners")).scalar() == 0
 
 
-def test_many_threads_share_the_connections_that_are_kept(database_url: str) -> None:
+def test_many_threads_share_the_connections_of_the_pool(database_url: str) -> None:
     database = Database(database_url, pool_size=2)
 
     def backend(_: int) -> int:
@@ -87,8 +89,8 @@ def test_many_threads_share_the_connections_that_are_kept(database_url: str) -> 
     assert len(backends) <= 2
 
 
-def test_a_connection_is_told_to_notice_a_network_that_carries_nothing(database: Database) -> None:
+def test_connections_have_network_timeouts(database: Database) -> None:
     with database.statement() as connection:
-        told = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
+        parameters = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
 
-    assert (told["tcp_user_timeout"], told["keepalives_idle"]) == ("25000", "10")
+    assert (parameters["tcp_user_timeout"], parameters["keepalives_idle"]) == ("25000", "10")

@@ -18,18 +18,20 @@ from service.store.workers import measurements
 from tests.service.store.conftest import Submit
 
 
-def plans(database: Database, look: Callable[[Session], object]) -> str:
-    """How Postgres does what `look` asks it, were the tables too long to be read."""
+def plans(database: Database, query: Callable[[Session], object]) -> str:
+    """How Postgres executes the statements of `query` if sequential scans are too slow."""
     found: list[str] = []
 
     def explain(_: Any, cursor: Any, statement: str, parameters: Any, *__: Any) -> None:
-        with cursor.connection.cursor() as beside:
-            found.extend(row[0] for row in beside.execute(f"EXPLAIN {statement}", parameters))
+        with cursor.connection.cursor() as cursor_for_plans:
+            found.extend(
+                row[0] for row in cursor_for_plans.execute(f"EXPLAIN {statement}", parameters)
+            )
 
     with database.transaction() as session:
         session.execute(text("SET LOCAL enable_seqscan = off"))
         event.listen(database._engine, "before_cursor_execute", explain)
-        look(session)
+        query(session)
         event.remove(database._engine, "before_cursor_execute", explain)
     return "\n".join(found)
 
@@ -40,7 +42,7 @@ OF_A_DAY = JobFilter(created_from=FIRST_DAY, created_before=FIRST_DAY + timedelt
 
 
 @pytest.mark.parametrize(
-    ("index", "look"),
+    ("index", "query"),
     [
         ("ix_jobs_owner_state_id", lambda session: owners.with_holdings(session)),
         ("ix_jobs_owner_state_id", lambda session: jobs.page(session, FAILED)),
@@ -51,14 +53,14 @@ OF_A_DAY = JobFilter(created_from=FIRST_DAY, created_before=FIRST_DAY + timedelt
         ("ix_runs_trained", lambda session: speeds.trained(session, ["a" * 64, "b" * 64])),
     ],
 )
-def test_index_is_used(
-    index: str, look: Callable[[Session], object], submit: Submit, database: Database
+def test_the_query_uses_the_index(
+    index: str, query: Callable[[Session], object], submit: Submit, database: Database
 ) -> None:
     submit()
-    assert f" {index}" in plans(database, look)
+    assert f" {index}" in plans(database, query)
 
 
-def test_jobs_of_a_time_are_found_by_their_ids(submit: Submit, database: Database) -> None:
+def test_jobs_of_a_period_are_found_by_their_ids(submit: Submit, database: Database) -> None:
     submit()
     plan = plans(database, lambda session: jobs.page(session, OF_A_DAY))
     (condition,) = (line for line in plan.splitlines() if "Index Cond" in line)

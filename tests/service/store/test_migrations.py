@@ -27,7 +27,7 @@ REVISIONS = [step.revision for step in ScriptDirectory.from_config(_config()).wa
 ]
 
 
-def test_migrations_make_the_tables_that_the_code_declares(empty_database_url: str) -> None:
+def test_migrations_create_the_tables_that_the_code_declares(empty_database_url: str) -> None:
     assert not up_to_date(empty_database_url)
     migrate(empty_database_url)
     assert up_to_date(empty_database_url)
@@ -41,11 +41,11 @@ def test_migrations_make_the_tables_that_the_code_declares(empty_database_url: s
 
 
 @pytest.mark.parametrize("revision", REVISIONS[:-1])
-def test_rows_of_an_earlier_release_live_through_an_upgrade(
+def test_an_upgrade_keeps_the_rows_of_an_earlier_release(
     empty_database_url: str, revision: str
 ) -> None:
     migrate(empty_database_url, revision)
-    _insert_a_job_by_hand(empty_database_url)
+    insert_job_of_first_release(empty_database_url)
 
     migrate(empty_database_url)
 
@@ -54,7 +54,7 @@ def test_rows_of_an_earlier_release_live_through_an_upgrade(
         job = session.scalars(select(Job)).one()
         run = session.scalars(select(Run)).one()
         assert (job.id, job.name, run.key) == ("job_" + "0" * 32, "old", "trial-1/ticket")
-        # Its checkpoint was there before anybody counted.
+        # The checkpoint is older than the counting of stored bytes.
         assert session.get_one(Owner, "ann").stored_bytes == 1234
     spec = parse_spec({"kind": "model"})
     again = submitting.submit(database, Submission(Actor("ann"), spec, plan(spec)), Settings())
@@ -62,7 +62,7 @@ def test_rows_of_an_earlier_release_live_through_an_upgrade(
     database.close()
 
 
-def test_data_sets_of_an_earlier_release_count_as_their_decoded_arrays(
+def test_an_upgrade_counts_data_sets_as_their_decoded_arrays(
     empty_database_url: str,
 ) -> None:
     migrate(empty_database_url, "0012")
@@ -103,11 +103,11 @@ def test_data_sets_of_an_earlier_release_count_as_their_decoded_arrays(
         ("queued", "blocked", "queued", ("queued", 1, 0)),
     ],
 )
-def test_jobs_of_a_release_with_reports_lose_them_and_keep_their_files(
+def test_an_upgrade_deletes_report_runs_and_keeps_their_files(
     empty_database_url: str, ticket: str, report: str, before: str, after: tuple[str, int, int]
 ) -> None:
     migrate(empty_database_url, "0004")
-    _insert_a_job_by_hand(empty_database_url)
+    insert_job_of_first_release(empty_database_url)
     engine = make_engine(empty_database_url)
     ended = {"succeeded", "failed", "cancelled"}
     with engine.begin() as connection:
@@ -144,10 +144,12 @@ def test_jobs_of_a_release_with_reports_lose_them_and_keep_their_files(
         (file,) = artifacts.of_job(session, job.id)
         assert (file.name, file.run_id) == ("report/summary.json", None)
         kinds = [event.kind for event in session.scalars(select(Event).order_by(Event.number))]
-        told = before not in ended and after[0] in ended
-        assert kinds == ["job_queued", *(["job_finished"] if told else [])]
+        finishes_now = before not in ended and after[0] in ended
+        assert kinds == ["job_queued", *(["job_finished"] if finishes_now else [])]
         assert job.events == len(kinds)
-        assert session.get_one(Owner, "ann").stored_bytes == 1234 + 99, "the log is forgotten"
+        assert session.get_one(Owner, "ann").stored_bytes == 1234 + 99, (
+            "the log of the report no longer counts"
+        )
         session.delete(job)
     with database.transaction() as session:
         assert session.get_one(Owner, "ann").stored_bytes == 0
@@ -159,20 +161,20 @@ def test_jobs_of_a_release_with_reports_lose_them_and_keep_their_files(
     engine.dispose()
 
 
-def test_runs_that_ended_before_are_counted_once(empty_database_url: str) -> None:
+def test_an_upgrade_counts_earlier_runs_once(empty_database_url: str) -> None:
     migrate(empty_database_url, "0006")
-    _insert_a_job_by_hand(empty_database_url)
+    insert_job_of_first_release(empty_database_url)
     engine = make_engine(empty_database_url)
     failed = "UPDATE runs SET state = 'failed', failure_reason = 'diverged', seconds = 2.5"
-    for ahead, statements in (
+    for revision, statements in (
         ("0007", (failed, _ANOTHER_RUN)),
         ("0008", ("UPDATE runs SET state = 'succeeded', seconds = 4 WHERE key = 'another'",)),
     ):
         with engine.begin() as connection:
             for statement in statements:
                 connection.execute(text(statement))
-        migrate(empty_database_url, ahead)
-        if ahead == "0007":
+        migrate(empty_database_url, revision)
+        if revision == "0007":
             with engine.begin() as connection:
                 connection.execute(text("UPDATE runs SET seconds = 3 WHERE key = 'another'"))
     engine.dispose()
@@ -190,9 +192,9 @@ def test_runs_that_ended_before_are_counted_once(empty_database_url: str) -> Non
     database.close()
 
 
-def test_blobs_that_were_unused_before_are_looked_at(empty_database_url: str) -> None:
+def test_an_upgrade_creates_doubts_for_unused_blobs(empty_database_url: str) -> None:
     migrate(empty_database_url, "0008")
-    _insert_a_job_by_hand(empty_database_url)
+    insert_job_of_first_release(empty_database_url)
     engine = make_engine(empty_database_url)
     with engine.begin() as connection:
         connection.execute(text(
@@ -211,27 +213,27 @@ def test_blobs_that_were_unused_before_are_looked_at(empty_database_url: str) ->
     database.close()
 
 
-def test_an_index_is_built_while_others_write(empty_database_url: str) -> None:
+def test_an_index_is_built_without_blocking_writers(empty_database_url: str) -> None:
     migrate(empty_database_url, "0007")
-    _insert_a_job_by_hand(empty_database_url)
+    insert_job_of_first_release(empty_database_url)
     engine = make_engine(empty_database_url)
     upgrade = threading.Thread(target=migrate, args=(empty_database_url,))
-    with engine.connect() as before, engine.connect() as beside:
+    with engine.connect() as before, engine.connect() as writing:
         before.execute(text("UPDATE runs SET position = 1"))
         upgrade.start()
-        while not beside.scalar(
+        while not writing.scalar(
             text(
                 "SELECT true FROM pg_stat_activity WHERE datname = current_database()"
                 " AND query LIKE 'CREATE INDEX%' AND wait_event_type = 'Lock'"
             )
         ):
             assert upgrade.is_alive()
-            beside.rollback()
+            writing.rollback()
             time.sleep(0.02)
-        beside.execute(text("SET LOCAL lock_timeout = '30s'"))
-        beside.execute(text("UPDATE jobs SET priority = 1"))
-        beside.execute(text(_ANOTHER_RUN))
-        beside.commit()
+        writing.execute(text("SET LOCAL lock_timeout = '30s'"))
+        writing.execute(text("UPDATE jobs SET priority = 1"))
+        writing.execute(text(_ANOTHER_RUN))
+        writing.commit()
         before.commit()
     upgrade.join()
     assert up_to_date(empty_database_url)
@@ -239,12 +241,12 @@ def test_an_index_is_built_while_others_write(empty_database_url: str) -> None:
 
 
 @pytest.mark.parametrize(("before", "step"), [("0007", "0008"), ("0009", "0010"), ("0010", "0011")])
-def test_a_step_that_was_cut_off_is_taken_again(
+def test_an_interrupted_migration_can_be_repeated(
     empty_database_url: str, before: str, step: str
 ) -> None:
-    """As it can be when others write meanwhile: it is no transaction."""
+    """Migrations that do not block writers are not transactions."""
     migrate(empty_database_url, "0006")
-    _insert_a_job_by_hand(empty_database_url)
+    insert_job_of_first_release(empty_database_url)
     engine = make_engine(empty_database_url)
     with engine.begin() as connection:
         connection.execute(text("UPDATE runs SET state = 'succeeded', seconds = 2"))
@@ -266,14 +268,14 @@ def test_a_step_that_was_cut_off_is_taken_again(
     engine.dispose()
 
 
-def test_two_servers_may_start_at_once(empty_database_url: str) -> None:
+def test_several_servers_can_migrate_at_once(empty_database_url: str) -> None:
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(migrate, empty_database_url) for _ in range(3)]:
             done.result()
     assert up_to_date(empty_database_url)
 
 
-def test_every_step_can_be_taken_back(empty_database_url: str) -> None:
+def test_every_migration_can_be_downgraded(empty_database_url: str) -> None:
     migrate(empty_database_url)
 
     engine = make_engine(empty_database_url)
@@ -294,8 +296,8 @@ _ANOTHER_RUN = """
 """
 
 
-def _insert_a_job_by_hand(url: str) -> None:
-    """With the columns of the first release, written out: the code's tables are the last one's."""
+def insert_job_of_first_release(url: str) -> None:
+    """Insert a job by SQL, because the tables in the code are those of the latest release."""
     engine = make_engine(url)
     job_id = "job_" + "0" * 32
     with engine.begin() as connection:

@@ -6,7 +6,7 @@ from pydantic import SecretStr, ValidationError
 from service.settings import Settings
 
 
-def test_every_setting_is_described() -> None:
+def test_every_setting_has_a_description() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
 
 
@@ -17,7 +17,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     settings = Settings()
 
     assert settings.limits.max_parameters == 7
-    assert settings.limits.max_trials == 100, "the others stay as they are"
+    assert settings.limits.max_trials == 100, "other limits keep their defaults"
     assert settings.worker_pools == ("gpu", "big")
 
 
@@ -37,7 +37,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
-def test_what_no_process_could_start_with_is_refused(name: str, value: str) -> None:
+def test_a_malformed_value_is_refused(name: str, value: str) -> None:
     with pytest.raises(ValidationError, match=name):
         Settings.model_validate({name: value})
 
@@ -49,6 +49,6 @@ def test_a_short_signing_secret_is_refused_outside_development() -> None:
         Settings(environment="production", signing_secret=SecretStr("s" * 15))
 
 
-def test_lease_shorter_than_two_heartbeats_is_refused() -> None:
+def test_a_lease_shorter_than_two_heartbeats_is_refused() -> None:
     with pytest.raises(ValidationError, match="at least twice"):
         Settings(lease_seconds=5, heartbeat_seconds=3)

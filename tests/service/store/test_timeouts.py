@@ -51,12 +51,12 @@ def test_each_process_has_its_timeouts(database_url: str, timeouts: Timeouts) ->
     database.close()
 
 
-def test_a_paused_worker_is_ended_before_another_gives_up_waiting_for_it() -> None:
+def test_the_session_of_a_paused_worker_ends_before_other_workers_time_out() -> None:
     assert WORKER.idle < WORKER.lock
     assert max(API.idle, WORKER.idle, SWEEPER.idle) < 10
 
 
-def test_an_idle_transaction_is_ended_and_the_next_one_gets_a_new_connection(
+def test_an_idle_transaction_times_out_and_the_next_one_gets_a_new_connection(
     short: Database,
 ) -> None:
     def pause() -> None:
@@ -71,13 +71,13 @@ def test_an_idle_transaction_is_ended_and_the_next_one_gets_a_new_connection(
     short.ping()
 
 
-def test_a_long_statement_is_ended(short: Database) -> None:
+def test_a_long_statement_times_out(short: Database) -> None:
     with pytest.raises(UNAVAILABLE) as caught, short.transaction() as session:
         session.execute(text("SELECT pg_sleep(60)"))
     assert timed_out(caught.value)
 
 
-def test_a_wait_for_a_lock_is_ended(short: Database, database_url: str) -> None:
+def test_a_wait_for_a_lock_times_out(short: Database, database_url: str) -> None:
     holder = Database(database_url, 1)
     with holder.transaction() as held:
         held.execute(text("SELECT pg_advisory_xact_lock(1)"))
@@ -87,7 +87,7 @@ def test_a_wait_for_a_lock_is_ended(short: Database, database_url: str) -> None:
     holder.close()
 
 
-def test_a_wait_for_a_connection_is_ended(short: Database) -> None:
+def test_a_wait_for_a_connection_times_out(short: Database) -> None:
     def take_another() -> None:
         with pytest.raises(UNAVAILABLE), short.transaction() as session:
             session.execute(text("SELECT 1"))
@@ -96,10 +96,10 @@ def test_a_wait_for_a_connection_is_ended(short: Database) -> None:
         threads.submit(take_another).result()
 
 
-def test_a_migration_waits_for_a_table_without_making_others_wait(
+def test_a_migration_that_waits_for_a_table_blocks_readers_only_briefly(
     empty_database_url: str,
 ) -> None:
-    """A reader holds a table that a step changes; other readers come and go meanwhile."""
+    """One reader keeps a lock on a table that a migration changes; other readers start and end."""
     migrate(empty_database_url, "0003")
     reader, others = (
         Database(empty_database_url, 1, BACKUP),
@@ -107,14 +107,14 @@ def test_a_migration_waits_for_a_table_without_making_others_wait(
     )
     longest, migrated = 0.0, threading.Event()
 
-    def bring_up_to_date() -> None:
+    def upgrade() -> None:
         migrate(empty_database_url)
         migrated.set()
 
     with ThreadPoolExecutor(1) as threads:
         with reader.transaction() as reading:
             reading.execute(text("SELECT count(*) FROM jobs"))
-            done = threads.submit(bring_up_to_date)
+            done = threads.submit(upgrade)
             until = time.monotonic() + 2 * MIGRATION.lock
             while time.monotonic() < until:
                 started = time.monotonic()

@@ -12,7 +12,7 @@ from service.store.tables import Owner
 from tests.service.store.conftest import Claim, Submit, statements
 
 
-def test_what_all_owners_have_is_one_statement(
+def test_the_holdings_of_all_owners_are_read_by_one_statement(
     submit: Submit, claim: Claim, database: Database
 ) -> None:
     for owner in ("bob", "ann", "ann"):
@@ -29,11 +29,11 @@ def test_what_all_owners_have_is_one_statement(
     for name, held in found.items():
         assert held == Holdings(int(name == claimed.owner), jobs[name], 0)
     with database.transaction() as session:
-        ((alone, held),) = owners.with_holdings(session, "ann")
-    assert (alone.name, held) == ("ann", found["ann"])
+        ((ann, held),) = owners.with_holdings(session, "ann")
+    assert (ann.name, held) == ("ann", found["ann"])
 
 
-def test_what_was_used_counts_half_after_each_half_life(database: Database) -> None:
+def test_usage_halves_after_each_half_life(database: Database) -> None:
     day = timedelta(days=1).total_seconds()
     with database.transaction() as session:
         owners.ensure(session, "ann")

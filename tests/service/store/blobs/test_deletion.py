@@ -26,7 +26,7 @@ def collect(database: Database, blobs: Blobs, grace: timedelta = NOW) -> int:
     return deletion.collect(database, blobs, grace)
 
 
-def test_every_reference_to_a_blob_is_known_to_the_collector() -> None:
+def test_the_collector_knows_every_reference_to_blobs() -> None:
     references = {
         key.parent
         for table in Table.metadata.tables.values()
@@ -36,7 +36,7 @@ def test_every_reference_to_a_blob_is_known_to_the_collector() -> None:
     assert {column.property.columns[0] for column in deletion._REFERENCES} == references
 
 
-def test_blob_goes_with_its_last_reference_and_after_the_grace(
+def test_a_blob_is_deleted_after_its_last_reference_and_the_grace_period(
     submit: Submit, claim: Claim, database: Database, blobs: Blobs, settings: Settings
 ) -> None:
     job_id = submit()
@@ -49,14 +49,14 @@ def test_blob_goes_with_its_last_reference_and_after_the_grace(
 
     with database.transaction() as session:
         commands.delete(session, jobs.get(session, job_id))
-    assert collect(database, blobs, timedelta(hours=1)) == 0, "young blobs are left alone"
+    assert collect(database, blobs, timedelta(hours=1)) == 0, "young blobs are not deleted"
     assert blobs.get(blob.digest) == b"masks"
     assert collect(database, blobs) == 1
     with pytest.raises(BlobMissing):
         blobs.get(blob.digest)
 
 
-def test_what_is_used_does_not_keep_the_collector_from_what_is_not(
+def test_used_blobs_do_not_prevent_the_deletion_of_unused_blobs(
     submit: Submit, claim: Claim, database: Database, blobs: Blobs
 ) -> None:
     submit()
@@ -73,24 +73,24 @@ def test_what_is_used_does_not_keep_the_collector_from_what_is_not(
     assert sizes == [4, None, None]
 
 
-def test_collector_racing_commits_never_takes_a_referenced_blob(
+def test_a_collector_concurrent_with_commits_never_deletes_a_referenced_blob(
     submit: Submit, claim: Claim, database: Database, blobs: Blobs, settings: Settings
 ) -> None:
-    """With no grace at all: the collector always sees blobs in the moment before their commit."""
+    """Without a grace period, the collector sees blobs before their references are committed."""
     ended = threading.Event()
     failures: list[BaseException] = []
 
-    def collect_all_the_time() -> None:
+    def collect_repeatedly() -> None:
         try:
             while not ended.is_set():
                 collect(database, blobs)
         except BaseException as error:
             failures.append(error)
 
-    collector = threading.Thread(target=collect_all_the_time)
+    collector = threading.Thread(target=collect_repeatedly)
     collector.start()
     committed: list[Blob] = []
-    beaten = 0
+    collisions = 0
     try:
         for number in range(40):
             submit()
@@ -104,7 +104,7 @@ def test_collector_racing_commits_never_takes_a_referenced_blob(
                         finishing.succeed(session, claimed.lease, Success(None, [kept]), settings)
                     break
                 except IntegrityError:
-                    beaten += 1
+                    collisions += 1
             committed.append(blob)
     finally:
         ended.set()
@@ -116,7 +116,7 @@ def test_collector_racing_commits_never_takes_a_referenced_blob(
     }
 
 
-def test_damaged_blob_is_noticed_when_it_is_read(blobs: Blobs, object_store_url: str) -> None:
+def test_a_damaged_blob_is_detected_when_it_is_read(blobs: Blobs, object_store_url: str) -> None:
     blob = blobs.put(b"right")
     path = Path(object_store_url.removeprefix("file://")) / blob.digest[:2] / blob.digest
     path.write_bytes(b"wrong")
@@ -144,7 +144,7 @@ def test_ranges_and_streams_give_the_same_bytes(blobs: Blobs) -> None:
         blobs.stream("0" * 64)
 
 
-def test_a_blob_that_is_there_is_not_saved_again_unless_it_was_cut_off(tmp_path: Path) -> None:
+def test_an_existing_blob_is_not_saved_again_unless_it_is_truncated(tmp_path: Path) -> None:
     blobs = Blobs((tmp_path / "a folder").as_uri())
     blob = blobs.put(b"right")
     path = tmp_path / "a folder" / blob.digest[:2] / blob.digest
@@ -157,7 +157,7 @@ def test_a_blob_that_is_there_is_not_saved_again_unless_it_was_cut_off(tmp_path:
     assert path.read_bytes() == b"right"
 
 
-def test_old_jobs_are_deleted_but_for_those_labelled_to_be_kept(
+def test_old_jobs_are_deleted_unless_they_have_the_keep_label(
     submit: Submit, database: Database
 ) -> None:
     old, kept, young = submit(), submit({"labels": {"keep": "yes"}}), submit()
@@ -173,7 +173,7 @@ def test_old_jobs_are_deleted_but_for_those_labelled_to_be_kept(
         assert set(session.scalars(select(Job.id))) == {kept, young}
 
 
-def test_discarded_blob_stays_if_anything_refers_to_it(
+def test_a_referenced_blob_is_not_discarded(
     submit: Submit, claim: Claim, database: Database, blobs: Blobs
 ) -> None:
     submit()

@@ -30,7 +30,7 @@ def age(database: Database, by: timedelta) -> None:
         session.execute(update(BlobDoubt).values(at=BlobDoubt.at - by))
 
 
-def test_every_reference_that_goes_leaves_a_doubt(
+def test_every_deleted_reference_creates_a_doubt(
     submit: Submit, claim: Claim, database: Database, blobs: Blobs, settings: Settings
 ) -> None:
     job_id = submit()
@@ -44,14 +44,14 @@ def test_every_reference_that_goes_leaves_a_doubt(
         leases.save_checkpoint(session, claimed.lease, first.digest)
         uploaded = datasets.add(session, "ann", "mine", data, {}, 0)
     assert deletion.collect(database, blobs, HOUR) == 0
-    assert len(doubted(database)) == 6, "those that were entered are too young to be looked at"
+    assert len(doubted(database)) == 6, "new blobs are too young to be examined"
     with database.transaction() as session:
         leases.save_checkpoint(session, claimed.lease, second.digest)
         success = Success(None, [Kept("masks.npz", file, "x")], "key", trunk, log)
         finishing.succeed(session, claimed.lease, success, settings)
     assert deletion.collect(database, blobs, NOW) == 2, "both checkpoints"
     assert deletion.collect(database, blobs, NOW) == 0
-    assert doubted(database) == set(), "what is used is not looked at again"
+    assert doubted(database) == set(), "used blobs are not examined again"
 
     with database.transaction() as session:
         commands.delete(session, jobs.get(session, job_id))
@@ -64,7 +64,7 @@ def test_every_reference_that_goes_leaves_a_doubt(
     assert doubted(database) == set()
 
 
-def test_a_blob_that_is_in_use_is_not_removed_for_a_doubt(database: Database, blobs: Blobs) -> None:
+def test_a_used_blob_with_a_doubt_is_not_deleted(database: Database, blobs: Blobs) -> None:
     blob = saving.save(database, blobs, b"shared")
     with database.transaction() as session:
         trunks.save(session, "one", blob.digest)
@@ -78,7 +78,7 @@ def test_a_blob_that_is_in_use_is_not_removed_for_a_doubt(database: Database, bl
     assert deletion.collect(database, blobs, NOW) == 1
 
 
-def test_a_blob_stays_for_the_grace_after_its_last_reference(
+def test_a_blob_stays_for_the_grace_period_after_its_last_reference(
     database: Database, blobs: Blobs
 ) -> None:
     blob = saving.save(database, blobs, b"trunk")
@@ -94,7 +94,7 @@ def test_a_blob_stays_for_the_grace_after_its_last_reference(
     assert deletion.collect(database, blobs, HOUR) == 1
 
 
-def test_a_blob_that_somebody_is_about_to_refer_to_is_looked_at_again(
+def test_a_blob_with_an_uncommitted_reference_is_examined_again(
     database: Database, blobs: Blobs
 ) -> None:
     blob = saving.save(database, blobs, b"trunk")
@@ -103,37 +103,37 @@ def test_a_blob_that_somebody_is_about_to_refer_to_is_looked_at_again(
         assert deletion.collect(database, blobs, NOW) == 0
         session.rollback()
 
-    assert deletion.collect(database, blobs, NOW) == 1, "nobody came after all"
+    assert deletion.collect(database, blobs, NOW) == 1, "the reference was rolled back"
 
 
-def test_whoever_saves_a_blob_waits_for_no_other_that_is_removed(
+def test_saving_a_blob_does_not_wait_for_the_deletion_of_another(
     database: Database, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long the object store takes to remove one."""
+    """The object store needs a long time to delete one blob."""
     kept = [saving.save(database, blobs, content) for content in (b"a", b"b", b"c")]
-    removing, go_on = threading.Event(), threading.Event()
+    deleting, finish = threading.Event(), threading.Event()
     delete = blobs.delete
 
-    def slowly(digest: str) -> None:
-        removing.set()
-        assert go_on.wait(60)
+    def delete_slowly(digest: str) -> None:
+        deleting.set()
+        assert finish.wait(60)
         delete(digest)
 
-    monkeypatch.setattr(blobs, "delete", slowly)
+    monkeypatch.setattr(blobs, "delete", delete_slowly)
     collector = threading.Thread(target=deletion.collect, args=(database, blobs, NOW))
     collector.start()
     try:
-        assert removing.wait(60)
+        assert deleting.wait(60)
         with database.transaction() as session:
             session.execute(text("SET LOCAL lock_timeout = '5s'"))
             saving.enter(session, [blob for blob in kept if blob != kept[0]])
     finally:
-        go_on.set()
+        finish.set()
         collector.join()
     assert blobs.size(kept[0].digest) is None
 
 
-def test_more_doubts_than_one_batch_are_gone_through(database: Database, blobs: Blobs) -> None:
+def test_all_doubts_are_examined_if_they_exceed_one_batch(database: Database, blobs: Blobs) -> None:
     used = saving.save(database, blobs, b"used")
     with database.transaction() as session:
         trunks.save(session, "key", used.digest)

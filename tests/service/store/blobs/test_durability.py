@@ -47,31 +47,31 @@ DAMAGES = [overwrite_last, truncate, append, Path.unlink]
 def test_a_file_and_its_folder_are_synced_before_put_returns(
     blobs: Blobs, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    happened: list[tuple[str, str]] = []
+    calls: list[tuple[str, str]] = []
     fsync, replace = os.fsync, Path.replace
 
-    def synced(descriptor: int) -> None:
+    def record_sync(descriptor: int) -> None:
         fsync(descriptor)
-        happened.append(("sync", os.readlink(f"/proc/self/fd/{descriptor}")))
+        calls.append(("sync", os.readlink(f"/proc/self/fd/{descriptor}")))
 
-    def moved(path: Path, target: Path) -> Path:
-        happened.append(("move", str(target)))
+    def record_move(path: Path, target: Path) -> Path:
+        calls.append(("move", str(target)))
         return replace(path, target)
 
-    monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(Path, "replace", moved)
+    monkeypatch.setattr(os, "fsync", record_sync)
+    monkeypatch.setattr(Path, "replace", record_move)
     blob = blobs.put(b"content")
 
     final = path_of(folder, blob)
-    kinds = [kind for kind, _ in happened]
+    kinds = [kind for kind, _ in calls]
     assert kinds == ["sync", "sync", "move", "sync"]
-    assert [Path(path) for _, path in happened[1:]] == [folder, final, final.parent]
-    assert Path(happened[0][1]).parent == folder / "incoming"
+    assert [Path(path) for _, path in calls[1:]] == [folder, final, final.parent]
+    assert Path(calls[0][1]).parent == folder / "incoming"
 
-    happened.clear()
+    calls.clear()
     blobs.put(b"content")
-    assert [Path(path) for _, path in happened] == [final, final.parent], (
-        "another may have saved it"
+    assert [Path(path) for _, path in calls] == [final, final.parent], (
+        "another process may have saved it"
     )
 
 
@@ -92,7 +92,7 @@ def test_saving_the_same_content_again_repairs_a_blob(
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_the_last_piece_of_a_damaged_blob_is_held_back(
+def test_the_last_piece_of_a_damaged_blob_is_not_sent(
     blobs: Blobs, folder: Path, damage: Callable[[Path], None]
 ) -> None:
     blob = blobs.put(LARGE)
@@ -120,7 +120,7 @@ def test_no_part_of_a_damaged_blob_is_read(
         blobs.part(blob.digest, 10, 20)
 
 
-def test_an_unfinished_file_is_removed_and_a_new_one_is_not(blobs: Blobs, folder: Path) -> None:
+def test_an_old_partial_file_is_removed_and_a_new_one_stays(blobs: Blobs, folder: Path) -> None:
     old, new = folder / "incoming" / "old.part", folder / "incoming" / "new.part"
     for part in (old, new):
         part.write_bytes(b"half")
@@ -129,7 +129,7 @@ def test_an_unfinished_file_is_removed_and_a_new_one_is_not(blobs: Blobs, folder
     assert [path.name for path in (folder / "incoming").iterdir()] == ["new.part"]
 
 
-def test_an_interrupted_save_leaves_nothing(blobs: Blobs, folder: Path) -> None:
+def test_an_interrupted_save_leaves_no_file(blobs: Blobs, folder: Path) -> None:
     class Interrupted(BytesIO):
         def read(self, *_: object) -> bytes:
             raise KeyboardInterrupt

@@ -24,7 +24,7 @@ def store(tmp_path: Path, name: str) -> Blobs:
 
 def test_a_service_gets_one_identity(database: Database, tmp_path: Path) -> None:
     ours = store(tmp_path, "ours")
-    assert not identity.compare(database, ours), "it has none yet"
+    assert not identity.compare(database, ours), "the service has no identity yet"
     identity.establish(database, ours)
     written = ours.identity()
     assert written
@@ -33,16 +33,16 @@ def test_a_service_gets_one_identity(database: Database, tmp_path: Path) -> None
     assert identity.compare(database, store(tmp_path, "ours"))
 
 
-def test_another_store_is_refused_by_name(database: Database, tmp_path: Path) -> None:
+def test_another_store_is_refused_with_both_identities(database: Database, tmp_path: Path) -> None:
     ours, other = store(tmp_path, "ours"), store(tmp_path, "other")
     identity.establish(database, ours)
     other.identify("f" * 32)
     for check in (identity.compare, identity.establish):
         with pytest.raises(WrongStore) as refused:
             check(database, other)
-        said = str(refused.value)
+        message = str(refused.value)
         for part in ("LTH_OBJECT_STORE_URL", other.url, "f" * 32, ours.identity() or "?"):
-            assert part in said
+            assert part in message
 
 
 def test_a_store_without_an_identity_is_refused(database: Database, tmp_path: Path) -> None:
@@ -51,13 +51,13 @@ def test_a_store_without_an_identity_is_refused(database: Database, tmp_path: Pa
         identity.establish(database, store(tmp_path, "empty"))
 
 
-def test_a_restored_service_takes_a_new_store(database: Database, tmp_path: Path) -> None:
+def test_a_restored_service_accepts_a_new_store(database: Database, tmp_path: Path) -> None:
     identity.establish(database, store(tmp_path, "ours"))
     identity.renew(database, store(tmp_path, "new"))
     assert identity.compare(database, store(tmp_path, "new"))
 
 
-def test_a_database_without_an_identity_takes_over_that_of_its_store(
+def test_a_database_without_an_identity_adopts_the_identity_of_its_store(
     database: Database, tmp_path: Path
 ) -> None:
     ours = store(tmp_path, "ours")
@@ -67,7 +67,7 @@ def test_a_database_without_an_identity_takes_over_that_of_its_store(
     assert identity.compare(database, ours)
 
 
-def test_a_store_that_does_not_answer_is_not_another_one(
+def test_an_unavailable_store_is_not_reported_as_a_wrong_store(
     database: Database, tmp_path: Path
 ) -> None:
     ours = store(tmp_path, "ours")

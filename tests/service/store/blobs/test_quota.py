@@ -23,7 +23,7 @@ from tests.service.store.conftest import Claim, Submit
 
 
 class Store:
-    """Does things to a database, and holds what is counted against what is there each time."""
+    """Saves blobs, and compares the counted bytes with the sum over the rows."""
 
     def __init__(self, database: Database, blobs: Blobs) -> None:
         self.database = database
@@ -71,7 +71,7 @@ def lease_of(claim: Claim, owner: str = "ann") -> Lease:
             return claimed.lease
 
 
-def test_files_of_a_run_count_from_its_checkpoint_to_its_deletion(
+def test_checkpoints_logs_and_files_of_a_run_count_until_they_are_deleted(
     store: Store, submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     submit(owner="bob")
@@ -97,14 +97,14 @@ def test_files_of_a_run_count_from_its_checkpoint_to_its_deletion(
     files[2] = Kept("equal", files[0].blob, "x")
     with database.transaction() as session:
         finishing.succeed(session, lease, Success(None, files, log=log), settings)
-    assert store.counted() == 4030, "the checkpoint is not needed any more"
+    assert store.counted() == 4030, "the checkpoint of a succeeded run is deleted"
 
     with database.transaction() as session:
         commands.delete(session, jobs.get(session, job_id))
     assert store.counted() == 0
 
 
-def test_jobs_that_expire_give_their_room_back(
+def test_expired_jobs_no_longer_count(
     store: Store, submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     for size in (10, 20):
@@ -119,7 +119,7 @@ def test_jobs_that_expire_give_their_room_back(
     assert store.counted() == 0
 
 
-def test_a_data_set_is_held_by_jobs_that_use_it_and_by_no_others(
+def test_a_data_set_can_be_deleted_only_if_no_job_uses_it(
     store: Store, submit: Submit, database: Database
 ) -> None:
     with database.transaction() as session:
@@ -147,7 +147,7 @@ def test_data_sets_count_until_they_are_deleted(store: Store, database: Database
 def test_a_data_set_counts_as_its_decoded_arrays_if_they_are_larger(
     store: Store, database: Database
 ) -> None:
-    """A file of 3 MB that decodes to 400 MB counted as 3 MB."""
+    """A compressed file can decode to many times its size."""
     with database.transaction() as session:
         small = datasets.add(session, "ann", "deflated", store.keep(3), {}, 400)
         datasets.add(session, "ann", "as it is", store.keep(20), {}, 17)
@@ -163,10 +163,10 @@ def test_a_data_set_counts_as_its_decoded_arrays_if_they_are_larger(
     assert store.counted() == 20
 
 
-def test_who_stores_too_much_adds_nothing_until_something_is_deleted(
+def test_an_owner_over_the_byte_quota_can_add_nothing_until_a_deletion(
     store: Store, submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
-    others, waits, job_id, last = submit(owner="bob"), submit(pool="gpu"), submit(), submit()
+    others, waiting, job_id, last = submit(owner="bob"), submit(pool="gpu"), submit(), submit()
     files = [Kept("masks.npz", store.keep(900), "x")]
     with database.transaction() as session:
         finishing.succeed(session, lease_of(claim), Success(None, files), settings)
@@ -183,9 +183,9 @@ def test_who_stores_too_much_adds_nothing_until_something_is_deleted(
 
     with pytest.raises(QuotaExceeded) as refused:
         submit()
-    for said in ("stores 1,000 bytes", "100 of them in data sets", "may store 1,000", job_id):
-        assert said in str(refused.value)
-    assert waits not in str(refused.value), "it cannot be deleted"
+    for part in ("stores 1,000 bytes", "100 of them in data sets", "may store 1,000", job_id):
+        assert part in str(refused.value)
+    assert waiting not in str(refused.value), "an unfinished job cannot be deleted"
     submit(owner="bob")
     with database.transaction() as session:
         commands.delete(session, jobs.get(session, job_id))

@@ -51,7 +51,7 @@ def s3(endpoint: str) -> Blobs:
     return Blobs("s3://blobs/lth", options(endpoint))
 
 
-def test_blobs_come_back_whole_in_parts_and_by_address(s3: Blobs) -> None:
+def test_blobs_are_read_whole_in_parts_and_by_presigned_url(s3: Blobs) -> None:
     blob = Blob.of_file(BytesIO(CONTENT))
     s3.put_file(blob, BytesIO(CONTENT))
 
@@ -64,7 +64,7 @@ def test_blobs_come_back_whole_in_parts_and_by_address(s3: Blobs) -> None:
     assert answer.content == CONTENT
 
 
-def test_blob_is_gone_after_its_deletion(s3: Blobs) -> None:
+def test_a_deleted_blob_is_missing(s3: Blobs) -> None:
     blob = s3.put(b"short-lived")
     s3.delete(blob.digest)
     s3.delete(blob.digest)
@@ -74,14 +74,14 @@ def test_blob_is_gone_after_its_deletion(s3: Blobs) -> None:
         s3.get(blob.digest)
 
 
-def test_missing_bucket_is_a_failure_of_the_storage(endpoint: str) -> None:
+def test_a_missing_bucket_is_a_storage_failure(endpoint: str) -> None:
     with pytest.raises(StorageFailed):
         Blobs("s3://nowhere", options(endpoint)).put(b"x")
 
 
 @contextmanager
-def at(handler: type[BaseHTTPRequestHandler]) -> Iterator[Blobs]:
-    """Blobs of an object store that answers as this handler does."""
+def served_by(handler: type[BaseHTTPRequestHandler]) -> Iterator[Blobs]:
+    """Blobs in an object store that uses a given request handler."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield Blobs("s3://lth", options(f"http://127.0.0.1:{server.server_port}"))
@@ -90,8 +90,8 @@ def at(handler: type[BaseHTTPRequestHandler]) -> Iterator[Blobs]:
 
 
 @contextmanager
-def sends(pauses: list[float]) -> Iterator[Blobs]:
-    """Blobs of an object store that sends an x after each of these pauses."""
+def sending_slowly(pauses: list[float]) -> Iterator[Blobs]:
+    """Blobs in an object store that sends one byte after each pause."""
 
     class Slow(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -109,24 +109,24 @@ def sends(pauses: list[float]) -> Iterator[Blobs]:
 
         def log_message(self, *_: object) -> None: ...
 
-    with at(Slow) as slow:
+    with served_by(Slow) as slow:
         yield slow
 
 
-def test_a_storage_that_refuses_gives_no_sign_of_life() -> None:
+def test_a_ping_fails_if_the_object_store_refuses_requests() -> None:
     class Refusing(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
             self.send_error(403)
 
         def log_message(self, *_: object) -> None: ...
 
-    with at(Refusing) as refusing, pytest.raises(StorageFailed):
+    with served_by(Refusing) as refusing, pytest.raises(StorageFailed):
         refusing.ping()
 
 
-def test_a_blob_may_come_slowly_but_not_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_transfer_succeeds_and_a_stalled_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bucket, "_SILENCE", timedelta(seconds=1.5))
-    with sends(35 * [0.05]) as slow:
+    with sending_slowly(35 * [0.05]) as slow:
         assert slow.get(Blob.of(35 * b"x").digest) == 35 * b"x"
-    with sends([0, 3]) as stopping, pytest.raises(StorageFailed):
+    with sending_slowly([0, 3]) as stopping, pytest.raises(StorageFailed):
         stopping.get(Blob.of(b"xx").digest)

@@ -13,25 +13,25 @@ from service.store.blobs.object_store import Blob, Blobs
 from service.store.database import Database
 from service.store.tables import StoredBlob
 from tests.service.store.conftest import statements
-from tests.service.store.jobs.test_concurrent_commands import until_it_waits
+from tests.service.store.jobs.test_concurrent_commands import wait_until_blocked
 
 
 class Watched(Blobs):
-    """An object store that takes in nothing but what the database knows of."""
+    """An object store that accepts only blobs with a row in the database."""
 
     def __init__(self, url: str, database: Database) -> None:
         super().__init__(url)
         self._database = database
 
     def put(self, content: bytes) -> Blob:
-        self._look(Blob.of(content))
+        self._require_row(Blob.of(content))
         return super().put(content)
 
     def put_file(self, blob: Blob, file: IO[bytes]) -> None:
-        self._look(blob)
+        self._require_row(blob)
         super().put_file(blob, file)
 
-    def _look(self, blob: Blob) -> None:
+    def _require_row(self, blob: Blob) -> None:
         with self._database.transaction() as session:
             assert session.get(StoredBlob, blob.digest) is not None
 
@@ -41,7 +41,7 @@ def watched(object_store_url: str, database: Database) -> Watched:
     return Watched(object_store_url, database)
 
 
-def test_many_blobs_are_entered_some_at_a_time_and_equal_ones_once(
+def test_many_blobs_are_inserted_in_batches_and_equal_ones_once(
     database: Database, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(saving, "_TOGETHER", 10)
@@ -52,14 +52,14 @@ def test_many_blobs_are_entered_some_at_a_time_and_equal_ones_once(
     assert [watched.get(blob.digest) for blob in kept] == contents
 
 
-def test_a_file_is_entered_before_it_is_saved(database: Database, watched: Watched) -> None:
+def test_the_row_of_a_file_is_inserted_before_the_file_is_saved(
+    database: Database, watched: Watched
+) -> None:
     blob = saving.save_file(database, watched, BytesIO(b"a file"))
     assert watched.get(blob.digest) == b"a file"
 
 
-def test_a_blob_that_is_kept_again_is_as_young_as_a_new_one(
-    database: Database, watched: Watched
-) -> None:
+def test_saving_a_blob_again_resets_its_age(database: Database, watched: Watched) -> None:
     saving.save(database, watched, b"old")
     with database.transaction() as session:
         session.execute(update(StoredBlob).values(touched_at=func.now() - timedelta(days=9)))
@@ -69,8 +69,8 @@ def test_a_blob_that_is_kept_again_is_as_young_as_a_new_one(
     assert age < timedelta(days=1)
 
 
-def test_who_enters_the_same_blobs_does_not_wait_in_a_circle(database: Database) -> None:
-    """The second waits for the first blob of all, and holds none of the others."""
+def test_transactions_that_insert_the_same_blobs_do_not_deadlock(database: Database) -> None:
+    """The second transaction waits for the first blob before it locks any other."""
     first, *others = (Blob(f"{number:064d}", 1) for number in range(9))
 
     def enter_all() -> None:
@@ -81,6 +81,6 @@ def test_who_enters_the_same_blobs_does_not_wait_in_a_circle(database: Database)
         with database.transaction() as session:
             saving.enter(session, [first])
             entering = threads.submit(enter_all)
-            until_it_waits(database)
+            wait_until_blocked(database)
             saving.enter(session, others)
         entering.result()

@@ -16,7 +16,7 @@ from service.store.runs.finishing import Success
 from service.store.states import JobState, Reason, RunState
 from service.store.tables import Event, Job, Run
 from tests.service.store.conftest import SESSION, Claim, Submit
-from tests.service.store.jobs.test_concurrent_commands import meet, until_it_waits
+from tests.service.store.jobs.test_concurrent_commands import run_concurrently, wait_until_blocked
 
 TRIALS = {"kind": "robust", "trials": 3, "experiments": [{"name": "a"}]}
 DONE = Success(None, ())
@@ -29,7 +29,7 @@ def claimed(claim: Claim) -> Claimed:
 
 
 def started_earlier(database: Database, claim: Claimed, seconds: float) -> None:
-    """Let a run have taken some time already."""
+    """Move the start of a run into the past."""
     with database.transaction() as session:
         session.execute(
             update(Run)
@@ -39,11 +39,11 @@ def started_earlier(database: Database, claim: Claimed, seconds: float) -> None:
 
 
 def about(seconds: float) -> object:
-    """So many seconds, give or take what a test may last."""
+    """A number of seconds, with a tolerance for the duration of a test."""
     return pytest.approx(seconds, abs=100)
 
 
-def test_a_job_without_a_bound_has_no_budget(
+def test_a_job_without_max_seconds_has_no_budget(
     submit: Submit, claim: Claim, database: Database
 ) -> None:
     job_id = submit()
@@ -52,7 +52,9 @@ def test_a_job_without_a_bound_has_no_budget(
         assert budgets.of_job(session, job_id) is None
 
 
-def test_runs_at_once_share_what_is_left(submit: Submit, claim: Claim, database: Database) -> None:
+def test_concurrent_runs_share_the_remaining_time(
+    submit: Submit, claim: Claim, database: Database
+) -> None:
     job_id = submit(TRIALS, max_seconds=10_000)
     first = claimed(claim)
     assert first.job_lasts == about(10_000)
@@ -66,7 +68,7 @@ def test_runs_at_once_share_what_is_left(submit: Submit, claim: Claim, database:
         assert outlook(session, jobs.get(session, job_id)).seconds == about(4_000)
 
 
-def test_attempts_that_were_lost_count_as_well(
+def test_released_attempts_count_towards_the_budget(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     submit(max_seconds=10_000)
@@ -78,7 +80,7 @@ def test_attempts_that_were_lost_count_as_well(
 
 
 @pytest.mark.parametrize("how", ["succeeds", "is given back"])
-def test_what_waits_fails_when_the_time_is_spent_and_what_is_done_stays(
+def test_queued_runs_time_out_when_the_budget_is_spent_and_finished_runs_stay(
     submit: Submit, claim: Claim, database: Database, settings: Settings, how: str
 ) -> None:
     job_id = submit(TRIALS, max_seconds=100)
@@ -93,18 +95,18 @@ def test_what_waits_fails_when_the_time_is_spent_and_what_is_done_stays(
     with database.transaction() as session:
         job = jobs.get(session, job_id)
         found = runs.of_job(session, job_id)
-        told = session.scalars(select(Event.kind).where(Event.job_id == job_id)).all()
+        kinds = session.scalars(select(Event.kind).where(Event.job_id == job_id)).all()
     assert job.state is JobState.FAILED
     assert job.failure is not None
     assert job.failure["reason"] == Reason.TIMEOUT
-    late = [run for run in found if run.state is RunState.FAILED]
-    assert len(late) == len(found) - (how == "succeeds")
-    assert {run.failure_reason for run in late} == {Reason.TIMEOUT}
-    assert told.count("run_failed") == len(late)
-    assert told[-1] == "job_finished"
+    timed_out = [run for run in found if run.state is RunState.FAILED]
+    assert len(timed_out) == len(found) - (how == "succeeds")
+    assert {run.failure_reason for run in timed_out} == {Reason.TIMEOUT}
+    assert kinds.count("run_failed") == len(timed_out)
+    assert kinds[-1] == "job_finished"
 
 
-def test_a_retry_has_the_time_anew_and_keeps_what_was_done(
+def test_a_retry_resets_the_budget_and_keeps_finished_runs(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit(TRIALS, max_seconds=10_000)
@@ -122,18 +124,18 @@ def test_a_retry_has_the_time_anew_and_keeps_what_was_done(
 
 
 def states(database: Database, job_id: str) -> list[str]:
-    """Those of a job's runs, in the order of its plan."""
+    """The states of a job's runs, in the order of its plan."""
     with database.transaction() as session:
         return [str(run.state) for run in runs.of_job(session, job_id)]
 
 
-def test_a_run_that_is_claimed_the_moment_the_time_is_spent_is_its_workers(
+def test_a_run_claimed_just_before_the_budget_is_spent_keeps_running(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit(TRIALS, max_seconds=100)
     first = claimed(claim)
     started_earlier(database, first, 101)
-    meet(
+    run_concurrently(
         database,
         lambda session: claims.claim(session, "host/1/2", ["cpu"], settings),
         lambda session: finishing.succeed(session, first.lease, DONE, settings),
@@ -141,10 +143,10 @@ def test_a_run_that_is_claimed_the_moment_the_time_is_spent_is_its_workers(
     assert states(database, job_id) == ["succeeded", "running", *["failed"] * 4]
 
 
-def test_the_end_of_the_time_and_a_cancel_do_not_wait_for_each_other_in_a_circle(
+def test_a_timeout_and_a_cancel_do_not_deadlock(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
-    """The cancel has the first run, and waits for the second, which ends."""
+    """The cancel has locked the first run and waits for the second run, which ends."""
     job_id = submit(TRIALS, max_seconds=100)
     first, second = claimed(claim), claimed(claim)
     with database.transaction() as session:
@@ -159,13 +161,13 @@ def test_the_end_of_the_time_and_a_cancel_do_not_wait_for_each_other_in_a_circle
         with database.transaction() as session:
             leases.renew(session, second.lease, settings.lease)
             cancelling = threads.submit(cancel)
-            until_it_waits(database)
+            wait_until_blocked(database)
             finishing.succeed(session, second.lease, DONE, settings)
         cancelling.result()
     assert states(database, job_id) == ["cancelled", "succeeded", *["failed"] * 4]
 
 
-def test_what_has_failed_because_the_time_is_spent_is_not_released(
+def test_a_blocked_run_that_timed_out_is_not_queued_by_a_success(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit(SESSION, max_seconds=100)
@@ -173,7 +175,7 @@ def test_what_has_failed_because_the_time_is_spent_is_not_released(
         finishing.succeed(session, claimed(claim).lease, DONE, settings)
     needed, other = claimed(claim), claimed(claim)
     started_earlier(database, other, 101)
-    meet(
+    run_concurrently(
         database,
         lambda session: finishing.succeed(session, other.lease, DONE, settings),
         lambda session: finishing.succeed(session, needed.lease, DONE, settings),

@@ -56,7 +56,7 @@ database.close()
 
 
 def submitted(database_url: str, hours: int) -> list[str]:
-    """The jobs that a process submits whose clock is wrong by some hours."""
+    """Submit two jobs from a process whose clock is wrong; return their ids."""
     command = [sys.executable, "-W", "ignore", "-c", SUBMIT, database_url, str(hours)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -64,9 +64,7 @@ def submitted(database_url: str, hours: int) -> list[str]:
 
 
 @pytest.mark.parametrize("hours", [-HOURS, HOURS])
-def test_a_wrong_clock_changes_neither_times_nor_ranks_nor_order(
-    database_url: str, hours: int
-) -> None:
+def test_a_wrong_clock_does_not_change_times_ranks_or_order(database_url: str, hours: int) -> None:
     before = submitted(database_url, 0)
     between = submitted(database_url, hours)
     after = submitted(database_url, 0)

@@ -38,10 +38,10 @@ _WAITING = """
 """
 
 
-def meet(
+def run_concurrently(
     database: Database, first: Callable[[Session], object], second: Callable[[Session], T]
 ) -> T:
-    """What comes of `second` when `first` is committed while it waits for that."""
+    """Commit `first` while `second` waits for it; return the result of `second`."""
 
     def run() -> T:
         with database.transaction() as session:
@@ -50,12 +50,12 @@ def meet(
     with ThreadPoolExecutor(1) as threads:
         with database.transaction() as session:
             first(session)
-            meeting = threads.submit(run)
-            until_it_waits(database)
-        return meeting.result()
+            running_second = threads.submit(run)
+            wait_until_blocked(database)
+        return running_second.result()
 
 
-def until_it_waits(database: Database) -> None:
+def wait_until_blocked(database: Database) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until:
         with database.transaction() as session:
@@ -85,25 +85,23 @@ def cancelled(submit: Submit, database: Database) -> str:
     return job_id
 
 
-def test_a_job_that_is_deleted_at_the_moment_is_not_there(
+def test_the_second_of_two_concurrent_deletions_finds_no_job(
     database: Database, cancelled: str
 ) -> None:
     with pytest.raises(NotThere, match=cancelled):
-        meet(database, delete(cancelled), delete(cancelled))
+        run_concurrently(database, delete(cancelled), delete(cancelled))
 
 
-def test_a_job_that_is_deleted_at_the_moment_cannot_be_retried(
+def test_a_retry_concurrent_with_a_deletion_finds_no_job(
     database: Database, cancelled: str
 ) -> None:
     with pytest.raises(NotThere, match=cancelled):
-        meet(database, delete(cancelled), retry(cancelled))
+        run_concurrently(database, delete(cancelled), retry(cancelled))
 
 
-def test_a_job_that_is_retried_at_the_moment_is_not_deleted(
-    database: Database, cancelled: str
-) -> None:
+def test_a_deletion_concurrent_with_a_retry_is_refused(database: Database, cancelled: str) -> None:
     with pytest.raises(NotInThatState, match="queued"):
-        meet(database, retry(cancelled), delete(cancelled))
+        run_concurrently(database, retry(cancelled), delete(cancelled))
 
 
 @pytest.fixture
@@ -123,49 +121,49 @@ def running(
     return first.lease, second.lease
 
 
-def numbers(database: Database, job_id: str) -> tuple[Job, list[str]]:
-    """A job, and the kinds of its events, whose numbers have no gaps."""
+def job_and_event_kinds(database: Database, job_id: str) -> tuple[Job, list[str]]:
+    """A job and the kinds of its events; checks that their numbers have no gaps."""
     with database.transaction() as session:
-        told = events.since(session, job_id)
-        assert [event.number for event in told] == list(range(1, len(told) + 1))
-        return jobs.get(session, job_id), [event.kind for event in told]
+        found = events.since(session, job_id)
+        assert [event.number for event in found] == list(range(1, len(found) + 1))
+        return jobs.get(session, job_id), [event.kind for event in found]
 
 
-def test_the_last_runs_of_a_job_that_end_at_once_end_it_once(
+def test_two_last_runs_that_end_concurrently_finish_the_job_once(
     database: Database, running: tuple[Lease, Lease], settings: Settings
 ) -> None:
     first, second = running
-    meet(
+    run_concurrently(
         database,
         lambda session: finishing.succeed(session, first, DONE, settings),
         lambda session: finishing.succeed(session, second, DONE, settings),
     )
 
-    job, told = numbers(database, first.job_id)
+    job, kinds = job_and_event_kinds(database, first.job_id)
     assert (job.state, job.runs_finished) == (JobState.SUCCEEDED, 3)
-    assert told.count("job_finished") == 1
+    assert kinds.count("job_finished") == 1
 
 
-def test_progress_that_is_told_while_a_run_succeeds_has_a_number_of_its_own(
+def test_progress_concurrent_with_a_success_gets_its_own_event_number(
     database: Database, running: tuple[Lease, Lease], settings: Settings
 ) -> None:
     first, second = running
-    told = [New(EventKind.PROGRESS, first.key)]
-    meet(
+    progress = [New(EventKind.PROGRESS, first.key)]
+    run_concurrently(
         database,
-        lambda session: leases.tell(session, first, settings.lease, {}, told),
+        lambda session: leases.tell(session, first, settings.lease, {}, progress),
         lambda session: finishing.succeed(session, second, DONE, settings),
     )
 
-    _, kinds = numbers(database, first.job_id)
+    _, kinds = job_and_event_kinds(database, first.job_id)
     assert kinds[-2:] == ["progress", "run_succeeded"]
 
 
-def test_a_job_is_cancelled_while_one_of_its_runs_succeeds(
+def test_a_cancel_concurrent_with_a_success_stops_the_other_runs(
     database: Database, running: tuple[Lease, Lease], settings: Settings
 ) -> None:
     first, second = running
-    meet(
+    run_concurrently(
         database,
         lambda session: finishing.succeed(session, first, DONE, settings),
         lambda session: commands.cancel(session, jobs.get(session, first.job_id)),
@@ -174,18 +172,20 @@ def test_a_job_is_cancelled_while_one_of_its_runs_succeeds(
     with database.transaction() as session:
         done = runs.get(session, first.job_id, first.key)
         assert (done.state, done.cancel_requested) == (RunState.SUCCEEDED, False)
-        assert leases.renew(session, second, settings.lease), "it is asked to stop"
+        assert leases.renew(session, second, settings.lease), (
+            "the heartbeat returns the order to stop"
+        )
         finishing.cancelled(session, second, settings)
-    job, told = numbers(database, first.job_id)
+    job, kinds = job_and_event_kinds(database, first.job_id)
     assert (job.state, job.runs_finished) == (JobState.CANCELLED, 3)
-    assert told[-3:] == ["job_cancel_requested", "run_cancelled", "job_finished"]
+    assert kinds[-3:] == ["job_cancel_requested", "run_cancelled", "job_finished"]
 
 
-def test_a_run_that_is_claimed_at_the_moment_is_asked_to_stop(
+def test_a_cancel_concurrent_with_a_claim_asks_the_run_to_stop(
     submit: Submit, database: Database, settings: Settings
 ) -> None:
     job_id = submit()
-    meet(
+    run_concurrently(
         database,
         lambda session: claims.claim(session, "host/1/1", ["cpu"], settings),
         lambda session: commands.cancel(session, jobs.get(session, job_id)),
@@ -196,7 +196,7 @@ def test_a_run_that_is_claimed_at_the_moment_is_asked_to_stop(
     assert (run.state, run.cancel_requested) == (RunState.RUNNING, True)
 
 
-def test_a_run_that_is_cancelled_the_moment_its_worker_is_lost_does_not_go_back(
+def test_a_run_cancelled_while_its_worker_is_lost_is_not_queued_again(
     database: Database, running: tuple[Lease, Lease], settings: Settings
 ) -> None:
     lost, _ = running
@@ -209,14 +209,14 @@ def test_a_run_that_is_cancelled_the_moment_its_worker_is_lost_does_not_go_back(
 
 
 @pytest.mark.parametrize("times", range(3))
-def test_retry_and_deletion_never_wait_for_each_other_in_a_circle(
+def test_retries_and_deletions_do_not_deadlock(
     times: int, submit: Submit, database: Database
 ) -> None:
-    """Whoever is first wins; Postgres would end a circle with an error after a second."""
+    """The first command wins. Postgres would end a deadlock with an error after a second."""
     many = {"kind": "robust", "trials": 10, "experiments": [{"name": "a"}, {"name": "b"}]}
-    waiting = [submit(many) for _ in range(4)]
+    job_ids = [submit(many) for _ in range(4)]
     with database.transaction() as session:
-        for job_id in waiting:
+        for job_id in job_ids:
             commands.cancel(session, jobs.get(session, job_id))
 
     def run(command: Callable[[Session], object]) -> object:
@@ -226,12 +226,12 @@ def test_retry_and_deletion_never_wait_for_each_other_in_a_circle(
         except (NotThere, NotInThatState) as refused:
             return refused
 
-    at_once = [of(job_id) for job_id in waiting for of in (retry, delete)] + [expire] * 4
-    with ThreadPoolExecutor(len(at_once)) as threads:
-        list(threads.map(run, at_once))
+    many_commands = [of(job_id) for job_id in job_ids for of in (retry, delete)] + [expire] * 4
+    with ThreadPoolExecutor(len(many_commands)) as threads:
+        list(threads.map(run, many_commands))
 
 
-def test_a_data_set_that_is_deleted_at_the_moment_is_not_there(database: Database) -> None:
+def test_the_second_of_two_concurrent_deletions_finds_no_data_set(database: Database) -> None:
     with database.transaction() as session:
         saving.enter(session, [BLOB])
         name = datasets.add(session, "ann", "first", BLOB, {}, 0).id
@@ -240,10 +240,10 @@ def test_a_data_set_that_is_deleted_at_the_moment_is_not_there(database: Databas
         datasets.delete(session, datasets.get(session, name))
 
     with pytest.raises(NotThere, match=name):
-        meet(database, delete, delete)
+        run_concurrently(database, delete, delete)
 
 
-def test_data_sets_that_come_at_once_do_not_share_the_room_of_one(database: Database) -> None:
+def test_concurrent_uploads_do_not_exceed_the_byte_quota(database: Database) -> None:
     with database.transaction() as session:
         saving.enter(session, [BLOB])
         owners.ensure(session, "ann")
@@ -263,7 +263,7 @@ def test_data_sets_that_come_at_once_do_not_share_the_room_of_one(database: Data
         assert sum(threads.map(upload, range(8))) == 1
 
 
-def test_a_key_whose_job_is_deleted_at_the_moment_makes_a_new_one(
+def test_an_idempotency_key_of_a_job_that_is_being_deleted_creates_a_new_job(
     submit: Submit, database: Database
 ) -> None:
     again = Idempotency("key", "a" * 64)
@@ -271,10 +271,10 @@ def test_a_key_whose_job_is_deleted_at_the_moment_makes_a_new_one(
     with database.transaction() as session:
         commands.cancel(session, jobs.get(session, job_id))
 
-    assert meet(database, delete(job_id), lambda _: submit(idempotency=again)) != job_id
+    assert run_concurrently(database, delete(job_id), lambda _: submit(idempotency=again)) != job_id
 
 
-def test_a_retried_job_counts_as_one_more_that_is_not_finished(
+def test_a_retried_job_counts_towards_the_quota_of_unfinished_jobs(
     submit: Submit, database: Database, cancelled: str
 ) -> None:
     with database.transaction() as session:

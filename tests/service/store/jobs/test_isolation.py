@@ -84,7 +84,7 @@ ACTS: dict[str, Act] = {
 
 
 def all_of(session: Session, owner: str) -> dict[str, list[dict[str, Any]]]:
-    """Every row that an owner has in the tables that jobs are written to."""
+    """All rows of an owner in the tables of jobs."""
     job_ids = select(Job.id).where(Job.owner == owner)
     run_ids = select(Run.id).where(Run.owner == owner)
     conditions = {
@@ -102,15 +102,19 @@ def all_of(session: Session, owner: str) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-@pytest.mark.parametrize("what", ACTS)
-def test_another_owners_job_stays_as_it_is(
-    what: str, submit: Submit, claim: Claim, database: Database, settings: Settings
+@pytest.mark.parametrize("act", ACTS)
+def test_a_command_does_not_change_the_job_of_another_owner(
+    act: str, submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
-    """Each job has a run that has succeeded, one that runs, one that waits, one that is blocked."""
+    """Each job has a succeeded, a running, a queued and a blocked run."""
     held = []
     for owner in ("ann", "bob"):
-        said = {"webhook": "https://a.org", "idempotency": Idempotency("k", ""), "max_seconds": 99}
-        job_id = submit(SESSION, owner, **said)
+        options = {
+            "webhook": "https://a.org",
+            "idempotency": Idempotency("k", ""),
+            "max_seconds": 99,
+        }
+        job_id = submit(SESSION, owner, **options)
         for run in ("trunk", "a"):
             claimed = claim()
             assert claimed is not None
@@ -125,13 +129,13 @@ def test_another_owners_job_stays_as_it_is(
         before = {owner: all_of(session, owner) for owner in ("ann", "bob")}
 
     with database.transaction() as session:
-        ACTS[what](session, held[0], settings)
+        ACTS[act](session, held[0], settings)
 
     with database.transaction() as session:
         after = {owner: all_of(session, owner) for owner in ("ann", "bob")}
     assert after["ann"] != before["ann"]
     assert after["bob"] == before["bob"]
-    was = {run["id"]: run["state"] for run in before["ann"]["runs"]}
+    states_before = {run["id"]: run["state"] for run in before["ann"]["runs"]}
     for run in after["ann"]["runs"]:
-        old, new = was[run["id"]], run["state"]
+        old, new = states_before[run["id"]], run["state"]
         assert new is old or new in TRANSITIONS[old], run["key"]

@@ -20,11 +20,11 @@ R, J = RunState, JobState
         ({R.SUCCEEDED: 3, R.FAILED: 0}, J.SUCCEEDED),
     ],
 )
-def test_job_state_follows_from_its_runs(counts: dict[R, int], state: J) -> None:
+def test_the_state_of_a_job_follows_from_its_runs(counts: dict[R, int], state: J) -> None:
     assert job_state(counts) is state
 
 
-def test_only_a_queued_run_starts_and_after_success_it_can_only_be_repeated() -> None:
+def test_only_a_queued_run_can_start_and_a_succeeded_run_can_only_be_queued_again() -> None:
     assert [state for state in R if R.RUNNING in TRANSITIONS[state]] == [R.QUEUED]
     assert TRANSITIONS[R.SUCCEEDED] == {R.QUEUED}
     assert set(TRANSITIONS) == set(R)

@@ -38,7 +38,7 @@ CURSOR = b64encode(f"jobs job_{'0' * 32}".encode()).decode().rstrip("=")
 
 
 def rows(session: Session) -> dict[str, int]:
-    """How many rows the tables have that a submit writes to."""
+    """The number of rows in each table that a submission writes to."""
     tables = (IdempotentRequest, Job, Run, RunNeed, Event, Webhook, AuditEntry)
     counts = {
         table.__tablename__: session.scalar(select(func.count()).select_from(table))
@@ -52,27 +52,27 @@ def count(database: Database) -> int:
         return session.scalar(select(func.count()).select_from(Job)) or 0
 
 
-def test_a_hundred_identical_submits_at_once_make_one_job(
+def test_a_hundred_identical_concurrent_submissions_create_one_job(
     submit: Submit, database: Database
 ) -> None:
     with ThreadPoolExecutor(20) as threads:
-        made = set(threads.map(lambda _: submit(idempotency=KEY), range(100)))
+        created = set(threads.map(lambda _: submit(idempotency=KEY), range(100)))
 
-    assert (len(made), count(database)) == (1, 1)
+    assert (len(created), count(database)) == (1, 1)
 
 
-def test_same_key_with_another_body_is_refused(submit: Submit, database: Database) -> None:
+def test_an_idempotency_key_with_another_body_is_refused(
+    submit: Submit, database: Database
+) -> None:
     submit(idempotency=KEY)
 
     with pytest.raises(IdempotencyMismatch, match="use a new key"):
         submit(idempotency=Idempotency("once", "0" * 64))
-    assert submit(owner="bob", idempotency=KEY), "keys of other owners are other keys"
+    assert submit(owner="bob", idempotency=KEY), "each owner has separate keys"
     assert count(database) == 2
 
 
-def test_key_is_forgotten_after_its_time(
-    submit: Submit, database: Database, settings: Settings
-) -> None:
+def test_an_idempotency_key_expires(submit: Submit, database: Database, settings: Settings) -> None:
     first = submit(idempotency=KEY)
     old = timedelta(hours=settings.idempotency_hours, seconds=1)
     with database.transaction() as session:
@@ -83,10 +83,12 @@ def test_key_is_forgotten_after_its_time(
     another = Idempotency(KEY.key, "0" * 64)
     second = submit(idempotency=another)
     assert second != first
-    assert submit(idempotency=another) == second, "its time begins anew"
+    assert submit(idempotency=another) == second, "the key is stored again"
 
 
-def test_owner_at_the_quota_of_queued_jobs_is_told_so(submit: Submit, database: Database) -> None:
+def test_an_owner_at_the_quota_of_unfinished_jobs_is_refused(
+    submit: Submit, database: Database
+) -> None:
     submit()
     with database.transaction() as session:
         owners.set_quota(session, "ann", Quota(max_queued=2))
@@ -98,25 +100,23 @@ def test_owner_at_the_quota_of_queued_jobs_is_told_so(submit: Submit, database: 
     assert count(database) == 3
 
 
-def test_quota_is_exact_however_many_submit_at_once(submit: Submit, database: Database) -> None:
+def test_the_quota_is_exact_for_concurrent_submissions(submit: Submit, database: Database) -> None:
     submit()
     with database.transaction() as session:
         owners.set_quota(session, "ann", Quota(max_queued=5))
 
-    def made(_: int) -> bool:
+    def created(_: int) -> bool:
         with suppress(QuotaExceeded):
             return bool(submit())
         return False
 
     with ThreadPoolExecutor(12) as threads:
-        assert sum(threads.map(made, range(24))) == 4
+        assert sum(threads.map(created, range(24))) == 4
     assert count(database) == 5
 
 
 @pytest.mark.parametrize("more", [{}, {"idempotency": KEY}, {"webhook": "https://example.org"}])
-def test_submit_is_one_statement_unless_there_is_something_to_be_looked_at(
-    submit: Submit, database: Database, more: dict
-) -> None:
+def test_a_submission_is_one_statement(submit: Submit, database: Database, more: dict) -> None:
     submit()
 
     with statements(database) as seen:
@@ -134,7 +134,7 @@ def test_submit_is_one_statement_unless_there_is_something_to_be_looked_at(
         assert (hook is not None and hook.url) == more.get("webhook", False)
 
 
-def test_submit_that_is_refused_leaves_nothing_behind(submit: Submit, database: Database) -> None:
+def test_a_refused_submission_leaves_no_rows(submit: Submit, database: Database) -> None:
     submit()
     submit(owner="bob")
     with database.transaction() as session:
@@ -148,10 +148,10 @@ def test_submit_that_is_refused_leaves_nothing_behind(submit: Submit, database: 
     with database.transaction() as session:
         owners.set_quota(session, "ann", Quota())
         assert rows(session) == before
-    assert submit(SESSION, idempotency=KEY), "the key is free"
+    assert submit(SESSION, idempotency=KEY), "the key is unused"
 
 
-def test_pages_stay_right_while_jobs_are_added(submit: Submit, database: Database) -> None:
+def test_pages_do_not_shift_while_jobs_are_added(submit: Submit, database: Database) -> None:
     old = [submit() for _ in range(6)]
     with database.transaction() as session:
         first = jobs.page(session, JobFilter(owner="ann"), limit=2)
@@ -163,10 +163,10 @@ def test_pages_stay_right_while_jobs_are_added(submit: Submit, database: Databas
     seen = [job.id for page in (first, second, third) for job in page.rows]
     assert seen == old[::-1]
     assert third.cursor is None
-    assert "spec" in inspect(first.rows[0]).unloaded, "nobody reads specs to list jobs"
+    assert "spec" in inspect(first.rows[0]).unloaded, "a list of jobs does not load the specs"
 
 
-def test_filters_narrow_a_list(submit: Submit, database: Database) -> None:
+def test_filters_select_jobs(submit: Submit, database: Database) -> None:
     mine = submit({"name": "A 100% Ticket", "labels": {"team": "red", "x": "1"}})
     submit({"name": "other", "labels": {"team": "blue"}})
     submit({"labels": {"team": "red"}}, owner="bob")
@@ -178,7 +178,7 @@ def test_filters_narrow_a_list(submit: Submit, database: Database) -> None:
     assert found(owner="ann", labels={"team": "red"}) == [mine]
     assert found(labels={"team": "red", "x": "1"}) == [mine]
     assert found(text="100% tick") == [mine]
-    assert found(text="%") == [mine], "a per cent sign is no pattern"
+    assert found(text="%") == [mine], "a percent sign is not a wildcard"
     assert len(found(owner="ann")) == 2
     with database.transaction() as session:
         created_at = jobs.get(session, mine).created_at
@@ -189,14 +189,14 @@ def test_filters_narrow_a_list(submit: Submit, database: Database) -> None:
 @pytest.mark.parametrize(
     "cursor", ["", "%%%", "am9i", "ÄÖ", "am9iXwA", "am9iXzEK", f"%%%%{CURSOR}"]
 )
-def test_foreign_cursor_is_refused(database: Database, cursor: str) -> None:
+def test_a_malformed_cursor_is_refused(database: Database, cursor: str) -> None:
     with database.transaction() as session:
         assert jobs.page(session, JobFilter(), CURSOR).rows == []
     with pytest.raises(BadCursor), database.transaction() as session:
         jobs.page(session, JobFilter(), cursor)
 
 
-def test_only_a_succeeded_job_of_the_same_owner_is_reused_and_the_newest(
+def test_the_newest_succeeded_job_of_the_same_owner_is_reused(
     submit: Submit, database: Database
 ) -> None:
     _, job_id = submit(), submit()

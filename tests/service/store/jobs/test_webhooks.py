@@ -15,7 +15,7 @@ from tests.service.store.conftest import Submit
 
 @pytest.fixture
 def ended(submit: Submit, database: Database) -> list[str]:
-    """Two jobs that have ended, and one that has not, with a webhook each."""
+    """Two finished jobs and one unfinished job, each with a webhook."""
     job_ids = [submit(webhook="https://a.org") for _ in range(3)]
     with database.transaction() as session:
         session.execute(
@@ -37,7 +37,7 @@ def attempts(database: Database) -> list[int]:
         return list(session.scalars(select(Webhook.attempts).order_by(Webhook.job_id)))
 
 
-def test_callers_at_once_call_different_addresses(database: Database, ended: list[str]) -> None:
+def test_concurrent_claims_return_different_webhooks(database: Database, ended: list[str]) -> None:
     with database.transaction() as first, database.transaction() as second:
         calls = [webhooks.claim_due(session, 1) for session in (first, second, second)]
         assert sorted(call.job_id for claimed in calls for call in claimed) == ended[:2]
@@ -45,13 +45,13 @@ def test_callers_at_once_call_different_addresses(database: Database, ended: lis
     assert attempts(database) == [1, 1, 0]
 
 
-def test_who_has_waited_longest_is_called_first(database: Database, ended: list[str]) -> None:
+def test_the_webhook_that_is_due_longest_is_claimed_first(
+    database: Database, ended: list[str]
+) -> None:
     assert [due(database, 1), due(database, 1)] == [[ended[1]], [ended[0]]]
 
 
-def test_a_call_that_was_given_up_is_begun_anew_by_a_retry(
-    database: Database, ended: list[str]
-) -> None:
+def test_a_retry_resets_a_webhook_that_was_given_up(database: Database, ended: list[str]) -> None:
     with database.transaction() as session:
         (call, _) = sorted(webhooks.claim_due(session), key=lambda call: call.job_id)
         webhooks.failed(session, replace(call, attempts=len(DELAYS)), "answered 500")

@@ -20,7 +20,7 @@ SESSION = {"kind": "session", "experiments": [{"name": "a"}, {"name": "b"}]}
 def ended(
     submit: Submit, claim: Claim, database: Database, blobs: Blobs, settings: Settings
 ) -> list[Lease]:
-    """The runs of two jobs: each trunk has left a log, each ticket its masks and a log."""
+    """The runs of two jobs: each trunk has a log, and each ticket has masks and a log."""
     found = []
     for _ in range(2):
         submit(SESSION)
@@ -35,7 +35,7 @@ def ended(
     return found
 
 
-def test_a_file_is_the_jobs_own_and_of_its_first_run_that_has_it(
+def test_a_file_is_found_in_the_first_run_of_the_job_that_has_it(
     ended: list[Lease], database: Database
 ) -> None:
     for trunk, first, second in (ended[:3], ended[3:]):
@@ -49,7 +49,9 @@ def test_a_file_is_the_jobs_own_and_of_its_first_run_that_has_it(
                 artifacts.first(session, first.job_id, "masks", trunk.key)
 
 
-def test_the_files_of_a_run_are_its_own(ended: list[Lease], database: Database) -> None:
+def test_the_list_of_files_of_a_run_has_no_files_of_other_runs(
+    ended: list[Lease], database: Database
+) -> None:
     for lease in ended:
         with database.transaction() as session:
             found = artifacts.of_run(session, lease.run_id)
@@ -57,19 +59,19 @@ def test_the_files_of_a_run_are_its_own(ended: list[Lease], database: Database) 
         assert len(found) == (1 if lease.key.endswith("trunk") else 2)
 
 
-def test_a_file_that_somebody_else_has_entered_stays(
+def test_adding_an_existing_file_does_not_replace_it(
     ended: list[Lease], database: Database
 ) -> None:
     with database.transaction() as session:
-        (there,) = artifacts.of_run(session, ended[0].run_id)
-        again = Artifact(
-            job_id=there.job_id,
-            name=there.name,
-            run_id=there.run_id,
-            digest=there.digest,
+        (existing,) = artifacts.of_run(session, ended[0].run_id)
+        duplicate = Artifact(
+            job_id=existing.job_id,
+            name=existing.name,
+            run_id=existing.run_id,
+            digest=existing.digest,
             media_type="another",
-            size=there.size,
+            size=existing.size,
         )
-        artifacts.add(session, [again])
+        artifacts.add(session, [duplicate])
     with database.transaction() as session:
-        assert artifacts.get(session, there.job_id, there.name).media_type == "x"
+        assert artifacts.get(session, existing.job_id, existing.name).media_type == "x"

@@ -51,13 +51,13 @@ def test_nothing_is_claimed_from_an_empty_queue_or_another_pool(
     assert claim("gpu") is not None
 
 
-def test_oldest_job_goes_first(submit: Submit, claim: Claim) -> None:
+def test_the_oldest_job_is_claimed_first(submit: Submit, claim: Claim) -> None:
     first, second = submit(), submit()
 
     assert [job_of(claim()), job_of(claim())] == [first, second]
 
 
-def test_priority_goes_before_age_until_age_has_made_up_for_it(
+def test_priority_comes_before_age_until_the_older_job_has_waited_long_enough(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     old, urgent = submit(priority=10), submit(priority=20)
@@ -87,7 +87,7 @@ def test_a_thousand_queued_jobs_do_not_delay_another_owner(
     assert owner_of(claim()) == "bob"
 
 
-def test_owners_take_turns_however_much_one_of_them_submits(
+def test_owners_take_turns(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     for _ in range(6):
@@ -104,7 +104,9 @@ def test_owners_take_turns_however_much_one_of_them_submits(
     assert sorted(served[:2]) == sorted(served[2:4]) == sorted(served[4:]) == ["ann", "bob"]
 
 
-def test_weights_share_the_workers(submit: Submit, claim: Claim, database: Database) -> None:
+def test_weights_divide_the_running_runs_among_owners(
+    submit: Submit, claim: Claim, database: Database
+) -> None:
     for _ in range(9):
         submit(owner="ann")
         submit(owner="bob")
@@ -117,7 +119,7 @@ def test_weights_share_the_workers(submit: Submit, claim: Claim, database: Datab
 
 
 @pytest.mark.parametrize("half_lives", [30, 10_000])
-def test_use_in_the_past_is_forgotten(
+def test_old_usage_decays(
     half_lives: int, submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     submit(owner="ann")
@@ -137,7 +139,7 @@ def test_use_in_the_past_is_forgotten(
     assert usage == pytest.approx(60, abs=50)
 
 
-def test_quota_of_running_runs_holds_even_for_claims_at_once(
+def test_concurrent_claims_respect_the_quota_of_running_runs(
     submit: Submit, claim: Claim, database: Database
 ) -> None:
     for _ in range(10):
@@ -151,7 +153,7 @@ def test_quota_of_running_runs_holds_even_for_claims_at_once(
     assert sum(one is not None for one in claimed) == 3
 
 
-def test_claims_at_once_never_share_a_run(submit: Submit, claim: Claim) -> None:
+def test_concurrent_claims_never_share_a_run(submit: Submit, claim: Claim) -> None:
     for _ in range(20):
         submit()
 
@@ -161,7 +163,7 @@ def test_claims_at_once_never_share_a_run(submit: Submit, claim: Claim) -> None:
     assert len(claimed) == len({one.lease.run_id for one in claimed}) == 20
 
 
-def test_run_waits_while_another_job_trains_its_trunk(
+def test_a_run_waits_while_another_job_trains_its_trunk(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     submit(SESSION)
@@ -173,9 +175,7 @@ def test_run_waits_while_another_job_trains_its_trunk(
     assert claim() is not None
 
 
-def test_claim_passes_by_a_run_that_somebody_holds(
-    submit: Submit, claim: Claim, database: Database
-) -> None:
+def test_a_claim_skips_a_locked_run(submit: Submit, claim: Claim, database: Database) -> None:
     held, free = submit(), submit()
 
     with database.transaction() as session:
@@ -183,7 +183,7 @@ def test_claim_passes_by_a_run_that_somebody_holds(
         assert job_of(claim()) == free
 
 
-def test_what_was_used_weighs_less_for_who_has_a_greater_share(
+def test_usage_counts_less_for_an_owner_with_a_larger_weight(
     submit: Submit, claim: Claim, database: Database
 ) -> None:
     submit(owner="ann")
@@ -196,7 +196,7 @@ def test_what_was_used_weighs_less_for_who_has_a_greater_share(
     assert owner_of(claim()) == "bob"
 
 
-def test_a_worker_of_two_pools_takes_from_the_second_when_the_first_is_empty(
+def test_a_worker_of_two_pools_claims_from_the_second_if_the_first_is_empty(
     submit: Submit, database: Database, settings: Settings
 ) -> None:
     first, second = submit(pool="gpu"), submit(pool="cpu")
@@ -207,10 +207,10 @@ def test_a_worker_of_two_pools_takes_from_the_second_when_the_first_is_empty(
     assert [one and one.lease.job_id for one in taken] == [second, first, None]
 
 
-def test_claim_reads_little_however_long_the_queue_is(
+def test_a_claim_reads_few_pages_of_a_long_queue(
     submit: Submit, database: Database, settings: Settings
 ) -> None:
-    """Time says little on a busy machine; the pages that Postgres touches say it all."""
+    """Timings vary on a busy machine, so the test counts the pages that Postgres reads."""
     submit(owner="bob")
     with database.transaction() as session:
         _copy_jobs(session, 20_000)
@@ -226,7 +226,7 @@ def test_claim_reads_little_however_long_the_queue_is(
 
 
 def _copy_jobs(session, number: int) -> None:
-    """Queue copies of the only job there is, by SQL alone."""
+    """Queue copies of the only job by SQL."""
     session.execute(text(
         "INSERT INTO jobs SELECT (jsonb_populate_record(j, jsonb_build_object("
         "'id', 'job_' || lpad(to_hex(n), 32, '0')))).* FROM jobs j, generate_series(1, :n) n"
@@ -238,7 +238,7 @@ def _copy_jobs(session, number: int) -> None:
     ), {"n": number})  # fmt: skip
 
 
-def test_a_job_without_priority_is_not_starved_by_ever_more_urgent_ones(
+def test_new_urgent_jobs_do_not_starve_a_job_without_priority(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     patient = submit(priority=0)

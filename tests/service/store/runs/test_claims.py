@@ -18,7 +18,7 @@ from service.store.tables import Run
 from tests.service.store.conftest import Claim, Submit, statements
 
 
-def test_claim_gives_each_run_as_it_was_planned(
+def test_a_claim_returns_each_run_as_planned(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     follower = {"name": "c", "control": {"kind": "random_weights", "of": "a"}}
@@ -34,7 +34,7 @@ def test_claim_gives_each_run_as_it_was_planned(
             finishing.succeed(session, claimed.lease, Success(None, ()), settings)
 
 
-def test_claim_is_three_statements_and_tells_of_itself(
+def test_a_claim_is_three_statements_and_adds_an_event(
     submit: Submit, claim: Claim, database: Database
 ) -> None:
     submit()
@@ -48,13 +48,13 @@ def test_claim_is_three_statements_and_tells_of_itself(
         job = jobs.get(session, claimed.lease.job_id)
         assert (job.state, job.events) == (JobState.RUNNING, 2)
         assert job.started_at is not None
-        told = events.since(session, job.id)[-1]
-        assert (told.number, told.kind, told.run) == (2, "run_started", claimed.lease.key)
-        assert told.data == {"attempt": 1, "worker": "host/1/1"}
+        event = events.since(session, job.id)[-1]
+        assert (event.number, event.kind, event.run) == (2, "run_started", claimed.lease.key)
+        assert event.data == {"attempt": 1, "worker": "host/1/1"}
         assert claimed.queued_at == job.created_at
 
 
-def test_claim_notes_who_has_the_run_and_until_when(
+def test_a_claim_stores_the_worker_and_the_end_of_its_lease(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit()
@@ -71,7 +71,7 @@ def test_claim_notes_who_has_the_run_and_until_when(
     assert now < run.lease_expires_at < now + settings.lease
 
 
-def test_a_run_that_has_used_up_its_time_has_none_left_rather_than_less(
+def test_the_remaining_time_of_a_run_is_never_negative(
     submit: Submit, claim: Claim, database: Database
 ) -> None:
     submit()
@@ -83,7 +83,7 @@ def test_a_run_that_has_used_up_its_time_has_none_left_rather_than_less(
     assert claimed.max_seconds == 0
 
 
-def test_each_claim_is_heard_of_and_the_first_starts_the_job(
+def test_each_claim_sends_a_notification_and_the_first_starts_the_job(
     submit: Submit, claim: Claim, database: Database
 ) -> None:
     job_id = submit({"kind": "robust", "trials": 2, "experiments": [{"name": "a"}]})
@@ -95,13 +95,13 @@ def test_each_claim_is_heard_of_and_the_first_starts_the_job(
             claim()
             with database.transaction() as session:
                 started.append(jobs.get(session, job_id).started_at)
-        heard = [one.payload for one in listening.notifies(timeout=60, stop_after=2)]
+        received = [one.payload for one in listening.notifies(timeout=60, stop_after=2)]
 
-    assert heard == [f"{job_id}:2", f"{job_id}:3"]
+    assert received == [f"{job_id}:2", f"{job_id}:3"]
     assert started[0] == started[1] is not None
 
 
-def test_time_in_the_queue_counts_from_when_the_run_could_start(
+def test_the_time_in_the_queue_starts_when_the_run_could_start(
     submit: Submit, claim: Claim, database: Database
 ) -> None:
     submit()
@@ -114,7 +114,7 @@ def test_time_in_the_queue_counts_from_when_the_run_could_start(
     assert claimed.queued_at == queued_at
 
 
-def test_a_pool_waits_as_long_as_a_run_of_it_is_queued(
+def test_a_pool_has_work_while_one_of_its_runs_is_queued(
     submit: Submit, claim: Claim, database: Database
 ) -> None:
     submit()

@@ -32,12 +32,12 @@ def lease_of(claim: Claim, worker: str = "host/1/1") -> Lease:
 def found(database: Database, job_id: str) -> tuple[Job, dict[str, Run]]:
     """A job, and its runs by the last part of their keys."""
     with database.transaction() as session:
-        there = runs.of_job(session, job_id)
-        return jobs.get(session, job_id), {run.key.rpartition("/")[2]: run for run in there}
+        rows = runs.of_job(session, job_id)
+        return jobs.get(session, job_id), {run.key.rpartition("/")[2]: run for run in rows}
 
 
 @pytest.mark.parametrize("how", ["succeeds", "fails", "is cancelled", "is given back"])
-def test_a_run_that_no_worker_has_is_under_no_lease(
+def test_a_run_that_no_worker_executes_has_no_lease(
     how: str, submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit()
@@ -55,8 +55,8 @@ def test_a_run_that_no_worker_has_is_under_no_lease(
             case _:
                 finishing.give_back(session, lease, settings, "its worker drains")
 
-    _, there = found(database, job_id)
-    run = there["ticket"]
+    _, by_name = found(database, job_id)
+    run = by_name["ticket"]
     ended = how != "is given back"
     assert run.lease_expires_at is None
     assert (run.finished_at is not None, run.log_digest) == (ended, LOG.digest if ended else None)
@@ -64,7 +64,7 @@ def test_a_run_that_no_worker_has_is_under_no_lease(
     assert run.log_tail == ("the last lines" if how == "fails" else None)
 
 
-def test_a_heartbeat_holds_the_run_for_longer_and_says_how_far_it_is(
+def test_a_heartbeat_extends_the_lease_and_stores_the_progress(
     submit: Submit, claim: Claim, database: Database
 ) -> None:
     job_id = submit()
@@ -73,16 +73,18 @@ def test_a_heartbeat_holds_the_run_for_longer_and_says_how_far_it_is(
         with database.transaction() as session:
             leases.renew(session, lease, timedelta(days=1), progress)
 
-    _, there = found(database, job_id)
+    _, by_name = found(database, job_id)
     with database.transaction() as session:
         now = workers.clock(session)
-    held_until = there["ticket"].lease_expires_at
+    held_until = by_name["ticket"].lease_expires_at
     assert held_until is not None
     assert held_until - now > timedelta(hours=23)
-    assert there["ticket"].progress == {"level": 1}, "a heartbeat that knows nothing new adds none"
+    assert by_name["ticket"].progress == {"level": 1}, (
+        "a heartbeat without progress keeps the old one"
+    )
 
 
-def test_a_run_fails_when_its_worker_is_lost_as_often_as_is_allowed(
+def test_a_run_fails_after_the_maximum_number_of_losses(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit()
@@ -90,14 +92,14 @@ def test_a_run_fails_when_its_worker_is_lost_as_often_as_is_allowed(
     for losses, state in ((1, RunState.QUEUED), (2, RunState.QUEUED), (3, RunState.FAILED)):
         with database.transaction() as session:
             assert finishing.lose(session, lease_of(claim), settings, "silence") is state
-        _, there = found(database, job_id)
-        assert (there["ticket"].state, there["ticket"].losses) == (state, losses)
+        _, by_name = found(database, job_id)
+        assert (by_name["ticket"].state, by_name["ticket"].losses) == (state, losses)
 
-    assert there["ticket"].failure_reason is Reason.WORKER_LOST
-    assert "lost 3 times, at last because silence" in (there["ticket"].failure_message or "")
+    assert by_name["ticket"].failure_reason is Reason.WORKER_LOST
+    assert "lost 3 times, at last because silence" in (by_name["ticket"].failure_message or "")
 
 
-def test_a_drained_run_is_not_counted_as_lost(
+def test_a_released_run_does_not_count_as_lost(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit()
@@ -105,11 +107,11 @@ def test_a_drained_run_is_not_counted_as_lost(
         with database.transaction() as session:
             give(session, lease_of(claim), settings, "why")
 
-    _, there = found(database, job_id)
-    assert there["ticket"].losses == 1
+    _, by_name = found(database, job_id)
+    assert by_name["ticket"].losses == 1
 
 
-def test_runs_of_a_worker_are_those_that_it_executes(
+def test_a_worker_holds_only_the_runs_that_it_executes(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     for _ in range(3):
@@ -120,7 +122,7 @@ def test_runs_of_a_worker_are_those_that_it_executes(
         assert finishing.held_by(session, ["one", "third"]) == [mine]
 
 
-def test_those_whose_lease_ended_first_are_given_back_first(
+def test_the_leases_that_expired_first_come_first(
     submit: Submit, claim: Claim, database: Database
 ) -> None:
     for _ in range(3):
@@ -135,7 +137,7 @@ def test_those_whose_lease_ended_first_are_given_back_first(
         assert finishing.expired(session, limit=2) == [held[1], held[2]]
 
 
-def test_what_a_run_needs_is_counted_down_by_those_that_succeed(
+def test_a_blocked_run_is_queued_when_all_runs_that_it_needs_have_succeeded(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit(SESSION)
@@ -151,11 +153,14 @@ def test_what_a_run_needs_is_counted_down_by_those_that_succeed(
     job, _ = found(database, job_id)
     assert (job.state, job.runs_finished) == (JobState.SUCCEEDED, 4)
     with database.transaction() as session:
-        told = [(event.kind, event.run) for event in events.since(session, job_id)]
-    assert told.index(("run_queued", "trial-1/c")) == told.index(("run_succeeded", "trial-1/a")) + 1
+        history = [(event.kind, event.run) for event in events.since(session, job_id)]
+    assert (
+        history.index(("run_queued", "trial-1/c"))
+        == history.index(("run_succeeded", "trial-1/a")) + 1
+    )
 
 
-def test_a_failure_ends_what_needs_it_and_is_the_jobs_if_it_is_the_first(
+def test_a_failure_cancels_dependent_runs_and_the_first_failure_is_reported_for_the_job(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit(SESSION)
@@ -165,12 +170,15 @@ def test_a_failure_ends_what_needs_it_and_is_the_jobs_if_it_is_the_first(
     with database.transaction() as session:
         finishing.fail(session, first, DIVERGED, settings)
 
-    job, there = found(database, job_id)
+    job, by_name = found(database, job_id)
     assert (job.state, job.runs_finished, job.finished_at) == (JobState.RUNNING, 3, None)
-    assert there["b"].state is RunState.RUNNING, "it does not need what failed"
-    assert (there["c"].state, there["c"].failure_reason) == (RunState.CANCELLED, Reason.CANCELLED)
-    assert there["c"].failure_message == "it needs 'trial-1/a', which failed"
-    assert there["c"].finished_at is not None
+    assert by_name["b"].state is RunState.RUNNING, "it does not need the failed run"
+    assert (by_name["c"].state, by_name["c"].failure_reason) == (
+        RunState.CANCELLED,
+        Reason.CANCELLED,
+    )
+    assert by_name["c"].failure_message == "it needs 'trial-1/a', which failed"
+    assert by_name["c"].finished_at is not None
     with database.transaction() as session:
         finishing.fail(session, second, DIVERGED, settings)
     job, _ = found(database, job_id)
@@ -179,7 +187,7 @@ def test_a_failure_ends_what_needs_it_and_is_the_jobs_if_it_is_the_first(
 
 
 @pytest.mark.parametrize("afresh", [False, True])
-def test_a_retried_job_is_as_if_it_had_not_ended(
+def test_a_retry_resets_the_job_and_its_unsuccessful_runs(
     afresh: bool, submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit(SESSION)
@@ -203,11 +211,11 @@ def test_a_retried_job_is_as_if_it_had_not_ended(
         session.execute(update(Run).where(Run.job_id != job_id).values(seconds=1000.0))
         commands.retry(session, jobs.get(session, job_id), afresh=afresh)
 
-    job, there = found(database, job_id)
-    assert 0 < job.seconds_before_retry < 100, "what other jobs took is not its own"
+    job, by_name = found(database, job_id)
+    assert 0 < job.seconds_before_retry < 100, "the time of other jobs does not count"
     assert (job.failure, job.finished_at, job.cancel_requested_at) == (None, None, None)
     assert (job.started_at, job.runs_finished) == (started, 1)
-    again = [there["a"], there["b"], there["c"]]
+    again = [by_name["a"], by_name["b"], by_name["c"]]
     assert [run.state for run in again] == [RunState.QUEUED, RunState.QUEUED, RunState.BLOCKED]
     assert [run.waiting_for for run in again] == [0, 0, 1]
     assert [run.queued_at and run.queued_at > ended for run in again] == [True, True, None]
@@ -215,11 +223,11 @@ def test_a_retried_job_is_as_if_it_had_not_ended(
         assert (run.failure_reason, run.failure_message, run.log_tail) == (None, None, None)
         assert (run.finished_at, run.worker_id, run.cancel_requested) == (None, None, False)
         assert (run.losses, run.seconds) == (0, 0.0)
-    going_on = (None, None) if afresh else (LOG.digest, {"level": 1})
-    assert (there["a"].checkpoint_digest, there["a"].progress) == going_on
+    kept = (None, None) if afresh else (LOG.digest, {"level": 1})
+    assert (by_name["a"].checkpoint_digest, by_name["a"].progress) == kept
 
 
-def test_a_cancelled_run_says_so_and_one_that_has_succeeded_stays(
+def test_a_cancel_marks_unfinished_runs_and_keeps_succeeded_runs(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit(SESSION)
@@ -231,22 +239,25 @@ def test_a_cancelled_run_says_so_and_one_that_has_succeeded_stays(
         with database.transaction() as session:
             asked.append(commands.cancel(session, jobs.get(session, job_id)).cancel_requested_at)
 
-    job, there = found(database, job_id)
+    job, by_name = found(database, job_id)
     assert asked[0] == asked[1] == job.cancel_requested_at is not None
-    assert (there["trunk"].state, there["trunk"].cancel_requested) == (RunState.SUCCEEDED, False)
-    assert (there["a"].state, there["a"].cancel_requested) == (RunState.RUNNING, True)
-    for run in (there["b"], there["c"]):
+    assert (by_name["trunk"].state, by_name["trunk"].cancel_requested) == (
+        RunState.SUCCEEDED,
+        False,
+    )
+    assert (by_name["a"].state, by_name["a"].cancel_requested) == (RunState.RUNNING, True)
+    for run in (by_name["b"], by_name["c"]):
         assert (run.state, run.failure_reason) == (RunState.CANCELLED, Reason.CANCELLED)
         assert (run.failure_message, run.finished_at is None) == ("cancelled on request", False)
     with database.transaction() as session:
         assert leases.renew(session, running, settings.lease)
-        told = [(event.kind, event.run) for event in events.since(session, job_id)]
-    assert told.count(("job_cancel_requested", None)) == 2
-    assert [run for kind, run in told if kind == "run_cancelled"] == ["trial-1/b", "trial-1/c"]
+        history = [(event.kind, event.run) for event in events.since(session, job_id)]
+    assert history.count(("job_cancel_requested", None)) == 2
+    assert [run for kind, run in history if kind == "run_cancelled"] == ["trial-1/b", "trial-1/c"]
 
 
 @pytest.mark.parametrize("ends", ["succeeds", "fails"])
-def test_what_was_cancelled_stays_so_however_that_ends_which_it_needed(
+def test_a_cancelled_run_stays_cancelled_when_the_run_that_it_needs_ends(
     ends: str, submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit(SESSION)
@@ -258,11 +269,11 @@ def test_what_was_cancelled_stays_so_however_that_ends_which_it_needed(
         else:
             finishing.fail(session, lease, DIVERGED, settings)
 
-    job, there = found(database, job_id)
+    job, by_name = found(database, job_id)
     assert job.state is (JobState.CANCELLED if ends == "succeeds" else JobState.FAILED)
-    for run in (there["a"], there["b"], there["c"]):
+    for run in (by_name["a"], by_name["b"], by_name["c"]):
         assert (run.state, run.failure_message) == (RunState.CANCELLED, "cancelled on request")
     with database.transaction() as session:
-        told = [event.kind for event in events.since(session, job_id)]
-    assert (told.count("run_cancelled"), told.count("run_queued")) == (3, 0)
+        history = [event.kind for event in events.since(session, job_id)]
+    assert (history.count("run_cancelled"), history.count("run_queued")) == (3, 0)
     assert claim() is None

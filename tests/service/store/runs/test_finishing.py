@@ -37,7 +37,7 @@ def state_of(database: Database, job_id: str) -> JobState:
         return jobs.get(session, job_id).state
 
 
-def test_expired_lease_goes_back_and_the_old_holder_can_write_nothing(
+def test_a_run_with_an_expired_lease_is_queued_and_its_old_worker_cannot_write(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     submit()
@@ -73,7 +73,7 @@ def test_expired_lease_goes_back_and_the_old_holder_can_write_nothing(
         assert session.scalar(select(func.count()).select_from(Artifact)) == 1
 
 
-def test_second_commit_of_a_run_is_refused(
+def test_a_second_commit_of_a_run_is_refused(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     submit()
@@ -85,7 +85,7 @@ def test_second_commit_of_a_run_is_refused(
         finishing.succeed(session, lease, NOTHING, settings)
 
 
-def test_failed_run_cancels_all_that_needs_it_and_fails_the_job(
+def test_a_failed_run_cancels_dependent_runs_and_fails_the_job(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit(SESSION)
@@ -107,7 +107,7 @@ def test_failed_run_cancels_all_that_needs_it_and_fails_the_job(
     }
 
 
-def test_retry_queues_what_did_not_succeed_and_keeps_checkpoints(
+def test_a_retry_queues_unsuccessful_runs_and_keeps_their_checkpoints(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit(SESSION)
@@ -120,7 +120,9 @@ def test_retry_queues_what_did_not_succeed_and_keeps_checkpoints(
         commands.cancel(session, jobs.get(session, job_id))
     assert state_of(database, job_id) is JobState.RUNNING
     with database.transaction() as session:
-        assert leases.renew(session, lease, settings.lease), "the heartbeat brings the order"
+        assert leases.renew(session, lease, settings.lease), (
+            "the heartbeat returns the order to stop"
+        )
         finishing.cancelled(session, lease, settings)
     assert state_of(database, job_id) is JobState.CANCELLED
     assert claim() is None
@@ -139,7 +141,7 @@ def test_retry_queues_what_did_not_succeed_and_keeps_checkpoints(
     assert (again.checkpoint_digest, again.lease.attempt) == (BLOB.digest, lease.attempt + 1)
 
 
-def test_cancelled_queued_job_never_starts(
+def test_a_cancelled_queued_job_never_starts(
     submit: Submit, claim: Claim, database: Database
 ) -> None:
     job_id = submit(SESSION)
@@ -151,7 +153,7 @@ def test_cancelled_queued_job_never_starts(
     assert claim() is None
 
 
-def test_finished_job_can_be_neither_cancelled_nor_retried_but_deleted(
+def test_a_succeeded_job_can_be_deleted_but_not_cancelled_or_retried(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit()
@@ -173,7 +175,7 @@ def test_finished_job_can_be_neither_cancelled_nor_retried_but_deleted(
             assert session.scalar(select(func.count()).select_from(table)) == 0
 
 
-def test_a_run_that_is_cancelled_while_its_worker_is_lost_ends_as_cancelled(
+def test_a_run_with_a_cancel_request_is_cancelled_when_its_worker_is_lost(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit()
@@ -187,7 +189,7 @@ def test_a_run_that_is_cancelled_while_its_worker_is_lost_ends_as_cancelled(
     assert state_of(database, job_id) is JobState.CANCELLED
 
 
-def test_events_are_numbered_without_gaps_and_read_from_any_number(
+def test_events_are_numbered_without_gaps_and_can_be_read_from_any_number(
     submit: Submit, claim: Claim, database: Database, settings: Settings
 ) -> None:
     job_id = submit(SESSION)
@@ -196,9 +198,9 @@ def test_events_are_numbered_without_gaps_and_read_from_any_number(
             finishing.succeed(session, claimed(claim).lease, NOTHING, settings)
 
     with database.transaction() as session:
-        told = events.since(session, job_id)
+        history = events.since(session, job_id)
         later = events.since(session, job_id, after=5)
-    assert [event.number for event in told] == list(range(1, len(told) + 1))
-    assert told[-1].kind == "job_finished"
-    assert [event.number for event in later] == [event.number for event in told[5:]]
-    assert sorted(event.at for event in told) == [event.at for event in told]
+    assert [event.number for event in history] == list(range(1, len(history) + 1))
+    assert history[-1].kind == "job_finished"
+    assert [event.number for event in later] == [event.number for event in history[5:]]
+    assert sorted(event.at for event in history) == [event.at for event in history]

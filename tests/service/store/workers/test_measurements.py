@@ -1,4 +1,4 @@
-"""Measurements agree with the rows, whatever happens to them."""
+"""Measurements agree with the rows after every change."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -21,13 +21,13 @@ from tests.service.store.conftest import SESSION, Claim, Submit
 
 @pytest.fixture
 def measured(database: Database) -> Callable[[], Measurements]:
-    """Measures, and holds what is counted against the rows."""
+    """Measure, and compare the counts with the rows."""
 
     def measured() -> Measurements:
         with database.transaction() as session:
             found = measurements.measure(session)
-            there = select(Run.state, Run.failure_reason)
-            rows = session.execute(there).all()
+            query = select(Run.state, Run.failure_reason)
+            rows = session.execute(query).all()
         assert Counter(found.runs) == Counter(state for state, _ in rows)
         failed = Counter(reason for state, reason in rows if state is RunState.FAILED)
         assert Counter(found.failures) == failed
@@ -38,7 +38,7 @@ def measured(database: Database) -> Callable[[], Measurements]:
 
 @pytest.fixture
 def end(claim: Claim, database: Database, settings: Settings) -> Callable[..., None]:
-    """Claims the next run, and ends it."""
+    """Claim the next run and end it."""
 
     def end(failure: Reason | None = None) -> None:
         claimed = claim()
@@ -56,7 +56,7 @@ def ended(found: Measurements) -> tuple[int, float]:
     return found.runs[RunState.SUCCEEDED], found.device_seconds
 
 
-def test_every_way_of_a_run_is_counted(
+def test_every_state_change_of_a_run_is_counted(
     submit: Submit,
     claim: Claim,
     end: Callable[..., None],
@@ -68,7 +68,7 @@ def test_every_way_of_a_run_is_counted(
     assert measured().runs[RunState.BLOCKED] == 6
     end()
     end(Reason.DIVERGED)
-    assert measured().runs[RunState.CANCELLED] == 1, "the control of what failed"
+    assert measured().runs[RunState.CANCELLED] == 1, "the control of the failed run"
     end()
     end()
     end(Reason.INTERNAL)
@@ -95,7 +95,7 @@ def test_every_way_of_a_run_is_counted(
     assert sum(measured().runs.values()) == 0
 
 
-def test_time_on_devices_is_never_less(
+def test_device_seconds_never_decrease(
     submit: Submit,
     end: Callable[..., None],
     measured: Callable[[], Measurements],
@@ -117,7 +117,7 @@ def test_time_on_devices_is_never_less(
     assert measured().device_seconds == pytest.approx(first + second)
 
 
-def test_tallies_are_summed_up_while_runs_end(
+def test_tallies_can_be_summed_up_while_runs_end(
     submit: Submit,
     end: Callable[..., None],
     measured: Callable[[], Measurements],
@@ -131,7 +131,7 @@ def test_tallies_are_summed_up_while_runs_end(
 
     with database.transaction() as session:
         measurements.sum_up(session)
-        assert ended(measured()) == ended(before), "others see the tallies that were"
+        assert ended(measured()) == ended(before), "other transactions see the old tallies"
         end()
         assert measured().runs[RunState.SUCCEEDED] == 4
 
@@ -143,11 +143,11 @@ def test_tallies_are_summed_up_while_runs_end(
     with database.transaction() as session:
         (tally,) = session.scalars(select(RunTally)).all()
         assert (tally.state, tally.number) == (RunState.SUCCEEDED, 4)
-    assert ended(measured()) == ended(after), "to the last digit"
+    assert ended(measured()) == ended(after), "the sums are exact"
 
 
-def test_sums_do_not_depend_on_their_order(database: Database) -> None:
-    """Prometheus takes a counter that is less by a digit for one that began anew."""
+def test_sums_of_tallies_do_not_depend_on_their_order(database: Database) -> None:
+    """If a counter decreases by a rounding error, Prometheus treats it as restarted."""
     with database.transaction() as session:
         for seconds in ("1e15", "0.1", "0.2", "0.3"):
             tally = RunTally(state=RunState.SUCCEEDED, number=1, seconds=Decimal(seconds))

@@ -11,7 +11,7 @@ from service.store.tables import Worker, WorkerState
 from service.store.workers import pools, workers
 from service.store.workers.workers import WorkerFacts
 from tests.service.store.conftest import Submit
-from tests.service.store.test_migrations import _insert_a_job_by_hand
+from tests.service.store.test_migrations import insert_job_of_first_release
 
 AGE = timedelta(days=90)
 
@@ -27,15 +27,15 @@ def served(database: Database) -> list[str]:
         return list(pools.served(session))
 
 
-def years_pass(database: Database) -> None:
+def age_all_pools_by_a_year(database: Database) -> None:
     with database.transaction() as session:
         session.execute(text("UPDATE pools SET served_at = now() - interval '1 year'"))
 
 
-def test_a_pool_is_forgotten_when_no_worker_has_served_it_for_long(database: Database) -> None:
+def test_a_pool_that_no_worker_has_served_for_long_is_forgotten(database: Database) -> None:
     register(database, "w1", "cpu")
     register(database, "w2", "big", "cpu")
-    years_pass(database)
+    age_all_pools_by_a_year(database)
     with database.transaction() as session:
         session.execute(delete(Worker).where(Worker.id == "w2"))
         assert pools.forget(session, AGE) == 1
@@ -44,7 +44,7 @@ def test_a_pool_is_forgotten_when_no_worker_has_served_it_for_long(database: Dat
         assert pools.forget(session, AGE) == 0
 
 
-def test_of_too_many_pools_those_served_last_are_remembered(
+def test_only_the_most_recently_served_pools_are_remembered(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pools, "MOST_REMEMBERED", 2)
@@ -57,7 +57,7 @@ def test_of_too_many_pools_those_served_last_are_remembered(
     assert served(database) == ["pool-1", "pool-3"]
 
 
-def test_hints_are_for_pools_that_have_both_work_and_a_worker(
+def test_hints_are_sent_to_pools_with_both_work_and_a_worker(
     database: Database, submit: Submit
 ) -> None:
     register(database, "w1", "cpu", "gpu")
@@ -72,9 +72,9 @@ def test_hints_are_for_pools_that_have_both_work_and_a_worker(
         assert pools.to_wake(session) == {"cpu": 3}
 
 
-def test_an_upgrade_remembers_the_pools_that_were_served_before(empty_database_url: str) -> None:
+def test_an_upgrade_remembers_the_pools_that_were_served_earlier(empty_database_url: str) -> None:
     migrate(empty_database_url, "0011")
-    _insert_a_job_by_hand(empty_database_url)
+    insert_job_of_first_release(empty_database_url)
     engine = make_engine(empty_database_url)
     run = """
         INSERT INTO runs (id, job_id, key, position, kind, trial, seed, owner, pool, rank,
