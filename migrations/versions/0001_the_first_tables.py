@@ -1,4 +1,4 @@
-"""The first tables.
+"""Creates the first tables.
 
 Revision: 0001, after none.
 """

@@ -1,4 +1,4 @@
-"""Webhooks.
+"""Adds webhooks.
 
 Revision: 0002, after 0001.
 """

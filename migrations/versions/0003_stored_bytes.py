@@ -1,10 +1,10 @@
-"""How much each owner stores, counted where it changes.
+"""Counts the stored bytes of each owner with triggers.
 
 Revision: 0003, after 0002.
 
-The triggers are here and not in the code of the store, because rows go away by cascades that no
-statement of the store names. The row of an owner is locked after those of runs, and before that
-of a job that has not finished; a finished job is deleted before its owner's row is locked.
+Triggers count, because cascades delete rows that no statement of the store names. The row of an
+owner is locked after the rows of runs, and before the row of an unfinished job. A finished job is
+deleted before the row of its owner is locked.
 """
 
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""`jobs.max_seconds` bounds a job, and no longer each of its runs.
+"""`jobs.max_seconds` limits the job, no longer each of its runs.
 
 Revision: 0004, after 0003.
 """

@@ -1,8 +1,8 @@
-"""Jobs end with their last experiment: what a report said is worked out when it is wanted.
-
-Reports that are there go, and their files stay with their jobs.
+"""Deletes report runs, because summaries are computed when they are fetched.
 
 Revision: 0005, after 0004.
+
+Jobs now end with their last experiment. The files of existing reports stay with their jobs.
 """
 
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""Which dense trainings were done is looked up by an index, for the estimate of a plan.
+"""Adds an index of finished dense trainings, for the estimate of a plan.
 
 Revision: 0006, after 0005.
 """

@@ -1,10 +1,10 @@
-"""What ended runs come to is counted where it changes, so that nobody has to read all of them.
+"""Counts ended runs with a trigger, so that metrics do not read all runs.
 
 Revision: 0007, after 0006.
 
-A trigger and not the code of the store counts, because runs go away by cascades that no statement
-of the store names. It only ever adds rows, so that no end of a run waits for another one's.
-`service.store.workers.measurements` takes the sum of the rows.
+A trigger counts, because cascades delete runs that no statement of the store names. The trigger
+only adds rows, so the end of a run never waits for the end of another run.
+`service.store.workers.measurements` sums the rows.
 """
 
 import sqlalchemy as sa

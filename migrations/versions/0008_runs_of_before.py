@@ -1,9 +1,9 @@
-"""Runs that ended before anybody counted are counted, and blocked ones by an index.
+"""Counts runs that ended before revision 0007, and adds an index of blocked runs.
 
 Revision: 0008, after 0007.
 
-Both take seconds for a million runs, and nobody who writes waits for them. What has failed half-way
-is done again.
+Both take seconds for a million runs, and block no writers. If the migration is interrupted, the
+next one starts it again.
 """
 
 import sqlalchemy as sa

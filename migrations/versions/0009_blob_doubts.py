@@ -1,9 +1,9 @@
-"""Blobs that nothing may refer to are noted when that happens, so that nobody looks at all of them.
+"""Records blobs that may be unused, so that the housekeeping does not read all blobs.
 
 Revision: 0009, after 0008.
 
-Triggers note them, because references go away by cascades that no statement of the store names.
-They only ever add rows: whoever deletes a job waits for nobody who saves an equal file.
+Triggers record them, because cascades delete references that no statement of the store names. The
+triggers only add rows, so deleting a job does not wait for a transaction that saves an equal file.
 """
 
 import sqlalchemy as sa

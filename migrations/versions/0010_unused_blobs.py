@@ -1,8 +1,8 @@
-"""Blobs that were unused before anybody noted it are noted.
+"""Records blobs that were unused before revision 0009.
 
 Revision: 0010, after 0009.
 
-All are looked at once, which takes a minute for some millions; nobody who writes waits for it.
+All blobs are examined once. This takes a minute for some millions, and blocks no writers.
 """
 
 from alembic import op

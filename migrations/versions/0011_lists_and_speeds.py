@@ -1,8 +1,8 @@
-"""An owner's jobs of one state, and the last runs of a pool, are found by indexes.
+"""Adds indexes for the jobs of an owner by state, and for the last runs of a pool.
 
 Revision: 0011, after 0010.
 
-Each takes the place of another, which it is as good as, so that writing costs what it did.
+Each index replaces another one and also serves its queries, so writes cost as much as before.
 """
 
 import sqlalchemy as sa

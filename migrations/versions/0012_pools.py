@@ -1,4 +1,4 @@
-"""The pools that a worker has served are remembered, because jobs may name only pools that exist.
+"""Remembers the pools that workers have served, because jobs may name only existing pools.
 
 Revision: 0012, after 0011.
 """

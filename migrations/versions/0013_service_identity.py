@@ -1,4 +1,4 @@
-"""The identity of a service, which its object store holds too.
+"""Stores the identity of the service, which is also written to its object store.
 
 Revision: 0013, after 0012.
 """

@@ -1,8 +1,8 @@
-"""A data set counts as its file or its decoded arrays, whichever is larger.
+"""Counts a data set as its file or its decoded arrays, whichever is larger.
 
 Revision: 0014, after 0013.
 
-Data sets of before follow in 0015; until then they count as their files.
+Revision 0015 counts existing data sets. Until then they count as their files.
 """
 
 import sqlalchemy as sa

@@ -1,9 +1,9 @@
-"""Data sets of before count as their decoded arrays, too.
+"""Counts the decoded arrays of existing data sets.
 
 Revision: 0015, after 0014.
 
-The type of their values is not known, so that each counts as one byte. Each row is changed in a
-transaction of its own: no upload and no deletion waits for another one's row.
+The type of their values is unknown, so each value counts as one byte. Each row is changed in its
+own transaction, so uploads and deletions never wait for the rows of other data sets.
 """
 
 import sqlalchemy as sa
