@@ -36,7 +36,7 @@ def settings(database_url: str, broker_url: str, object_store_url: str) -> Setti
 
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
-    """The same database, for what a test does behind the API's back."""
+    """The same database, for changes that bypass the API."""
     database = Database(settings.database_url, 2)
     yield database
     database.close()
@@ -44,7 +44,7 @@ def database(settings: Settings) -> Iterator[Database]:
 
 @pytest.fixture
 def address(settings: Settings) -> Iterator[str]:
-    """Where the API answers."""
+    """The address of a running API."""
     with serving(settings) as address:
         yield address
 
@@ -62,7 +62,7 @@ def client(address: str, key: str) -> httpx.Client:
 
 
 class serving:  # noqa: N801
-    """Serves an application from a thread of this process, at a free port of this machine."""
+    """Serves the API from a thread of this process, on a free port."""
 
     def __init__(self, settings: Settings) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))

@@ -37,10 +37,10 @@ def submitted(api: httpx.Client, spec: dict[str, Any] | None = None) -> str:
     return answer.json()["id"]
 
 
-def carry_out(
+def finish_runs(
     database: Database, settings: Settings, failing: Collection[str] = (), most: int = 100
 ) -> list[str]:
-    """End what is queued, some runs by failing; returns the keys of the runs, in order."""
+    """Finish the queued runs, of which some fail; return the keys of the runs in order."""
     blobs = Blobs(settings.object_store_url, settings.object_store_options)
     ended = []
     while len(ended) < most:
@@ -84,7 +84,7 @@ def _success(claimed: Claimed, database: Database, blobs: Blobs) -> Success:
 
 
 def result(experiment: str, trial: int) -> RunResult:
-    """A run of these layers."""
+    """The result of a run with these layers."""
     run = made_up.run(experiment=experiment, trial=trial, special=experiment == "ticket")
     levels = []
     for level in run.levels:

@@ -15,11 +15,11 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 @pytest.fixture
 def job(api, database, settings) -> str:
-    return left_behind(api, database, Blobs(settings.object_store_url))
+    return job_with_files(api, database, Blobs(settings.object_store_url))
 
 
-def left_behind(api, database, blobs: Blobs) -> str:
-    """A session's job with a mask file at both its tickets, and a plot of one and of all."""
+def job_with_files(api, database, blobs: Blobs) -> str:
+    """A session with a mask file of each ticket, a plot of one ticket and a plot of the job."""
     spec = {"kind": "session", "experiments": [{"name": "b"}, {"name": "a"}]}
     job = api.post("/v1/jobs", json=spec).json()["id"]
     blob = blobs.put(CONTENT)
@@ -46,7 +46,7 @@ def left_behind(api, database, blobs: Blobs) -> str:
     return job
 
 
-def test_the_list_says_where_each_file_is(api, job):
+def test_the_list_has_a_link_to_each_file(api, job):
     listed = api.get(f"/v1/jobs/{job}/artifacts").json()["artifacts"]
     assert [artifact["name"] for artifact in listed] == [
         "report/plots/learning.png",
@@ -61,7 +61,7 @@ def test_the_list_says_where_each_file_is(api, job):
         assert response.headers["etag"] == f'"{artifact["digest"]}"' == f'"{DIGEST}"'
 
 
-def test_a_file_that_did_not_change_is_not_sent_again(api, job):
+def test_an_unchanged_file_is_not_sent_again(api, job):
     path = f"/v1/jobs/{job}/artifacts/trial-1/a/masks.npz"
     response = api.get(path, headers={"If-None-Match": f'"{DIGEST}"'})
     assert (response.status_code, response.content) == (304, b"")
@@ -69,7 +69,7 @@ def test_a_file_that_did_not_change_is_not_sent_again(api, job):
     assert api.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
 
 
-def test_a_part_of_a_file_is_sent_alone(api, job):
+def test_a_range_of_a_file_is_sent(api, job):
     path = f"/v1/jobs/{job}/artifacts/trial-1/a/masks.npz"
     response = api.get(path, headers={"Range": "bytes=1000-1009"})
     assert response.status_code == 206
@@ -78,14 +78,14 @@ def test_a_part_of_a_file_is_sent_alone(api, job):
     assert api.get(path, headers={"Range": "bytes=-5"}).content == CONTENT[-5:]
 
 
-def test_a_part_behind_the_end_is_refused_with_the_size(api, job):
+def test_a_range_behind_the_end_is_refused_with_the_size(api, job):
     path = f"/v1/jobs/{job}/artifacts/trial-1/a/masks.npz"
     response = api.get(path, headers={"Range": "bytes=999999-"})
     problem(response, 416, "range-not-satisfiable")
     assert response.headers["content-range"] == f"bytes */{len(CONTENT)}"
 
 
-def test_masks_are_those_of_the_first_ticket_unless_a_run_is_named(api, job):
+def test_masks_are_taken_from_the_first_ticket_unless_a_run_is_named(api, job):
     first = api.get(f"/v1/jobs/{job}/masks")
     assert first.headers["content-disposition"] == 'inline; filename="trial-1-b-masks.npz"'
     named = api.get(f"/v1/jobs/{job}/masks", params={"run": "trial-1/a"})
@@ -93,7 +93,7 @@ def test_masks_are_those_of_the_first_ticket_unless_a_run_is_named(api, job):
     problem(api.get(f"/v1/jobs/{job}/masks", params={"run": "trial-9/a"}), 404, "not-found")
 
 
-def test_plots_are_those_of_the_whole_job_if_it_has_them(api, job):
+def test_plots_are_taken_from_the_job_unless_a_run_is_named(api, job):
     response = api.get(f"/v1/jobs/{job}/plots/learning.png")
     assert "report-plots" in response.headers["content-disposition"]
     run = api.get(f"/v1/jobs/{job}/plots/learning.png", params={"run": "trial-1/b"})
@@ -102,6 +102,6 @@ def test_plots_are_those_of_the_whole_job_if_it_has_them(api, job):
     problem(api.get(f"/v1/jobs/{job}/plots/..%2Fmasks.npz"), 404, "not-found")
 
 
-def test_a_blob_that_the_store_lost_is_a_problem_and_no_broken_file(api, job, settings):
+def test_a_file_whose_blob_is_missing_gets_a_problem_document(api, job, settings):
     Blobs(settings.object_store_url).delete(DIGEST)
     problem(api.get(f"/v1/jobs/{job}/artifacts/trial-1/a/masks.npz"), 500, "damaged")

@@ -7,7 +7,7 @@ import pytest
 
 from lth.client import AsyncClient, Client
 from tests.service.api.conftest import ADMIN
-from tests.service.api.finished import ROBUST, carry_out, submitted
+from tests.service.api.finished import ROBUST, finish_runs, submitted
 
 TRIALS = 100
 SPEC = {
@@ -21,14 +21,14 @@ RUNS = RESULTS + TRIALS
 
 @pytest.fixture
 def job_id(api: httpx.Client, database, settings) -> str:
-    """A job of more runs than a page lists, most of which have ended."""
+    """A job with more runs than a page lists; most of them have ended."""
     job_id = submitted(api, SPEC)
-    ended = carry_out(database, settings, most=RUNS)
+    ended = finish_runs(database, settings, most=RUNS)
     assert len(ended) == RUNS
     return job_id
 
 
-def test_all_runs_results_and_files_of_a_large_job_are_there(address: str, job_id: str) -> None:
+def test_clients_list_all_runs_results_and_files_of_a_large_job(address: str, job_id: str) -> None:
     with Client(address, ADMIN) as client:
         found = client.runs(job_id)
         results = client.results(job_id).results
@@ -42,7 +42,7 @@ def test_all_runs_results_and_files_of_a_large_job_are_there(address: str, job_i
     assert masks == {f"{result.run}/masks.npz" for result in results}
     assert "report/summary.json" in names
 
-    async def again() -> tuple[int, int, int]:
+    async def count_with_async_client() -> tuple[int, int, int]:
         async with AsyncClient(address, ADMIN) as client:
             return (
                 len(await client.runs(job_id)),
@@ -50,4 +50,4 @@ def test_all_runs_results_and_files_of_a_large_job_are_there(address: str, job_i
                 len(await client.artifacts(job_id)),
             )
 
-    assert asyncio.run(again()) == (RUNS, RESULTS, len(files))
+    assert asyncio.run(count_with_async_client()) == (RUNS, RESULTS, len(files))

@@ -12,7 +12,7 @@ from service.store.blobs.object_store import Blob, Blobs
 from service.store.blobs.objects import PIECE
 from service.store.database import Database
 from service.store.runs import artifacts
-from tests.service.api.finished import carry_out, submitted
+from tests.service.api.finished import finish_runs, submitted
 from tests.service.store.blobs.test_durability import DAMAGES, LARGE
 
 SPEC = {"kind": "model"}
@@ -21,7 +21,7 @@ SPEC = {"kind": "model"}
 @pytest.fixture
 def job_id(api: httpx.Client, database: Database, settings: Settings) -> str:
     job_id = submitted(api, SPEC)
-    carry_out(database, settings)
+    finish_runs(database, settings)
     return job_id
 
 
@@ -35,7 +35,7 @@ def masks_of(database: Database, job_id: str) -> str:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_small_file_with_a_problem_is_answered_with_one(
+def test_a_small_damaged_file_gets_a_problem_document(
     api: httpx.Client,
     database: Database,
     settings: Settings,
@@ -51,7 +51,7 @@ def test_a_small_file_with_a_problem_is_answered_with_one(
 
 
 @pytest.mark.parametrize("damage", DAMAGES[:3])
-def test_a_large_file_with_a_problem_breaks_off(
+def test_the_transfer_of_a_large_damaged_file_breaks_off(
     api: httpx.Client,
     database: Database,
     settings: Settings,

@@ -66,7 +66,7 @@ def dataset(api) -> dict:
 
 
 class TestUse:
-    def test_a_file_of_two_arrays_is_taken_and_described(self, api, dataset, settings):
+    def test_a_file_of_two_arrays_is_accepted_and_described(self, api, dataset, settings):
         assert dataset["shape"] == [8, 8, 1]
         assert (dataset["classes"], dataset["train"], dataset["test"]) == (5, 40, 10)
         assert api.get(f"/v1/datasets/{dataset['id']}").json() == dataset
@@ -74,14 +74,14 @@ class TestUse:
         content = Blobs(settings.object_store_url).get(dataset["digest"])
         assert len(content) == dataset["size"]
 
-    def test_a_file_of_four_arrays_is_taken_as_it_is_split(self, api):
+    def test_a_file_of_four_arrays_keeps_its_split(self, api):
         x, y = rng.normal(size=(30, 7)).astype(np.float32), np.arange(30, dtype=np.uint8) % 3
         arrays = {"x_train": x[:20], "y_train": y[:20], "x_test": x[20:], "y_test": y[20:, None]}
         document = upload(api, npz(**arrays)).json()
         assert (document["shape"], document["classes"]) == ([7], 3)
         assert (document["train"], document["test"]) == (20, 10)
 
-    def test_a_spec_names_it_by_its_id(self, api, dataset, settings):
+    def test_a_spec_can_use_a_data_set_by_its_id(self, api, dataset, settings):
         spec = {
             "kind": "model",
             "dataset": {"kind": "uploaded", "id": dataset["id"]},
@@ -97,19 +97,19 @@ class TestUse:
         )
         assert arrays.x_train.shape == (stored.dataset.facts.train, *stored.dataset.facts.shape)
 
-    def test_a_wrong_use_of_it_is_told_with_all_else_that_is_wrong(self, api, dataset):
+    def test_a_wrong_digest_is_reported_together_with_other_errors(self, api, dataset):
         named = {"kind": "uploaded", "id": dataset["id"], "digest": "0" * 64}
         spec = {"kind": "model", "dataset": named, "training": {"batch_size": 0}}
         document = problem(api.post("/v1/jobs", json=spec), 422, "invalid")
         assert pointers(document) == {"/dataset/digest", "/training/batch_size"}
 
-    def test_what_is_not_there_cannot_be_named(self, api):
+    def test_an_unknown_data_set_is_refused(self, api):
         for name in ["ds_" + "0" * 32, "x"]:
             spec = {"kind": "model", "dataset": {"kind": "uploaded", "id": name}}
             document = problem(api.post("/v1/jobs", json=spec), 422, "invalid")
             assert pointers(document) == {"/dataset/id"}
 
-    def test_it_is_deleted_only_when_no_job_uses_it(self, api, dataset):
+    def test_a_data_set_is_deleted_only_if_no_job_uses_it(self, api, dataset):
         spec = {
             "kind": "model",
             "dataset": {"kind": "uploaded", "id": dataset["id"]},
@@ -122,7 +122,7 @@ class TestUse:
         assert api.delete(f"/v1/datasets/{dataset['id']}").status_code == 204
         problem(api.get(f"/v1/datasets/{dataset['id']}"), 404, "not-found")
 
-    def test_another_owner_does_not_see_it(self, api, address, dataset):
+    def test_another_owner_does_not_see_the_data_set(self, api, address, dataset):
         token = api.post("/v1/keys", json={"owner": "bob", "role": "member"}).json()["key"]
         with client(address, token) as bob:
             assert bob.get("/v1/datasets").json() == {"datasets": [], "cursor": None}
@@ -161,7 +161,7 @@ def encrypted() -> bytes:
 
 
 def many_members(number: int, called: int) -> bytes:
-    """A small file whose directory has so many entries, all for the same bytes."""
+    """A small file whose directory has many entries for the same bytes."""
     local = b"PK\x03\x04" + bytes(26)
     entry = b"PK\x01\x02" + bytes(24) + struct.pack("<H", 1) + bytes(16) + b"x"
     directory = entry * number
@@ -172,7 +172,7 @@ def many_members(number: int, called: int) -> bytes:
 
 
 def hidden_million() -> bytes:
-    """Behind a harmless end, a zip64 locator that overrules it, passed off as directory."""
+    """A file with a zip64 locator that overrides its harmless end record."""
     plain = npz(**good())
     end = list(struct.unpack("<4s4H2IH", plain[-22:]))
     end[5] += 20
@@ -255,36 +255,36 @@ HOSTILE = {
 }  # fmt: skip
 
 
-def test_hostile_files_are_refused_at_once_in_little_memory_and_leave_nothing(api):
+def test_hostile_files_are_refused_quickly_with_little_memory_and_are_not_stored(api):
     api.get("/healthz")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for name, (content, said) in HOSTILE.items():
-        started = time.process_time()  # What others do to this machine does not count.
+    for name, (content, message) in HOSTILE.items():
+        started = time.process_time()  # CPU time does not depend on other processes.
         response = upload(api, content)
         took = time.process_time() - started
         document = problem(response, 422, "invalid-dataset")
-        assert said in document["detail"], name
+        assert message in document["detail"], name
         assert took < 1.5 + len(content) / 50e6, name
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown < 300_000, "kilobytes, of which the test's own copies are the most"
+    assert grown < 300_000, "kilobytes; most of it is used by copies in this test"
     assert api.get("/v1/datasets").json() == {"datasets": [], "cursor": None}
 
 
-def test_what_is_longer_than_allowed_is_not_kept(settings):
-    taken, decoded = npz(**good()), len(X) + len(Y)
-    most = {"max_upload_bytes": len(taken), "max_dataset_bytes": decoded}
+def test_a_file_or_array_over_the_limit_is_refused(settings):
+    accepted, decoded = npz(**good()), len(X) + len(Y)
+    most = {"max_upload_bytes": len(accepted), "max_dataset_bytes": decoded}
     with serving(settings.model_copy(update=most)) as address, client(address, ADMIN) as api:
-        problem(upload(api, bytes(len(taken) + 1)), 413, "body-too-large")
+        problem(upload(api, bytes(len(accepted) + 1)), 413, "body-too-large")
         pieces = (bytes(1_000) for _ in range(100))
         problem(upload(api, pieces), 413, "body-too-large")  # pyright: ignore[reportArgumentType]
         zeros = npy(np.zeros((50, 99, 99), np.uint8))
         larger = upload(api, zipped({"x.npy": zeros, "y.npy": Y}, zipfile.ZIP_DEFLATED))
         assert f"at most {decoded}" in problem(larger, 422, "invalid-dataset")["detail"]
-        response = upload(api, taken)
+        response = upload(api, accepted)
         assert response.status_code == 201, response.text
 
 
-def test_another_type_or_no_name_is_refused(api):
+def test_another_media_type_or_a_missing_name_is_refused(api):
     content = npz(**good())
     problem(
         api.post("/v1/datasets?name=x", content=content, headers={"Content-Type": "text/csv"}),

@@ -27,7 +27,7 @@ def job(api) -> str:
     return api.post("/v1/jobs", json={"kind": "model"}).json()["id"]
 
 
-def happen(database, job: str, *kinds: EventKind, data: dict | None = None) -> int:
+def append_events(database, job: str, *kinds: EventKind, data: dict | None = None) -> int:
     with database.transaction() as session:
         return events.append(session, job, [New(kind, data=data or {}) for kind in kinds])
 
@@ -48,8 +48,8 @@ def numbers(found) -> list[int]:
     return [int(event.id) for event in found]
 
 
-def test_a_finished_job_is_told_from_its_first_event_and_the_stream_ends(api, database, job):
-    happen(database, job, EventKind.RUN_STARTED, data={"worker": "w"})
+def test_the_stream_of_a_finished_job_has_all_events_and_ends(api, database, job):
+    append_events(database, job, EventKind.RUN_STARTED, data={"worker": "w"})
     finish(database, job)
     found = follow(api, job)
     assert [event.event for event in found] == ["job_queued", "run_started", "job_finished"]
@@ -60,39 +60,41 @@ def test_a_finished_job_is_told_from_its_first_event_and_the_stream_ends(api, da
 
 
 @pytest.mark.parametrize(("after", "rest"), [(0, [1, 2]), (1, [2]), (2, []), (99, [])])
-def test_a_client_that_returns_gets_what_it_missed(api, database, job, after, rest):
+def test_a_client_that_reconnects_gets_the_missed_events(api, database, job, after, rest):
     finish(database, job)
     assert numbers(follow(api, job, after)) == rest
 
 
-def test_events_arrive_while_they_happen(api, database, job, monkeypatch):
-    monkeypatch.setattr("service.api.events.feed._POLL_SECONDS", 3_600.0)  # so that none is found
+def test_events_are_streamed_without_polling(api, database, job, monkeypatch):
+    monkeypatch.setattr(
+        "service.api.events.feed._POLL_SECONDS", 3_600.0
+    )  # so that polling finds no event
     with connect_sse(api, "GET", f"/v1/jobs/{job}/events") as source:
         stream = source.iter_sse()
         assert next(stream).event == "job_queued"
         for _ in range(3):
-            happen(database, job, EventKind.PROGRESS)
+            append_events(database, job, EventKind.PROGRESS)
             assert next(stream).event == "progress"
         finish(database, job)
         assert [event.event for event in stream] == ["job_finished"]
 
 
 @pytest.mark.parametrize("news", [0, 1])
-def test_who_comes_later_and_has_less_is_told_all(api, database, job, news):
+def test_a_later_client_with_fewer_events_gets_all_events(api, database, job, news):
     path = f"/v1/jobs/{job}/events"
-    there = happen(database, job, *[EventKind.PROGRESS] * 4)
-    with connect_sse(api, "GET", path, headers={"Last-Event-ID": str(there)}) as first:
+    last = append_events(database, job, *[EventKind.PROGRESS] * 4)
+    with connect_sse(api, "GET", path, headers={"Last-Event-ID": str(last)}) as first:
         stream = first.iter_sse()
         for _ in range(news):
-            happen(database, job, EventKind.PROGRESS)
+            append_events(database, job, EventKind.PROGRESS)
             next(stream)
         with connect_sse(api, "GET", path) as second:
             later = second.iter_sse()
-            found = [next(later) for _ in range(there + news)]
-    assert numbers(found) == list(range(1, there + news + 1))
+            found = [next(later) for _ in range(last + news)]
+    assert numbers(found) == list(range(1, last + news + 1))
 
 
-def test_a_retried_job_is_followed_to_its_last_end(api, database, job):
+def test_the_stream_of_a_retried_job_continues_to_its_last_end(api, database, job):
     finish(database, job)
     with database.transaction() as session:
         session.execute(update(Job).where(Job.id == job).values(state=JobState.RUNNING))
@@ -104,14 +106,14 @@ def test_a_retried_job_is_followed_to_its_last_end(api, database, job):
     assert [event.event for event in found][1:] == ["job_finished", "job_retried", "job_finished"]
 
 
-def test_a_history_of_many_pages_is_told_whole(api, database, job):
-    happen(database, job, *[EventKind.PROGRESS] * 1_234)
+def test_a_history_of_many_pages_is_streamed_completely(api, database, job):
+    append_events(database, job, *[EventKind.PROGRESS] * 1_234)
     finish(database, job)
     assert numbers(follow(api, job)) == list(range(1, 1_237))
 
 
-def test_nothing_is_lost_when_the_listening_connection_is_cut(api, database, job):
-    def cut() -> int | None:
+def test_no_event_is_lost_when_the_listening_connection_breaks(api, database, job):
+    def terminate_listener() -> int | None:
         with database.transaction() as session:
             return session.scalar(
                 text(
@@ -123,20 +125,20 @@ def test_nothing_is_lost_when_the_listening_connection_is_cut(api, database, job
     with connect_sse(api, "GET", f"/v1/jobs/{job}/events") as source:
         stream = source.iter_sse()
         next(stream)
-        assert eventually(cut, 60) == 1  # It listens soon after its start, not before.
-        happen(database, job, EventKind.PROGRESS)
+        assert eventually(terminate_listener, 60) == 1  # It connects soon after the start.
+        append_events(database, job, EventKind.PROGRESS)
         finish(database, job)
         assert [event.event for event in stream] == ["progress", "job_finished"]
 
 
-def test_nobody_takes_all_connections_by_following(settings):
+def test_one_owner_cannot_use_all_event_streams(settings):
     bounded = settings.model_copy(update={"event_streams": 1})
     with serving(bounded) as address, client(address, ADMIN) as admin:
         job = admin.post("/v1/jobs", json={"kind": "model"}).json()["id"]
         path = f"/v1/jobs/{job}/events"
         ada = admin.post("/v1/keys", json={"owner": "ada", "role": "member"}).json()["key"]
         with connect_sse(admin, "GET", path) as source:
-            stream = source.iter_sse()  # kept, for it closes the connection when it is forgotten
+            stream = source.iter_sse()  # kept, because the connection closes when it is deleted
             next(stream)
             with admin.stream("GET", path) as response:
                 assert response.status_code == 429
@@ -155,7 +157,7 @@ def test_nobody_takes_all_connections_by_following(settings):
         eventually(followed, 60)
 
 
-def test_whoever_is_let_in_no_more_is_told_no_more(api, address, database, job):
+def test_the_stream_ends_when_its_key_is_revoked(api, address, database, job):
     key = api.post("/v1/keys", json={"owner": "admin", "role": "reader"}).json()
     with (
         client(address, key["key"]) as reader,
@@ -164,12 +166,12 @@ def test_whoever_is_let_in_no_more_is_told_no_more(api, address, database, job):
         stream = source.iter_sse()
         next(stream)
         api.delete(f"/v1/keys/{key['id']}")
-        happen(database, job, EventKind.PROGRESS)
+        append_events(database, job, EventKind.PROGRESS)
         assert next(stream, None) is None
 
 
-def test_whoever_follows_until_their_key_expires_is_told_no_more(address, database, job):
-    for seconds in (1, 10, 60):  # The longer ones are for a machine that is slow to begin.
+def test_the_stream_ends_when_its_key_expires(address, database, job):
+    for seconds in (1, 10, 60):  # The longer times are for slow machines.
         token, soon = new_token(), datetime.now(UTC) + timedelta(seconds=seconds)
         with database.transaction() as session:
             keys.create(session, token, owner="admin", role=Role.READER, name="", expires_at=soon)
@@ -182,19 +184,19 @@ def test_whoever_follows_until_their_key_expires_is_told_no_more(address, databa
                 assert datetime.now(UTC) >= soon
                 continue
             time.sleep(max((soon - datetime.now(UTC)).total_seconds(), 0) + 0.01)
-            happen(database, job, EventKind.PROGRESS)
+            append_events(database, job, EventKind.PROGRESS)
             assert next(stream, None) is None
             return
     pytest.fail("no stream began within a minute")
 
 
-def test_a_wrong_number_to_resume_from_is_refused(api, job):
+def test_a_wrong_last_event_id_is_refused(api, job):
     response = api.get(f"/v1/jobs/{job}/events", headers={"Last-Event-ID": "x"})
     assert response.status_code == 422
     assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_two_hundred_watchers_see_all_events_and_others_are_answered_meanwhile(
+async def test_two_hundred_watchers_get_all_events_while_other_requests_are_answered(
     address, database
 ):
     limits = httpx.Limits(max_connections=300)
@@ -215,7 +217,7 @@ async def test_two_hundred_watchers_see_all_events_and_others_are_answered_meanw
         watching = [asyncio.create_task(watch()) for _ in range(200)]
         await all_watch.wait()
         for _ in range(20):
-            happen(database, job, EventKind.PROGRESS)
+            append_events(database, job, EventKind.PROGRESS)
         assert (await client.get("/healthz")).status_code == 200
         finish(database, job)
         assert await asyncio.gather(*watching) == [list(range(1, 23))] * 200

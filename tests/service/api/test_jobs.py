@@ -17,14 +17,14 @@ from tests.service.api.test_submitting import SPEC, pointers, problem, rows
 SESSION = {"kind": "session", "experiments": [{"name": "a"}, {"name": "b"}]}
 
 
-def submit(api, **said) -> str:
-    response = api.post("/v1/jobs", json={**SPEC, **said})
+def submit(api, **fields) -> str:
+    response = api.post("/v1/jobs", json={**SPEC, **fields})
     assert response.status_code == 202, response.text
     return response.json()["id"]
 
 
 def end(database, job: str, state: RunState, job_state: JobState) -> None:
-    """Let a job have ended, as far as its rows go."""
+    """Change the rows of a job to those of an ended job."""
     with database.transaction() as session:
         reason = Reason.INTERNAL if state is RunState.FAILED else None
         values = {"state": state, "failure_reason": reason, "seconds": 10.0}
@@ -42,7 +42,7 @@ def listed(api, **query) -> list[str]:
 
 
 class TestListing:
-    def test_filters_must_all_hold(self, api):
+    def test_a_list_has_the_jobs_that_match_all_filters(self, api):
         submit(api, name="Alpha", labels={"team": "a", "run": "1"})
         submit(api, name="beta", labels={"team": "a", "run": "2"})
         submit(api, name="gamma 100%", labels={"team": "b=c"}, seed=9)
@@ -62,7 +62,7 @@ class TestListing:
         digest = api.get("/v1/jobs", params={"text": "gamma"}).json()["jobs"][0]["spec_hash"]
         assert listed(api, spec_hash=digest) == ["gamma 100%"]
 
-    def test_a_range_of_time_has_its_start_and_not_its_end(self, api):
+    def test_a_list_can_be_limited_to_a_time_range(self, api):
         submit(api, name="now")
         now = datetime.now(UTC)
         before, after = now - timedelta(minutes=1), now + timedelta(minutes=1)
@@ -73,7 +73,7 @@ class TestListing:
         assert listed(api, created_from="0001-01-01T00:00:00+14:00") == ["now"]
         assert listed(api, created_before="9999-12-31T23:59:59-14:00") == ["now"]
 
-    def test_what_is_no_filter_is_refused(self, api):
+    def test_a_malformed_filter_is_refused(self, api):
         wrong = ["state=done", "label=x", "label=a%00=b", "spec_hash=1", "colour=red", "text=%00"]
         for query in [*wrong, "created_from=yesterday", "owner=%00"]:
             document = problem(api.get(f"/v1/jobs?{query}"), 422, "invalid")
@@ -81,7 +81,7 @@ class TestListing:
 
 
 class TestIdempotency:
-    def test_a_hundred_equal_submissions_at_once_make_one_job(self, api, database):
+    def test_a_hundred_equal_concurrent_submissions_create_one_job(self, api, database):
         def submit_once(_):
             headers = {"Idempotency-Key": "same"}
             return api.post("/v1/jobs", json=SPEC, headers=headers)
@@ -103,7 +103,7 @@ class TestIdempotency:
         assert first in problem(other, 422, "idempotency-mismatch")["detail"]
         assert rows(database) == before
 
-    def test_a_key_that_is_none_is_refused(self, api):
+    def test_a_malformed_key_is_refused(self, api):
         for key in ["", "with space", "x" * 256]:
             problem(
                 api.post("/v1/jobs", json=SPEC, headers={"Idempotency-Key": key}), 422, "invalid"
@@ -111,7 +111,7 @@ class TestIdempotency:
 
 
 class TestReuse:
-    def test_a_finished_job_of_the_same_spec_is_returned_if_that_is_wanted(self, api, database):
+    def test_a_succeeded_job_of_the_same_spec_is_returned_on_request(self, api, database):
         first = submit(api, name="first")
         again = {**SPEC, "name": "other name", "reuse": "if_finished"}
         second = api.post("/v1/jobs", json=again)
@@ -138,11 +138,11 @@ class TestPlanning:
         assert [trunk["exists"] for trunk in document["trunks"]] == [False]
         assert document["parameters"] > document["prunable"] > 0
         assert document["estimate"]["basis"] == "nothing_measured"
-        # 1,257 samples make 20 batches of 60; 20 epochs for the trunk and for each of two tickets
+        # 1,257 samples are 20 batches of 60; the trunk and both tickets train for 20 epochs
         assert document["estimate"]["samples"] == 3 * 20 * 20 * 60
         assert rows(database) == 0
 
-    def test_a_dense_training_that_was_done_is_not_counted_again(self, api, database):
+    def test_the_estimate_does_not_include_a_finished_trunk(self, api, database):
         job = api.post("/v1/jobs", json=SESSION).json()["id"]
         end(database, job, RunState.SUCCEEDED, JobState.SUCCEEDED)
         document = api.post("/v1/jobs", params={"validate_only": True}, json=SESSION).json()
@@ -155,14 +155,14 @@ class TestPlanning:
 
 
 class TestWaiting:
-    def test_a_job_says_that_nobody_serves_its_pool(self, api):
+    def test_a_job_reports_that_no_worker_serves_its_pool(self, api):
         job = submit(api, pool="gpu")
         waiting = api.get(f"/v1/jobs/{job}").json()["waiting"]
         assert waiting["reason"] == "no_workers"
         assert "'gpu'" in waiting["detail"]
         assert waiting["estimated_start"] is None
 
-    def test_a_job_says_how_many_runs_are_ahead_of_it(self, api, database):
+    def test_a_job_reports_its_queue_position(self, api, database):
         done = submit(api)
         end(database, done, RunState.SUCCEEDED, JobState.SUCCEEDED)
         with database.transaction() as session:
@@ -173,10 +173,10 @@ class TestWaiting:
         urgent = submit(api, priority=100)
         asked = datetime.now(UTC)
         waiting = api.get(f"/v1/jobs/{job}").json()["waiting"]
-        told = datetime.now(UTC)
+        answered = datetime.now(UTC)
         assert (waiting["reason"], waiting["position"]) == ("workers_busy", 4)
         start = datetime.fromisoformat(waiting["estimated_start"])
-        assert asked <= start - timedelta(seconds=4 * 10) <= told
+        assert asked <= start - timedelta(seconds=4 * 10) <= answered
         assert api.get(f"/v1/jobs/{urgent}").json()["waiting"]["position"] == 1
 
     def test_owners_take_turns(self, api, database):
@@ -188,20 +188,20 @@ class TestWaiting:
             session.execute(update(Run).where(Run.job_id.in_(jobs[:4])).values(owner="other"))
         assert api.get(f"/v1/jobs/{jobs[4]}").json()["waiting"]["position"] == 2
 
-    def test_a_job_that_runs_waits_for_nothing_and_says_how_far_it_is(self, api, database):
+    def test_a_running_job_reports_its_progress_and_no_waiting_reason(self, api, database):
         job = api.post("/v1/jobs", json=SESSION).json()["id"]
-        told = {"level": 0, "levels": 0, "iteration": 30, "iterations": 60}
+        progress = {"level": 0, "levels": 0, "iteration": 30, "iterations": 60}
         with database.transaction() as session:
             session.execute(
                 update(Run)
                 .where(Run.job_id == job, Run.position == 0)
-                .values(state=RunState.RUNNING, progress=told)
+                .values(state=RunState.RUNNING, progress=progress)
             )
         found = api.get(f"/v1/jobs/{job}").json()
         assert found["waiting"] is None
         assert found["progress"] == pytest.approx(0.5 / 3)
 
-    def test_a_job_says_that_its_owner_has_enough_running(self, api, database):
+    def test_a_job_reports_that_its_owner_is_at_the_quota(self, api, database):
         with database.transaction() as session:
             session.execute(insert(Worker).values(**WORKER))
         job = submit(api)
@@ -223,14 +223,14 @@ WORKER = {
 
 
 class TestCommands:
-    def test_a_waiting_job_is_cancelled_at_once(self, api):
+    def test_a_queued_job_is_cancelled_immediately(self, api):
         job = submit(api)
         response = api.post(f"/v1/jobs/{job}/cancel")
         assert response.status_code == 202
         assert response.json()["state"] == "cancelled"
         problem(api.post(f"/v1/jobs/{job}/cancel"), 409, "conflict")
 
-    def test_a_failed_job_is_queued_again(self, api, database):
+    def test_a_retry_queues_a_failed_job_again(self, api, database):
         job = submit(api)
         problem(api.post(f"/v1/jobs/{job}/retry"), 409, "conflict")
         end(database, job, RunState.FAILED, JobState.FAILED)
@@ -238,7 +238,7 @@ class TestCommands:
         assert response.status_code == 202
         assert response.json()["state"] == "queued"
 
-    def test_a_finished_job_is_deleted_with_all_it_left(self, api, database):
+    def test_a_finished_job_is_deleted_with_all_its_rows(self, api, database):
         job = submit(api)
         problem(api.delete(f"/v1/jobs/{job}"), 409, "conflict")
         api.post(f"/v1/jobs/{job}/cancel")
@@ -265,7 +265,7 @@ class TestCommands:
 
 
 class TestWebhooks:
-    def test_a_webhook_is_entered_with_its_job(self, settings):
+    def test_a_webhook_is_stored_with_its_job(self, settings):
         configured = settings.model_copy(update={"signing_secret": SecretStr("s" * 16)})
         with serving(configured) as address, client(address, ADMIN) as api:
             job = submit(api, webhook="https://example.org/done")
@@ -276,19 +276,19 @@ class TestWebhooks:
                 response = api.post("/v1/jobs", json={**SPEC, "webhook": url})
                 assert pointers(problem(response, 422, "invalid")) == {"/webhook"}
 
-    def test_each_owner_is_told_the_secret_of_their_own_webhooks(self, settings):
+    def test_each_owner_gets_the_secret_of_its_own_webhooks(self, settings):
         configured = settings.model_copy(update={"signing_secret": SecretStr("s" * 16)})
         with serving(configured) as address, client(address, ADMIN) as api:
-            made = api.post("/v1/keys", json={"owner": "ada", "role": "member"}).json()["key"]
-            with client(address, made) as ada:
-                told = ada.get("/v1/webhook-secret").json()
+            key = api.post("/v1/keys", json={"owner": "ada", "role": "member"}).json()["key"]
+            with client(address, key) as ada:
+                answer = ada.get("/v1/webhook-secret").json()
             secret = secret_of(configured, "ada")
             assert secret is not None
-            assert told == {"owner": "ada", "secret": written(secret)}
-            assert base64.b64decode(told["secret"].removeprefix("whsec_")) == secret
-            assert api.get("/v1/webhook-secret").json()["secret"] != told["secret"]
+            assert answer == {"owner": "ada", "secret": written(secret)}
+            assert base64.b64decode(answer["secret"].removeprefix("whsec_")) == secret
+            assert api.get("/v1/webhook-secret").json()["secret"] != answer["secret"]
 
-    def test_without_a_secret_to_sign_with_there_are_no_webhooks(self, api):
+    def test_webhooks_are_refused_without_a_signing_secret(self, api):
         response = api.post("/v1/jobs", json={**SPEC, "webhook": "https://example.org"})
         document = problem(response, 422, "invalid")
         assert "LTH_SIGNING_SECRET" in document["errors"][0]["detail"]

@@ -33,7 +33,7 @@ def test_the_document_is_valid(document):
     validate(document)
 
 
-def test_every_answer_that_is_no_success_is_described_as_a_problem(document):
+def test_every_error_is_described_as_a_problem(document):
     for name, operation in operations(document):
         for status, response in operation["responses"].items():
             if int(status) >= 400:
@@ -42,7 +42,7 @@ def test_every_answer_that_is_no_success_is_described_as_a_problem(document):
                 assert schema == {"$ref": "#/components/schemas/Problem"}, (name, status)
 
 
-def test_every_operation_says_what_it_does(document):
+def test_every_operation_has_a_summary_and_a_description(document):
     for name, operation in operations(document):
         assert operation["summary"], name
         assert operation["description"], name
@@ -55,7 +55,7 @@ def test_a_generated_client_has_short_names(document):
     assert [name for name in document["components"]["schemas"] if "_" in name] == []
 
 
-def test_a_submission_is_answered_with_a_job_and_with_a_plan_only_when_nothing_is_queued(document):
+def test_a_submission_returns_a_job_and_a_validation_returns_a_plan(document):
     def answer(status: str) -> dict:
         responses = document["paths"]["/v1/jobs"]["post"]["responses"]
         return responses[status]["content"]["application/json"]["schema"]
@@ -65,14 +65,14 @@ def test_a_submission_is_answered_with_a_job_and_with_a_plan_only_when_nothing_i
     assert answer("200")["anyOf"] == [job, {"$ref": "#/components/schemas/Plan"}]
 
 
-def test_where_a_new_thing_is_found_is_described(document):
+def test_the_location_of_a_new_resource_is_described(document):
     for path, status in (("/v1/jobs", "202"), ("/v1/datasets", "201")):
-        made = document["paths"][path]["post"]["responses"][status]
-        assert made["headers"]["Location"]["schema"] == {"type": "string"}
-        assert made["content"]["application/json"]["schema"]["$ref"], path
+        created = document["paths"][path]["post"]["responses"][status]
+        assert created["headers"]["Location"]["schema"] == {"type": "string"}
+        assert created["content"]["application/json"]["schema"]["$ref"], path
 
 
-def test_whoever_may_reach_a_quota_may_reach_the_rate_as_well(document):
+def test_every_429_answer_describes_the_rate_limit(document):
     for name, operation in operations(document):
         for problem in operation["responses"].get("429", {}).get("content", {}).values():
             assert "too-many-requests" in problem["examples"], name
@@ -87,7 +87,7 @@ def test_the_examples_are_accepted(name):
     assert options.reuse == "never"
 
 
-def test_the_catalogue_lists_what_the_submission_schema_knows(document, api):
+def test_the_catalogue_lists_all_kinds_of_the_submission_schema(document, api):
     schemas = document["components"]["schemas"]
     kinds = {
         schema["properties"]["kind"]["const"]
@@ -110,7 +110,7 @@ SHORT: list[dict] = [
 
 
 @pytest.mark.parametrize("spec", SHORT)
-def test_the_schema_allows_members_by_their_bare_kind(document, spec):
+def test_the_schema_allows_a_bare_kind_for_a_member(document, spec):
     schema = {"$ref": "#/components/schemas/Submission", "components": document["components"]}
     assert parse_spec(spec)
     Draft202012Validator(schema).validate(spec)

@@ -20,28 +20,28 @@ SECRET = "of-this-stack"
 def test_a_challenge_is_answered_without_a_key(settings: Settings) -> None:
     local = settings.model_copy(update={"stack_secret": SecretStr(SECRET)})
     with serving(local) as address:
-        asked = httpx.get(f"{address}/healthz", params={"challenge": "new"})
-        assert asked.json() == {"status": "ok", "proof": proof(SECRET, "new")}
+        answer = httpx.get(f"{address}/healthz", params={"challenge": "new"})
+        assert answer.json() == {"status": "ok", "proof": proof(SECRET, "new")}
         assert httpx.get(f"{address}/healthz").json() == {"status": "ok"}
         long = httpx.get(f"{address}/healthz", params={"challenge": "x" * 101})
         assert long.status_code == 422
-        assert SECRET not in asked.text + long.text
+        assert SECRET not in answer.text + long.text
 
 
-def test_an_api_outside_of_a_local_stack_proves_nothing(address: str) -> None:
+def test_an_api_outside_a_local_stack_sends_no_proof(address: str) -> None:
     assert httpx.get(f"{address}/healthz?challenge=new").json() == {"status": "ok"}
 
 
-def test_a_client_talks_to_the_stack_on_this_machine(
+def test_a_client_uses_the_local_stack_by_default(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LTH_DATA_DIR", str(tmp_path / "data"))
-    place = DataDirectory.default()
-    place.make()
-    place.admin_key.write_text(ADMIN)
+    directory = DataDirectory.default()
+    directory.make()
+    directory.admin_key.write_text(ADMIN)
     local = settings.model_copy(update={"stack_secret": SecretStr(SECRET)})
     with serving(local) as address:
-        place.announce(Running(os.getpid(), address, "", "", "", SECRET))
+        directory.announce(Running(os.getpid(), address, "", "", "", SECRET))
         with Client() as client:
             assert list(client.jobs()) == []
             job = client.submit({"kind": "model"})

@@ -25,7 +25,7 @@ DIGEST = "ab" * 32
         ("bytes=-", None),
     ],
 )
-def test_a_range_says_which_bytes(value, wanted):
+def test_a_range_header_selects_bytes(value, wanted):
     assert wanted_range(value, None, DIGEST, 10) == wanted
 
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from service.settings import Settings
 from service.store.blobs.object_store import Blobs
 from tests.service.api.conftest import ADMIN, client, serving
-from tests.service.api.test_artifacts import CONTENT, DIGEST, left_behind
+from tests.service.api.test_artifacts import CONTENT, DIGEST, job_with_files
 
 KEYS = {"access_key_id": "test", "secret_access_key": "test", "region": "us-east-1"}
 
@@ -35,7 +35,7 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("proxied", [False, True])
-def test_files_come_from_s3_or_through_the_service(
+def test_fetches_redirect_to_s3_unless_the_service_is_a_proxy(
     endpoint, database, database_url, broker_url, proxied
 ):
     settings = Settings(
@@ -48,17 +48,17 @@ def test_files_come_from_s3_or_through_the_service(
     )
     with serving(settings) as address, client(address, ADMIN) as api:
         blobs = Blobs(settings.object_store_url, settings.object_store_options)
-        job = left_behind(api, database, blobs)
+        job = job_with_files(api, database, blobs)
         path = f"/v1/jobs/{job}/artifacts/trial-1/a/masks.npz"
         response = api.get(path)
         if proxied:
             assert response.status_code == 200
         else:
             assert response.status_code == 307
-            place = response.headers["location"]
-            assert place.startswith(endpoint)
-            assert ADMIN not in place
-            response = httpx.get(place)
+            location = response.headers["location"]
+            assert location.startswith(endpoint)
+            assert ADMIN not in location
+            response = httpx.get(location)
         assert response.content == CONTENT
         known = api.get(path, headers={"If-None-Match": f'"{DIGEST}"'})
         assert known.status_code == 304

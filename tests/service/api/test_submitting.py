@@ -33,7 +33,7 @@ def pointers(document: dict) -> set[str]:
     return {error["pointer"] for error in document["errors"]}
 
 
-def test_a_submitted_job_is_acknowledged_and_found_where_the_answer_says(api):
+def test_a_submitted_job_is_found_at_the_returned_location(api):
     response = api.post("/v1/jobs", json=SPEC)
     assert response.status_code == 202
     job = response.json()
@@ -44,7 +44,7 @@ def test_a_submitted_job_is_acknowledged_and_found_where_the_answer_says(api):
     assert found.items() >= {name: job[name] for name in job if name != "reused"}.items()
 
 
-def test_a_session_is_planned_into_its_runs(api):
+def test_a_session_is_planned_as_several_runs(api):
     spec = {
         "kind": "session",
         "experiments": [
@@ -73,7 +73,7 @@ TEN_WRONG = {
 }
 
 
-def test_ten_wrong_fields_are_all_told_at_once(api, database):
+def test_ten_wrong_fields_are_reported_together(api, database):
     document = problem(api.post("/v1/jobs", json=TEN_WRONG), 422, "invalid")
     assert pointers(document) == {
         "/sede",
@@ -97,7 +97,7 @@ def test_ten_wrong_fields_are_all_told_at_once(api, database):
     assert rows(database) == 0
 
 
-def test_a_bound_of_the_server_is_told_like_any_wrong_field(api, database):
+def test_a_limit_of_the_server_is_reported_like_a_wrong_field(api, database):
     spec = {"kind": "model", "training": {"duration": "100000ep"}}
     document = problem(api.post("/v1/jobs", json=spec), 422, "invalid")
     assert pointers(document) == {"/training/duration"}
@@ -125,13 +125,13 @@ def test_a_bound_of_the_server_is_told_like_any_wrong_field(api, database):
     ],
     ids=lambda value: value[:24] if isinstance(value, bytes) else None,
 )
-def test_what_cannot_be_read_is_refused_and_leaves_no_row(api, database, content, status, slug):
+def test_an_unreadable_body_is_refused_and_leaves_no_row(api, database, content, status, slug):
     headers = {"Content-Type": "application/json"}
     problem(api.post("/v1/jobs", content=content, headers=headers), status, slug)
     assert rows(database) == 0
 
 
-def test_a_body_without_an_announced_length_is_bounded_as_well(api, database):
+def test_a_body_without_content_length_is_also_bounded(api, database):
     pieces = (b" " * 100_000 for _ in range(100))
     headers = {"Content-Type": "application/json"}
     response = api.post("/v1/jobs", content=pieces, headers=headers)
@@ -140,16 +140,16 @@ def test_a_body_without_an_announced_length_is_bounded_as_well(api, database):
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-yaml", ""])
-def test_another_type_of_body_is_refused(api, media_type):
+def test_a_body_of_another_media_type_is_refused(api, media_type):
     response = api.post("/v1/jobs", content=b"{}", headers={"Content-Type": media_type})
     problem(response, 415, "unsupported-media-type")
 
 
-def test_a_hundred_thousand_wrong_fields_are_answered_quickly_and_in_short(api):
+def test_many_wrong_fields_get_a_quick_and_short_answer(api):
     network = {"kind": "layers", "layers": [{"kind": "linar"}] * 80_000}
     began = time.process_time()
     response = api.post("/v1/jobs", json={"kind": "model", "network": network})
-    assert time.process_time() - began < 10, "of the processor, which others may be using"
+    assert time.process_time() - began < 10, "seconds of CPU time"
     document = problem(response, 422, "invalid")
     assert len(document["errors"]) == 100
     assert len(response.content) < 100_000

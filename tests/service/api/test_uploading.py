@@ -1,4 +1,4 @@
-"""Uploads stop if there is no room, and leave nothing behind."""
+"""Uploads stop if there is no space, and leave no files."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ PIECE = b"\0" * 100_000
 
 @pytest.fixture
 def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A file system of four megabytes, on which uploads are collected."""
+    """A file system of four megabytes for the temporary files of uploads."""
     folder = tmp_path / "small"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
@@ -61,11 +61,11 @@ def test_an_upload_of_unknown_length_stops_when_the_quota_is_used_up(
         for name, value in {**api.headers, **NPZ, "Transfer-Encoding": "chunked"}.items():
             connection.putheader(name, value)
         connection.endheaders()
-        with suppress(ConnectionError):  # the server may have closed it by then
+        with suppress(ConnectionError):  # the server may have closed the connection
             for _ in range(20 * _DRAINED // len(PIECE)):
                 connection.send(b"%x\r\n%s\r\n" % (len(PIECE), PIECE))
                 if select([connection.sock], [], [], 0)[0]:
                     break
-        answer = connection.getresponse()  # and the end of the file never came
+        answer = connection.getresponse()  # before the end of the file was sent
         assert answer.status == 429
         assert "has no room for" in json.load(answer)["detail"]

@@ -20,7 +20,7 @@ from service.store.database import Database
 from service.store.runs import artifacts
 from tests.parts import alive
 from tests.service.api.conftest import ADMIN, client, serving
-from tests.service.api.finished import ROBUST, carry_out, submitted
+from tests.service.api.finished import ROBUST, finish_runs, submitted
 from tests.service.api.test_submitting import problem
 
 PLOTS = ("layers", "learning", "mask", "sparsity", "supermask", "weights")
@@ -57,7 +57,7 @@ def api(settings) -> Iterator[httpx.Client]:
 @pytest.fixture
 def job(api, database, settings) -> str:
     job = submitted(api)
-    carry_out(database, settings)
+    finish_runs(database, settings)
     return job
 
 
@@ -67,7 +67,7 @@ def stored(database, job: str) -> dict[str, str]:
 
 
 def drawing() -> list[psutil.Process]:
-    """The drawing processes of this one's APIs that are alive."""
+    """The running drawing processes of the APIs in this process."""
     return [one for one in psutil.Process().children() if alive(one) and _draws(one)]
 
 
@@ -96,7 +96,7 @@ def test_pictures_are_listed_before_they_are_drawn_and_drawn_by_the_first_fetch(
     assert all(one["size"] and one["digest"] and one["created_at"] for one in drawn)
 
 
-def test_a_drawn_picture_is_not_drawn_again_and_has_ranges_and_conditions(api, database, job):
+def test_a_stored_picture_is_not_drawn_again_and_supports_ranges_and_conditions(api, database, job):
     path = f"/v1/jobs/{job}/plots/learning.png"
     whole = api.get(path)
     (process,) = drawing()
@@ -107,39 +107,47 @@ def test_a_drawn_picture_is_not_drawn_again_and_has_ranges_and_conditions(api, d
         assert (part.status_code, part.content) == (206, whole.content[10:20])
         known = api.get(path, headers={"If-None-Match": whole.headers["etag"]})
         assert known.status_code == 304
-        assert api.get(f"/v1/jobs/{job}/plots/learning.svg").status_code == 200, "drawn beside it"
+        assert api.get(f"/v1/jobs/{job}/plots/learning.svg").status_code == 200, (
+            "both formats are drawn together"
+        )
     finally:
         process.resume()
 
 
-def test_fetches_at_the_same_time_share_one_drawing(settings, database):
+def test_concurrent_fetches_share_one_drawing(settings, database):
     alone = settings.model_copy(update={"drawing_places": 1})
     with serving(alone) as address, client(address, ADMIN) as api:
         job = submitted(api)
-        carry_out(database, settings)
+        finish_runs(database, settings)
 
         def fetch(ending: str) -> httpx.Response:
             return api.get(f"/v1/jobs/{job}/artifacts/trial-1/ticket/plots/weights.{ending}")
 
         with ThreadPoolExecutor(12) as pool:
             got = list(pool.map(fetch, ["png", "svg"] * 6))
-    assert {answer.status_code for answer in got} == {200}, "there is a place for one alone"
+    assert {answer.status_code for answer in got} == {200}, (
+        "the service draws one picture at a time"
+    )
     assert len({answer.content for answer in got}) == 2
     assert sum("weights." in name for name in stored(database, job)) == 2
 
 
-def test_two_services_that_draw_the_same_picture_store_one(api, settings, database, job):
+def test_two_services_store_the_same_picture_once(api, settings, database, job):
     path = f"/v1/jobs/{job}/plots/sparsity.svg"
-    with serving(settings) as other, client(other, ADMIN) as beside, ThreadPoolExecutor(2) as pool:
-        one, two = pool.map(lambda api: api.get(path), [api, beside])
+    with (
+        serving(settings) as other,
+        client(other, ADMIN) as other_api,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        one, two = pool.map(lambda api: api.get(path), [api, other_api])
     assert one.content == two.content
     assert one.headers["etag"] == two.headers["etag"]
     assert hashlib.sha256(one.content).hexdigest() in stored(database, job).values()
 
 
-def test_what_is_listed_and_drawn_is_what_the_spec_asks_for(api, database, settings):
+def test_the_spec_decides_which_pictures_are_listed_and_drawn(api, database, settings):
     none, png = submitted(api, {"plots": "none"}), submitted(api, {"plots": "png"})
-    carry_out(database, settings)
+    finish_runs(database, settings)
     problem(api.get(f"/v1/jobs/{none}/plots/learning.png"), 404, "not-found")
     problem(api.get(f"/v1/jobs/{png}/plots/learning.svg"), 404, "not-found")
     assert api.get(f"/v1/jobs/{png}/plots/learning.png").status_code == 200
@@ -151,14 +159,14 @@ def test_what_is_listed_and_drawn_is_what_the_spec_asks_for(api, database, setti
 def test_a_run_that_has_not_succeeded_has_no_pictures(api, database, settings):
     job = submitted(api)
     problem(api.get(f"/v1/jobs/{job}/plots/learning.png"), 404, "not-found")
-    carry_out(database, settings, failing=["trial-1/ticket"])
+    finish_runs(database, settings, failing=["trial-1/ticket"])
     problem(api.get(f"/v1/jobs/{job}/plots/learning.png"), 404, "not-found")
     assert api.get(f"/v1/jobs/{job}/artifacts").json() == {"artifacts": [], "cursor": None}
 
 
-def test_a_drawn_picture_is_collected_with_its_job_and_not_before(api, database, settings):
-    job = submitted(api, {"training": {"duration": "7ep"}})  # No other test's picture says so.
-    carry_out(database, settings)
+def test_a_drawn_picture_is_deleted_with_its_job(api, database, settings):
+    job = submitted(api, {"training": {"duration": "7ep"}})  # No other test draws this picture.
+    finish_runs(database, settings)
     drawn = api.get(f"/v1/jobs/{job}/plots/layers.png")
     digest = drawn.headers["etag"].strip('"')
     blobs = Blobs(settings.object_store_url)
@@ -173,24 +181,26 @@ def collect(database, blobs: Blobs) -> None:
     deletion.collect(database, blobs, timedelta(0))
 
 
-def test_drawing_keeps_nobody_else_waiting(api, job):
+def test_drawing_does_not_delay_other_requests(api, job):
     api.get(f"/v1/jobs/{job}/plots/learning.png")
     (process,) = drawing()
     process.suspend()
     try:
         with ThreadPoolExecutor(5) as pool:
             plots = [plot for plot in PLOTS if plot != "learning"]
-            waiting = [pool.submit(api.get, f"/v1/jobs/{job}/plots/{plot}.png") for plot in plots]
+            drawings = [pool.submit(api.get, f"/v1/jobs/{job}/plots/{plot}.png") for plot in plots]
             for _ in range(20):
                 assert api.get(f"/v1/jobs/{job}").status_code == 200
-            assert not any(one.done() for one in waiting)
+            assert not any(one.done() for one in drawings)
             process.resume()
-            assert [one.result().status_code for one in waiting] == [200] * (len(PLOTS) - 1)
+            assert [one.result().status_code for one in drawings] == [200] * (len(PLOTS) - 1)
     finally:
         process.resume()
 
 
-def test_what_cannot_be_drawn_is_our_mistake_and_stops_nothing(api, database, settings, job):
+def test_a_picture_of_a_missing_file_fails_and_other_pictures_are_drawn(
+    api, database, settings, job
+):
     with database.transaction() as session:
         digest = artifacts.get(session, job, "trial-1/ticket/masks.npz").digest
     blobs = Blobs(settings.object_store_url)
@@ -199,11 +209,11 @@ def test_what_cannot_be_drawn_is_our_mistake_and_stops_nothing(api, database, se
     assert api.get(f"/v1/jobs/{job}/plots/layers.png").status_code == 200
 
 
-def test_a_picture_that_cannot_be_drawn_now_is_told_with_when_to_try_again(settings, database):
+def test_a_picture_that_is_drawn_too_slowly_is_unavailable_with_retry_after(settings, database):
     hasty = settings.model_copy(update={"drawing_seconds": 0.01})
     with serving(hasty) as address, client(address, ADMIN) as api:
         job = submitted(api)
-        carry_out(database, settings)
+        finish_runs(database, settings)
         answer = api.get(f"/v1/jobs/{job}/plots/learning.png")
         assert "it may take 0.01 s" in problem(answer, 503, "unavailable")["detail"]
         assert int(answer.headers["retry-after"]) >= 1
@@ -213,13 +223,11 @@ def test_a_picture_that_cannot_be_drawn_now_is_told_with_when_to_try_again(setti
 WHOLE = [f"report/plots/{name}" for name in ("learning", "sparsity", "supermask")]
 
 
-def test_a_job_of_several_experiments_is_compared_as_soon_as_there_is_a_result(
-    api, database, settings
-):
+def test_experiments_of_a_job_are_compared_as_soon_as_a_result_exists(api, database, settings):
     job = submitted(api, ROBUST)
     assert api.get(f"/v1/jobs/{job}/artifacts").json()["artifacts"] == []
     problem(api.get(f"/v1/jobs/{job}/plots/sparsity.svg"), 404, "not-found")
-    carry_out(database, settings, most=4)
+    finish_runs(database, settings, most=4)
     tags = set()
     for most in (1, 100):
         listed = {one["name"] for one in api.get(f"/v1/jobs/{job}/artifacts").json()["artifacts"]}
@@ -229,13 +237,13 @@ def test_a_job_of_several_experiments_is_compared_as_soon_as_there_is_a_result(
         assert "report-plots" in answer.headers["content-disposition"]
         tags.add(answer.headers["etag"])
         assert not [name for name in stored(database, job) if name.startswith("report/")]
-        carry_out(database, settings, most=most)
-    assert len(tags) == 2, "results have come between"
+        finish_runs(database, settings, most=most)
+    assert len(tags) == 2, "new results change the picture"
 
 
-def test_what_shows_a_whole_job_is_kept_once_the_job_has_succeeded(api, database, settings):
+def test_pictures_and_summary_of_a_job_are_stored_after_it_has_succeeded(api, database, settings):
     job = submitted(api, ROBUST)
-    carry_out(database, settings)
+    finish_runs(database, settings)
     for name in (*(f"{name}.png" for name in WHOLE), "report/summary.json"):
         answer = api.get(f"/v1/jobs/{job}/artifacts/{name}")
         assert answer.status_code == 200
@@ -245,11 +253,9 @@ def test_what_shows_a_whole_job_is_kept_once_the_job_has_succeeded(api, database
     assert document["coverage"]["complete"] is True
 
 
-def test_a_job_of_which_a_run_failed_has_a_summary_that_says_what_it_covers(
-    api, database, settings
-):
+def test_the_summary_of_a_job_with_a_failed_run_reports_its_coverage(api, database, settings):
     job = submitted(api, ROBUST)
-    carry_out(database, settings, failing=["trial-2/ticket"])
+    finish_runs(database, settings, failing=["trial-2/ticket"])
     assert api.get(f"/v1/jobs/{job}").json()["state"] == "failed"
     document = api.get(f"/v1/jobs/{job}/summary").json()
     assert (document["state"], document["trials"]) == ("failed", 2)
@@ -264,12 +270,12 @@ def test_a_job_of_which_a_run_failed_has_a_summary_that_says_what_it_covers(
     assert before.status_code == 200
     assert not [name for name in stored(database, job) if name.startswith("report/")]
     api.post(f"/v1/jobs/{job}/retry")
-    carry_out(database, settings)
+    finish_runs(database, settings)
     assert api.get(f"/v1/jobs/{job}/summary").json()["summary"]["coverage"]["complete"] is True
     assert api.get(f"/v1/jobs/{job}/plots/learning.png").content != before.content
 
 
-def test_a_single_experiment_has_nothing_to_be_compared(api, job):
+def test_a_single_experiment_has_no_comparison(api, job):
     listed = api.get(f"/v1/jobs/{job}/artifacts").json()["artifacts"]
     whole = [one["name"] for one in listed if one["name"].startswith("report/")]
     assert whole == ["report/levels.csv"]
@@ -277,9 +283,9 @@ def test_a_single_experiment_has_nothing_to_be_compared(api, job):
 
 
 @pytest.mark.parametrize("spec", [{}, ROBUST])
-def test_the_levels_of_a_job_are_a_table(spec, api, database, settings):
+def test_the_levels_of_a_job_are_available_as_csv(spec, api, database, settings):
     job = submitted(api, spec)
-    carry_out(database, settings)
+    finish_runs(database, settings)
     answer = api.get(f"/v1/jobs/{job}/artifacts/report/levels.csv")
     assert answer.headers["content-type"].startswith("text/csv")
     assert answer.headers["etag"] == f'"{stored(database, job)["report/levels.csv"]}"'
@@ -294,11 +300,11 @@ def test_the_levels_of_a_job_are_a_table(spec, api, database, settings):
             assert float(row["final_test_accuracy"]) == level["final"]["test"]["accuracy"]
 
 
-def test_a_table_of_a_job_that_goes_on_grows(api, database, settings):
+def test_the_table_of_a_running_job_grows(api, database, settings):
     job = submitted(api, ROBUST)
     path = f"/v1/jobs/{job}/artifacts/report/levels.csv"
     problem(api.get(path), 404, "not-found")
-    carry_out(database, settings, most=4)
+    finish_runs(database, settings, most=4)
     before = api.get(path)
-    carry_out(database, settings)
+    finish_runs(database, settings)
     assert len(before.text.splitlines()) < len(api.get(path).text.splitlines()) == 1 + 6 * 2

@@ -24,12 +24,12 @@ ADMINS = {
     "GET /v1/audit",
 }
 MEMBERS = {"GET /v1/webhook-secret"}
-"""What readers may not even look at."""
+"""Operations that change nothing, but are forbidden for readers."""
 CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
 
 
 def flattened(routes: list[BaseRoute], prefix: str = "") -> list[tuple[str, str]]:
-    """Method and path of every route of an application, routers within routers included."""
+    """Method and path of every route of an application, including nested routers."""
     found = []
     for route in routes:
         if isinstance(route, APIRoute):
@@ -51,15 +51,15 @@ class World:
     tokens: dict[str, str]
     job: str
 
-    def ask(self, who: str, operation: str) -> httpx.Response:
+    def ask(self, caller: str, operation: str) -> httpx.Response:
         method, path = operation.split(" ")
         for name, value in {"job_id": self.job, "key_id": "key_0", "name:path": "x"}.items():
             path = path.replace(f"{{{name}}}", value)
         path = path.replace("{name}", "x").replace("{run:path}", "x").replace("{dataset_id}", "x")
-        with client(self.address, self.tokens[who]) as api:
-            if who == "nobody":
+        with client(self.address, self.tokens[caller]) as api:
+            if caller == "nobody":
                 del api.headers["Authorization"]
-            # The stream of an unfinished job has no end: its first bytes are enough.
+            # The event stream of an unfinished job has no end, so it is not read.
             with api.stream(method, path) as response:
                 streamed = "text/event-stream" in response.headers.get("content-type", "")
                 if method == "HEAD" or not streamed:
@@ -71,37 +71,37 @@ class World:
 def world(address, database) -> World:
     tokens = {"nobody": "", "stranger": new_token()}
     with database.transaction() as session:
-        for who, owner, role in [
+        for caller, owner, role in [
             ("reader", "ada", Role.READER),
             ("member", "ada", Role.MEMBER),
             ("other", "bob", Role.MEMBER),
             ("admin", "root", Role.ADMIN),
         ]:
-            tokens[who] = new_token()
-            keys.create(session, tokens[who], owner=owner, role=role, name=who)
+            tokens[caller] = new_token()
+            keys.create(session, tokens[caller], owner=owner, role=role, name=caller)
     with client(address, tokens["member"]) as api:
         job = api.post("/v1/jobs", json=SPEC).json()["id"]
     return World(address, tokens, job)
 
 
-def test_the_matrix_is_of_all_routes():
+def test_the_matrix_covers_all_routes():
     assert len(OPERATIONS) >= 14
     assert set(OPERATIONS) >= OPEN | ADMINS | MEMBERS
 
 
-@pytest.mark.parametrize("who", ["nobody", "stranger"])
-def test_without_a_valid_key_only_health_answers(world, who):
+@pytest.mark.parametrize("caller", ["nobody", "stranger"])
+def test_only_health_checks_answer_without_a_valid_key(world, caller):
     for operation in OPERATIONS:
         if operation not in OPEN:
-            problem(world.ask(who, operation), 401, "unauthenticated")
+            problem(world.ask(caller, operation), 401, "unauthenticated")
 
 
-def test_health_needs_no_key(world):
+def test_health_checks_need_no_key(world):
     for operation in OPEN:
         assert world.ask("nobody", operation).status_code == 200
 
 
-def test_readers_look_and_change_nothing(world):
+def test_readers_can_read_and_change_nothing(world):
     for operation in sorted(set(OPERATIONS) - OPEN):
         response = world.ask("reader", operation)
         if operation in ADMINS | MEMBERS or operation.split(" ")[0] in CHANGES:
@@ -110,13 +110,13 @@ def test_readers_look_and_change_nothing(world):
             assert response.status_code in (200, 404, 422), operation
 
 
-def test_members_do_all_but_administration(world):
+def test_members_can_do_everything_except_administration(world):
     for operation in sorted(set(OPERATIONS) - OPEN):
         response = world.ask("member", operation)
         assert (response.status_code == 403) == (operation in ADMINS), operation
 
 
-def test_another_owner_cannot_tell_that_the_job_exists(world):
+def test_another_owner_cannot_see_that_the_job_exists(world):
     asked = [operation for operation in OPERATIONS if "{job_id}" in operation]
     assert len(asked) >= 8
     for operation in asked:
@@ -124,12 +124,12 @@ def test_another_owner_cannot_tell_that_the_job_exists(world):
         assert document["detail"] == f"there is no job '{world.job}'"
 
 
-def test_another_owner_lists_nothing_of_it(world):
+def test_the_list_of_another_owner_does_not_have_the_job(world):
     with client(world.address, world.tokens["other"]) as api:
         assert api.get("/v1/jobs").json() == {"jobs": [], "cursor": None}
 
 
-def test_administrators_see_everything(world):
+def test_administrators_can_do_everything(world):
     for operation in sorted(set(OPERATIONS) - OPEN, key=lambda o: (o.startswith("DELETE"), o)):
         response = world.ask("admin", operation)
         assert response.status_code not in (401, 403), operation

@@ -20,7 +20,7 @@ from tests.service.api.test_submitting import pointers, problem
 from tests.worker.rig import eventually
 
 NEW = {"owner": "ada", "role": "member", "name": "laptop"}
-WITH_A_LONG_MEMORY = """
+API_WITH_LONG_KEY_CACHE = """
 import socket, sys
 import uvicorn
 from service.api.accounts import key_cache
@@ -32,13 +32,13 @@ server.run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
 
 
 @pytest.fixture
-def elsewhere(settings: Settings) -> Iterator[str]:
-    """Where another process of the API answers, that forgets no key by itself."""
+def other_process(settings: Settings) -> Iterator[str]:
+    """The address of another API process, whose key cache does not expire."""
     names = ("database_url", "broker_url", "object_store_url")
     env = {f"LTH_{name.upper()}": getattr(settings, name) for name in names}
     with socket.create_server(("127.0.0.1", 0)) as listening:
         number = listening.fileno()
-        command = [sys.executable, "-c", WITH_A_LONG_MEMORY, str(number)]
+        command = [sys.executable, "-c", API_WITH_LONG_KEY_CACHE, str(number)]
         process = subprocess.Popen(command, env={**os.environ, **env}, pass_fds=[number])
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     try:
@@ -49,12 +49,12 @@ def elsewhere(settings: Settings) -> Iterator[str]:
         process.wait(60)
 
 
-def test_a_key_is_shown_once_and_lets_its_owner_in(api, address):
-    made = api.post("/v1/keys", json=NEW)
-    assert made.status_code == 201
-    token = made.json()["key"]
+def test_a_key_is_shown_once_and_identifies_its_owner(api, address):
+    created = api.post("/v1/keys", json=NEW)
+    assert created.status_code == 201
+    token = created.json()["key"]
     assert TOKEN.fullmatch(token)
-    assert token.startswith(made.json()["prefix"])
+    assert token.startswith(created.json()["prefix"])
     with client(address, token) as ada:
         assert ada.post("/v1/jobs", json={"kind": "model"}).json()["owner"] == "ada"
     listed = api.get("/v1/keys").json()["keys"]
@@ -64,25 +64,25 @@ def test_a_key_is_shown_once_and_lets_its_owner_in(api, address):
     assert api.get("/v1/keys", params={"owner": "eve"}).json() == {"keys": [], "cursor": None}
 
 
-def test_the_secret_is_nowhere_in_the_database(api, database):
-    made = api.post("/v1/keys", json=NEW).json()
-    token = made["key"]
+def test_the_database_does_not_contain_the_secret(api, database):
+    created = api.post("/v1/keys", json=NEW).json()
+    token = created["key"]
     with database.transaction() as session:
         for key in session.scalars(select(ApiKey)):
-            assert token[len(made["prefix"]) + 1 :] not in str(vars(key))
+            assert token[len(created["prefix"]) + 1 :] not in str(vars(key))
 
 
-def test_a_revoked_key_lets_nobody_in(api, address):
-    made = api.post("/v1/keys", json=NEW).json()
-    with client(address, made["key"]) as ada:
+def test_a_revoked_key_is_refused(api, address):
+    created = api.post("/v1/keys", json=NEW).json()
+    with client(address, created["key"]) as ada:
         assert ada.get("/v1/jobs").status_code == 200
-        revoked = api.delete(f"/v1/keys/{made['id']}")
+        revoked = api.delete(f"/v1/keys/{created['id']}")
         assert revoked.json()["revoked_at"] is not None
         problem(ada.get("/v1/jobs"), 401, "unauthenticated")
-    assert api.delete(f"/v1/keys/{made['id']}").json() == revoked.json()
+    assert api.delete(f"/v1/keys/{created['id']}").json() == revoked.json()
 
 
-def test_an_expired_key_lets_nobody_in_from_that_moment_on(address, database):
+def test_a_key_is_refused_as_soon_as_it_expires(address, database):
     token, soon = new_token(), datetime.now(UTC) + timedelta(seconds=1)
     with database.transaction() as session:
         keys.create(session, token, owner="ada", role=Role.MEMBER, name="", expires_at=soon)
@@ -93,7 +93,7 @@ def test_an_expired_key_lets_nobody_in_from_that_moment_on(address, database):
         problem(ada.get("/v1/jobs"), 401, "unauthenticated")
 
 
-NO_KEYS = [
+WRONG_HEADERS = [
     "",
     "Bearer",
     "Bearer x",
@@ -104,27 +104,27 @@ NO_KEYS = [
 ]
 
 
-def test_what_is_no_key_lets_nobody_in(address):
-    for header in NO_KEYS:
+def test_a_malformed_or_unknown_key_is_refused(address):
+    for header in WRONG_HEADERS:
         headers = [(b"Authorization", header.encode("latin-1"))]
         response = httpx.get(f"{address}/v1/jobs", headers=headers)
         problem(response, 401, "unauthenticated")
         assert response.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_wrong_fields_of_a_key_are_told(api):
+def test_wrong_fields_of_a_key_are_reported(api):
     wrong = {"owner": "Ada!", "role": "boss", "expires_at": "2001-01-01T00:00:00Z", "x": 1}
     document = problem(api.post("/v1/keys", json=wrong), 422, "invalid")
     assert pointers(document) == {"/owner", "/role", "/expires_at", "/x"}
 
 
 @pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59Z"])
-def test_an_end_that_never_comes_is_refused(api, moment):
+def test_an_expiry_in_the_year_9999_is_refused(api, moment):
     document = problem(api.post("/v1/keys", json={**NEW, "expires_at": moment}), 422, "invalid")
     assert pointers(document) == {"/expires_at"}
 
 
-def test_a_new_operators_key_takes_the_place_of_the_old_one(database):
+def test_a_new_operator_key_replaces_the_old_one(database):
     old, new = new_token(), new_token()
     with database.transaction() as session:
         for token in (old, new, new):
@@ -133,21 +133,21 @@ def test_a_new_operators_key_takes_the_place_of_the_old_one(database):
         assert keys.find(session, new) is not None
 
 
-def test_what_changes_something_is_in_the_audit_log(api):
-    made = api.post("/v1/keys", json=NEW, headers={"X-Request-Id": "mine"}).json()
-    api.delete(f"/v1/keys/{made['id']}")
+def test_changes_are_in_the_audit_log(api):
+    created = api.post("/v1/keys", json=NEW, headers={"X-Request-Id": "mine"}).json()
+    api.delete(f"/v1/keys/{created['id']}")
     entries = api.get("/v1/audit").json()["entries"]
     assert [(entry["action"], entry["subject"]) for entry in entries] == [
-        ("key.revoke", made["id"]),
-        ("key.create", made["id"]),
+        ("key.revoke", created["id"]),
+        ("key.create", created["id"]),
     ]
     assert entries[1]["owner"] == "admin"
     assert entries[1]["request_id"] == "mine"
 
 
-def test_a_key_revoked_through_one_process_is_not_let_in_by_another(api, elsewhere):
-    made = api.post("/v1/keys", json=NEW).json()
-    with client(elsewhere, made["key"]) as ada:
+def test_a_key_revoked_by_one_process_is_refused_by_another(api, other_process):
+    created = api.post("/v1/keys", json=NEW).json()
+    with client(other_process, created["key"]) as ada:
         assert ada.get("/v1/jobs").status_code == 200
-        api.delete(f"/v1/keys/{made['id']}")
+        api.delete(f"/v1/keys/{created['id']}")
         eventually(lambda: ada.get("/v1/jobs").status_code == 401, 60)

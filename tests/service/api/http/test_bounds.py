@@ -20,20 +20,20 @@ def run_of(api, job) -> dict:
     return run
 
 
-def test_a_job_and_its_runs_have_bounds_of_their_own(api):
+def test_a_job_and_its_runs_have_separate_time_limits(api):
     job = api.post("/v1/jobs", json={**SPEC, "max_seconds": 500, "max_run_seconds": 70}).json()
     assert (job["max_seconds"], run_of(api, job)["max_seconds"]) == (500, 70)
 
 
-def test_without_bounds_a_run_has_the_services_and_never_more(api):
-    most = Settings().max_run_seconds
+def test_the_service_limits_the_time_of_a_run(api):
+    limit = Settings().max_run_seconds
     job = api.post("/v1/jobs", json=SPEC).json()
-    assert (job["max_seconds"], run_of(api, job)["max_seconds"]) == (None, most)
-    job = api.post("/v1/jobs", json={**SPEC, "max_run_seconds": most + 1}).json()
-    assert run_of(api, job)["max_seconds"] == most
+    assert (job["max_seconds"], run_of(api, job)["max_seconds"]) == (None, limit)
+    job = api.post("/v1/jobs", json={**SPEC, "max_run_seconds": limit + 1}).json()
+    assert run_of(api, job)["max_seconds"] == limit
 
 
-def test_an_owner_who_stores_too_much_is_told_how_much_and_what_to_do(api, database):
+def test_the_error_for_a_full_byte_quota_has_the_numbers_and_a_remedy(api, database):
     api.post("/v1/jobs", json=SPEC)
     content = npz(**good())
     with database.transaction() as session:
@@ -44,13 +44,13 @@ def test_an_owner_who_stores_too_much_is_told_how_much_and_what_to_do(api, datab
     with database.transaction() as session:
         session.execute(update(Owner).values(stored_bytes=1000))
     detail = problem(api.post("/v1/jobs", json=SPEC), 429, "quota-exceeded")["detail"]
-    for said in ("stores 1,000 bytes", "may store 1,000", "delete finished jobs"):
-        assert said in detail
+    for part in ("stores 1,000 bytes", "may store 1,000", "delete finished jobs"):
+        assert part in detail
     (owner,) = api.get("/v1/owners").json()["owners"]
     assert (owner["stored_bytes"], owner["quota"]["max_stored_bytes"]) == (1000, 1000)
 
 
-def test_a_file_that_decodes_to_more_than_its_owner_may_store_is_refused(api, database):
+def test_a_file_whose_decoded_arrays_exceed_the_byte_quota_is_refused(api, database):
     api.post("/v1/jobs", json=SPEC)
     arrays = {"x": np.zeros((20_000, 100), np.uint8), "y": np.arange(20_000) % 2}
     file = BytesIO()
@@ -70,10 +70,11 @@ def test_a_file_that_decodes_to_more_than_its_owner_may_store_is_refused(api, da
 
 
 @pytest.mark.parametrize(
-    ("stored", "said"), [(0, {"Content-Length": "1001"}), (1000, {"Transfer-Encoding": "chunked"})]
+    ("stored", "headers"),
+    [(0, {"Content-Length": "1001"}), (1000, {"Transfer-Encoding": "chunked"})],
 )
-def test_nothing_is_read_of_a_file_that_its_owner_has_no_room_for(
-    api, address, database, stored, said
+def test_a_file_that_exceeds_the_byte_quota_is_refused_before_it_is_read(
+    api, address, database, stored, headers
 ):
     api.post("/v1/jobs", json=SPEC)
     with database.transaction() as session:
@@ -81,7 +82,7 @@ def test_nothing_is_read_of_a_file_that_its_owner_has_no_room_for(
     server = urlsplit(address)
     with closing(HTTPConnection(server.hostname or "", server.port, timeout=100)) as connection:
         connection.putrequest("POST", "/v1/datasets?name=mine")
-        for name, value in {**api.headers, **NPZ, **said}.items():
+        for name, value in {**api.headers, **NPZ, **headers}.items():
             connection.putheader(name, value)
-        connection.endheaders()  # and not a byte of the file
+        connection.endheaders()  # but no byte of the file
         assert connection.getresponse().status == 429

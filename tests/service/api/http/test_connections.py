@@ -1,4 +1,4 @@
-"""Which connections are closed if there are too many, or if one waits too long."""
+"""Connections are closed if there are too many, or if one waits too long."""
 
 from dataclasses import dataclass, field
 
@@ -50,7 +50,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def connections(clock: Clock) -> Connections:
-    """Eight places, six of one address; ten seconds for a head, sixty for the rest."""
+    """At most 8 connections, 6 of one address; 10 seconds for a head, 60 for the rest."""
     settings = Settings(max_connections=8, max_address_connections=6)
     return Connections(Bounds.of(settings, 1024), clock)
 
@@ -78,14 +78,16 @@ def ended(peers: list[Peer]) -> dict[str, End]:
         (64, {}, 8),
     ],
 )
-def test_the_bounds_fit_into_the_descriptors(descriptors, chosen, connections):
+def test_the_bounds_fit_the_number_of_file_descriptors(descriptors, chosen, connections):
     bounds = Bounds.of(Settings(**chosen), descriptors)
     assert bounds.connections == connections
     assert bounds.of_owner <= bounds.requests < bounds.connections
     assert bounds.streams_of_owner <= bounds.streams / 2 <= bounds.connections / 4
 
 
-def test_at_the_bound_the_longest_idle_of_the_address_with_most_gives_way(connections, clock):
+def test_at_the_bound_the_address_with_most_connections_loses_the_longest_idle_one(
+    connections, clock
+):
     few = opened(connections, clock, "b1", "b2", address="b")
     many = opened(connections, clock, "a1", "a2", "a3", "a4", "a5")
     (last,) = opened(connections, clock, "c1", address="c")
@@ -95,14 +97,16 @@ def test_at_the_bound_the_longest_idle_of_the_address_with_most_gives_way(connec
     assert connections.open == 8
 
 
-def test_one_address_takes_the_places_of_its_own_alone(connections, clock):
+def test_an_address_at_its_bound_loses_only_its_own_connections(connections, clock):
     peers = opened(connections, clock, *"123456")
     connections.started(peers[0])
     opened(connections, clock, "7")
     assert ended(peers) == {"2": End.EVICTED}
 
 
-def test_a_connection_with_a_valid_key_does_not_count_among_those_without(connections, clock):
+def test_a_connection_with_a_valid_key_does_not_count_towards_the_bound_of_its_address(
+    connections, clock
+):
     peers = opened(connections, clock, *"123456")
     connections.started(peers[0])
     assert connections.admit(peers[0], "ada")
@@ -113,7 +117,7 @@ def test_a_connection_with_a_valid_key_does_not_count_among_those_without(connec
     assert ended(peers) == {"2": End.EVICTED}
 
 
-def test_a_request_under_way_is_never_ended_for_another(connections, clock):
+def test_a_running_request_is_never_evicted(connections, clock):
     peers = [
         *opened(connections, clock, *"12345"),
         *opened(connections, clock, *"678", address="b"),
@@ -126,7 +130,7 @@ def test_a_request_under_way_is_never_ended_for_another(connections, clock):
     assert ended(opened(connections, clock, "10", address="c")) == {}
 
 
-def test_an_owner_has_half_of_the_places_and_gets_them_back(connections, clock):
+def test_an_owner_can_use_half_of_the_requests_and_ended_requests_do_not_count(connections, clock):
     peers = opened(connections, clock, *"12345")
     for peer in peers:
         connections.started(peer)
@@ -141,7 +145,7 @@ def test_an_owner_has_half_of_the_places_and_gets_them_back(connections, clock):
     assert not connections.overloaded
 
 
-def test_a_head_has_to_come_in_time_however_slowly(connections, clock):
+def test_a_connection_without_a_complete_head_is_closed_after_the_timeout(connections, clock):
     (slow, busy) = opened(connections, clock, "slow", "busy")
     connections.started(busy)
     clock.now += 9
@@ -157,7 +161,7 @@ def test_a_head_has_to_come_in_time_however_slowly(connections, clock):
     assert ended([busy]) == {}
 
 
-def test_an_answer_that_is_still_read_is_not_cut_off(connections, clock):
+def test_a_connection_with_an_unread_answer_is_closed_later(connections, clock):
     (reader,) = opened(connections, clock, "reader")
     reader.left = 1000
     clock.now += 30
@@ -168,7 +172,7 @@ def test_an_answer_that_is_still_read_is_not_cut_off(connections, clock):
     assert ended([reader]) == {"reader": End.IDLE}
 
 
-def test_a_request_ends_when_its_client_does_nothing_for_too_long(connections, clock):
+def test_the_request_of_a_stalled_client_is_ended(connections, clock):
     names = ("computes", "sends", "stalls")
     computes, sends, stalls = peers = opened(connections, clock, *names)
     for peer in peers:

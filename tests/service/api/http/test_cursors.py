@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.api.app import create_app
 from service.settings import Settings
-from tests.service.api.finished import ROBUST, carry_out, submitted
+from tests.service.api.finished import ROBUST, finish_runs, submitted
 from tests.service.api.http.test_paging import MAKE
 from tests.service.api.test_submitting import problem
 
@@ -27,7 +27,7 @@ def encoded(text: str) -> str:
 
 
 def flipped(cursor: str) -> list[str]:
-    """A cursor with one character changed, at each place."""
+    """Copies of a cursor, each with one character changed."""
     chance = random.Random(0)
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     return [
@@ -88,17 +88,17 @@ def job_id(api: httpx.Client, database, settings) -> str:
         for make in MAKE.values():
             make(api)
     job_id = submitted(api, ROBUST)
-    carry_out(database, settings)
+    finish_runs(database, settings)
     return job_id
 
 
-def test_every_list_is_found() -> None:
+def test_all_lists_are_tested() -> None:
     assert {path.rpartition("/")[2] for path in LISTS} == {
         "jobs", "datasets", "keys", "audit", "runs", "artifacts", "results"
     }  # fmt: skip
 
 
-def test_wrong_cursors_are_problems(api: httpx.Client, job_id: str) -> None:
+def test_a_wrong_cursor_gets_a_problem_document(api: httpx.Client, job_id: str) -> None:
     cursors = {}
     for path in LISTS:
         first = api.get(path.format(job_id=job_id), params={"limit": 1})
@@ -111,7 +111,7 @@ def test_wrong_cursors_are_problems(api: httpx.Client, job_id: str) -> None:
         for cursor in (*WRONG, *flipped(real), *shorter, *others):
             answer = api.get(path.format(job_id=job_id), params={"cursor": cursor, "limit": 1})
             if answer.status_code == 200:
-                continue  # it names another place of the same list
+                continue  # the changed cursor is valid for another position
             document = problem(answer, 422, "invalid")
             assert "cursor" in json.dumps(document)
             assert len(document["detail"]) < 1000
@@ -127,13 +127,13 @@ def test_a_cursor_of_another_job_is_refused(api: httpx.Client, job_id: str) -> N
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "1001", "9" * 30, "1.5", "", "NaN", "\0"])
-def test_wrong_limits_are_problems(api: httpx.Client, job_id: str, limit: str) -> None:
+def test_a_wrong_limit_gets_a_problem_document(api: httpx.Client, job_id: str, limit: str) -> None:
     for path in LISTS:
         problem(api.get(path.format(job_id=job_id), params={"limit": limit}), 422, "invalid")
 
 
 @given(cursor=st.text(max_size=100), binary=st.binary(max_size=60))
-def test_no_text_is_taken_for_a_place(cursor: str, binary: bytes) -> None:
+def test_arbitrary_text_is_a_valid_position_or_is_refused(cursor: str, binary: bytes) -> None:
     from service.store.errors import BadCursor
     from service.store.paging import position_of
 

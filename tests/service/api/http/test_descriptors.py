@@ -31,7 +31,7 @@ FILES = 1024
 BOUND = (FILES - 128) // 2
 HEAD_SECONDS, STALLED_SECONDS = 3.0, 4.0
 SOON = 10.0
-"""Within so many seconds everything is answered; it takes milliseconds on a machine at rest."""
+"""Every request is answered within so many seconds; on an idle machine it takes milliseconds."""
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Api:
         return socket.create_connection(("127.0.0.1", self.port), SOON, (source, 0))
 
     def answers(self) -> bool:
-        """Whether a health check and a request with a key are answered soon."""
+        """Check that health checks and requests with a key are answered soon."""
         with client(self.address, ADMIN) as api:
             api.timeout = httpx.Timeout(SOON)
             assert api.get("/healthz").status_code == 200
@@ -66,7 +66,7 @@ class Api:
 
 @pytest.fixture
 def start(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., Api]]:
-    """Starts a process of the API, with settings changed."""
+    """Starts API processes with changed settings."""
     with ExitStack() as stack:
 
         def start(**changed: object) -> Api:
@@ -92,7 +92,7 @@ def running(settings: Settings, folder: Path, **changed: object) -> Iterator[Api
         for name, value in revealed.items()
     }
     port, log = free_port(), folder / "api.log"
-    # None of the addresses below is a proxy, unless a test says so.
+    # No address is a trusted proxy unless a test changes this.
     env = {"FORWARDED_ALLOW_IPS": "192.0.2.1", "PYTHONPATH": str(ROOT), **env}
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -121,7 +121,7 @@ def running(settings: Settings, folder: Path, **changed: object) -> Iterator[Api
 
 @contextmanager
 def held(api: Api, count: int, source: str, sent: bytes = b"") -> Iterator[list[socket.socket]]:
-    """So many connections from an address, each of which has sent this much of a request."""
+    """Connections from an address, each of which has sent a part of a request."""
     with ExitStack() as stack:
         connections = []
         for _ in range(count):
@@ -145,7 +145,7 @@ def ended(connection: socket.socket) -> bool:
 
 
 def answers(connections: list[socket.socket]) -> list[bytes]:
-    """The first 12 bytes of each answer that has come; they stay to be read."""
+    """The first 12 bytes of each received answer; they are not consumed."""
     received = []
     for connection in connections:
         connection.setblocking(False)
@@ -156,7 +156,7 @@ def answers(connections: list[socket.socket]) -> list[bytes]:
     return received
 
 
-def test_the_soft_limit_is_raised_and_the_bound_follows_from_it(start):
+def test_the_api_raises_its_soft_limit_and_derives_its_bounds(start):
     api = start()
     assert api.process.rlimit(psutil.RLIMIT_NOFILE)[0] == FILES
     assert api.metric("lth_connections_bound") == BOUND
@@ -166,11 +166,11 @@ def test_the_soft_limit_is_raised_and_the_bound_follows_from_it(start):
 
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
-"""Of a request, without its end."""
+"""The head of a request, without its end."""
 
 
 @pytest.mark.parametrize("sent", [b"", HEAD], ids=["idle", "slow"])
-def test_connections_that_send_no_request_keep_nobody_out_and_are_closed(start, sent):
+def test_connections_without_a_request_block_no_clients_and_are_closed(start, sent):
     api = start()
     with ExitStack() as stack:
         connections = []
@@ -186,7 +186,7 @@ def test_connections_that_send_no_request_keep_nobody_out_and_are_closed(start, 
     assert api.metric("lth_connections ") < 20
 
 
-def test_one_address_without_a_key_has_a_quarter_of_the_places_and_a_proxy_all_of_them(start):
+def test_an_address_without_a_key_gets_a_quarter_of_the_connections_and_a_proxy_all(start):
     api = start(head_seconds=600, FORWARDED_ALLOW_IPS="127.0.0.3")
     with held(api, 2 * BOUND, "127.0.0.2"):
         assert api.answers()
@@ -198,7 +198,7 @@ def test_one_address_without_a_key_has_a_quarter_of_the_places_and_a_proxy_all_o
                 assert api.answers()
 
 
-def test_streams_of_three_owners_leave_room_for_everybody_else(start):
+def test_event_streams_of_three_owners_leave_connections_for_others(start):
     api = start()
     with client(api.address, ADMIN) as admin:
         keys = [
@@ -239,8 +239,8 @@ def test_streams_of_three_owners_leave_room_for_everybody_else(start):
     eventually(lambda: api.metric("lth_event_streams ") == 0, 60)
 
 
-def test_requests_that_never_come_to_their_end_are_bounded_by_owner_and_closed(start):
-    # Many connections from one address before the API has read a key of any of them: allowed here.
+def test_incomplete_requests_are_bounded_by_owner_and_closed(start):
+    # Here one address may open many connections before the API has read their keys.
     api = start(stalled_seconds=3 * STALLED_SECONDS, max_address_connections=BOUND)
 
     def unfinished(key: str) -> bytes:
@@ -275,7 +275,7 @@ def test_requests_that_never_come_to_their_end_are_bounded_by_owner_and_closed(s
         (b"nonsense\r\n\r\n", 400),
     ],
 )
-def test_what_is_no_request_is_answered_with_a_problem(start, sent, status):
+def test_a_malformed_request_gets_a_problem_document(start, sent, status):
     api = start()
     with closing(api.connect()) as connection:
         connection.sendall(sent)
@@ -286,7 +286,7 @@ def test_what_is_no_request_is_answered_with_a_problem(start, sent, status):
     assert json.loads(body)["status"] == status
 
 
-def test_a_body_that_nobody_reads_does_not_keep_a_connection_open(start):
+def test_an_unread_body_does_not_keep_a_connection_open(start):
     api = start()
     head = b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n"
     with closing(api.connect()) as connection:

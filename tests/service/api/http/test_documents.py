@@ -8,11 +8,11 @@ from service.api.http.problems import InvalidRequest, MalformedBody
 
 
 class Strict(BaseModel, extra="forbid"):
-    """A document of nothing."""
+    """A document without fields."""
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (b"", "not JSON"),
         (b"kind: model", "not JSON"),
@@ -32,27 +32,27 @@ class Strict(BaseModel, extra="forbid"):
         (b"[" * (MOST_DEPTH + 1) + b"]" * (MOST_DEPTH + 1), "nested"),
     ],
 )
-def test_ambiguous_or_broken_json_is_refused_with_the_reason(body, said):
-    with pytest.raises(MalformedBody, match=said):
+def test_ambiguous_or_broken_json_is_refused_with_the_reason(body, message):
+    with pytest.raises(MalformedBody, match=message):
         parse_json(body)
 
 
-def test_ordinary_json_is_read():
+def test_valid_json_is_read():
     text = '{"a": [1, 2.5, null, true, "\\u00e9\\ud83d\\ude00é"]}'
     assert parse_json(text.encode()) == {"a": [1, 2.5, None, True, "é😀é"]}
 
 
-def test_json_may_be_nested_as_deep_as_is_allowed():
+def test_json_can_be_nested_up_to_the_limit():
     parse_json(b"[" * MOST_DEPTH + b"]" * MOST_DEPTH)
 
 
-def test_long_names_are_cut_where_they_are_repeated():
+def test_long_names_are_truncated_in_the_answer():
     with pytest.raises(InvalidRequest) as refused:
         validated(TypeAdapter(Strict), {"x" * 1_000_000: 1})
     assert len(refused.value.problem(None).model_dump_json()) < 3_000
 
 
-def test_long_values_are_cut_where_they_are_repeated():
+def test_long_values_are_truncated_in_the_answer():
     assert shown("x" * 10) == "x" * 10
     assert len(shown("x" * 10_000)) < 250
     assert len(shown(list(range(10_000)))) < 250

@@ -6,29 +6,29 @@ import pytest
 
 from service.store.blobs.object_store import Blobs
 from tests.service.api.accounts.test_access import OPERATIONS, World, world  # noqa: F401
-from tests.service.api.test_artifacts import CONTENT, DIGEST, left_behind
+from tests.service.api.test_artifacts import CONTENT, DIGEST, job_with_files
 from tests.service.api.test_submitting import SPEC, problem
 from tests.worker.rig import eventually
 
 GETS = [operation.split(" ")[1] for operation in OPERATIONS if operation.startswith("GET ")]
-OF_THE_MOMENT = {"date", "x-request-id", "ratelimit", "content-length", "transfer-encoding"}
+VARYING = {"date", "x-request-id", "ratelimit", "content-length", "transfer-encoding"}
 
 
-def test_every_get_answers_head_with_the_same_status_and_headers(world):  # noqa: F811
+def test_head_returns_the_status_and_headers_of_get(world):  # noqa: F811
     assert len(GETS) >= 20
     for path in GETS:
         got, head = (world.ask("admin", f"{method} {path}") for method in ("GET", "HEAD"))
         assert head.status_code == got.status_code, path
         assert head.content == b"", path
-        told = [
-            {k: v for k, v in one.headers.items() if k not in OF_THE_MOMENT} for one in (got, head)
+        headers = [
+            {k: v for k, v in one.headers.items() if k not in VARYING} for one in (got, head)
         ]
-        assert told[0] == told[1], path
+        assert headers[0] == headers[1], path
 
 
 @pytest.mark.parametrize("range_", [{}, {"Range": "bytes=0-9"}])
-def test_the_head_of_a_file_tells_its_length_and_digest(api, database, settings, range_):
-    job = left_behind(api, database, Blobs(settings.object_store_url))
+def test_the_head_of_a_file_has_its_length_and_digest(api, database, settings, range_):
+    job = job_with_files(api, database, Blobs(settings.object_store_url))
     path = f"/v1/jobs/{job}/artifacts/trial-1/a/masks.npz"
     head = api.head(path, headers=range_)
     assert (head.status_code, head.content) == (200, b"")
@@ -39,7 +39,7 @@ def test_the_head_of_a_file_tells_its_length_and_digest(api, database, settings,
     assert hashlib.sha256(api.get(path).content).hexdigest() == DIGEST
 
 
-def test_what_cannot_be_fetched_has_no_head(api):
+def test_head_is_refused_where_get_is_refused(api):
     assert api.head("/v1/jobs/job_unknown").status_code == 404
     refused = api.head(f"/v1/jobs/{api.post('/v1/jobs', json=SPEC).json()['id']}/cancel")
     assert (refused.status_code, refused.content) == (405, b"")
@@ -47,12 +47,12 @@ def test_what_cannot_be_fetched_has_no_head(api):
     assert api.post("/v1/catalogue").headers["allow"] == "GET, HEAD"
 
 
-def test_nothing_goes_on_for_the_head_of_a_stream_without_an_end(api, caplog):
+def test_the_head_of_an_endless_stream_ends(api, caplog):
     job = api.post("/v1/jobs", json=SPEC).json()["id"]
 
     def ended() -> bool:
-        said = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
-        return any((line.get("method"), line.get("path")) == ("HEAD", path) for line in said)
+        lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+        return any((line.get("method"), line.get("path")) == ("HEAD", path) for line in lines)
 
     path = f"/v1/jobs/{job}/events"
     head = api.head(path)

@@ -18,7 +18,7 @@ MAKE: dict[str, Callable[[httpx.Client], object]] = {
 
 
 @pytest.mark.parametrize("name", MAKE)
-def test_pages_follow_each_other_while_rows_are_added(api, name):
+def test_pages_do_not_shift_while_rows_are_added(api, name):
     def page(**query) -> dict:
         response = api.get(f"/v1/{name}", params=query)
         assert response.status_code == 200, response.text
@@ -27,9 +27,9 @@ def test_pages_follow_each_other_while_rows_are_added(api, name):
     items = "entries" if name == "audit" else name
     for _ in range(4):
         MAKE[name](api)
-    there = page()
-    assert there["cursor"] is None
-    assert len(there[items]) >= 4
+    whole = page()
+    assert whole["cursor"] is None
+    assert len(whole[items]) >= 4
     first = page(limit=2)
     assert len(first[items]) == 2
     MAKE[name](api)
@@ -37,10 +37,10 @@ def test_pages_follow_each_other_while_rows_are_added(api, name):
     while cursor is not None:
         following = page(limit=2, cursor=cursor)
         found, cursor = found + following[items], following["cursor"]
-    assert found == there[items]
+    assert found == whole[items]
 
 
-def test_a_cursor_is_of_one_list(api):
+def test_refuses_a_cursor_of_another_list(api):
     for _ in range(2):
         MAKE["jobs"](api)
     cursor = api.get("/v1/jobs", params={"limit": 1}).json()["cursor"]

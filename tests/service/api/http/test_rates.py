@@ -11,17 +11,17 @@ from tests.service.api.conftest import ADMIN, client, serving
 from tests.service.api.test_submitting import problem
 
 YEAR = 360 * 24 * 3600
-"""Seconds of a window that no test sees the end of."""
+"""The seconds of a window that does not end during a test."""
 
 
 @pytest.fixture
 def patient(monkeypatch):
-    """Whatever Redis takes to answer, the request is counted, and once."""
+    """Wait for Redis until the request is counted exactly once."""
     monkeypatch.setattr("service.api.http.rates._ANSWER_SECONDS", 60.0)
 
 
 @pytest.fixture
-def narrow(patient, database_url, broker_url, object_store_url):
+def limited(patient, database_url, broker_url, object_store_url):
     settings = Settings(
         database_url=database_url,
         broker_url=broker_url,
@@ -33,8 +33,8 @@ def narrow(patient, database_url, broker_url, object_store_url):
         yield address
 
 
-def test_too_many_requests_are_refused_with_the_time_to_wait(narrow):
-    with client(narrow, ADMIN) as api:
+def test_too_many_requests_are_refused_with_the_time_to_wait(limited):
+    with client(limited, ADMIN) as api:
         token = api.post("/v1/keys", json={"owner": "ada", "role": "member"}).json()["key"]
         for left in (3, 2, 1, 0):
             response = api.get("/v1/jobs")
@@ -45,11 +45,11 @@ def test_too_many_requests_are_refused_with_the_time_to_wait(narrow):
         problem(refused, 429, "too-many-requests")
         assert 0 < int(refused.headers["retry-after"]) <= YEAR
         assert api.get("/healthz").status_code == 200
-    with client(narrow, token) as ada:
+    with client(limited, token) as ada:
         assert ada.get("/v1/jobs").status_code == 200
 
 
-def test_what_a_process_counts_ahead_is_told_when_it_is_used(patient, broker_url):
+def test_requests_reserved_in_advance_are_reported_when_they_are_used(patient, broker_url):
     async def remaining(rates: Rates) -> int:
         taken = await rates.take("ada")
         assert taken is not None
@@ -59,11 +59,11 @@ def test_what_a_process_counts_ahead_is_told_when_it_is_used(patient, broker_url
         one, other = (Rates(broker_url, "4000/year") for _ in range(2))
         return [await remaining(rates) for rates in (one, one, other, one, one, one, other)]
 
-    # Each counts four at once: the second process begins behind the four of the first.
+    # Each process reserves four requests at once, so the second starts after the four of the first.
     assert asyncio.run(both()) == [3999, 3998, 3995, 3997, 3996, 3991, 3994]
 
 
-def test_without_redis_nobody_is_shut_out(database_url, object_store_url):
+def test_requests_are_accepted_without_redis(database_url, object_store_url):
     settings = Settings(
         database_url=database_url,
         broker_url="redis://127.0.0.1:1/0",

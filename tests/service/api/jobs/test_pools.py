@@ -19,8 +19,8 @@ from tests.service.api.test_submitting import SPEC, pointers, problem
 BIG = {**SPEC, "pool": "big"}
 
 
-def worker_of(database: Database, *pools: str) -> None:
-    """A worker of these pools starts."""
+def register_worker(database: Database, *pools: str) -> None:
+    """Register a worker of these pools."""
     facts = WorkerFacts(
         id=uuid4().hex, node="host/1", host="host", pid=1, pools=pools, device="cpu"
     )
@@ -28,7 +28,7 @@ def worker_of(database: Database, *pools: str) -> None:
         workers.register(session, facts)
 
 
-def test_an_unknown_pool_is_refused_with_the_known_ones_and_what_to_do(api, database, broker_url):
+def test_an_unknown_pool_is_refused_with_the_known_pools_and_a_remedy(api, database, broker_url):
     answer = api.post("/v1/jobs", json={**SPEC, "pool": "gqu"})
     document = problem(answer, 422, "invalid")
     (wrong,) = document["errors"]
@@ -45,19 +45,19 @@ def test_an_unknown_pool_is_refused_with_the_known_ones_and_what_to_do(api, data
         assert not [key for key in broker.scan_iter() if b"gqu" in key]
 
 
-def test_an_unknown_pool_is_reported_with_everything_else_that_is_wrong(api):
+def test_an_unknown_pool_is_reported_together_with_other_errors(api):
     answer = api.post("/v1/jobs", json={**BIG, "seed": -1, "priority": 101})
     assert pointers(problem(answer, 422, "invalid")) == {"/seed", "/priority", "/pool"}
 
 
-def test_validation_refuses_an_unknown_pool_as_a_submission_does(api):
+def test_validation_also_refuses_an_unknown_pool(api):
     answer = api.post("/v1/jobs", params={"validate_only": True}, json=BIG)
     assert pointers(problem(answer, 422, "invalid")) == {"/pool"}
 
 
-def test_a_pool_that_a_worker_has_served_is_known_also_after_the_worker_has_gone(api, database):
+def test_a_served_pool_stays_known_without_its_worker(api, database):
     problem(api.post("/v1/jobs", json=BIG), 422, "invalid")
-    worker_of(database, "cpu", "big")
+    register_worker(database, "cpu", "big")
     assert api.post("/v1/jobs", json=BIG).json()["pool"] == "big"
     with database.transaction() as session:
         session.execute(delete(Worker))
@@ -68,7 +68,7 @@ def test_a_pool_that_a_worker_has_served_is_known_also_after_the_worker_has_gone
     "chosen",
     [{"pools": "cpu, big"}, {"default_pool": "big", "pools": ""}, {"worker_pools": "big"}],
 )
-def test_the_operator_configures_pools_that_jobs_may_name_before_a_worker_comes(
+def test_configured_pools_are_known_before_a_worker_serves_them(
     database_url, broker_url, object_store_url, chosen
 ):
     settings = Settings(
@@ -83,9 +83,9 @@ def test_the_operator_configures_pools_that_jobs_may_name_before_a_worker_comes(
         problem(api.post("/v1/jobs", json={**SPEC, "pool": "bigger"}), 422, "invalid")
 
 
-def test_a_repeated_request_gets_its_job_after_the_pool_was_forgotten(settings, database):
+def test_a_repeated_request_returns_its_job_after_the_pool_was_forgotten(settings, database):
     key = {"Idempotency-Key": "the-same"}
-    worker_of(database, "big")
+    register_worker(database, "big")
     with serving(settings) as address, client(address, ADMIN) as api:
         first = api.post("/v1/jobs", json=BIG, headers=key).json()["id"]
     with database.transaction() as session:
@@ -99,9 +99,7 @@ def test_a_repeated_request_gets_its_job_after_the_pool_was_forgotten(settings, 
         problem(api.post("/v1/jobs", json=BIG, headers={"Idempotency-Key": "new"}), 422, "invalid")
 
 
-def test_a_job_of_a_forgotten_pool_can_be_retried_and_leaves_nothing_in_the_broker(
-    api, database, broker_url
-):
+def test_a_job_of_a_forgotten_pool_can_be_retried_without_a_hint(api, database, broker_url):
     job = api.post("/v1/jobs", json=SPEC).json()["id"]
     with database.transaction() as session:
         session.execute(text("UPDATE jobs SET pool = 'old'"))
@@ -113,7 +111,7 @@ def test_a_job_of_a_forgotten_pool_can_be_retried_and_leaves_nothing_in_the_brok
         assert not broker.exists("lth.old")
 
 
-def test_metrics_name_the_longest_queues_and_add_up_the_others(api, database):
+def test_metrics_name_the_longest_queues_and_sum_up_the_others(api, database):
     api.post("/v1/jobs", json=SPEC)
     queue_in_many_pools(database, 2000)
     with database.transaction() as session:

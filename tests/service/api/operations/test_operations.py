@@ -30,7 +30,7 @@ def busy_worker(database, job: str) -> None:
         workers.report(session, "w1", WorkerState.BUSY, run.id, why=None)
 
 
-def test_workers_say_what_they_do_to_those_who_may_know(api, ada, database):
+def test_the_job_of_a_worker_is_hidden_from_other_owners(api, ada, database):
     job = api.post("/v1/jobs", json=SPEC).json()["id"]
     busy_worker(database, job)
     (seen,) = api.get("/v1/workers").json()["workers"]
@@ -41,7 +41,7 @@ def test_workers_say_what_they_do_to_those_who_may_know(api, ada, database):
     assert (hidden["job_id"], hidden["run"]) == (None, None)
 
 
-def test_owners_see_themselves_and_administrators_set_quotas(api, ada):
+def test_owners_see_only_themselves_and_administrators_set_quotas(api, ada):
     ada.post("/v1/jobs", json=SPEC)
     (mine,) = ada.get("/v1/owners").json()["owners"]
     assert (mine["name"], mine["unfinished_jobs"]) == ("ada", 1)
@@ -74,7 +74,7 @@ def metric(text: str, name: str) -> float:
     return float(next(line for line in text.splitlines() if line.startswith(name)).split()[-1])
 
 
-def test_metrics_count_what_the_rows_say(api, database):
+def test_metrics_agree_with_the_rows(api, database):
     first = api.post("/v1/jobs", json=SPEC).json()["id"]
     api.post("/v1/jobs", json=SESSION)
     busy_worker(database, first)
@@ -96,14 +96,14 @@ def test_metrics_count_what_the_rows_say(api, database):
     assert metric(text, route) >= 2
 
 
-def test_an_unknown_path_is_no_label_of_its_own(api):
+def test_metrics_count_unknown_paths_under_one_label(api):
     api.get("/nobody/knows/this")
     text = api.get("/metrics").text
     assert "nobody" not in text
     assert metric(text, 'lth_http_request_seconds_count{method="GET",route="unknown"') >= 1
 
 
-def test_a_runs_log_is_served(api, database, settings):
+def test_the_log_of_a_run_is_served(api, database, settings):
     job = api.post("/v1/jobs", json=SPEC).json()["id"]
     path = f"/v1/jobs/{job}/runs/trial-1/ticket/log"
     response = api.get(path)
@@ -118,7 +118,7 @@ def test_a_runs_log_is_served(api, database, settings):
     problem(api.get(f"/v1/jobs/{job}/runs/trial-9/x/log"), 404, "not-found")
 
 
-def test_a_failed_run_says_why(api, database):
+def test_a_failed_run_shows_its_failure(api, database):
     job = api.post("/v1/jobs", json=SPEC).json()["id"]
     with database.transaction() as session:
         session.execute(
@@ -177,7 +177,7 @@ def result(trial: int, accuracy: float) -> dict:
 
 @pytest.fixture
 def robust(api, database) -> str:
-    """A job of two trials, both of which have a result."""
+    """A job with two trials that both have a result."""
     spec = {"kind": "robust", "trials": 2, "experiments": [{"name": "ticket"}]}
     job = api.post("/v1/jobs", json=spec).json()["id"]
     with database.transaction() as session:
@@ -188,13 +188,13 @@ def robust(api, database) -> str:
     return job
 
 
-def test_results_come_in_the_order_of_the_plan(api, robust):
+def test_results_are_in_the_order_of_the_plan(api, robust):
     found = api.get(f"/v1/jobs/{robust}/results").json()["results"]
     assert [one["run"] for one in found] == ["trial-1/ticket", "trial-2/ticket"]
     assert found[1]["result"]["levels"][0]["final"]["test"]["accuracy"] == pytest.approx(0.92)
 
 
-def test_the_summary_is_over_the_trials(api, robust):
+def test_the_summary_covers_all_trials(api, robust):
     document = api.get(f"/v1/jobs/{robust}/summary").json()
     assert document["trials"] == 2
     (experiment,) = document["summary"]["experiments"]
@@ -210,14 +210,16 @@ def test_a_job_without_a_result_has_an_empty_summary(api):
     assert document["summary"]["coverage"]["complete"] is False
 
 
-def test_an_estimate_is_made_from_what_was_measured(api, database, robust):
+def test_an_estimate_uses_measured_speeds(api, database, robust):
     with database.transaction() as session:
         session.execute(update(Run).values(finished_at=func.now()))
     spec = {"kind": "model", "seed": 9}
-    made = api.post("/v1/jobs", params={"validate_only": True}, json=spec).json()["estimate"]
-    assert (made["basis"], made["measured_runs"]) == ("same_network", 2)
-    assert made["samples_per_second"] == 1_000
-    assert made["device_seconds"] == pytest.approx(made["samples"] / 1_000)
+    estimate = api.post("/v1/jobs", params={"validate_only": True}, json=spec).json()["estimate"]
+    assert (estimate["basis"], estimate["measured_runs"]) == ("same_network", 2)
+    assert estimate["samples_per_second"] == 1_000
+    assert estimate["device_seconds"] == pytest.approx(estimate["samples"] / 1_000)
     elsewhere = {**spec, "pool": "gpu"}
-    made = api.post("/v1/jobs", params={"validate_only": True}, json=elsewhere).json()["estimate"]
-    assert made["basis"] == "nothing_measured"
+    estimate = api.post("/v1/jobs", params={"validate_only": True}, json=elsewhere).json()[
+        "estimate"
+    ]
+    assert estimate["basis"] == "nothing_measured"

@@ -40,7 +40,7 @@ def started(settings: Settings, tmp_path: Path, how: str) -> subprocess.Popen[by
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
 
-def test_a_blocked_process_ends_and_another_one_does_not(
+def test_a_blocked_process_exits_and_a_healthy_one_does_not(
     settings: Settings, tmp_path: Path
 ) -> None:
     healthy = started(settings, tmp_path, "healthy")
