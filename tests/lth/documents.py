@@ -7,7 +7,7 @@ from lth.spec.catalogue import FAMILIES
 
 Document = dict[str, Any]
 
-# What a member needs to be given, or what a researcher would give it; the others take a bare kind.
+# Required or typical parameters of members; the other members need only their kind.
 PARAMETERS: dict[str, dict[str, Document]] = {
     "schedules": {
         "one_shot": {"sparsity": 0.9},
@@ -62,14 +62,14 @@ PARAMETERS: dict[str, dict[str, Document]] = {
 
 
 def members_of_families() -> list[tuple[str, str]]:
-    """Every family with every kind of it."""
+    """All families with all their kinds."""
     return [
         (name, kind_of(member)) for name, family in FAMILIES.items() for member in members(family)
     ]
 
 
 def document(family: str, kind: str) -> Document:
-    """A spec that names the member."""
+    """A spec with the member."""
     member = {"kind": kind, **PARAMETERS.get(family, {}).get(kind, {})}
     match family:
         case "criteria":
@@ -93,11 +93,11 @@ def document(family: str, kind: str) -> Document:
             return {"kind": "model", "training": {"optimizer": member}}
         case "decays":
             return {"kind": "model", "training": {"decay": member}}
-    raise AssertionError(f"no spec is known that names a member of '{family}'")
+    raise AssertionError(f"there is no example spec for the family '{family}'")
 
 
 def _around(layer: Document) -> list[Document]:
-    """A network for digits with the layer in it."""
+    """A network for the digits that contains the layer."""
     output = {"kind": "linear", "units": 10}
     if layer["kind"] in ("flatten", "global_average_pooling2d"):
         return [layer, output]

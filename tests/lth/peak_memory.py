@@ -1,7 +1,7 @@
 """Prints the peak memory of experiments by the number of rewind points, as JSON.
 
-``python -m tests.lth.peak_memory POINTS...``: for each number the peak of the dense training, and
-that of an experiment that goes on from it, in bytes; and how many bytes the last checkpoints have.
+``python -m tests.lth.peak_memory POINTS...``: for each number, the peak of the dense training, the
+peak of an experiment that continues from it, and the size of their last checkpoints, in bytes.
 """
 
 import json
@@ -21,17 +21,17 @@ _NETWORK = [
     {"kind": "linear", "units": 10},
 ]
 SNAPSHOT = 4 * ((64 + 1) * _UNITS + (_UNITS + 1) * _UNITS + (_UNITS + 1) * 10)
-"""Bytes of the weights at one point."""
+"""The bytes of the weights at one rewind point."""
 
 
 class _Saving(Silent):
-    """Takes every checkpoint, as a worker that saves them."""
+    """Serializes every checkpoint, as a worker does."""
 
     size = 0
 
     def checkpoint(self, content) -> None:
-        made = content()
-        self.size = len(made) if isinstance(made, bytes) else made.seek(0, 2)
+        saved = content()
+        self.size = len(saved) if isinstance(saved, bytes) else saved.seek(0, 2)
 
 
 def _measured(points: int) -> dict[str, int]:
@@ -49,11 +49,11 @@ def _measured(points: int) -> dict[str, int]:
     )
     data, (trunk, first, *_) = spec.dataset.load(None), plan(spec)
     dense, forked = _Saving(), _Saving()
-    _forget_the_peak()
-    made = execute(spec, trunk, Inputs(data), dense).trunk
+    _reset_peak()
+    checkpoint = execute(spec, trunk, Inputs(data), dense).trunk
     peak = _peak()
-    _forget_the_peak()
-    execute(spec, first, Inputs(data, trunk=made), forked)
+    _reset_peak()
+    execute(spec, first, Inputs(data, trunk=checkpoint), forked)
     return {
         "dense": peak,
         "forked": _peak(),
@@ -62,7 +62,7 @@ def _measured(points: int) -> dict[str, int]:
     }
 
 
-def _forget_the_peak() -> None:
+def _reset_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
@@ -72,5 +72,5 @@ def _peak() -> int:
 
 
 if __name__ == "__main__":
-    _measured(1)  # What is compiled and allocated once is no part of the comparison.
+    _measured(1)  # The first run compiles and allocates; it is not compared.
     print(json.dumps([_measured(int(points)) for points in sys.argv[1:]]))

@@ -17,31 +17,31 @@ TRAINING = Training.model_validate(
 
 
 def network(*between: keras.Layer) -> keras.Sequential:
-    """Two lottery layers on the digits, with whatever layers between them."""
+    """Two lottery layers for the digits, with any layers between them."""
     return keras.Sequential(
         [keras.layers.Flatten(), LotteryLinear(24, activation="relu"), *between, LotteryLinear(10)]
     )
 
 
 def noisy_network() -> keras.Sequential:
-    """The same with Keras' own normalisation and dropout, whose state training changes."""
+    """The same with batch normalisation and dropout of Keras, whose state changes in training."""
     return network(keras.layers.BatchNormalization(), keras.layers.Dropout(0.3))
 
 
 def same(one: dict, other: dict) -> bool:
-    """Whether two sets of named arrays are equal to the bit."""
+    """Whether two sets of named arrays are bitwise equal."""
     return one.keys() == other.keys() and all(
         np.array_equal(one[name], other[name]) for name in one
     )
 
 
 def layer_densities(masks: dict) -> dict[str, float]:
-    """The share of each layer's weights that is kept."""
+    """The kept share of the weights of each layer."""
     return {layer.name: layer.density for layer in layer_table(masks)}
 
 
 class Recorder:
-    """An observer that keeps every checkpoint that it is offered, and all progress."""
+    """An observer that records all checkpoints and all progress."""
 
     def __init__(self) -> None:
         self.checkpoints: list[bytes] = []

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(300)
 
 BLOCK = re.compile(r"```python\n# (\S+)\n(.*?)```", re.DOTALL)
 
-# Of each recipe: the file and the name of the union, and where a spec names the member.
+# For each recipe: the file and the name of the union, and a spec with the member.
 RECIPES = {
     "stillness": (
         "lth/pruning/criteria/__init__.py",
@@ -45,7 +45,7 @@ SUITES = (
     "core/test_family.py",
     "pruning/test_masks.py",
 )
-LOOK = """
+CHECK_LIBRARY = """
 import json, sys
 from lth.spec.catalogue import catalogue
 from lth.spec.document import SPEC, parse_spec, spec_hash
@@ -59,7 +59,7 @@ for kind, fields in documents.items():
     assert f'"const": "{kind}"' in schema, kind
 print("seen:", *documents)
 """
-LOOK_OVER_HTTP = """
+CHECK_HTTP_SCHEMA = """
 import json, sys
 from service.api.app import create_app
 from service.settings import Settings
@@ -72,7 +72,7 @@ print("seen:", *sys.argv[1:])
 
 
 def recipes() -> dict[str, tuple[Path, str]]:
-    """By the kind that each adds: the file it writes, and what is in it."""
+    """The path and the content of the file of each recipe, by the kind that it adds."""
     text = (ROOT / "CONTRIBUTING.md").read_text()
     return {Path(path).stem: (Path(path), code) for path, code in BLOCK.findall(text)}
 
@@ -89,13 +89,13 @@ def follow(kind: str, copy: Path) -> None:
     )
     assert done == 1, f"no union {union} in {family}"
     module = ".".join(path.with_suffix("").parts)
-    place = text.index("from typing import")
-    (copy / family).write_text(f"{text[:place]}from {module} import {name}\n{text[place:]}")
+    position = text.index("from typing import")
+    (copy / family).write_text(f"{text[:position]}from {module} import {name}\n{text[position:]}")
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """The library and its tests with all recipes followed."""
+    """A copy of the library and its tests in which all recipes are executed."""
     folder = tmp_path_factory.mktemp("contributed")
     ignored = shutil.ignore_patterns("__pycache__")
     for part in ("lth", "tests/lth"):
@@ -122,25 +122,25 @@ def run(copy, *arguments):
     return done.stdout
 
 
-def test_every_recipe_is_known_here():
+def test_all_recipes_are_tested():
     assert set(recipes()) == set(RECIPES)
 
 
 def test_new_members_are_in_specs_schema_and_catalogue(copy):
     documents = {kind: fields for kind, (_, _, fields) in RECIPES.items()}
-    assert run(copy, "-c", LOOK, json.dumps(documents)).split()[1:] == list(RECIPES)
+    assert run(copy, "-c", CHECK_LIBRARY, json.dumps(documents)).split()[1:] == list(RECIPES)
 
 
 def test_new_members_are_in_the_http_schema(copy):
     pytest.importorskip("fastapi")
-    assert run(copy, "-c", LOOK_OVER_HTTP, *RECIPES).split()[1:] == list(RECIPES)
+    assert run(copy, "-c", CHECK_HTTP_SCHEMA, *RECIPES).split()[1:] == list(RECIPES)
 
 
-def test_new_members_are_under_the_contract_tests_at_once(copy):
+def test_the_contract_tests_include_new_members(copy):
     tests = [f"tests/lth/{suite}" for suite in SUITES]
     chosen = " or ".join(RECIPES)
     out = run(
         copy, "-m", "pytest", "-v", "-p", "no:cacheprovider", "-p", "no:xdist", *tests, "-k", chosen
     )
     for kind in RECIPES:
-        assert re.search(rf"\[.*{kind}.*\] PASSED", out), f"nothing tested '{kind}'"
+        assert re.search(rf"\[.*{kind}.*\] PASSED", out), f"no test ran for '{kind}'"

@@ -1,7 +1,7 @@
 """The identity of specs: round trips, stable hashes, and fields that do not count.
 
-When a pin fails, old results would no longer be found under their spec. Unless the change is
-meant, mend the code; a new member of a family gets a new line in pinned_hashes.json.
+If a pinned hash changes, old results are no longer found by their spec. Fix the code, unless the
+change is intended. A new member of a family gets a new line in pinned_hashes.json.
 """
 
 import json
@@ -21,16 +21,16 @@ def hashed(**fields):
 
 
 @pytest.mark.parametrize(("family", "kind"), MEMBERS)
-def test_the_hash_of_every_member_is_as_it_always_was(family, kind):
+def test_the_hash_of_every_member_is_unchanged(family, kind):
     assert spec_hash(parse_spec(document(family, kind))) == PINNED[f"{family}/{kind}"]
 
 
-def test_nothing_is_pinned_that_is_no_longer_there():
+def test_only_existing_members_are_pinned():
     assert set(PINNED) == {"/".join(member) for member in members_of_families()}
 
 
 @pytest.mark.parametrize(("family", "kind"), MEMBERS)
-def test_a_spec_survives_its_own_json(family, kind):
+def test_a_spec_survives_a_json_round_trip(family, kind):
     spec = parse_spec(document(family, kind))
     for text in (spec.model_dump_json(), canonical(spec)):
         again = parse_spec(json.loads(text))
@@ -38,7 +38,7 @@ def test_a_spec_survives_its_own_json(family, kind):
         assert spec_hash(again) == spec_hash(spec)
 
 
-def test_the_canonical_form_leaves_out_what_is_as_usual():
+def test_the_canonical_form_omits_defaults():
     assert canonical(parse_spec({"kind": "model"})) == '{"kind":"model"}'
     usual = {
         "dataset": "digits",
@@ -49,19 +49,19 @@ def test_the_canonical_form_leaves_out_what_is_as_usual():
     assert hashed(**usual) == hashed()
 
 
-def test_names_and_labels_are_no_part_of_what_is_done():
+def test_names_and_labels_do_not_change_the_hash():
     assert hashed(name="mine", labels={"team": "a"}) == hashed()
     assert hashed(seed=1) != hashed()
 
 
-def test_an_alias_is_the_name_it_stands_for():
+def test_an_alias_has_the_hash_of_its_name():
     assert hashed(pruning={"criterion": "mov"}) == hashed(pruning={"criterion": "movement"})
     assert hashed(pruning={"criterion": "mov"}) == hashed(
         pruning={"criterion": {"kind": "movement"}}
     )
 
 
-def test_the_order_of_fields_does_not_matter():
+def test_the_order_of_fields_does_not_change_the_hash():
     one = {"kind": "model", "seed": 3, "dataset": "mnist"}
     other = dict(reversed(one.items()))
     assert spec_hash(parse_spec(one)) == spec_hash(parse_spec(other))

@@ -15,7 +15,7 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}))
 
 
 @pytest.mark.timeout(120)
-def test_specs_plans_and_masks_need_numpy_and_pydantic_alone():
+def test_specs_plans_and_masks_need_only_numpy_and_pydantic():
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
     )

@@ -15,7 +15,7 @@ from tests.lth.small import TRAINING, network, same
 
 
 def test_memory_does_not_grow_with_the_number_of_rewind_points():
-    """Of a hundred points, the weights were in memory twice, and in every checkpoint's bytes."""
+    """The checkpoints of experiments do not contain these weights either."""
     few, many = 2, 120
     command = [sys.executable, "-W", "ignore", "-m", "tests.lth.peak_memory", str(few), str(many)]
     printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
@@ -26,7 +26,7 @@ def test_memory_does_not_grow_with_the_number_of_rewind_points():
     assert abs(other["forked checkpoint"] - one["forked checkpoint"]) < SNAPSHOT / 2
 
 
-def test_arrays_come_back_from_disk_to_the_bit_and_equal_ones_are_written_once():
+def test_arrays_are_read_bitwise_equal_from_disk_and_equal_ones_are_written_once():
     rng = np.random.default_rng(0)
     arrays = {
         "dense": rng.standard_normal((40, 30), np.float32),
@@ -50,7 +50,7 @@ def test_arrays_come_back_from_disk_to_the_bit_and_equal_ones_are_written_once()
             )
 
 
-def test_a_session_saves_the_weights_at_rewind_points_once_and_not_for_each_experiment():
+def test_a_session_saves_the_weights_at_rewind_points_once_for_all_experiments():
     points = [f"{step}it" for step in range(1, 31)]
     before, after = (
         LotterySession(network(), "digits", TRAINING, keep_weights_at=points) for _ in "ab"

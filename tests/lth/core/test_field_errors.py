@@ -21,7 +21,7 @@ def found(document) -> dict[str, WrongField]:
     return {wrong.pointer: wrong for wrong in wrong_fields(caught.value, document, SCHEMA)}
 
 
-def test_every_wrong_field_is_named_at_once():
+def test_all_wrong_fields_are_reported_together():
     wrong = found(
         {
             "kind": "model",
@@ -41,7 +41,7 @@ def test_every_wrong_field_is_named_at_once():
     }
 
 
-def test_an_unknown_field_is_answered_with_the_nearest_known_one():
+def test_an_unknown_field_is_reported_with_the_nearest_known_one():
     wrong = found({"kind": "model", "sede": 1})["/sede"]
     assert wrong.value == 1
     assert wrong.right is not None
@@ -49,26 +49,26 @@ def test_an_unknown_field_is_answered_with_the_nearest_known_one():
     assert "'pruning'" in wrong.right
 
 
-def test_an_unknown_kind_is_answered_with_the_known_ones():
+def test_an_unknown_kind_is_reported_with_the_known_ones():
     wrong = found({"kind": "model", "training": {"optimizer": {"kind": "adm"}}})
     field = wrong["/training/optimizer/kind"]
     assert field.value == "adm"
     assert field.right == "'adam', perhaps? Known: 'sgd', 'adam', 'adamw', 'rmsprop'"
 
 
-def test_a_number_out_of_range_is_answered_with_the_range():
+def test_a_number_out_of_range_is_reported_with_the_range():
     schedule = {"kind": "one_shot", "sparsity": 1.5}
     wrong = found({"kind": "model", "pruning": {"schedule": schedule}})
     assert wrong["/pruning/schedule/sparsity"].right == "a number, more than 0 and less than 1"
 
 
-def test_a_missing_kind_is_missing_at_its_own_place():
+def test_a_missing_kind_is_reported_at_its_field():
     assert set(found({})) == {"/kind"}
     assert found({})["/kind"].value is None
     assert set(found({"kind": "model", "dataset": {"validation": 3}})) == {"/dataset/kind"}
 
 
-def test_a_field_with_the_name_of_a_tag_keeps_its_place():
+def test_a_field_named_like_a_tag_has_the_right_pointer():
     experiments = [{"name": "a"}, {"name": "b", "control": {"kind": "random_wights", "of": "a"}}]
     assert set(found({"kind": "session", "experiments": experiments})) == {
         "/experiments/1/control/kind"
@@ -79,17 +79,17 @@ def test_names_in_pointers_are_escaped():
     assert "/a~1b~0c" in found({"kind": "model", "a/b~c": 1})
 
 
-def test_a_list_is_not_called_empty_because_its_items_are_wrong():
+def test_a_list_with_wrong_items_is_not_reported_as_empty():
     network = {"kind": "layers", "layers": [{"kind": "linar"}]}
     assert set(found({"kind": "model", "network": network})) == {"/network/layers/0/kind"}
 
 
 @pytest.mark.parametrize("document", [[], "model", 3, None])
-def test_what_is_no_object_is_wrong_as_a_whole(document):
+def test_a_spec_that_is_not_an_object_is_reported_as_a_whole(document):
     assert set(found(document)) == {""}
 
 
-def test_a_bare_kind_is_shown_as_it_was_sent():
+def test_a_wrong_bare_kind_is_reported_as_it_was_sent():
     wrong = found({"kind": "model", "reinit": "rewnd"})["/reinit"]
     assert wrong.value == "rewnd"
     assert wrong.message == "'rewnd' is not known"
@@ -117,15 +117,15 @@ class OfATakenName(Member):
         lambda weights: weights,
     ],
 )
-def test_who_brings_a_member_of_their_own_is_told_how_one_is_added(family, own):
-    """It was told what is known, and not what to do."""
+def test_the_error_for_a_new_member_explains_how_to_add_one(family, own):
+    """The error does not only list the known members."""
     with pytest.raises(SpecError, match=r"; CONTRIBUTING.md says how to add one of your own\)$"):
         valid(family, own, "own")
 
 
 @pytest.mark.parametrize("wrong", ["large_fnal", 3, {}, [], {"kind": "large_final", "x": 1}])
-def test_who_errs_is_not_told_how_a_member_is_added(wrong):
-    with pytest.raises(SpecError) as told:
+def test_the_error_for_a_mistake_does_not_explain_how_to_add_a_member(wrong):
+    with pytest.raises(SpecError) as refused:
         valid(Criterion, wrong, "criterion")
-    assert "CONTRIBUTING.md" not in str(told.value)
+    assert "CONTRIBUTING.md" not in str(refused.value)
     assert valid(Criterion, "lf", "criterion") == LargeFinal(kind="large_final")

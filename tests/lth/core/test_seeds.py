@@ -19,7 +19,7 @@ def test_a_stream_can_be_replayed(seed, path):
     assert draws(seed, Purpose.TIES, *path) == draws(seed, Purpose.TIES, *path)
 
 
-def test_every_purpose_and_every_place_has_a_stream_of_its_own():
+def test_every_purpose_and_path_has_its_own_stream():
     paths = [(), *itertools.product(range(3)), *itertools.product(range(3), repeat=2)]
     streams = [
         tuple(draws(seed, purpose, *path))
@@ -30,7 +30,7 @@ def test_every_purpose_and_every_place_has_a_stream_of_its_own():
     assert len(set(streams)) == len(streams)
 
 
-def test_trials_have_seeds_of_their_own_in_any_order():
+def test_each_trial_has_its_own_seed():
     seeds = [trial_seed(0, trial) for trial in range(1, 1_001)]
     assert len(set(seeds)) == 1_000
     assert trial_seed(0, 7) == seeds[6]
@@ -38,18 +38,18 @@ def test_trials_have_seeds_of_their_own_in_any_order():
 
 
 @given(seed=st.integers(0, 2**63 - 1), trial=st.integers(1, 100))
-def test_the_seed_of_a_trial_is_a_seed(seed, trial):
+def test_the_seed_of_a_trial_is_in_the_range_of_seeds(seed, trial):
     assert 0 <= trial_seed(seed, trial) < 2**63
 
 
 def test_streams_are_the_same_on_every_machine_and_version():
-    """These numbers are part of every result ever made; they must not change."""
+    """All existing results depend on these numbers; they must not change."""
     assert trial_seed(0, 1) == PINNED_SEED
     assert draws(0, Purpose.DATA_ORDER, 1, 2) == PINNED_DRAWS
     assert [int(purpose) for purpose in Purpose] == list(range(1, 10))
 
 
-def test_nothing_global_is_drawn_from_or_changed():
+def test_the_global_random_state_is_not_changed():
     np.random.seed(1)
     before = np.random.get_state()[1].tolist()
     generator(0, Purpose.TIES).random(10)

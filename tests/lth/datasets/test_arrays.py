@@ -19,11 +19,11 @@ def refused(complaint, *args, **fields):
         ArrayDataset(*args, **fields)
 
 
-def test_the_example_in_the_docstring_is_true():
+def test_the_example_in_the_docstring_is_correct():
     assert doctest.testmod(arrays) == (0, 3)
 
 
-def test_training_samples_alone_are_split_for_testing_and_validation():
+def test_training_samples_without_a_test_set_are_split():
     data = ArrayDataset(X, Y)
     facts, loaded = data.facts, data.load()
     assert (facts.shape, facts.classes, facts.train, facts.test) == ((6, 6, 1), 3, 40, 10)
@@ -37,13 +37,13 @@ def test_training_samples_alone_are_split_for_testing_and_validation():
     assert ArrayDataset(X, Y[::-1]).load().digest != loaded.digest
 
 
-def test_a_test_set_is_taken_as_it_is():
+def test_a_given_test_set_is_used():
     data = ArrayDataset(X[:30], Y[:30], X[30:], Y[30:])
     assert (data.facts.train, data.facts.test) == (30, 20)
     np.testing.assert_array_equal(data.load().x_test[..., 0], X[30:])
 
 
-def test_validation_samples_that_are_given_are_those_of_every_seed():
+def test_given_validation_samples_are_used_for_every_seed():
     data = ArrayDataset(X[:30], Y[:30], X[30:35], Y[30:35], X[35:], Y[35:])
     assert data.validation == 15
     for seed in (0, 1):
@@ -62,7 +62,7 @@ def test_floats_become_float32(dtype):
     assert affine(loaded, "unit", np.arange(9, dtype=np.int32))[0] == 1
 
 
-def test_floats_that_are_not_in_the_unit_interval_need_another_normalisation():
+def test_floats_outside_the_unit_interval_need_another_normalisation():
     wide = X.astype(np.float32)
     refused("floats from 0 to 25., but normalisation 'unit' takes floats from 0 to 1", wide, Y)
     refused("floats from -", X / 255 - 0.5, Y)
@@ -90,11 +90,11 @@ def test_floats_that_are_not_in_the_unit_interval_need_another_normalisation():
         (None, Y, "x_train is missing; x_train and y_train are given together"),
     ],
 )
-def test_arrays_that_are_no_data_set_are_refused(x, y, complaint):
+def test_arrays_that_are_not_a_data_set_are_refused(x, y, complaint):
     refused(complaint, x, y)
 
 
-def test_parts_are_alike_and_complete():
+def test_incomplete_or_inconsistent_parts_are_refused():
     refused("y_test is missing; x_test and y_test are given together", X, Y, X)
     refused("x_validation is missing", X, Y, y_validation=Y)
     refused(r"x_test is uint8 \[5, 6, 1\], but one of x_train is uint8 \[6, 6, 1\]",

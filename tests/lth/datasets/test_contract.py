@@ -18,14 +18,14 @@ UPLOADED = {
 each_dataset = pytest.mark.parametrize("kind", [kind_of(member) for member in members(Dataset)])
 
 
-def made(kind, **fields):
+def parsed(kind, **fields):
     filled_in = UPLOADED if kind == "uploaded" else {}
     return ADAPTER.validate_python({"kind": kind, **filled_in, **fields})
 
 
 @each_dataset
-def test_facts_are_known_before_anything_is_read(kind):
-    facts = made(kind).facts
+def test_facts_are_known_before_the_data_are_read(kind):
+    facts = parsed(kind).facts
     assert min(facts.shape) > 0
     assert facts.classes > 1
     assert facts.train > 0
@@ -34,13 +34,13 @@ def test_facts_are_known_before_anything_is_read(kind):
 
 @each_dataset
 def test_a_part_of_the_training_samples_is_for_validation(kind):
-    dataset = made(kind)
+    dataset = parsed(kind)
     assert 0 < dataset.validation < dataset.facts.train
     with pytest.raises(ValidationError):
-        made(kind, validation=dataset.facts.train)
+        parsed(kind, validation=dataset.facts.train)
 
 
-def test_defaults_are_the_papers():
+def test_defaults_are_those_of_the_papers():
     defaults = {kind: ADAPTER.validate_python(kind) for kind in ("mnist", "cifar10", "cifar100")}
     assert {kind: data.validation for kind, data in defaults.items()} == {
         "mnist": 5_000,
@@ -52,8 +52,8 @@ def test_defaults_are_the_papers():
 
 
 @each_dataset
-def test_a_data_set_survives_its_own_json(kind):
-    dataset = made(kind)
+def test_a_data_set_survives_a_json_round_trip(kind):
+    dataset = parsed(kind)
     assert ADAPTER.validate_json(ADAPTER.dump_json(dataset)) == dataset
 
 
@@ -67,7 +67,7 @@ def test_digits_need_no_file():
     assert arrays.digest == dataset.load(None).digest
 
 
-def test_the_digest_tells_arrays_apart():
+def test_different_arrays_have_different_digests():
     def digest(x=(1, 2), y=(0, 1), scale=1.0, dtype=np.uint8, shape=(2, 1)):
         samples = np.array(x, dtype).reshape(shape)
         labels = np.array(y, np.int32)

@@ -19,14 +19,14 @@ REAL_MNIST = Path(os.environ.get("LTH_DATASETS_DIR", "no folder named by LTH_DAT
 
 @pytest.fixture(autouse=True)
 def keras_home(monkeypatch, tmp_path):
-    """An empty folder in place of the user's own."""
+    """An empty folder instead of the Keras folder of the user."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     return tmp_path / "keras"
 
 
 @pytest.fixture
 def without_keras(monkeypatch):
-    """As where only the light half of the library is installed."""
+    """Hide Keras, as in an installation without it."""
     monkeypatch.setitem(sys.modules, "keras", None)
 
 
@@ -46,14 +46,14 @@ def write(folder, arrays, name="mnist"):
     np.savez_compressed(folder / f"{name}.npz", **arrays)
 
 
-def test_the_directory_comes_first(tmp_path, keras_home, arrays):
+def test_the_given_directory_is_searched_first(tmp_path, keras_home, arrays):
     write(keras_home / "datasets", arrays)
     write(tmp_path / "mine", {**arrays, "x_test": arrays["x_test"] + np.uint8(7)})
     loaded = MNIST.load(tmp_path / "mine")
     assert loaded.x_test[0, 0, 0, 0] == 7
 
 
-def test_keras_cache_comes_next(tmp_path, keras_home, arrays):
+def test_the_cache_of_keras_is_searched_next(tmp_path, keras_home, arrays):
     write(keras_home / "datasets", arrays)
     for directory in (None, tmp_path / "empty"):
         assert MNIST.load(directory).x_train.shape == (60_000, 28, 28, 1)
@@ -69,7 +69,9 @@ def test_images_get_a_channel_and_labels_are_flat(tmp_path, arrays):
     assert loaded.scale == 255
 
 
-def test_a_missing_data_set_names_the_setting_and_the_places(tmp_path, keras_home, without_keras):
+def test_the_error_for_a_missing_data_set_names_the_setting_and_the_folders(
+    tmp_path, keras_home, without_keras
+):
     with pytest.raises(DatasetMissing) as raised:
         MNIST.load(tmp_path)
     for part in (
@@ -82,12 +84,12 @@ def test_a_missing_data_set_names_the_setting_and_the_places(tmp_path, keras_hom
         assert part in str(raised.value)
 
 
-def test_a_missing_data_set_says_so_when_the_setting_is_not_set(without_keras):
+def test_the_error_for_a_missing_data_set_reports_an_unset_setting(without_keras):
     with pytest.raises(DatasetMissing, match="LTH_DATASETS_DIR is not set"):
         MNIST.load(None)
 
 
-def test_a_file_being_written_in_the_cache_is_not_read(keras_home, without_keras):
+def test_an_incomplete_file_in_the_cache_is_not_read(keras_home, without_keras):
     (keras_home / "datasets").mkdir(parents=True)
     (keras_home / "datasets" / "mnist.npz").write_bytes(b"PK\3\4 only the beginning")
     with pytest.raises(DatasetMissing):
@@ -95,8 +97,8 @@ def test_a_file_being_written_in_the_cache_is_not_read(keras_home, without_keras
 
 
 @pytest.mark.timeout(300)  # Importing TensorFlow takes long on a busy machine.
-def test_keras_reads_what_it_has_and_says_what_it_cannot_get(keras_home):
-    """Keras keeps Fashion-MNIST as four compressed files; a process of its own reads them."""
+def test_keras_reads_its_cache_and_a_failed_download_is_reported(keras_home):
+    """Keras stores Fashion-MNIST as four compressed files; a separate process reads them."""
     pytest.importorskip("keras")
     folder = keras_home / "datasets" / "fashion-mnist"
     folder.mkdir(parents=True)
@@ -154,7 +156,7 @@ def test_a_file_without_an_array_is_refused(tmp_path, arrays):
         MNIST.load(tmp_path)
 
 
-def test_a_broken_file_is_refused_by_its_path(tmp_path):
+def test_a_broken_file_is_refused_with_its_path(tmp_path):
     (tmp_path / "mnist.npz").write_bytes(b"not a zip file")
     with pytest.raises(SpecError, match=r"mnist\.npz is not a readable npz file"):
         MNIST.load(tmp_path)
@@ -176,7 +178,7 @@ def test_a_pickle_is_never_read(tmp_path, arrays):
 
 
 @pytest.mark.skipif(not (REAL_MNIST / "mnist.npz").is_file(), reason="no real mnist.npz here")
-def test_the_real_mnist():
+def test_the_real_mnist_can_be_read():
     loaded = MNIST.load(REAL_MNIST)
     assert np.bincount(loaded.y_test).tolist() == [
         980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009

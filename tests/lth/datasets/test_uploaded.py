@@ -17,13 +17,13 @@ def uploaded(**fields) -> Uploaded:
     return Uploaded.model_validate({"kind": "uploaded", **known, **fields})
 
 
-def test_a_tenth_is_for_validation_unless_something_else_is_said():
+def test_a_tenth_of_the_samples_is_for_validation_by_default():
     assert uploaded().validation == 1
     assert uploaded(facts={**FACTS, "train": 1_000}).validation == 100
     assert uploaded(validation=3).validation == 3
 
 
-def test_four_arrays_are_taken_as_they_are():
+def test_four_arrays_keep_their_split():
     x, y = np.arange(40, dtype=np.uint8).reshape(10, 2, 2), np.array([[0], [1]] * 5)
     content = encode({"x_train": x[:8], "y_train": y[:8], "x_test": x[8:], "y_test": y[8:]})
     arrays = uploaded().read(BytesIO(content))
@@ -34,7 +34,7 @@ def test_four_arrays_are_taken_as_they_are():
     assert arrays.scale == 255
 
 
-def test_of_two_arrays_a_fifth_is_always_the_same_test_set():
+def test_a_fixed_fifth_of_two_arrays_is_the_test_set():
     x, y = np.arange(20, dtype=np.float32).reshape(10, 2), np.arange(10) % 2
     first, again = (uploaded().read(BytesIO(encode({"x": x, "y": y}))) for _ in range(2))
     assert (len(first.x_train), len(first.x_test)) == (8, 2)
@@ -45,7 +45,7 @@ def test_of_two_arrays_a_fifth_is_always_the_same_test_set():
     assert first.scale == 1
 
 
-def test_outside_of_the_service_the_file_is_looked_for_in_the_folder(tmp_path):
+def test_outside_the_service_the_file_is_read_from_the_folder(tmp_path):
     with pytest.raises(DatasetMissing, match="in the service's store"):
         uploaded().load(tmp_path)
     x, y = np.zeros((10, 3), np.float32), np.arange(10) % 2

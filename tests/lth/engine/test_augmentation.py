@@ -27,7 +27,7 @@ def test_a_flip_mirrors_about_half_of_the_images():
     assert 16 < mirrored < 48
 
 
-def test_a_crop_moves_an_image_by_at_most_four_pixels_and_fills_up_with_zeros():
+def test_a_crop_moves_an_image_by_at_most_four_pixels_and_pads_with_zeros():
     moves = set()
     for image, original in zip(drawn("crop"), IMAGES, strict=True):
         padded = np.pad(original, ((4, 4), (4, 4), (0, 0)))
@@ -43,7 +43,7 @@ def test_a_crop_moves_an_image_by_at_most_four_pixels_and_fills_up_with_zeros():
 
 
 @pytest.mark.parametrize("kind", ["flip", "crop", "flip_crop"])
-def test_a_step_is_replayed_by_its_seed_and_number(kind):
+def test_images_are_determined_by_the_seed_and_the_step(kind):
     assert np.array_equal(drawn(kind), drawn(kind))
     assert not np.array_equal(drawn(kind), drawn(kind, step=4))
     assert not np.array_equal(drawn(kind), drawn(kind, seed=10))

@@ -24,7 +24,7 @@ from lth.training.optimizers import Sgd
 
 @pytest.fixture
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The engine takes this processor for a GPU."""
+    """The engine treats this CPU as a GPU."""
     for module in (device, network, program):
         monkeypatch.setattr(module, "on_cpu", lambda: False)
     yield
@@ -45,8 +45,8 @@ def layers() -> keras.Sequential:
 
 
 @pytest.mark.usefixtures("as_on_a_gpu")
-def test_all_that_is_trained_on_a_gpu_compiles_with_sums_in_one_order() -> None:
-    """TensorFlow refuses what it cannot compute so; and XLA does not time its kernels then."""
+def test_training_on_a_gpu_compiles_with_deterministic_operations() -> None:
+    """TensorFlow refuses operations that cannot be deterministic, and XLA does not autotune."""
     spec = parse_spec({"kind": "model", "training": {"batch_size": 100}})
     data = Context.of_spec(spec, 5, spec.dataset.load(None)).data
     blueprint = Blueprint.of_sequential(layers(), (8, 8, 1))
@@ -64,7 +64,7 @@ def test_all_that_is_trained_on_a_gpu_compiles_with_sums_in_one_order() -> None:
     assert set(compiled.gradients(data)) == {place.kernel for place in compiled.places}
 
 
-def test_a_processor_is_left_as_it_is() -> None:
+def test_a_cpu_keeps_the_default_operations() -> None:
     device.have_sums_in_one_order()
     assert not config.is_op_determinism_enabled()
     assert not any(
@@ -87,7 +87,7 @@ def test_pooling_on_a_gpu_has_the_values_and_the_gradient_of_keras(size, strides
 
 
 def gradient(layer: keras.Layer, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What a layer makes of images with many equal values, and its gradient under weights."""
+    """The output of a layer for images with many equal values, and its weighted gradient."""
     held = tf.constant(images)
     with tf.GradientTape() as tape:
         tape.watch(held)
@@ -97,33 +97,33 @@ def gradient(layer: keras.Layer, images: np.ndarray) -> tuple[np.ndarray, np.nda
     return out.numpy(), tape.gradient(total, held).numpy()
 
 
-def test_a_large_data_set_leaves_the_device_before_the_next_one_comes(
+def test_old_data_sets_leave_the_device_before_a_new_one_is_copied(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(device, "_on_device", OrderedDict())
     sets = [Arrays(*2 * (np.full((50, 4, 4, 1), n, np.uint8), np.zeros(50, np.int32)), 255)
             for n in range(5)]  # fmt: skip
     monkeypatch.setattr(device, "_KEPT_BYTES", int(2.5 * sets[0].nbytes))
-    there: list[int] = []
+    counts: list[int] = []
     made = tf.constant
-    monkeypatch.setattr(tf, "constant", lambda x: there.append(len(device._on_device)) or made(x))
+    monkeypatch.setattr(tf, "constant", lambda x: counts.append(len(device._on_device)) or made(x))
 
     for arrays in (*sets[:2], sets[0], *sets[2:]):
         assert device._tensors(arrays)[0].numpy()[0, 0, 0, 0] == arrays.x_train[0, 0, 0, 0]
 
     assert list(device._on_device) == [sets[3].digest, sets[4].digest]
-    assert max(there) == 1, "there was no room for three, not even for a while"
+    assert max(counts) == 1, "the device never holds three data sets"
     large = Arrays(*2 * (np.zeros((500, 4, 4, 1), np.uint8), np.zeros(500, np.int32)), 255)
     device._tensors(large)
-    assert list(device._on_device) == [large.digest], "one that is too large has it alone"
+    assert list(device._on_device) == [large.digest], "a data set over the limit is the only one"
 
 
-def test_what_is_wrong_with_a_gpu_is_said() -> None:
+def test_a_missing_gpu_is_reported() -> None:
     assert "sees no GPU" in str(device.gpu_trouble(compute=False))
 
 
 @pytest.mark.usefixtures("as_on_a_gpu")
-def test_a_gpu_that_fails_is_told_from_one_that_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_does_not_compute_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert device.gpu_trouble(compute=False) is None
     assert "CPU:0 in its place" in str(device.gpu_trouble(compute=True))
 

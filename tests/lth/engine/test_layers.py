@@ -16,14 +16,14 @@ def built(*layers: keras.Layer, shape=(8, 8, 1)) -> keras.Sequential:
 
 
 def test_kernels_biases_and_masks_are_tracked_as_variables():
-    """Defect 1: layers that hold bare tensors leave Keras 3 a model without variables."""
+    """Defect 1: in Keras 3, a model of layers with bare tensors has no variables."""
     model = built(keras.layers.Flatten(), LotteryLinear(5), LotteryLinear(3))
     assert len(model.trainable_variables) == 4
     assert len({variable.path for variable in model.variables}) == len(model.variables) == 6
 
 
-def test_two_layers_of_one_name_prefix_do_not_share_a_key():
-    """Defect 1: keyed by their plain names, all kernels collide."""
+def test_two_layers_with_the_same_name_prefix_have_different_keys():
+    """Defect 1: if plain names are the keys, all kernels collide."""
     blueprint = Blueprint.of_sequential(
         keras.Sequential([keras.layers.Flatten(), LotteryLinear(5), LotteryLinear(3)]), (8, 8, 1)
     )
@@ -37,7 +37,7 @@ def test_two_layers_of_one_name_prefix_do_not_share_a_key():
 
 
 def test_a_network_without_lottery_layers_is_refused():
-    """Defect 1: pruning nothing must not pass in silence."""
+    """Defect 1: a network that cannot be pruned must be an error."""
     plain = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(10)])
     with pytest.raises(NothingToPrune, match="none of the 2 layers can be pruned"):
         Blueprint.of_sequential(plain, (8, 8, 1))
@@ -47,7 +47,7 @@ def test_a_network_without_lottery_layers_is_refused():
     "layer",
     [LotteryLinear(7, activation="relu"), LotteryConv2D(4, 3, strides=2, padding="valid")],
 )
-def test_a_layer_survives_its_config(layer):
+def test_a_layer_survives_a_configuration_round_trip(layer):
     again = type(layer).from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
     assert keras.layers.deserialize(keras.layers.serialize(layer)).get_config() == (
@@ -72,7 +72,7 @@ def test_masks_and_frozen_values_are_saved_with_the_weights(freezes, tmp_path):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
-def test_pruned_weights_get_no_gradient_and_stay_zero_under_keras_own_fit():
+def test_pruned_weights_get_no_gradient_and_stay_zero_in_keras_fit():
     model = built(keras.layers.Flatten(), LotteryLinear(6, activation="relu"), LotteryLinear(3))
     rng = np.random.default_rng(0)
     mask = rng.random((64, 6)) < 0.5
@@ -86,7 +86,7 @@ def test_pruned_weights_get_no_gradient_and_stay_zero_under_keras_own_fit():
     assert np.mean(after[mask] != before[mask]) > 0.5
 
 
-def test_frozen_values_take_part_but_are_not_trained():
+def test_frozen_values_are_used_but_not_trained():
     layer = LotteryLinear(2, freezes=True)
     layer.build((None, 3))
     layer._kernel.assign([[1.0, 9], [9, 2], [9, 9]])
@@ -103,7 +103,7 @@ def test_frozen_values_take_part_but_are_not_trained():
     assert {v.name for v in layer.trainable_variables} == {"kernel", "bias"}
 
 
-def test_a_convolution_starts_from_glorot_by_its_kernels_fan_in_and_fan_out():
+def test_glorot_initialisation_of_a_convolution_uses_the_fan_of_its_kernel():
     """Defect 11: the deviation must not depend on the size of the image."""
     blueprint = Blueprint.of_sequential(
         keras.Sequential([LotteryConv2D(64, 3), keras.layers.Flatten(), LotteryLinear(10)]),
@@ -114,8 +114,8 @@ def test_a_convolution_starts_from_glorot_by_its_kernels_fan_in_and_fan_out():
     assert kernel.std() == pytest.approx(glorot, rel=0.03)
 
 
-def test_initial_weights_follow_from_the_seed_alone():
-    """Defect 4: every trial draws its own signs too."""
+def test_initial_weights_depend_only_on_the_seed():
+    """Defect 4: each trial also draws its own signs."""
     network = keras.Sequential([keras.layers.Flatten(), LotteryLinear(50), LotteryLinear(10)])
     blueprint = Blueprint.of_sequential(network, (8, 8, 1))
     first, again, other = (blueprint.initial_weights(seed)["linear_1/kernel"] for seed in (1, 1, 2))
@@ -123,13 +123,13 @@ def test_initial_weights_follow_from_the_seed_alone():
     assert np.mean(np.sign(first) == np.sign(other)) == pytest.approx(0.5, abs=0.05)
 
 
-def test_layers_of_one_network_start_from_different_draws():
+def test_layers_of_a_network_have_different_initial_weights():
     network = keras.Sequential([keras.layers.Flatten(), LotteryLinear(64), LotteryLinear(64)])
     weights = Blueprint.of_sequential(network, (8, 8, 1)).initial_weights(3)
     assert not np.array_equal(weights["linear_1/kernel"], weights["linear_2/kernel"])
 
 
-def test_the_output_layer_is_the_last_one_or_the_one_that_is_named():
+def test_the_output_layer_is_the_last_one_or_the_named_one():
     """Defect 7: it is not decided by the order of variables."""
     network = built(keras.layers.Flatten(), LotteryLinear(5, name="a"), LotteryLinear(3, name="b"))
     assert [place.role for place in prunable(network)] == ["dense", "output"]
@@ -138,7 +138,7 @@ def test_the_output_layer_is_the_last_one_or_the_one_that_is_named():
         prunable(network, "c")
 
 
-def test_names_do_not_depend_on_what_was_built_before():
+def test_names_do_not_depend_on_earlier_networks():
     configs = []
     for _ in range(2):
         layers = [LotteryConv2D(2), keras.layers.PReLU(), keras.layers.Flatten(), LotteryLinear(3)]
@@ -152,8 +152,8 @@ def named(*layers: keras.Layer) -> list[str]:
     return [layer["config"]["name"] for layer in blueprint.layers]
 
 
-def test_names_that_somebody_gave_are_kept_and_taken_by_no_other_layer():
-    """An output layer that is asked for by its name must be that one."""
+def test_given_names_are_kept_and_not_given_to_other_layers():
+    """The name of an output layer must select that layer."""
     turned = [LotteryLinear(5, name="linear_2"), LotteryLinear(3, name="linear_1")]
     assert named(keras.layers.Flatten(), *turned) == ["flatten_1", "linear_2", "linear_1"]
     assert named(keras.layers.Flatten(name="linear_1"), LotteryLinear(5), LotteryLinear(3)) == [

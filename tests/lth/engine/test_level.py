@@ -16,13 +16,13 @@ from tests.lth.own import OWN, SHORT, X, Y, small
 from tests.lth.small import Recorder, same
 
 STILL = {"optimizer": {"kind": "sgd", "learning_rate": 1e-30}, "batch_size": 27}
-"""Trains nothing, on whole epochs of 8 batches."""
+"""Training that changes no weights, with epochs of 8 full batches."""
 COOLING = Training.model_validate({"duration": "2ep", "batch_size": 20, "decay": "cosine"})
 
 
 @dataclass(frozen=True)
 class Call:
-    """What one compiled call was given."""
+    """The arguments of one compiled call."""
 
     order: bytes
     noise: int
@@ -34,12 +34,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
     seen: list[Call] = []
     train = Program.train
 
-    def told(self, data, order, rates, first, last, totals, noise):
+    def recorded(self, data, order, rates, first, last, totals, noise):
         places = np.searchsorted(data.train, order)
         seen.append(Call(places.tobytes(), noise, rates[first:last]))
         return train(self, data, order, rates, first, last, totals, noise)
 
-    monkeypatch.setattr(Program, "train", told)
+    monkeypatch.setattr(Program, "train", recorded)
     return seen
 
 
@@ -47,7 +47,7 @@ def training(**fields) -> Training:
     return Training.model_validate(fields)
 
 
-def test_scores_are_those_of_their_splits_and_of_equal_ones_the_first_is_the_early_stop():
+def test_scores_are_those_of_their_splits_and_the_first_minimum_is_the_early_stop():
     model = LotteryModel(small(), OWN, training(**STILL, duration="3ep", evaluate_every="2ep"))
     level = model.train()
     program, data = model.context.program(freezing=False), model.context.data
@@ -65,17 +65,17 @@ def test_scores_are_those_of_their_splits_and_of_equal_ones_the_first_is_the_ear
     assert len({train.loss, validation.loss, test.loss}) == 3
 
 
-def test_the_early_stop_has_the_scores_of_its_own_weights_and_pruning_those_of_the_end():
+def test_the_early_stop_has_the_scores_of_its_weights_and_the_level_keeps_the_last_weights():
     labels = np.random.default_rng(1).integers(0, 2, len(X))
     fields = {"batch_size": 20, "optimizer": {"kind": "adam", "learning_rate": 0.05}}
     overfitted = LotteryModel(small(), ArrayDataset(X, labels), training(**fields, duration="20ep"))
     level = overfitted.train()
-    there = level.early_stop.iteration
+    stop = level.early_stop.iteration
     losses = level.history.validation_loss
-    assert there == level.history.iterations[losses.index(min(losses))]
-    assert there < level.final.iteration
+    assert stop == level.history.iterations[losses.index(min(losses))]
+    assert stop < level.final.iteration
     stopped = LotteryModel(
-        small(), ArrayDataset(X, labels), training(**fields, duration=f"{there}it")
+        small(), ArrayDataset(X, labels), training(**fields, duration=f"{stop}it")
     )
     assert level.early_stop.test == stopped.train().final.test
     assert level.early_stop.test != level.final.test
@@ -95,7 +95,7 @@ def test_training_scores_are_means_since_the_last_evaluation_point():
     assert coarse.train_accuracy == pytest.approx([np.mean(fine.train_accuracy)])
 
 
-def test_every_epoch_of_every_level_and_trial_has_an_order_and_noise_of_its_own(calls):
+def test_every_epoch_of_every_level_and_trial_has_its_own_order_and_noise(calls):
     for trial in (1, 2):
         LotteryModel(small(), OWN, COOLING, trial=trial).one_shot(0.5)
     assert len({call.order for call in calls}) == 2 * 2 * 2
@@ -105,7 +105,7 @@ def test_every_epoch_of_every_level_and_trial_has_an_order_and_noise_of_its_own(
 @pytest.mark.parametrize(
     ("reset", "to"), [("rewind", 0), ("rewind", 13), ("learning_rate", 13), ("none", 0)]
 )
-def test_steps_have_the_rates_of_the_schedule_from_where_the_reset_returns_to(calls, reset, to):
+def test_learning_rates_start_at_the_step_to_which_the_reset_returns(calls, reset, to):
     model = LotteryModel(small(), OWN, COOLING, keep_weights_at="13it")
     rates = COOLING.learning_rates(216)
     model.train()
@@ -118,7 +118,7 @@ def test_steps_have_the_rates_of_the_schedule_from_where_the_reset_returns_to(ca
     assert np.array_equal(np.concatenate([call.rates for call in calls]), expected)
 
 
-def test_without_a_reset_a_level_is_fine_tuned_whatever_the_one_before_was(calls):
+def test_without_a_reset_a_level_is_fine_tuned(calls):
     model = LotteryModel(small(), OWN, COOLING, keep_weights_at="13it")
     model.train()
     model.prune(sparsity=0.3)
@@ -133,7 +133,7 @@ def test_without_a_reset_a_level_is_fine_tuned_whatever_the_one_before_was(calls
     assert rate == COOLING.learning_rates(216)[-1]
 
 
-def test_noise_of_layers_follows_from_seed_level_and_layer():
+def test_noise_depends_on_seed_level_and_layer():
     paths = ("a/seed_generator_state", "b/seed_generator_state")
     weights = {"b/kernel": np.ones(3, np.float32), **dict.fromkeys(paths, np.zeros(2, np.uint32))}
     begun = [
@@ -145,7 +145,7 @@ def test_noise_of_layers_follows_from_seed_level_and_layer():
     assert len({tuple(each.weights[path]) for each in begun for path in paths}) == 2 * 2 * 2
 
 
-def test_calls_of_one_step_give_the_level_of_longer_ones_and_checkpoints_where_it_is_evaluated(
+def test_short_calls_give_the_same_level_and_checkpoints_at_evaluation_points(
     monkeypatch,
 ):
     fields = {"duration": "2ep", "batch_size": 20, "evaluate_every": "7it", "decay": "cosine"}
@@ -162,7 +162,7 @@ def test_calls_of_one_step_give_the_level_of_longer_ones_and_checkpoints_where_i
     assert [state and state.iteration for state in stopped_stack] == [7, 14, None]
 
 
-def test_the_time_that_a_level_took_before_its_checkpoint_counts():
+def test_the_time_of_a_level_includes_the_time_before_its_checkpoint():
     recorder = Recorder()
     model, resumed = (LotteryModel(small(), OWN, SHORT) for _ in range(2))
     model.train(recorder)
@@ -176,8 +176,8 @@ def test_the_time_that_a_level_took_before_its_checkpoint_counts():
     assert level.samples_per_second * level.seconds == pytest.approx(4 * 10 * 20)
 
 
-def test_a_validation_loss_that_is_not_finite_ends_the_training_too():
-    """One step is taken at a finite loss, and leads where none is."""
+def test_a_validation_loss_that_is_not_finite_also_stops_the_training():
+    """The first step starts at a finite loss, and leads to weights with an infinite one."""
     linear = keras.Sequential([LotteryLinear(8), LotteryLinear(2)])
     huge = ArrayDataset(np.float32(1e18) * X, Y, normalisation="none")
     wild = {"batch_size": 20, "optimizer": {"kind": "sgd", "learning_rate": 100}}

@@ -45,7 +45,7 @@ def loaded(blueprint: Blueprint, optimizer, masks=None):
     return compiled, weights
 
 
-def test_one_step_of_plain_descent_is_the_gradient_worked_out_by_hand(data, blueprint):
+def test_one_step_of_gradient_descent_agrees_with_numpy(data, blueprint):
     compiled, weights = loaded(blueprint, Sgd(kind="sgd", learning_rate=1.0))
     order = data.order(100, 1, 0, 0)
     compiled.train(data, order, np.full(len(order), 0.5, np.float32), 0, 1, Totals())
@@ -67,7 +67,7 @@ def test_one_step_of_plain_descent_is_the_gradient_worked_out_by_hand(data, blue
 
 
 @either
-def test_training_agrees_with_keras_own_fit_on_the_same_batches(data, which, request):
+def test_training_agrees_with_keras_on_the_same_batches(data, which, request):
     blueprint = request.getfixturevalue(which)
     compiled, weights = loaded(blueprint, Adam(kind="adam", learning_rate=1.0))
     order = data.order(100, 1, 0, 0)
@@ -91,7 +91,7 @@ def test_training_agrees_with_keras_own_fit_on_the_same_batches(data, which, req
 
 
 @either
-def test_a_call_in_parts_gives_the_bytes_of_a_whole_one(data, which, request):
+def test_several_short_calls_give_the_bytes_of_one_call(data, which, request):
     blueprint = request.getfixturevalue(which)
     ends = []
     for cuts in ([0, 12], [0, 1, 5, 12]):
@@ -106,7 +106,7 @@ def test_a_call_in_parts_gives_the_bytes_of_a_whole_one(data, which, request):
     assert ends[0][2] == ends[1][2]
 
 
-def test_pruned_weights_stay_exactly_zero_under_momentum_and_decay(data, blueprint):
+def test_pruned_weights_stay_exactly_zero_with_momentum_and_decay(data, blueprint):
     optimizer = Adam(kind="adam", learning_rate=1.0, weight_decay=0.1)
     rng = np.random.default_rng(0)
     masks = {"linear_1": rng.random((64, 24)) < 0.3, "linear_2": rng.random((24, 10)) < 0.5}
@@ -119,7 +119,7 @@ def test_pruned_weights_stay_exactly_zero_under_momentum_and_decay(data, bluepri
         assert np.mean(kernel[mask] != 0) > 0.9
 
 
-def test_scores_are_those_of_numpy(data, blueprint):
+def test_scores_agree_with_numpy(data, blueprint):
     compiled, weights = loaded(blueprint, Adam(kind="adam", learning_rate=1.0))
     scores = compiled.evaluate(data, data.validation)
     rows = data.validation.batches.numpy().ravel()[data.validation.counted.numpy().ravel() > 0]
@@ -133,7 +133,7 @@ def test_scores_are_those_of_numpy(data, blueprint):
     assert scores.top5 == pytest.approx(np.mean((ranks[:, :5] == y[:, None]).any(axis=1)))
 
 
-def test_equal_logits_count_for_the_lowest_class_only(data, blueprint):
+def test_equal_logits_count_only_for_the_lowest_class(data, blueprint):
     compiled, weights = loaded(blueprint, Adam(kind="adam", learning_rate=1.0))
     compiled.swap({path: np.zeros_like(array) for path, array in weights.items()})
     labels = data.y_train.numpy()[
@@ -155,7 +155,7 @@ def test_gradients_are_those_of_the_mean_training_loss(data, blueprint):
     assert gradient == pytest.approx(hidden.T @ (share - y) / len(x), abs=1e-6)
 
 
-def test_one_program_serves_every_learning_rate_but_not_every_optimizer(blueprint):
+def test_a_program_is_shared_by_learning_rates_but_not_by_optimizers(blueprint):
     adam = program(blueprint, Adam(kind="adam", learning_rate=0.1))
     assert program(blueprint, Adam(kind="adam", learning_rate=0.2)) is adam
     assert program(blueprint, Adam(kind="adam", learning_rate=0.1, beta_1=0.5)) is not adam
@@ -169,7 +169,7 @@ def test_xla_compiles_dense_networks_and_leaves_convolutions_on_a_cpu_to_tensorf
     assert not program(convolving, Adam(kind="adam", learning_rate=0.1)).xla
 
 
-def test_names_in_a_state_do_not_depend_on_what_the_process_built_before(blueprint):
+def test_names_in_a_state_do_not_depend_on_earlier_programs(blueprint):
     optimizer = Adam(kind="adam", learning_rate=0.1)
     one, other = Program(blueprint, optimizer), Program(blueprint, optimizer)
     assert one.slots.keys() == other.slots.keys()

@@ -18,7 +18,7 @@ from tests.lth.small import network, same
 
 SGD = Sgd(kind="sgd", learning_rate=1.0)
 RATES = np.zeros(6, np.float32)
-"""Of steps that change no trained weight."""
+"""Learning rates of steps that change no trained weight."""
 
 
 def loaded(layers: keras.Sequential, augmentation="none") -> Program:
@@ -43,18 +43,18 @@ def losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def by_hand(weights, images: np.ndarray) -> np.ndarray:
-    """Logits of the plain network."""
+    """The logits of `network`, computed with NumPy."""
     hidden = images.reshape(len(images), 64) @ weights["linear_1/kernel"]
     return np.maximum(hidden, 0) @ weights["linear_2/kernel"]
 
 
-def test_images_are_normalised_by_the_training_samples_alone(data):
+def test_images_are_normalised_by_the_training_samples_only(data):
     seen = data.x_train.numpy()[data.train].astype(np.float64)
     assert data.factor.numpy() == pytest.approx(1 / seen.std(), rel=1e-5)
     assert data.offset.numpy() == pytest.approx(-seen.mean() / seen.std(), rel=1e-5)
 
 
-def test_a_step_trains_on_images_as_augmented_by_epoch_and_step_and_then_normalised(data):
+def test_a_step_augments_its_images_and_then_normalises_them(data):
     compiled = loaded(network(), "flip_crop")
     order = data.order(100, 1, 0, 0)
     totals = compiled.train(data, order, RATES, 2, 4, Totals(), 77)
@@ -67,7 +67,7 @@ def test_a_step_trains_on_images_as_augmented_by_epoch_and_step_and_then_normali
     assert totals.loss == pytest.approx(expected, rel=1e-4)
 
 
-def test_what_is_evaluated_is_never_augmented(data):
+def test_evaluated_images_are_not_augmented(data):
     plain, moving = loaded(network()), loaded(network(), "flip_crop")
     assert plain is not moving
     one, other = (compiled.evaluate(data, data.test) for compiled in (plain, moving))
@@ -75,7 +75,7 @@ def test_what_is_evaluated_is_never_augmented(data):
     assert one.accuracy == other.accuracy
 
 
-def test_samples_of_a_last_batch_that_is_not_full_count_once():
+def test_samples_of_an_incomplete_last_batch_count_once():
     arrays = Digits(kind="digits").load(None)
     rng = np.random.default_rng(0)
     x, y = rng.random((1_300, 8, 8, 1), np.float32), rng.integers(0, 10, 1_300).astype(np.int32)
@@ -91,7 +91,7 @@ def test_samples_of_a_last_batch_that_is_not_full_count_once():
     assert scores.top5 == pytest.approx(np.mean((ranks[:, :5] == y[rows, None]).any(axis=1)))
 
 
-def test_the_first_five_are_counted_where_there_are_more_classes_only():
+def test_top5_is_measured_only_with_more_than_five_classes():
     arrays = Digits(kind="digits").load(None)
     few, more = (DeviceData.of(arrays, 180, 5, "unit", classes) for classes in (5, 6))
     compiled = loaded(network())
@@ -108,7 +108,7 @@ def test_each_step_has_its_own_learning_rate(data):
     assert same(three, compiled.weights)
 
 
-def test_batch_statistics_and_noise_are_drawn_in_training_and_stay_in_evaluation(data):
+def test_batch_statistics_and_noise_change_in_training_and_not_in_evaluation(data):
     noisy = keras.Sequential(
         [
             keras.layers.Flatten(),
@@ -132,8 +132,8 @@ def test_batch_statistics_and_noise_are_drawn_in_training_and_stay_in_evaluation
     assert first.loss != again.loss
 
 
-def test_penalties_are_trained_on_and_revive_no_pruned_weight(data):
-    """An orthogonal one has a gradient at weights that are zero."""
+def test_penalties_are_part_of_the_loss_and_revive_no_pruned_weight(data):
+    """An orthogonal penalty has a gradient at weights that are zero."""
     penalty = keras.regularizers.OrthogonalRegularizer(10.0)
     layers = [keras.layers.Flatten(), LotteryLinear(10, kernel_regularizer=penalty)]
     compiled, order = loaded(keras.Sequential(layers)), data.order(100, 1, 0, 0)
@@ -142,8 +142,8 @@ def test_penalties_are_trained_on_and_revive_no_pruned_weight(data):
     kernel, rows = compiled.weights["linear_1/kernel"], order[0]
     images = data.x_train.numpy()[rows] * data.factor.numpy() + data.offset.numpy()
     loss = losses(images.reshape(100, 64) @ kernel, data.y_train.numpy()[rows]).mean()
-    told = compiled.train(data, order, np.full(6, 0.1, np.float32), 0, 1, Totals())
-    assert told.loss == pytest.approx(loss + float(penalty(kernel)), rel=1e-4)
+    totals = compiled.train(data, order, np.full(6, 0.1, np.float32), 0, 1, Totals())
+    assert totals.loss == pytest.approx(loss + float(penalty(kernel)), rel=1e-4)
     trained = compiled.weights["linear_1/kernel"]
     assert not trained[~mask].any()
     assert not np.array_equal(trained, kernel)

@@ -1,7 +1,7 @@
-"""How the number of threads affects a dense network's bytes.
+"""The bytes of a dense network are reproducible, and may depend on the number of threads.
 
-With AVX-512, XLA's matrix products are the same for every number of threads. With AVX2 alone they
-are not, so that equal bytes take an equal number of threads.
+With AVX-512, the matrix products of XLA are the same for every number of threads. With only AVX2
+they are not, so equal bytes need an equal number of threads.
 """
 
 import os
@@ -29,7 +29,7 @@ print(told.hexdigest())
 
 @cache
 def trained(threads: int, turn: int = 0) -> str:
-    """The digest of the weights; each turn is a process of its own."""
+    """The digest of the weights; each turn runs in its own process."""
     number = {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": str(threads)}
     command = [sys.executable, "-c", TRAINING]
     done = subprocess.run(

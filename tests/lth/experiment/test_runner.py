@@ -14,7 +14,7 @@ TWO_ROUNDS = {"kind": "geometric", "fraction": 0.5, "rounds": 2}
 LATE = {"kind": "rewind", "to": "20it"}
 
 
-def test_one_shot_keeps_exactly_the_asked_share_at_half_the_rate_in_the_output_layer():
+def test_one_shot_keeps_the_exact_share_and_prunes_the_output_layer_at_half_the_rate():
     model = LotteryModel(network(), "digits", TRAINING)
     dense, ticket = model.one_shot(sparsity=0.8)
     assert [layer.kept for layer in ticket.layers] == [round(64 * 24 * 0.2), round(240 * 0.6)]
@@ -23,7 +23,7 @@ def test_one_shot_keeps_exactly_the_asked_share_at_half_the_rate_in_the_output_l
     assert ticket.sparsity == 1 - ticket.density
 
 
-def test_masks_are_nested_and_pruned_weights_exactly_zero_at_every_level():
+def test_masks_are_nested_and_pruned_weights_are_exactly_zero_at_every_level():
     model = LotteryModel(noisy_network(), "digits", TRAINING)
     model.iterative_pruning(TWO_ROUNDS)
     hidden = [level.result.layers[0].density for level in model.trained_levels]
@@ -37,7 +37,7 @@ def test_masks_are_nested_and_pruned_weights_exactly_zero_at_every_level():
         before = level
 
 
-def test_a_rewound_ticket_starts_from_the_initial_weights_biases_included():
+def test_a_rewound_ticket_starts_from_the_initial_weights_and_biases():
     """Defect 13."""
     model = LotteryModel(network(), "digits", TRAINING)
     model.train()
@@ -51,7 +51,7 @@ def test_a_rewound_ticket_starts_from_the_initial_weights_biases_included():
         )
 
 
-def test_every_reset_but_fine_tuning_restores_biases_and_normalisation():
+def test_resets_that_change_kernels_restore_biases_and_normalisation():
     """Defect 13."""
     model = LotteryModel(noisy_network(), "digits", TRAINING)
     model.train()
@@ -85,7 +85,7 @@ def test_a_late_rewind_returns_to_the_weights_of_that_step_and_trains_the_rest()
         assert np.array_equal(model.ticket[place.kernel], expected)
 
 
-def test_a_rewind_point_that_was_not_kept_is_named():
+def test_a_rewind_point_that_was_not_kept_is_reported():
     model = LotteryModel(network(), "digits", TRAINING)
     model.train()
     model.prune(sparsity=0.5)
@@ -115,7 +115,7 @@ def test_equal_seeds_give_equal_bytes_and_other_seeds_do_not():
     assert not same(one.trained_levels[1].weights, other.trained_levels[1].weights)
 
 
-def test_from_every_checkpoint_an_experiment_ends_with_the_same_bytes():
+def test_an_experiment_resumed_from_any_checkpoint_ends_with_the_same_bytes():
     """I3, with dropout, batch normalisation, a late rewind and frozen values."""
     recorder = Recorder()
     asked = {"schedule": TWO_ROUNDS, "reinit": LATE, "pruned_weights": "initial"}
@@ -144,7 +144,7 @@ def test_an_observer_can_stop_a_training():
         LotteryModel(network(), "digits", TRAINING).train(Stopping())
 
 
-def test_progress_is_told_at_every_evaluation_point():
+def test_progress_is_reported_at_every_evaluation_point():
     recorder = Recorder()
     model = LotteryModel(network(), "digits", TRAINING)
     result = model.train(recorder)
@@ -160,7 +160,7 @@ def test_the_early_stop_is_the_first_minimum_of_the_validation_loss():
     assert result.early_stop.validation.loss == min(losses)
 
 
-def test_a_loss_that_is_not_finite_ends_the_training():
+def test_a_loss_that_is_not_finite_stops_the_training():
     wild = {"kind": "sgd", "learning_rate": 100.0, "momentum": 0.9}
     training = Training.model_validate({"duration": "20ep", "optimizer": wild})
     linear = keras.Sequential([keras.layers.Flatten(), LotteryLinear(24), LotteryLinear(10)])
@@ -168,7 +168,7 @@ def test_a_loss_that_is_not_finite_ends_the_training():
         LotteryModel(linear, "digits", training).train()
 
 
-def test_the_optimizer_keeps_its_settings_from_level_to_level_with_fresh_slots():
+def test_the_optimizer_keeps_its_settings_and_gets_new_slots_at_each_level():
     """Defect 2: a reset must not fall back to the optimizer's defaults."""
     sgd = {"kind": "sgd", "learning_rate": 0.05, "momentum": 0.9, "nesterov": True}
     training = Training.model_validate({"duration": "2ep", "optimizer": sgd})
@@ -189,7 +189,7 @@ def test_the_optimizer_keeps_its_settings_from_level_to_level_with_fresh_slots()
     assert float(compiled._optimizer.learning_rate) == rates[-1] == np.float32(0.05)
 
 
-def test_criteria_compare_with_the_weights_that_the_current_training_started_from():
+def test_criteria_compare_with_the_start_of_the_current_training():
     """Defect 12: after a random reset, movement is not measured from the first initialisation."""
     model = LotteryModel(network(), "digits", TRAINING)
     model.train()
@@ -204,7 +204,7 @@ def test_criteria_compare_with_the_weights_that_the_current_training_started_fro
     assert moved[kept].min() >= moved[mask & ~kept].max()
 
 
-def test_all_keras_layers_between_lottery_layers_are_pruned_around_reset_and_scored():
+def test_other_keras_layers_can_be_between_lottery_layers():
     """Defect 10."""
     layers = [
         LotteryConv2D(4, 3, activation="relu"),
@@ -246,7 +246,7 @@ def test_pruned_weights_can_be_frozen_at_their_initial_value(pruned_weights):
         assert np.all(model.trained_levels[-1].weights[place.kernel][~mask] == 0)
 
 
-def test_results_are_written_where_one_asks(tmp_path):
+def test_results_are_saved_in_the_given_folder(tmp_path):
     model = LotteryModel(network(), "digits", TRAINING)
     model.one_shot(0.5)
     model.save_results(tmp_path / "out")
@@ -260,7 +260,7 @@ def test_results_are_written_where_one_asks(tmp_path):
 
 
 @pytest.mark.parametrize("mode", [LATE, "none"])
-def test_a_level_taken_by_hand_goes_on_from_its_bytes_as_it_was_reset(mode):
+def test_a_restored_model_trains_its_level_as_it_was_reset(mode):
     decayed = Training.model_validate({**TRAINING.model_dump(), "decay": "cosine"})
     model, restored = (
         LotteryModel(network(), "digits", decayed, keep_weights_at="20it") for _ in range(2)

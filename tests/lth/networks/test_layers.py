@@ -58,6 +58,6 @@ def test_a_layer_knows_its_shapes_and_weights(made, shape, after, kernel, others
         ),
     ],
 )
-def test_a_layer_says_what_it_cannot_take(made, shape, complaint):
+def test_a_layer_refuses_an_input_of_the_wrong_shape(made, shape, complaint):
     with pytest.raises(ValueError, match=complaint):
         made.output_shape(shape)

@@ -24,12 +24,12 @@ def placed(network, shape):
         ("conv-6", CIFAR, 2_261_184),
     ],
 )
-def test_kernel_weights_are_as_many_as_in_the_papers(network, shape, weights):
+def test_presets_have_the_numbers_of_kernel_weights_of_the_papers(network, shape, weights):
     layers = placed(network, shape)
     assert sum(prod(layer.kernel_shape) for layer in layers if layer.kernel_shape) == weights
 
 
-def test_parameters_count_biases_too():
+def test_parameters_include_biases():
     assert sum(layer.parameters for layer in placed("lenet-300-100", MNIST)) == 266_200 + 410
 
 
@@ -49,16 +49,16 @@ def test_the_layers_of_conv_2():
     ]
 
 
-def test_flat_data_need_no_flatten():
+def test_flat_data_need_no_flatten_layer():
     assert len(placed("lenet-300-100", (64,))) == 3
 
 
-def test_the_classes_are_the_data_sets():
+def test_the_output_layer_has_one_unit_for_each_class():
     network = ADAPTER.validate_python("conv-6")
     assert place(network, CIFAR, 100)[-1].kernel_shape == (256, 100)
 
 
-def test_a_network_that_does_not_fit_names_the_layer():
+def test_the_error_for_a_network_that_does_not_fit_names_the_layer():
     with pytest.raises(
         ValueError, match=r"layer 0: 'conv2d' takes images .* but \[64\] reaches it"
     ):

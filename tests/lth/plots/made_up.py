@@ -27,7 +27,7 @@ def run(
     every: int = 100,
     special: bool = True,
 ) -> RunResult:
-    """A run whose accuracy falls with sparsity, faster for what is not special."""
+    """A run whose accuracy falls with sparsity, and faster if it is not special."""
     rng = np.random.default_rng([trial, len(experiment), points])
     levels = [
         level(number, density, rng, points=points, every=every, special=special or number == 0)
@@ -104,7 +104,7 @@ def at(iteration: float, loss: float, accuracy: float) -> At:
 
 
 def untrained(accuracy: float, *, special: bool) -> Untrained:
-    """Masks know most of what training makes of them, if they are special."""
+    """Scores of untrained networks: high if the masks are special."""
     known = {"masked": 0.6, "signed_constant": 0.9, "rescaled": 0.7}
     return Untrained.model_validate(
         {
@@ -115,7 +115,7 @@ def untrained(accuracy: float, *, special: bool) -> Untrained:
 
 
 def stopping(result: RunResult, *at_the_end: bool) -> RunResult:
-    """The run with its early stops at the last evaluations of these levels, or before them."""
+    """The run with the early stop of each level at its last evaluation, or before it."""
     levels = []
     for level, last in zip(result.levels, at_the_end, strict=True):
         iteration = level.history.iterations[-1 if last else -2]

@@ -67,7 +67,7 @@ def test_every_figure_is_drawn_without_a_warning(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EACH_KIND)
-def test_the_same_input_gives_the_same_bytes_whatever_was_rendered_before(name: str) -> None:
+def test_the_same_input_always_gives_the_same_bytes(name: str) -> None:
     once, again = FIGURES[name](), FIGURES[name]()
     png, svg = render(once, "png"), render(once, "svg")
     assert png.startswith(b"\x89PNG")
@@ -76,19 +76,19 @@ def test_the_same_input_gives_the_same_bytes_whatever_was_rendered_before(name: 
     assert render(again, "png") == png
 
 
-def test_what_is_said_takes_as_many_lines_as_it_needs_and_none_is_cut_off() -> None:
+def test_a_long_subtitle_is_wrapped_and_not_cut_off() -> None:
     late = [result.model_copy(update={"levels": after(result.levels)}) for result in robust(3)]
     title = "lenet-300-100 on fashion_mnist · sgd, batch 60, 50000it · large_final, learning_rate"
     figure = accuracy_by_density(late, title=title)
     figure.draw_without_rendering()
-    headline, said = (text.get_window_extent() for text in figure.texts)
+    headline, subtitle = (text.get_window_extent() for text in figure.texts)
     assert figure.texts[1].get_text().split("\n") == [
         f"{title} · mean of 3 trials, bars from lowest to highest ·",
         "levels rewound to iteration 500 count on from there",
     ]
-    assert said.x1 < figure.bbox.x1
-    assert headline.y0 > said.y1
-    assert said.y0 > max(axes.get_tightbbox().y1 for axes in figure.axes)
+    assert subtitle.x1 < figure.bbox.x1
+    assert headline.y0 > subtitle.y1
+    assert subtitle.y0 > max(axes.get_tightbbox().y1 for axes in figure.axes)
 
 
 def after(levels: tuple[LevelResult, ...]) -> tuple[LevelResult, ...]:
@@ -96,7 +96,7 @@ def after(levels: tuple[LevelResult, ...]) -> tuple[LevelResult, ...]:
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_panel_says_what_it_shows(name: str) -> None:
+def test_every_panel_has_a_title(name: str) -> None:
     figure = FIGURES[name]()
     assert figure.texts[0].get_text()
     for axes in figure.axes:
@@ -113,15 +113,17 @@ def test_another_process_gives_the_same_bytes_and_never_imports_pyplot() -> None
         "print(hashlib.sha256(render(FIGURES['density'](), 'png')).hexdigest())\n"
         "print('matplotlib.pyplot' in sys.modules)"
     )
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
-    here = [
+    printed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True
+    ).stdout
+    expected = [
         sha256(render(FIGURES["weights-13-layers"](), "svg")).hexdigest(),
         sha256(render(FIGURES["density"](), "png")).hexdigest(),
     ]
-    assert said.decode().split() == [*here, "False"]
+    assert printed.decode().split() == [*expected, "False"]
 
 
-def test_the_layout_is_settled_without_the_solvers_last_digits() -> None:
+def test_the_layout_is_rounded_to_four_digits() -> None:
     figure = FIGURES["weights-13-layers"]()
     render(figure, "svg")
     for axes in figure.axes:
@@ -129,7 +131,7 @@ def test_the_layout_is_settled_without_the_solvers_last_digits() -> None:
         assert (edges == edges.round(4)).all()
 
 
-def test_threads_draw_at_once_without_disturbing_each_other() -> None:
+def test_several_threads_can_draw_at_once() -> None:
     names: list[tuple[str, Format]] = [("robust", "svg"), ("density", "png"), ("learning", "svg")]
     alone = [render(FIGURES[name](), ending) for name, ending in names]
     with ThreadPoolExecutor(4) as pool:
@@ -137,23 +139,23 @@ def test_threads_draw_at_once_without_disturbing_each_other() -> None:
     assert drawn == alone * 2
 
 
-def test_drawing_leaves_no_trace_in_matplotlibs_settings() -> None:
+def test_drawing_does_not_change_the_settings_of_matplotlib() -> None:
     before = dict(matplotlib.rcParams)
     render(learning_curves(run()), "svg")
     assert dict(matplotlib.rcParams) == before
 
 
-def test_a_picture_tells_neither_the_day_nor_the_program() -> None:
+def test_a_picture_contains_neither_a_date_nor_a_program_name() -> None:
     svg = render(learning_curves(run()), "svg")
     assert b"dc:date" not in svg
     assert b"Software" not in render(learning_curves(run()), "png")
 
 
-def test_a_notebook_shows_a_figure_by_itself() -> None:
+def test_a_notebook_can_show_a_figure() -> None:
     figure = learning_curves(run())
     assert figure._repr_png_() == render(figure, "png")  # pyright: ignore
 
 
-def test_an_unknown_format_is_refused_by_name() -> None:
+def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(SpecError, match="'png' or 'svg', not as 'pdf'"):
         render(learning_curves(run()), "pdf")  # pyright: ignore

@@ -25,7 +25,7 @@ def test_points_are_means_over_trials_and_bars_reach_from_lowest_to_highest() ->
         np.testing.assert_allclose(reach, list(zip(lowest, highest, strict=True)))
 
 
-def test_density_falls_to_the_right_on_a_logarithmic_axis_marked_at_its_levels() -> None:
+def test_density_falls_to_the_right_on_a_logarithmic_axis_with_ticks_at_the_levels() -> None:
     result = run([1.0, 0.5, 0.2])
     accuracy, _ = accuracy_by_density([result]).axes
     left, right = accuracy.get_xlim()
@@ -37,7 +37,7 @@ def test_density_falls_to_the_right_on_a_logarithmic_axis_marked_at_its_levels()
     assert labels == ["100", "50.1", "20.2"]
 
 
-def test_the_broken_line_is_the_dense_network() -> None:
+def test_the_dashed_line_is_the_dense_network() -> None:
     results = robust(2)
     _, stop = accuracy_by_density(results).axes
     (dense,) = [line for line in stop.lines if line.get_label() == "dense network"]
@@ -63,8 +63,8 @@ def test_one_trial_has_no_bars() -> None:
     assert not container.has_yerr
 
 
-def test_experiments_of_a_job_that_still_runs_say_of_how_many_trials_they_are() -> None:
+def test_the_subtitle_of_an_unfinished_job_has_the_numbers_of_trials() -> None:
     ticket, control = robust(3)[:3], robust(3)[3:]
-    said = accuracy_by_density([*ticket, control[0]]).texts[1].get_text()
-    assert said == "mean of 1 to 3 trials, bars from lowest to highest"
+    subtitle = accuracy_by_density([*ticket, control[0]]).texts[1].get_text()
+    assert subtitle == "mean of 1 to 3 trials, bars from lowest to highest"
     assert accuracy_by_density([ticket[0], control[0]]).texts[1].get_text() == ""

@@ -32,7 +32,7 @@ def test_each_level_is_drawn_as_it_was_measured() -> None:
     assert legend(loss) == ["100 %  dense", "50.1 %", "20.2 %", "early stop"]
 
 
-def test_the_early_stop_is_marked_where_the_loss_is_least() -> None:
+def test_the_early_stop_is_marked_at_the_minimum_of_the_loss() -> None:
     result = run([1.0])
     _, loss = learning_curves(result).axes
     history = result.levels[0].history
@@ -42,7 +42,7 @@ def test_the_early_stop_is_marked_where_the_loss_is_least() -> None:
     assert mark.get_xdata() == [history.iterations[least]]
 
 
-def test_panels_say_what_they_show_and_in_which_unit() -> None:
+def test_panels_have_titles_and_labels_with_units() -> None:
     accuracy, loss = learning_curves(run(), "lenet on digits").axes
     assert accuracy.get_xlabel() == "iteration (optimizer steps)"
     assert accuracy.get_ylabel() == "accuracy"
@@ -51,7 +51,7 @@ def test_panels_say_what_they_show_and_in_which_unit() -> None:
     assert texts == ["Learning curves", "lenet on digits · 'ticket', trial 1"]
 
 
-def test_plots_say_from_where_the_iterations_of_a_late_rewind_count() -> None:
+def test_plots_name_the_first_iteration_after_a_late_rewind() -> None:
     dense, ticket = run().levels
     late = run().model_copy(update={"levels": (dense, ticket.model_copy(update={"start": 1500}))})
     remark = "levels rewound to iteration 1,500 count on from there"
@@ -65,14 +65,14 @@ def test_many_levels_have_a_colour_bar_instead_of_a_legend() -> None:
     assert bar.get_ylabel() == "weights kept (%)"
 
 
-def test_the_panel_shows_what_comes_after_the_first_fifth() -> None:
+def test_the_axis_is_scaled_to_the_values_after_the_first_fifth() -> None:
     accuracy, _ = learning_curves(run([1.0], points=50)).axes
     history = run([1.0], points=50).levels[0].history
     assert accuracy.get_ylim()[0] > history.validation_accuracy[0]
     assert accuracy.get_ylim()[0] < min(history.validation_accuracy[10:])
 
 
-def test_experiments_are_compared_at_their_last_level_beside_the_dense_network() -> None:
+def test_experiments_are_compared_at_their_last_level_with_the_dense_network() -> None:
     ticket, other = run([1.0, 0.5, 0.2]), run([1.0, 0.5], experiment="other")
     accuracy, loss = compare_learning([ticket, other]).axes
     drawn = [line.get_ydata() for line in curves(accuracy)]
@@ -82,7 +82,7 @@ def test_experiments_are_compared_at_their_last_level_beside_the_dense_network()
     assert legend(loss) == ["dense  100 %", "ticket  20.2 %", "other  50.1 %"]
 
 
-def test_trials_are_drawn_as_their_mean_with_its_interval() -> None:
+def test_trials_are_drawn_as_a_mean_with_its_interval() -> None:
     results = robust(3)
     figure = compare_learning(results)
     accuracy, _ = figure.axes
@@ -101,7 +101,7 @@ def test_trials_are_drawn_as_their_mean_with_its_interval() -> None:
     assert figure.texts[1].get_text() == "mean of 3 trials with its 95 % interval"
 
 
-def test_the_interval_of_a_curve_is_that_of_the_statistics() -> None:
+def test_the_interval_of_a_curve_agrees_with_the_statistics() -> None:
     values = np.random.default_rng(0).normal(size=(4, 3))
     mean, interval = mean_and_interval(values)
     assert interval is not None
@@ -115,7 +115,7 @@ def test_one_trial_has_no_band() -> None:
     assert not compare_learning([run()]).axes[0].collections
 
 
-def test_bands_that_would_cover_one_another_are_left_out_and_not_spoken_of() -> None:
+def test_many_bands_are_omitted_and_not_mentioned() -> None:
     results = [run(experiment=f"e{n}", trial=trial) for n in range(8) for trial in (1, 2)]
     figure = compare_learning(results)
     assert not figure.axes[0].collections
@@ -123,7 +123,7 @@ def test_bands_that_would_cover_one_another_are_left_out_and_not_spoken_of() -> 
     assert compare_learning(results[:14]).axes[0].collections
 
 
-def test_only_as_many_experiments_are_drawn_as_can_be_told_apart_and_it_says_so() -> None:
+def test_the_number_of_drawn_experiments_is_limited_and_the_subtitle_says_so() -> None:
     results = [run(experiment=f"e{n}", special=n != 7) for n in range(22)]
     figure = compare_learning(results)
     assert figure.texts[1].get_text() == "the best 21 of 22 experiments"
@@ -140,11 +140,13 @@ def test_only_as_many_experiments_are_drawn_as_can_be_told_apart_and_it_says_so(
         ([run(), run(points=20, trial=2)], "evaluated at different iterations of level 0"),
     ],
 )
-def test_what_cannot_be_averaged_is_refused(results: list[RunResult], message: str) -> None:
+def test_results_that_cannot_be_averaged_are_refused(
+    results: list[RunResult], message: str
+) -> None:
     with pytest.raises(SpecError, match=message):
         compare_learning(results)
 
 
-def test_a_level_that_is_not_there_is_named() -> None:
+def test_a_missing_level_is_reported() -> None:
     with pytest.raises(SpecError, match="'ticket' has no level 2; it has 0 to 1"):
         compare_learning([run()], level=2)

@@ -12,9 +12,9 @@ def test_a_pixel_shows_how_many_of_its_weights_are_kept() -> None:
     assert np.asarray(picture.images[0].get_array()).tolist() == [[3, 0], [1, 2]]
     assert np.asarray(matrix.images[0].get_array()).tolist() == mask.tolist()
     assert bar.get_ylabel() == "weights kept by a pixel (of 3); grey: none"
-    headline, said = (text.get_text() for text in figure.texts)
+    headline, subtitle = (text.get_text() for text in figure.texts)
     assert headline == "Mask of linear"
-    assert said == "6 of 12 weights kept (50 %)"
+    assert subtitle == "6 of 12 weights kept (50 %)"
 
 
 def test_the_channels_of_a_pixel_are_counted_together() -> None:
@@ -25,19 +25,19 @@ def test_the_channels_of_a_pixel_are_counted_together() -> None:
     assert "(of 3)" in bar.get_ylabel()
 
 
-def test_plain_features_are_a_curve() -> None:
+def test_features_that_are_not_pixels_are_a_curve() -> None:
     mask = np.array([[1, 1], [0, 0], [1, 0]], bool)
     curve, _ = mask_picture(mask).axes
     assert curve.patches[0].get_data().values.tolist() == [2, 0, 1]  # pyright: ignore
     assert curve.get_ylabel() == "weights kept (of 2)"
 
 
-def test_an_input_shape_that_is_not_the_layers_means_plain_features() -> None:
+def test_an_input_shape_that_does_not_fit_the_layer_is_ignored() -> None:
     curve, _ = mask_picture(np.ones((10, 2), bool), input_shape=(4, 4, 1)).axes
     assert curve.get_xlabel() == "input feature"
 
 
-def test_kernels_lie_side_by_side_with_a_gap_between() -> None:
+def test_kernels_are_drawn_side_by_side_with_gaps() -> None:
     mask = np.zeros((2, 2, 3, 4), bool)
     mask[0, 1, :, 0] = True
     mask[1, 0, 0, 3] = True
@@ -50,7 +50,7 @@ def test_kernels_lie_side_by_side_with_a_gap_between() -> None:
     assert picture.mask[:, 2].all()
 
 
-def test_only_the_first_kernels_of_very_many_are_drawn_and_it_says_so() -> None:
+def test_the_number_of_drawn_kernels_is_limited_and_the_title_says_so() -> None:
     axes = mask_picture(np.ones((1, 1, 1, 300), bool)).axes[0]
     assert axes.get_title(loc="left") == "kept weights of the first 256 of 300 kernels, 1 by 1"
 

@@ -30,31 +30,31 @@ def folder(model: LotteryModel, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.mark.parametrize("picture", RUN_PICTURES)
-def test_a_picture_is_drawn_from_the_sources_that_it_names(
+def test_a_picture_is_drawn_from_its_declared_sources(
     picture: str, model: LotteryModel, folder: Path
 ) -> None:
     result = model.result()
-    asked: list[str] = []
+    requested: list[str] = []
 
     def read(name: str) -> bytes:
-        asked.append(name)
+        requested.append(name)
         return (folder / name).read_bytes()
 
     figure = run_picture(picture, result, read, classes=10, shape=(8, 8, 1))
-    assert set(asked) == set(sources(picture, last=1))
+    assert set(requested) == set(sources(picture, last=1))
     for ending in FORMATS["png_svg"]:
         assert render(figure, ending) == (folder / f"{picture}.{ending}").read_bytes()
 
 
-def test_a_dense_network_has_pictures_too(tmp_path: Path) -> None:
+def test_a_dense_network_also_has_pictures(tmp_path: Path) -> None:
     model = LotteryModel(network(), "digits", Training(duration="1ep"))
     model.train()
     model.save_results(tmp_path)
-    asked: set[str] = set()
+    requested: set[str] = set()
     for picture in RUN_PICTURES:
-        asked |= set(sources(picture, last=0))
+        requested |= set(sources(picture, last=0))
         assert (tmp_path / f"{picture}.png").stat().st_size > 10_000
-    assert all((tmp_path / name).exists() for name in asked)
+    assert all((tmp_path / name).exists() for name in requested)
 
 
 def test_results_of_one_trial_and_of_several_are_compared() -> None:
@@ -64,7 +64,7 @@ def test_results_of_one_trial_and_of_several_are_compared() -> None:
             assert render(drawn, "svg")
 
 
-def test_an_unknown_picture_is_refused_with_those_that_there_are(model: LotteryModel) -> None:
+def test_an_unknown_picture_is_refused(model: LotteryModel) -> None:
     with pytest.raises(SpecError, match="no picture 'plots/moon' of a run"):
         run_picture("plots/moon", model.result(), lambda name: b"", classes=10)
     with pytest.raises(SpecError, match="no picture 'plots/mask' of a job"):

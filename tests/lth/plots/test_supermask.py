@@ -20,7 +20,7 @@ def shown(axes: Axes) -> list[str]:
     return [text.get_text() for text in legend.get_texts()]
 
 
-def test_one_experiment_has_a_line_for_each_way_of_leaving_a_network_untrained() -> None:
+def test_one_experiment_has_a_line_for_each_untrained_variant() -> None:
     result = run(DENSITIES)
     (axes,) = supermask_by_density([result], classes=10).axes
     lines = drawn(axes)
@@ -39,14 +39,12 @@ def test_one_experiment_has_a_line_for_each_way_of_leaving_a_network_untrained()
 
 
 @pytest.mark.parametrize(("classes", "chance"), [(10, 0.1), (2, 0.5)])
-def test_the_broken_line_is_what_guessing_gets_right(classes: int, chance: float) -> None:
+def test_the_dashed_line_is_the_accuracy_of_chance(classes: int, chance: float) -> None:
     (axes,) = supermask_by_density([run()], classes=classes).axes
     assert drawn(axes)["chance"] == pytest.approx([chance, chance])
 
 
-def test_density_falls_to_the_right_on_a_logarithmic_axis_that_begins_with_the_dense_network() -> (
-    None
-):
+def test_density_falls_to_the_right_on_a_logarithmic_axis() -> None:
     (axes,) = supermask_by_density([run(DENSITIES)], classes=10).axes
     left, right = axes.get_xlim()
     assert left > 1.0 > 0.2 > right
@@ -55,7 +53,7 @@ def test_density_falls_to_the_right_on_a_logarithmic_axis_that_begins_with_the_d
     assert axes.get_ylim() == (0, 1.02)
 
 
-def test_several_experiments_are_compared_in_a_panel_for_each_way() -> None:
+def test_several_experiments_are_compared_in_a_panel_for_each_variant() -> None:
     ticket, control = robust(1, DENSITIES)
     panels = supermask_by_density([ticket, control], classes=10, controls={"control"}).axes
     titles = [axes.get_title(loc="left") for axes in panels]
@@ -70,7 +68,7 @@ def test_several_experiments_are_compared_in_a_panel_for_each_way() -> None:
     assert shown(panels[-1]) == ["chance", "trained, at the early stop", "ticket", "control"]
 
 
-def test_of_several_trials_a_line_is_the_mean_and_a_band_its_interval() -> None:
+def test_several_trials_are_drawn_as_a_mean_with_its_interval() -> None:
     results = [one for one in robust(3, DENSITIES) if one.experiment == "ticket"]
     plot = supermask_by_density(results, classes=10)
     (axes,) = plot.axes
@@ -86,7 +84,7 @@ def test_of_several_trials_a_line_is_the_mean_and_a_band_its_interval() -> None:
     assert plot.texts[1].get_text() == "'ticket' · mean of 3 trials with its 95 % interval"
 
 
-def test_where_not_all_can_be_told_apart_those_that_know_most_untrained_are_shown() -> None:
+def test_of_many_experiments_those_with_the_best_untrained_scores_are_drawn() -> None:
     many = [run(experiment=f"e{number}") for number in range(25)]
     level = many[0].levels[1]
     nothing = untrained(0.1, special=False)
@@ -97,6 +95,6 @@ def test_where_not_all_can_be_told_apart_those_that_know_most_untrained_are_show
     assert not {"e0", "e1", "e2", "e3"} & set(shown(plot.axes[-1]))
 
 
-def test_a_network_that_is_not_pruned_yet_shows_what_it_is_held_against() -> None:
+def test_an_unpruned_network_has_only_the_lines_for_comparison() -> None:
     (axes,) = supermask_by_density([run([1.0])], classes=10).axes
     assert shown(axes) == ["chance", "trained, at the early stop"]

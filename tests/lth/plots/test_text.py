@@ -7,7 +7,7 @@ def layer(name: str, kept: int, total: int) -> LayerDensity:
     return LayerDensity(name=name, kept=kept, total=total, density=kept / total)
 
 
-def test_the_summary_is_a_table_whose_numbers_stand_under_each_other() -> None:
+def test_the_summary_is_a_table_with_aligned_columns() -> None:
     layers = [layer("linear", 47_040, 235_200), layer("linear_1", 600, 1_000)]
     assert pruning_summary(layers).splitlines() == [
         "layer       kept    total  density",
@@ -19,16 +19,16 @@ def test_the_summary_is_a_table_whose_numbers_stand_under_each_other() -> None:
     ]
 
 
-def test_a_summary_of_no_layer_is_an_empty_table() -> None:
+def test_a_summary_without_layers_is_an_empty_table() -> None:
     assert pruning_summary([]).splitlines()[-1].split() == ["all", "0", "0", "-"]
 
 
-def test_a_single_experiment_is_told_with_its_method() -> None:
+def test_a_single_experiment_is_described_with_its_method() -> None:
     spec = parse_spec({"kind": "model", "training": {"duration": "5ep"}})
-    said = "lenet-300-100 on digits · adam, batch 60, 5ep · large_final, rewind"
-    assert what_was_run(spec) == said
+    expected = "lenet-300-100 on digits · adam, batch 60, 5ep · large_final, rewind"
+    assert what_was_run(spec) == expected
 
 
-def test_a_session_is_told_by_what_its_experiments_share() -> None:
+def test_a_session_is_described_by_the_settings_of_all_its_experiments() -> None:
     spec = parse_spec({"kind": "session", "experiments": [{"name": "ticket"}]})
     assert what_was_run(spec) == "lenet-300-100 on digits · adam, batch 60, 20ep"

@@ -25,30 +25,30 @@ def masks(kind, ticket, seed=0):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_control_keeps_as_many_weights_as_its_ticket(kind, ticket):
-    made = masks(kind, ticket)
-    assert density(made) == density(ticket)
-    assert {name: (mask.shape, mask.dtype) for name, mask in made.items()} == {
+    controlled = masks(kind, ticket)
+    assert density(controlled) == density(ticket)
+    assert {name: (mask.shape, mask.dtype) for name, mask in controlled.items()} == {
         name: (mask.shape, mask.dtype) for name, mask in ticket.items()
     }
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_control_leaves_the_tickets_masks_as_they_are(kind, ticket):
+def test_a_control_does_not_change_the_masks_of_its_ticket(kind, ticket):
     before = {name: mask.copy() for name, mask in ticket.items()}
     masks(kind, ticket)
     for name, mask in ticket.items():
         np.testing.assert_array_equal(mask, before[name])
 
 
-def test_random_weights_take_the_ticket_s_own_masks(ticket):
+def test_random_weights_use_the_masks_of_the_ticket(ticket):
     for name, mask in masks("random_weights", ticket).items():
         np.testing.assert_array_equal(mask, ticket[name])
 
 
-def test_a_shuffled_mask_keeps_the_density_of_each_layer_in_other_places(ticket):
-    made = masks("shuffled_mask", ticket)
-    assert layer_densities(made) == layer_densities(ticket)
-    assert all((made[name] != ticket[name]).any() for name in ticket)
+def test_a_shuffled_mask_keeps_the_density_of_each_layer_at_other_positions(ticket):
+    controlled = masks("shuffled_mask", ticket)
+    assert layer_densities(controlled) == layer_densities(ticket)
+    assert all((controlled[name] != ticket[name]).any() for name in ticket)
 
 
 def test_a_random_mask_spreads_the_survivors_over_the_network(ticket):

@@ -58,7 +58,7 @@ def made_up(network, shape):
     ],
     ids=["LeNet", "Conv-2"],
 )
-def test_the_papers_ladder_of_densities_to_the_printed_digit(network, shape, ladder):
+def test_densities_agree_with_the_papers_to_the_printed_digit(network, shape, ladder):
     layers = made_up(network, shape)
     schedule = Geometric(kind="geometric", fraction=0.2, rounds=max(ladder))
     masks, seen = all_kept(layers), {}
@@ -68,7 +68,7 @@ def test_the_papers_ladder_of_densities_to_the_printed_digit(network, shape, lad
     assert {level: seen[level] for level in ladder} == ladder
 
 
-def test_the_largest_stay():
+def test_the_largest_weights_are_kept():
     masks = pruned([layer([0.1, -0.9], [0.5, -0.2])], 0.5)
     np.testing.assert_array_equal(masks["a"], [[False, True], [True, False]])
 
@@ -80,7 +80,7 @@ def test_the_largest_stay():
 )
 @settings(max_examples=25)
 @pytest.mark.parametrize("kind", KINDS)
-def test_exactly_k_are_kept_however_many_tie(kind, final, sparsity, seed):
+def test_exactly_k_weights_are_kept_with_any_number_of_ties(kind, final, sparsity, seed):
     criterion = TypeAdapter(Criterion).validate_python(kind)
     layers = [PrunableLayer("a", "dense", final[::-1].copy(), final, final)]
     masks = pruned(layers, sparsity, criterion=criterion, seed=seed)
@@ -95,13 +95,13 @@ def test_exactly_k_are_kept_however_many_tie(kind, final, sparsity, seed):
 )
 @settings(max_examples=25)
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_pruned_stays_pruned(kind, first, second, scope):
+def test_pruned_weights_stay_pruned(kind, first, second, scope):
     criterion = TypeAdapter(Criterion).validate_python(kind)
     schedule = Geometric(kind="geometric", fraction=0.3, rounds=4)
     names = {"a": slice(0, 20), "b": slice(20, 30)}
     masks = {name: np.ones(len(first[part]), np.bool_) for name, part in names.items()}
     for level in range(1, 5):
-        # Training moves all weights between the levels, also those that are pruned.
+        # Training changes all weights between levels, including pruned ones.
         final = first if level % 2 else second
         layers = [
             PrunableLayer(name, "dense", second[part], final[part], first[part])
@@ -112,7 +112,7 @@ def test_what_is_pruned_stays_pruned(kind, first, second, scope):
         masks = after
 
 
-def test_ties_fall_by_the_seed_and_by_nothing_else():
+def test_ties_are_broken_only_by_the_seed():
     layers = [layer(*np.ones(100))]
     once, again, other = (pruned(layers, 0.5, seed=seed)["a"] for seed in (3, 3, 4))
     np.testing.assert_array_equal(once, again)
@@ -127,15 +127,15 @@ def test_ties_fall_by_the_seed_and_by_nothing_else():
         (PER_LAYER, "random", {"a": [1, 2, 3, 6], "b": [0, 2, 3, 4]}),
     ],
 )
-def test_what_is_drawn_is_the_same_on_every_machine_and_version(scope, kind, kept):
-    """These masks are part of every result ever made; they must not change."""
+def test_random_masks_are_the_same_on_every_machine_and_version(scope, kind, kept):
+    """All existing results depend on these masks; they must not change."""
     criterion = TypeAdapter(Criterion).validate_python(kind)
     layers = [layer(*np.ones(8), name=name) for name in "ab"]
     masks = pruned(layers, 0.5, scope, criterion, seed=3)
     assert {name: np.flatnonzero(mask).tolist() for name, mask in masks.items()} == kept
 
 
-def test_ties_fall_differently_in_each_layer_and_at_each_level():
+def test_ties_are_broken_differently_in_each_layer_and_at_each_level():
     layers = [layer(*np.ones(100), name=name) for name in "ab"]
     masks = pruned(layers, 0.5)
     assert not np.array_equal(masks["a"], masks["b"])
@@ -145,7 +145,7 @@ def test_ties_fall_differently_in_each_layer_and_at_each_level():
 
 
 def test_ties_are_broken_evenly():
-    """Over many seeds each of the tied weights is kept about as often as any other."""
+    """Over many seeds, all tied weights are kept about equally often."""
     layers = [layer(*np.ones(10))]
     often = sum(pruned(layers, 0.5, seed=seed)["a"].astype(int) for seed in range(400))
     assert often.min() > 150
@@ -157,7 +157,7 @@ def test_ties_are_broken_evenly():
     second=arrays(np.float32, 30, elements=st.floats(-9, 9, width=32), unique=True),
     sparsity=st.floats(0.05, 0.95),
 )
-def test_global_pruning_is_the_sorted_concatenation(first, second, sparsity):
+def test_global_pruning_sorts_the_weights_of_all_layers_together(first, second, sparsity):
     masks = pruned(
         [layer(*first, name="a"), layer(*second, name="b", role="output")], sparsity, EVERYWHERE
     )
@@ -169,7 +169,7 @@ def test_global_pruning_is_the_sorted_concatenation(first, second, sparsity):
 
 
 @pytest.mark.parametrize("order", ["ab", "ba"])
-def test_global_pruning_cuts_no_layer_off(order):
+def test_global_pruning_keeps_a_weight_of_every_layer(order):
     layers = {"a": layer(9, 8, 7, 6, name="a"), "b": layer(0.1, 0.2, name="b")}
     masks = pruned([layers[name] for name in order], 0.5, EVERYWHERE)
     assert {name: list(mask) for name, mask in masks.items()} == {
@@ -178,7 +178,7 @@ def test_global_pruning_cuts_no_layer_off(order):
     }
 
 
-def test_global_pruning_goes_on_beside_a_layer_that_has_nothing_left():
+def test_global_pruning_continues_with_an_empty_layer():
     layers = [layer(1, 2, 3, 4, name="a"), layer(5, 6, name="b")]
     before = {"a": np.ones(4, np.bool_), "b": np.zeros(2, np.bool_)}
     after = prune(layers, before, LARGE_FINAL, one_shot(0.5), EVERYWHERE, 1, seed=0)
@@ -188,19 +188,19 @@ def test_global_pruning_goes_on_beside_a_layer_that_has_nothing_left():
     }
 
 
-def test_one_weight_is_left_in_every_layer():
+def test_at_least_one_weight_of_every_layer_is_kept():
     masks = pruned([layer(1, 2, 3, name="a"), layer(1, 2, 3, name="b", role="output")], 0.99)
     assert [mask.sum() for mask in masks.values()] == [1, 2]
 
 
-def test_global_pruning_leaves_a_dense_output_layer_out():
+def test_global_pruning_can_exclude_the_output_layer():
     scope = GlobalScope(kind="global", output=False)
     masks = pruned([layer(1, 2, 3, 4, name="a"), layer(0, 0, name="b", role="output")], 0.5, scope)
     assert list(masks["a"]) == [False, False, True, True]
     assert masks["b"].all()
 
 
-def test_rates_go_by_the_role_of_a_layer():
+def test_rates_depend_on_the_role_of_a_layer():
     scope = LayerScope(kind="layer", dense=1.0, convolution=0.5, output=0.25)
     layers = [
         layer(*range(20), name=role, role=role) for role in ("dense", "convolution", "output")
@@ -219,27 +219,27 @@ def test_the_default_rates_give_the_one_shot_densities_of_lenet():
     assert list(densities.values()) == [0.2, 0.2, 0.6]
 
 
-def test_a_layer_at_rate_zero_stays_as_it_was():
+def test_a_layer_with_rate_zero_is_not_pruned():
     scope = LayerScope(kind="layer", dense=0.0)
     masks = pruned([layer(0, 0, 1), layer(0, 0, 1, name="b", role="output")], 0.9, scope)
     assert masks["a"].all()
     assert not masks["b"].all()
 
 
-def test_a_half_rounds_up_though_floats_blur_it():
-    # 15 x (1 - 0.9) is 1.4999999999999996 in floats, and 1.5 in fact.
+def test_a_half_is_rounded_up_despite_floating_point_errors():
+    # 15 x (1 - 0.9) is 1.4999999999999996 in floats, but exactly 1.5.
     wide = [layer(*range(15))]
     assert pruned(wide, 0.9)["a"].sum() == 2
 
 
-def test_a_layer_with_fewer_survivors_than_asked_keeps_them_all():
+def test_a_layer_with_fewer_survivors_than_requested_keeps_them_all():
     layers = [layer(1, 2, 3, 4)]
     before = {"a": np.array([True, False, False, False])}
     after = prune(layers, before, LARGE_FINAL, one_shot(0.5), PER_LAYER, 1, seed=0)
     np.testing.assert_array_equal(after["a"], before["a"])
 
 
-def test_the_masks_given_are_not_written_to():
+def test_the_given_masks_are_not_changed():
     layers = [layer(1, 2, 3, 4)]
     before = all_kept(layers)
     prune(layers, before, LARGE_FINAL, one_shot(0.5), PER_LAYER, 1, seed=0)
@@ -251,12 +251,12 @@ def test_negative_zero_ties_with_zero():
     assert kept.min() > 15
 
 
-def test_weights_that_are_not_numbers_are_refused():
+def test_weights_that_are_not_finite_are_refused():
     with pytest.raises(Diverged, match="trained weights of a are not finite"):
         pruned([layer(1, np.nan, 3)], 0.5)
 
 
-def test_scores_that_are_not_numbers_are_refused():
+def test_scores_that_are_not_finite_are_refused():
     class Broken(type(LARGE_FINAL)):
         def scores(self, weights, rng):
             return np.array([1.0, np.nan, np.inf])
@@ -274,7 +274,7 @@ def test_scores_of_another_shape_are_refused():
         pruned([layer(1, 2, 3)], 0.5, criterion=Short(kind="large_final"))
 
 
-def test_a_criterion_that_scores_gradients_must_be_given_them():
+def test_a_criterion_that_scores_gradients_requires_them():
     snip = TypeAdapter(Criterion).validate_python("snip")
     with pytest.raises(SpecError, match="'snip' scores gradients, but none was given"):
         pruned([layer(1, 2, 3)], 0.5, criterion=snip)
@@ -288,13 +288,13 @@ def test_nothing_to_prune_is_an_error():
 @pytest.mark.parametrize(
     "scope", [GlobalScope(kind="global", output=False), LayerScope(kind="layer", output=0)]
 )
-def test_a_scope_that_leaves_all_layers_out_is_an_error(scope):
+def test_a_scope_that_excludes_all_layers_is_an_error(scope):
     with pytest.raises(NothingToPrune, match=r"rates are 0 for all layers .* \(output\)"):
         pruned([layer(1, 2, 3, role="output")], 0.5, scope)
 
 
-def test_survivors_alone_are_scored():
-    """A pruned weight has no part in the ranking, whatever value it has."""
+def test_only_survivors_are_scored():
+    """The value of a pruned weight does not affect the ranking."""
     seen = []
 
     class Watching(type(LARGE_FINAL)):

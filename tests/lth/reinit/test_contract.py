@@ -22,21 +22,21 @@ def kernel():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_reset_gives_a_finite_kernel_of_the_same_shape(kind, kernel):
-    made = ADAPTER.validate_python(kind).reset(kernel, np.random.default_rng(0))
-    assert made.shape == kernel.rewind.shape
-    assert made.dtype == np.float32
-    assert np.isfinite(made).all()
+    reset_kernel = ADAPTER.validate_python(kind).reset(kernel, np.random.default_rng(0))
+    assert reset_kernel.shape == kernel.rewind.shape
+    assert reset_kernel.dtype == np.float32
+    assert np.isfinite(reset_kernel).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_reset_follows_from_the_kernel_and_the_stream_alone(kind, kernel):
+def test_a_reset_depends_only_on_the_kernel_and_the_random_stream(kind, kernel):
     reset = ADAPTER.validate_python(kind)
     once, again = (reset.reset(kernel, np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(once, again)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_reset_leaves_what_it_is_given_as_it_is(kind, kernel):
+def test_a_reset_does_not_change_its_input(kind, kernel):
     before = kernel.rewind.copy(), kernel.trained.copy(), kernel.fresh.copy(), kernel.mask.copy()
     ADAPTER.validate_python(kind).reset(kernel, np.random.default_rng(0))
     after = kernel.rewind, kernel.trained, kernel.fresh, kernel.mask
@@ -45,7 +45,7 @@ def test_a_reset_leaves_what_it_is_given_as_it_is(kind, kernel):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_schedule_of_learning_rates_keeps_its_length_and_type(kind):
+def test_learning_rates_keep_their_number_and_type(kind):
     rates = np.linspace(1, 0.1, 10, dtype=np.float32)
     after = ADAPTER.validate_python(kind).learning_rates(rates)
     assert after.shape == rates.shape
@@ -57,14 +57,14 @@ def test_keep_sign_keeps_the_signs_of_the_rewind_point(kind, kernel):
     document = {"kind": kind, "keep_sign": True}
     if kind == "jitter":
         document["noise"] = 10.0
-    made = ADAPTER.validate_python(document).reset(kernel, np.random.default_rng(0))
-    # A reshuffle may deal a zero out, which is of either sign.
-    assert not np.any(np.sign(made) * np.sign(kernel.rewind) < 0)
+    reset_kernel = ADAPTER.validate_python(document).reset(kernel, np.random.default_rng(0))
+    # A reshuffle may assign a zero, which has no sign.
+    assert not np.any(np.sign(reset_kernel) * np.sign(kernel.rewind) < 0)
 
 
 @pytest.mark.parametrize("kind", SIGNED)
-def test_a_weight_that_began_at_zero_has_no_sign_to_keep(kind, kernel):
-    """It is drawn as without the option, not held at zero and not made positive for ever."""
+def test_a_weight_with_an_initial_value_of_zero_has_no_sign_to_keep(kind, kernel):
+    """It is drawn as without the option; it is neither zero nor always positive."""
     document = {"kind": kind, "keep_sign": True}
     mask = np.ones_like(kernel.mask)
     whole = KernelState(kernel.rewind, kernel.trained, kernel.fresh, mask, kernel.stddev)
@@ -79,18 +79,18 @@ def test_a_weight_that_began_at_zero_has_no_sign_to_keep(kind, kernel):
 @pytest.mark.parametrize("kind", SIGNED)
 def test_without_keep_sign_signs_change(kind, kernel):
     document = {"kind": kind, "noise": 10.0} if kind == "jitter" else kind
-    made = ADAPTER.validate_python(document).reset(kernel, np.random.default_rng(0))
+    reset_kernel = ADAPTER.validate_python(document).reset(kernel, np.random.default_rng(0))
     kept = kernel.mask & (kernel.rewind != 0)
-    changed = np.sign(made[kept]) != np.sign(kernel.rewind[kept])
+    changed = np.sign(reset_kernel[kept]) != np.sign(kernel.rewind[kept])
     assert 0.3 < changed.mean() < 0.7
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_reset_survives_its_own_json(kind):
+def test_a_reset_survives_a_json_round_trip(kind):
     reset = ADAPTER.validate_python(kind)
     assert ADAPTER.validate_json(ADAPTER.dump_json(reset)) == reset
 
 
 @pytest.mark.parametrize("member", members(Reinit), ids=kind_of)
-def test_a_reset_says_what_it_does(member):
+def test_a_reset_has_a_docstring_with_a_reference(member):
     assert "Reference:" in member.__doc__

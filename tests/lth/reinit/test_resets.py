@@ -27,14 +27,14 @@ def test_rewind_gives_the_weights_at_the_rewind_point():
     np.testing.assert_array_equal(reset("rewind"), REWIND)
 
 
-def test_rewind_may_go_to_any_step():
+def test_rewind_can_return_to_any_step():
     assert parsed("rewind").rewind_point == Duration(0, "it")
     assert parsed({"kind": "rewind", "to": "500it"}).rewind_point == Duration(500, "it")
     assert parsed({"kind": "jitter", "to": "2ep"}).rewind_point == Duration(2, "ep")
     assert parsed({"kind": "learning_rate", "to": "1ep"}).rewind_point == Duration(1, "ep")
 
 
-def test_jitter_adds_white_noise_of_the_layers_own_size():
+def test_jitter_adds_noise_relative_to_the_deviation_of_the_layer():
     zeros = np.zeros((300, 300), np.float32)
     kernel = KernelState(zeros + 1, zeros, zeros, zeros == 0, stddev=0.25)
     noise = reset({"kind": "jitter", "noise": 2.0}, kernel) - 1
@@ -42,45 +42,45 @@ def test_jitter_adds_white_noise_of_the_layers_own_size():
     assert noise.mean() == pytest.approx(0, abs=0.01)
 
 
-def test_jitter_with_its_sign_kept_changes_magnitudes_alone():
-    made = reset({"kind": "jitter", "noise": 10, "keep_sign": True})
+def test_jitter_with_kept_signs_changes_only_magnitudes():
+    result = reset({"kind": "jitter", "noise": 10, "keep_sign": True})
     free = reset({"kind": "jitter", "noise": 10})
-    np.testing.assert_array_equal(np.abs(made), np.abs(free))
-    np.testing.assert_array_equal(np.sign(made), np.sign(REWIND))
+    np.testing.assert_array_equal(np.abs(result), np.abs(free))
+    np.testing.assert_array_equal(np.sign(result), np.sign(REWIND))
 
 
-def test_random_gives_the_fresh_draw():
+def test_random_gives_the_fresh_kernel():
     np.testing.assert_array_equal(reset("random"), FRESH)
     np.testing.assert_array_equal(
         reset({"kind": "random", "keep_sign": True}), [[5.0, -6.0], [7.0, -8.0]]
     )
 
 
-def test_reshuffle_deals_the_survivors_values_out_among_the_survivors():
+def test_reshuffle_permutes_the_values_of_the_survivors():
     rng = np.random.default_rng(0)
     rewind = rng.normal(size=1000).astype(np.float32)
     kernel = KernelState(rewind, rewind, rewind, rng.random(1000) < 0.4, stddev=1.0)
-    made = reset("reshuffle", kernel)
-    assert sorted(made[kernel.mask]) == sorted(rewind[kernel.mask])
-    assert np.mean(made[kernel.mask] == rewind[kernel.mask]) < 0.02
+    result = reset("reshuffle", kernel)
+    assert sorted(result[kernel.mask]) == sorted(rewind[kernel.mask])
+    assert np.mean(result[kernel.mask] == rewind[kernel.mask]) < 0.02
 
 
-def test_reshuffle_with_its_sign_kept_deals_out_the_magnitudes():
-    made = reset({"kind": "reshuffle", "keep_sign": True})
-    assert sorted(np.abs(made[MASK])) == sorted(np.abs(REWIND[MASK]))
-    np.testing.assert_array_equal(np.sign(made[MASK]), np.sign(REWIND[MASK]))
+def test_reshuffle_with_kept_signs_permutes_the_magnitudes():
+    result = reset({"kind": "reshuffle", "keep_sign": True})
+    assert sorted(np.abs(result[MASK])) == sorted(np.abs(REWIND[MASK]))
+    np.testing.assert_array_equal(np.sign(result[MASK]), np.sign(REWIND[MASK]))
 
 
-def test_constant_is_the_layers_own_deviation_with_random_signs():
+def test_constant_is_the_deviation_of_the_layer_with_random_signs():
     kernel = KernelState(*[np.ones((100, 100), np.float32)] * 3, np.ones((100, 100), bool), 0.25)
-    made = reset("constant", kernel)
-    assert set(np.unique(made)) == {np.float32(-0.25), np.float32(0.25)}
-    assert np.mean(made > 0) == pytest.approx(0.5, abs=0.03)
+    result = reset("constant", kernel)
+    assert set(np.unique(result)) == {np.float32(-0.25), np.float32(0.25)}
+    assert np.mean(result > 0) == pytest.approx(0.5, abs=0.03)
 
 
-def test_constant_with_its_sign_kept():
-    made = reset({"kind": "constant", "value": 0.5, "keep_sign": True})
-    np.testing.assert_array_equal(made, [[0.5, -0.5], [0.5, -0.5]])
+def test_constant_can_keep_signs():
+    result = reset({"kind": "constant", "value": 0.5, "keep_sign": True})
+    np.testing.assert_array_equal(result, [[0.5, -0.5], [0.5, -0.5]])
 
 
 def test_fine_tuning_keeps_weights_and_the_last_learning_rate():
@@ -96,6 +96,6 @@ def test_learning_rate_rewinding_keeps_weights_and_restarts_the_schedule():
 
 
 @pytest.mark.parametrize("kind", ["rewind", "jitter", "random", "reshuffle", "constant"])
-def test_everything_else_goes_back_with_the_weights(kind):
+def test_other_resets_restore_biases_and_learning_rates(kind):
     assert parsed(kind).restores
     np.testing.assert_array_equal(parsed(kind).learning_rates(RATES), RATES)

@@ -13,7 +13,7 @@ from tests.lth.plots.made_up import robust, run
 TICKET = {"name": "ticket", "pruning": {"schedule": {"kind": "one_shot", "sparsity": 0.5}}}
 
 
-def test_there_is_one_row_a_trial_experiment_and_level() -> None:
+def test_there_is_one_row_for_each_trial_experiment_and_level() -> None:
     rows = records(robust(2, (1.0, 0.5, 0.2)))
     assert [(row["trial"], row["experiment"], row["level"]) for row in rows] == [
         (trial, experiment, level)
@@ -24,7 +24,7 @@ def test_there_is_one_row_a_trial_experiment_and_level() -> None:
     assert {tuple(row) for row in rows} == {tuple(rows[0])}
 
 
-def test_every_number_of_a_level_is_under_the_name_of_its_place() -> None:
+def test_every_number_of_a_level_has_the_name_of_its_field() -> None:
     def scores(number: float) -> Scores:
         return Scores(loss=number, accuracy=number / 100, top5=number / 10)
 
@@ -59,7 +59,7 @@ def test_every_number_of_a_level_is_under_the_name_of_its_place() -> None:
     assert set(METRICS) <= set(expected)
 
 
-def test_a_level_has_no_value_where_nothing_was_measured() -> None:
+def test_a_value_that_was_not_measured_is_none() -> None:
     dense, pruned = records([run()])
     assert dense["untrained_accuracy"] is None
     assert pruned["untrained_accuracy"] is not None
@@ -67,7 +67,7 @@ def test_a_level_has_no_value_where_nothing_was_measured() -> None:
     assert dense["kept"] == 266_200
 
 
-def test_a_file_reads_back_as_the_rows_were() -> None:
+def test_a_csv_file_reads_back_as_the_same_rows() -> None:
     rows = records(robust(2))
     text = as_csv(rows).decode()
     read = list(csv.DictReader(StringIO(text, newline="")))

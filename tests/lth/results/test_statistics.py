@@ -65,8 +65,8 @@ def run(trial, *levels, experiment="ticket", seed=None, method=""):
     )
 
 
-def test_a_statistic_of_a_textbook_sample():
-    """Student's own: t(0.975, 2) is 4.3027."""
+def test_a_statistic_agrees_with_a_textbook():
+    """t(0.975, 2) of Student's distribution is 4.3027."""
     found = statistic([1.0, 2.0, 6.0])
     assert (found.n, found.mean, found.median, found.min, found.max) == (3, 3, 2, 1, 6)
     assert found.stddev == pytest.approx(sqrt(7))
@@ -86,14 +86,14 @@ def test_no_trial_is_an_error():
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30))
-def test_the_interval_lies_around_the_mean(values):
+def test_the_interval_contains_the_mean(values):
     found = statistic(values)
     low, high = found.interval
     assert low <= found.mean <= high
     assert found.stddev == pytest.approx(np.std(values, ddof=1))
 
 
-def test_the_interval_covers_the_mean_as_often_as_it_says():
+def test_the_interval_covers_the_true_mean_with_its_probability():
     draws = np.random.default_rng(0).normal(size=(2_000, 5))
     intervals = [statistic(list(draw)).interval for draw in draws]
     covered = np.mean([low < 0 < high for low, high in intervals])
@@ -115,21 +115,21 @@ def test_every_level_is_summarised_not_only_the_first_and_last():
         assert one.metrics["early_stop_test_accuracy"].stddev == pytest.approx(0.01)
 
 
-def test_a_metric_is_there_where_the_level_has_it():
+def test_a_level_has_only_metrics_that_were_measured():
     (experiment,) = summarise([run(1, level(0), level(1, 50, top5=0.99))]).experiments
     dense, pruned = (set(one.metrics) for one in experiment.levels)
     assert {name for name in METRICS if "untrained" not in name and "top5" not in name} == dense
     assert pruned == set(METRICS)
 
 
-def test_every_metric_is_the_number_that_its_name_says():
+def test_every_metric_has_the_value_of_its_field():
     early = At(iteration=20, validation=scores(0.1, 1.0), test=scores(0.2, 2.0, top5=0.8))
     final = At(iteration=30, validation=scores(0.3, 3.0), test=scores(0.4, 4.0, top5=0.9))
     untrained = Untrained(
         masked=scores(0.5, 5.0), signed_constant=scores(0.6, 6.0), rescaled=scores(0.7, 7.0)
     )
-    said = {"early_stop": early, "final": final, "untrained": untrained}
-    (experiment,) = summarise([run(1, level().model_copy(update=said))]).experiments
+    fields = {"early_stop": early, "final": final, "untrained": untrained}
+    (experiment,) = summarise([run(1, level().model_copy(update=fields))]).experiments
     assert {name: found.mean for name, found in experiment.levels[0].metrics.items()} == {
         "early_stop_iteration": 20,
         "early_stop_test_accuracy": 0.2,
@@ -181,7 +181,7 @@ def test_a_ticket_is_compared_with_its_control_trial_by_trial():
     summary = summarise(tickets + controls, {"random": "ticket"})
     comparison = summary.comparisons[-1]
     assert (comparison.experiment, comparison.against) == ("ticket", "random")
-    # Trial 3 of the control is not there, so nothing can be said of it.
+    # Trial 3 has no control, so it is not compared.
     assert comparison.metrics["final_test_accuracy"].by_trial == pytest.approx({1: 0.02, 2: 0.02})
 
 
@@ -216,12 +216,12 @@ def test_a_control_without_results_is_an_error():
         ([run(1, level(0)), run(2, level(1))], "not of the same experiment"),
     ],
 )
-def test_what_are_no_trials_of_one_experiment_is_never_averaged(results, complaint):
+def test_results_of_different_experiments_are_never_averaged(results, complaint):
     with pytest.raises(SpecError, match=complaint):
         summarise(results)
 
 
-def test_a_summary_survives_its_own_json():
+def test_a_summary_survives_a_json_round_trip():
     results = [run(trial, level(0), level(1, 50)) for trial in (1, 2)]
     summary = summarise(results)
     assert Summary.model_validate_json(summary.model_dump_json()) == summary
@@ -239,7 +239,7 @@ SPEC = parse_spec(
 )
 
 
-def test_a_summary_of_a_job_says_how_much_of_its_plan_it_covers():
+def test_the_summary_of_a_job_reports_its_coverage_of_the_plan():
     results = [run(trial, level(), level(1, 20)) for trial in (1, 3, 4)]
     results.append(run(3, level(), level(1, 20), experiment="control"))
     covered = summarise_job(SPEC, results).coverage
@@ -252,7 +252,7 @@ def test_a_summary_of_a_job_says_how_much_of_its_plan_it_covers():
     }
 
 
-def test_a_summary_of_all_of_a_job_is_complete():
+def test_the_summary_of_a_finished_job_is_complete():
     results = [
         run(trial, level(), level(1, 20), experiment=name)
         for name in ("ticket", "control")
@@ -271,10 +271,12 @@ def test_a_control_is_compared_with_its_ticket_only_when_both_have_results():
     assert against == {"dense", "control"}
 
 
-def test_what_a_later_version_adds_to_a_result_or_a_summary_is_passed_over():
+def test_fields_of_a_later_version_are_ignored():
     result = run(1)
-    said = result.model_dump()
-    said["levels"][0]["history"]["later"] = said["levels"][0]["later"] = said["later"] = 1
-    assert RunResult.model_validate(said) == result
+    document = result.model_dump()
+    document["levels"][0]["history"]["later"] = document["levels"][0]["later"] = document[
+        "later"
+    ] = 1
+    assert RunResult.model_validate(document) == result
     summary = summarise([result])
     assert Summary.model_validate(summary.model_dump() | {"later": 1}) == summary

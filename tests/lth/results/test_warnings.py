@@ -11,22 +11,22 @@ from tests.lth.plots.made_up import run, stopping
 SHORT = "is at the last evaluation of every level: the training is too short for the early stop"
 
 
-def test_a_training_whose_every_level_ends_at_its_best_is_too_short() -> None:
+def test_a_training_is_too_short_if_every_level_ends_at_its_best() -> None:
     (remark,) = remarks([stopping(run(), True, True)])
     assert remark.startswith(f"the least validation loss of 'ticket' {SHORT}")
 
 
 @pytest.mark.parametrize("ends", [(True, False), (False, True), (False, False)])
-def test_one_level_that_rises_again_is_long_enough(ends: tuple[bool, bool]) -> None:
+def test_a_training_is_long_enough_if_the_loss_of_one_level_rises(ends: tuple[bool, bool]) -> None:
     assert remarks([stopping(run(), *ends)]) == ()
 
 
-def test_one_trial_that_rises_again_is_long_enough() -> None:
+def test_a_training_is_long_enough_if_the_loss_of_one_trial_rises() -> None:
     results = [stopping(run(trial=1), True, True), stopping(run(trial=2), True, False)]
     assert remarks(results) == ()
 
 
-def test_the_experiments_that_are_meant_are_named_but_not_endlessly() -> None:
+def test_a_remark_names_a_limited_number_of_experiments() -> None:
     names = ["a", "b", "c", "d", "e"]
     ended = [stopping(run(experiment=name), True, True) for name in names]
     risen = stopping(run(experiment="z"), True, False)
@@ -40,11 +40,11 @@ def test_the_experiments_that_are_meant_are_named_but_not_endlessly() -> None:
     assert of(ended) == "every experiment"
 
 
-def test_nothing_is_said_of_nothing() -> None:
+def test_there_are_no_remarks_without_results() -> None:
     assert remarks([]) == ()
 
 
-def test_summaries_and_the_pictures_that_show_early_stops_say_it() -> None:
+def test_summaries_and_pictures_with_early_stops_show_the_remark() -> None:
     result = stopping(run(), True, True)
     summary = summarise([result])
     assert summary.remarks == remarks([result])

@@ -12,7 +12,7 @@ def test_every_member_of_a_family_is_listed_once(name):
     assert len({entry.kind for entry in entries}) == len(members(FAMILIES[name]))
 
 
-def test_entries_say_what_a_member_is_and_takes():
+def test_an_entry_has_a_description_aliases_and_parameters():
     (entry,) = (e for e in catalogue()["criteria"] if e.kind == "large_final")
     assert entry.aliases == ("lf",)
     assert entry.summary in entry.description

@@ -25,7 +25,7 @@ def refused(complaint, parse, *args, **fields):
         parse(*args, **fields)
 
 
-def test_a_spec_of_nothing_but_its_kind_is_a_whole_experiment():
+def test_a_spec_with_only_a_kind_is_a_complete_experiment():
     spec = model()
     assert spec.dataset.kind == "digits"
     assert spec.network.kind == "lenet-300-100"
@@ -51,7 +51,7 @@ def test_a_network_without_an_optimizer_is_trained_as_in_the_papers(network, rat
     ("network", "rate"),
     [("lenet-300-100", 0.5), ("conv-2", 0.5), ("conv-4", 0.5), ("conv-6", 0.75)],
 )
-def test_convolutions_are_pruned_at_the_papers_rate(network, rate):
+def test_convolutions_are_pruned_at_the_rate_of_the_papers(network, rate):
     def rates(spec):
         return {each.pruning.scope.convolution for each in spec.expanded}
 
@@ -66,7 +66,7 @@ def test_convolutions_are_pruned_at_the_papers_rate(network, rate):
     assert again == both
 
 
-def test_a_rate_for_convolutions_that_is_given_is_taken():
+def test_a_given_rate_for_convolutions_is_used():
     halved = {"scope": {"kind": "layer", "convolution": 0.5}}
     spec = model(network="conv-6", dataset="cifar10", pruning=halved)
     assert spec.pruning.scope.convolution == 0.5
@@ -75,7 +75,7 @@ def test_a_rate_for_convolutions_that_is_given_is_taken():
     assert everywhere.pruning.scope == GlobalScope(kind="global")
 
 
-def test_an_optimizer_that_is_given_is_taken():
+def test_a_given_optimizer_is_used():
     optimizer = {"kind": "sgd", "learning_rate": 0.1}
     spec = model(network="conv-2", training={"optimizer": optimizer})
     assert spec.training.optimizer.learning_rate == 0.1
@@ -86,7 +86,7 @@ def test_an_optimizer_that_is_given_is_taken():
 
 
 @pytest.mark.parametrize("to", ["20ep", "21ep", "400it", "401it"])
-def test_there_is_no_rewinding_to_the_end_of_a_level_or_beyond(to):
+def test_a_rewind_point_at_or_after_the_end_of_a_level_is_refused(to):
     reinit = {"kind": "rewind", "to": to}
     refused(
         f"a reset cannot return to '{to}': a level of '20ep' ends after 400", model, reinit=reinit
@@ -98,23 +98,23 @@ def test_there_is_no_rewinding_to_the_end_of_a_level_or_beyond(to):
 
 
 @pytest.mark.parametrize("to", ["19ep", "399it", "0it"])
-def test_rewinding_goes_to_any_point_before(to):
+def test_any_earlier_rewind_point_is_accepted(to):
     model(reinit={"kind": "rewind", "to": to})
 
 
-def test_a_warm_up_is_no_longer_than_its_level_in_whatever_unit():
+def test_a_warm_up_longer_than_its_level_is_refused_in_any_unit():
     model(training={"warmup": "400it"})
     refused("warm-up of '401it' is longer", model, training={"warmup": "401it"})
     refused("warm-up of '21ep' is longer", model, training={"warmup": "21ep"})
     refused("warm-up of '3ep' is longer", model, training={"warmup": "3ep", "duration": "50it"})
 
 
-def test_a_batch_is_no_larger_than_the_data():
+def test_a_batch_larger_than_the_data_is_refused():
     dataset = {"kind": "digits", "validation": 1_400}
     refused("batch of 60 is more than the 37 training samples", model, dataset=dataset)
 
 
-def test_only_pictures_are_augmented():
+def test_only_images_can_be_augmented():
     model(training={"augmentation": "flip"})
     flat = {
         "kind": "uploaded",
@@ -126,7 +126,7 @@ def test_only_pictures_are_augmented():
             training={"augmentation": "flip"})  # fmt: skip
 
 
-def test_a_network_fits_its_data():
+def test_a_network_that_does_not_fit_its_data_is_refused():
     layers = {"kind": "layers", "layers": [{"kind": "linear", "units": 10}]}
     refused("layer 0: 'linear' takes a flat sample, but", model, network=layers)
     layers["layers"] = [{"kind": "flatten"}, {"kind": "linear", "units": 11}]
@@ -138,23 +138,23 @@ def test_rates_that_never_prune_anything_are_refused():
     refused("nothing is ever pruned", model, pruning={"scope": scope})
 
 
-def test_a_session_of_nothing_is_refused():
+def test_an_empty_session_is_refused():
     refused("nothing to do", session)
 
 
-def test_names_differ_within_a_session():
+def test_duplicate_names_in_a_session_are_refused():
     refused(
         "must differ, but 'a' is given twice", session, {"name": "a"}, {"name": "b"}, {"name": "a"}
     )
 
 
 @pytest.mark.parametrize("name", ["trunk", "dense"])
-def test_names_that_mean_something_else_already_are_refused(name):
+def test_reserved_names_are_refused(name):
     refused(f"'{name}' is the name of", session, {"name": name})
 
 
 @pytest.mark.parametrize("name", ["", "A", "a b", "../a", "a/b", ".a", "a" * 65, "ä"])
-def test_a_name_can_be_part_of_a_path(name):
+def test_a_name_that_cannot_be_part_of_a_path_is_refused(name):
     refused("name", session, {"name": name})
 
 
@@ -173,12 +173,12 @@ def test_a_control_follows_a_ticket_of_its_session():
     refused("'d' follows 'c', which is no ticket", session, {"name": "a"}, control, other)
 
 
-def test_a_control_prunes_nothing_by_itself():
+def test_a_control_with_its_own_pruning_is_refused():
     control = {"name": "c", "control": {"kind": "random_weights", "of": "a"}, "pruning": {}}
     refused("Extra inputs", session, {"name": "a"}, control)
 
 
-def test_a_grid_is_every_criterion_with_every_reset():
+def test_a_grid_combines_every_criterion_with_every_reset():
     grid = {
         "criteria": ["lf", "mi"],
         "reinit": ["rewind", "random"],
@@ -198,7 +198,7 @@ def test_a_grid_is_every_criterion_with_every_reset():
     assert cell.reinit.kind == "random"
 
 
-def test_cells_of_a_grid_are_named_by_their_parameters_too():
+def test_the_names_of_grid_cells_include_their_parameters():
     resets = [
         "rewind",
         {"kind": "rewind", "to": "5ep"},
@@ -212,7 +212,7 @@ def test_cells_of_a_grid_are_named_by_their_parameters_too():
     ]
 
 
-def test_the_name_of_a_cell_is_cut_to_what_a_name_may_be():
+def test_the_name_of_a_grid_cell_is_truncated_to_the_maximum_length():
     reset = {"kind": "jitter", "noise": 0.123, "to": "100it", "keep_sign": True}
     grid = {"criteria": ["magnitude_increase_same_sign"], "reinit": [reset]}
     (cell,) = session(grid=grid).expanded
@@ -220,16 +220,16 @@ def test_the_name_of_a_cell_is_cut_to_what_a_name_may_be():
     assert cell.name.startswith("magnitude_increase_same_sign.jitter-keep_sign-")
 
 
-def test_a_grid_that_is_null_is_none():
+def test_a_null_grid_is_ignored():
     assert session({"name": "a"}, grid=None) == session({"name": "a"})
 
 
-def test_experiments_that_are_no_list_are_refused():
+def test_experiments_that_are_not_a_list_are_refused():
     refused("Input should be a valid tuple", parse_spec, {"kind": "session", "experiments": 5})
 
 
 @pytest.mark.parametrize("wrong", ["dataset", "network", "training"])
-def test_a_wrong_part_is_told_alone_though_others_depend_on_it(wrong):
+def test_only_the_wrong_part_is_reported_although_others_depend_on_it(wrong):
     fields = {"dataset": "digits", "network": "conv-2", "training": {"duration": "5ep"}}
     more = {"pruning": {"scope": "layer"}, "reinit": {"kind": "rewind", "to": "1ep"}}
     with pytest.raises(ValidationError) as refused:
@@ -237,7 +237,7 @@ def test_a_wrong_part_is_told_alone_though_others_depend_on_it(wrong):
     assert [error["loc"][1] for error in refused.value.errors()] == [wrong]
 
 
-def test_the_same_cell_twice_is_refused():
+def test_a_duplicate_grid_cell_is_refused():
     grid = {"criteria": ["lf", "lf"], "reinit": ["rewind"]}
     refused("'large_final.rewind' is given twice", session, grid=grid)
     refused(
@@ -248,7 +248,7 @@ def test_the_same_cell_twice_is_refused():
     )
 
 
-def test_what_contradicts_is_told_at_its_own_place_and_all_of_it_at_once():
+def test_all_contradictions_are_reported_at_their_fields():
     late = {"kind": "rewind", "to": "20ep"}
     document = {
         "kind": "session",
@@ -295,15 +295,15 @@ def test_a_robust_job_has_trials():
         ),
     ],
 )
-def test_limits_protect_a_server(fields, limits, complaint):
+def test_specs_over_a_limit_are_refused(fields, limits, complaint):
     document = {"kind": "model", **fields}
     parse_spec(document)
     with pytest.raises(ValidationError, match=complaint):
         parse_spec(document, Limits(**limits))
 
 
-def test_rewind_points_are_bounded_by_the_weights_that_are_kept_for_them():
-    """200 of them filled the memory of three workers, one after the other."""
+def test_rewind_points_are_bounded_by_the_size_of_their_weights():
+    """Without this limit, 200 rewind points fill the memory of a worker."""
     tickets = [
         {"name": f"t{n}", "reinit": {"kind": "rewind", "to": f"{n // 2}it"}} for n in range(8)
     ]
@@ -324,14 +324,14 @@ def test_rewind_points_are_bounded_by_the_weights_that_are_kept_for_them():
         assert "distinct rewind points after step 0 up to here: 3;" in wrong.message
 
 
-def test_experiments_are_counted_before_any_is_read():
+def test_experiments_are_counted_before_they_are_validated():
     with pytest.raises(ValidationError) as refused:
         parse_spec({"kind": "session", "experiments": [{}] * 201}, SERVER_LIMITS)
     (error,) = refused.value.errors()
     assert "201 experiments are more than the limit of 200" in error["msg"]
 
 
-def test_limits_bound_what_a_session_makes_of_itself():
+def test_limits_bound_the_trials_and_the_experiments_of_a_grid():
     document = {
         "kind": "robust",
         "trials": 101,
@@ -353,10 +353,10 @@ def test_limits_bound_what_a_session_makes_of_itself():
         ({"training": {"optimizer": {"kind": "os.system", "learning_rate": 1}}}, "not match"),
     ],
 )
-def test_a_spec_can_name_no_path_and_no_code(fields, complaint):
+def test_a_spec_cannot_contain_a_path_or_code(fields, complaint):
     refused(complaint, model, **fields)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 0, 1, "half", None, [0.5]])
-def test_a_sparsity_is_a_share(value):
+def test_a_sparsity_that_is_not_a_share_is_refused(value):
     refused("sparsity", model, pruning={"schedule": {"kind": "one_shot", "sparsity": value}})

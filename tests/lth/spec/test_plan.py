@@ -60,7 +60,7 @@ def test_a_robust_job_has_a_trunk_and_a_seed_for_each_trial():
         assert len({run.seed for run in of_trial}) == len({run.trunk for run in of_trial}) == 1
 
 
-def test_what_a_run_needs_comes_before_it_and_is_all_of_it():
+def test_a_run_comes_after_all_its_direct_and_indirect_needs():
     done: dict[str, set[str]] = {}
     runs = plan(session(kind="robust", trials=2, grid={"criteria": ["mi"], "reinit": ["random"]}))
     for run in runs:
@@ -70,25 +70,25 @@ def test_what_a_run_needs_comes_before_it_and_is_all_of_it():
     assert len(done) == len(runs)
 
 
-def test_what_others_wait_for_comes_first_in_all_trials():
-    """So that no worker idles at the end while another does what waited for one of its runs."""
+def test_runs_that_others_need_come_first_in_all_trials():
+    """Otherwise some workers idle at the end, while others execute dependent runs."""
     keys = [run.key for run in plan(session(kind="robust", trials=2))]
     assert keys == [
         f"trial-{trial}/{name}" for name in ("trunk", "ticket", "control") for trial in (1, 2)
     ]
 
 
-def test_a_trial_is_the_same_however_many_there_are():
+def test_a_trial_does_not_depend_on_the_number_of_trials():
     few, many = (plan(session(kind="robust", trials=trials)) for trials in (2, 4))
     assert [run for run in few if run.trial == 2] == [run for run in many if run.trial == 2]
 
 
-def test_a_plan_is_the_same_every_time():
+def test_a_plan_is_deterministic():
     assert plan(session()) == plan(session())
 
 
-def test_a_trunk_is_named_by_what_its_training_depends_on():
-    """And by nothing else: experiments that differ only in pruning share it."""
+def test_the_name_of_a_trunk_depends_only_on_its_training():
+    """Experiments that differ only in pruning share a trunk."""
     same = [
         {},
         {"name": "x", "labels": {"a": "b"}},
@@ -104,14 +104,14 @@ def test_a_trunk_is_named_by_what_its_training_depends_on():
         {"training": {"duration": "21ep"}},
         {"training": {"batch_size": 50}},
         {"network": "conv-2"},
-        # The training of the first, and another network.
+        # The training of the default network, but another network.
         {"network": "conv-2", "training": {"optimizer": {"kind": "adam", "learning_rate": 1.2e-3}}},
         {"reinit": {"kind": "rewind", "to": "100it"}},
     ]
     assert len(set.union(*(trunks(**fields) for fields in [{}, *other]))) == 1 + len(other)
 
 
-def test_a_trunk_of_another_engine_is_another_one(monkeypatch):
+def test_another_engine_version_has_another_trunk(monkeypatch):
     before = trunks()
     monkeypatch.setattr(sys.modules["lth.spec.plan"], "ENGINE_VERSION", ENGINE_VERSION + 1)
     assert trunks() != before
@@ -127,7 +127,7 @@ def test_a_preset_and_its_list_of_layers_share_a_trunk():
     assert trunks(network={"kind": "layers", "layers": layers}) == trunks(network="lenet-300-100")
 
 
-def test_the_points_that_resets_return_to_are_kept_once_each_and_rising():
+def test_rewind_points_are_sorted_and_distinct():
     late = {"kind": "rewind", "to": "17it"}
     resets = [late, "rewind", {"kind": "rewind", "to": "2ep"}, {"kind": "jitter", "to": "40it"}]
     resets.append({"kind": "rewind", "to": "12it"})
@@ -138,7 +138,7 @@ def test_the_points_that_resets_return_to_are_kept_once_each_and_rising():
     assert rewind_points(spec) == (0, 12, 17, 40)
 
 
-def test_levels_are_the_rounds_of_the_ticket_and_of_its_control_alike():
+def test_a_ticket_and_its_control_have_a_level_for_each_round():
     pruning = {"schedule": {"kind": "geometric", "fraction": 0.2, "sparsity": 0.79}}
     spec = session(experiments=[{"name": "ticket", "pruning": pruning}, CONTROL])
     for name in ("ticket", "control"):
@@ -147,7 +147,7 @@ def test_levels_are_the_rounds_of_the_ticket_and_of_its_control_alike():
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**63 - 1])
-def test_a_trunk_s_name_is_a_digest(seed):
+def test_the_name_of_a_trunk_is_a_digest(seed):
     name = trunk_identity(parse_spec({"kind": "model"}), seed)
     assert len(name) == 64
     assert int(name, 16) >= 0

@@ -23,11 +23,11 @@ NORMALISED = [
     "batch_normalization",
     {"kind": "linear", "units": 10},
 ]
-"""Statistics of a batch normalisation are not trained, and lie between what is."""
+"""The statistics of a batch normalisation are not trained, but are between trained weights."""
 
 
-def _ran(spec, folder: Path) -> tuple[float, Path]:
-    """A run's test accuracy at its end, and its files in a folder."""
+def _executed(spec, folder: Path) -> tuple[float, Path]:
+    """The final test accuracy of a run, and the folder with its files."""
     data = spec.dataset.load(None)
     outcome = execute(spec, plan(spec)[0], Inputs(data), Silent())
     assert outcome.result is not None
@@ -45,7 +45,7 @@ def _accuracy(network: keras.Model, data) -> float:
 
 def test_the_readme_loads_a_fetched_ticket_into_keras(tmp_path: Path) -> None:
     spec = parse_spec(BRIEF)
-    accuracy, folder = _ran(spec, tmp_path)
+    accuracy, folder = _executed(spec, tmp_path)
     (code,) = re.findall(r"```python\n([^`]*set_weights[^`]*)```", README)
     data = spec.dataset.load(None)
     ticket = folder / "trial-1/ticket/weights/level-1.npz"
@@ -54,9 +54,9 @@ def test_the_readme_loads_a_fetched_ticket_into_keras(tmp_path: Path) -> None:
     assert _accuracy(names["network"], data) == pytest.approx(accuracy)
 
 
-def test_arrays_lie_in_the_order_of_keras_with_batch_normalisation_too(tmp_path: Path) -> None:
+def test_arrays_are_in_the_order_of_keras_with_batch_normalisation(tmp_path: Path) -> None:
     spec = parse_spec({**BRIEF, "network": {"kind": "layers", "layers": NORMALISED}})
-    accuracy, folder = _ran(spec, tmp_path)
+    accuracy, folder = _executed(spec, tmp_path)
     content = (folder / "trial-1/ticket/weights/level-1.npz").read_bytes()
     layers = keras.layers
     same = keras.Sequential(

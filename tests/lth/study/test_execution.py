@@ -57,8 +57,8 @@ def content(outcome: Outcome, name: str) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def carried_out(data) -> dict[str, Outcome]:
-    """Every run of the session, with what it needs of the others."""
+def outcomes(data) -> dict[str, Outcome]:
+    """The outcomes of all runs of the session, by key."""
     trunk, late, random = plan(SESSION)
     done = {trunk.key: execute(SESSION, trunk, Inputs(data), Silent())}
     dense = done[trunk.key].trunk
@@ -69,7 +69,7 @@ def carried_out(data) -> dict[str, Outcome]:
     return done
 
 
-def test_a_single_experiment_leaves_arrays_and_a_report_and_draws_nothing(data):
+def test_a_single_experiment_has_arrays_and_a_report_but_no_pictures(data):
     (run,) = plan(MODEL)
     outcome = execute(MODEL, run, Inputs(data), Silent())
     names = [artifact.name for artifact in outcome.artifacts]
@@ -80,36 +80,40 @@ def test_a_single_experiment_leaves_arrays_and_a_report_and_draws_nothing(data):
         "weights/level-1.npz",
         "report.json",
     ]
-    told = json.loads(content(outcome, "report.json"))
-    assert told["result"]["levels"][1]["level"] == 1
-    assert told["result"]["environment"]["device"].startswith("cpu: ")
-    assert told["spec"]["kind"] == "model"
-    assert (told["spec_hash"], told["run"]) == (spec_hash(MODEL), run.key)
+    report = json.loads(content(outcome, "report.json"))
+    assert report["result"]["levels"][1]["level"] == 1
+    assert report["result"]["environment"]["device"].startswith("cpu: ")
+    assert report["spec"]["kind"] == "model"
+    assert (report["spec_hash"], report["run"]) == (spec_hash(MODEL), run.key)
     assert outcome.trunk is not None
 
 
-def test_every_trial_is_carried_out_under_its_own_seed(data):
-    said = {"kind": "robust", "trials": 2, "experiments": [{"name": "ticket"}]}
-    spec = parse_spec({**MODEL.model_dump(mode="json", include={"network", "training"}), **said})
+def test_every_trial_is_executed_with_its_own_seed(data):
+    fields = {"kind": "robust", "trials": 2, "experiments": [{"name": "ticket"}]}
+    spec = parse_spec({**MODEL.model_dump(mode="json", include={"network", "training"}), **fields})
     run = next(each for each in plan(spec) if (each.trial, each.experiment) == (2, "ticket"))
     result = execute(spec, run, Inputs(data), Silent()).result
-    here = LotterySession(keras.Sequential([keras.layers.Flatten(), LotteryLinear(10)]), trial=2)
-    assert (result.trial, result.seed) == (2, run.seed) == (2, here.context.seed)
+    own_session = LotterySession(
+        keras.Sequential([keras.layers.Flatten(), LotteryLinear(10)]), trial=2
+    )
+    assert (result.trial, result.seed) == (2, run.seed) == (2, own_session.context.seed)
 
 
-def test_a_run_knows_its_last_level_from_the_first_step_on(data):
-    """The dense training of a single job was told to be the last level."""
+def test_progress_has_the_number_of_levels_from_the_first_step_on(data):
+    """The dense training of a single job is not its last level."""
     (run,) = plan(MODEL)
     recorder = Recorder()
     execute(MODEL, run, Inputs(data), recorder)
     assert {(seen.level, seen.levels) for seen in recorder.progress_seen} == {(0, 1), (1, 1)}
 
 
-def test_a_trunk_goes_on_from_its_checkpoint_and_is_given_back_by_who_trained_it(data, carried_out):
+def test_a_trunk_resumes_from_its_checkpoint_and_is_returned_by_the_run_that_trained_it(
+    data, outcomes
+):
     trunk, late, *_ = plan(SESSION)
-    dense, whole, rest = carried_out[trunk.key].trunk, Recorder(), Recorder()
+    dense, whole, rest = outcomes[trunk.key].trunk, Recorder(), Recorder()
     execute(SESSION, trunk, Inputs(data), whole)
-    assert carried_out[late.key].trunk is None
+    assert outcomes[late.key].trunk is None
     outcome = execute(SESSION, trunk, Inputs(data, checkpoint=BytesIO(whole.checkpoints[0])), rest)
     assert len(rest.checkpoints) == len(whole.checkpoints) - 1
     resumed, undisturbed = (ExperimentState.from_file(each) for each in (outcome.trunk, dense))
@@ -125,36 +129,36 @@ def test_equal_runs_give_equal_bytes_of_every_array(data):
             assert artifact.content() == again.content()
 
 
-def test_a_trunk_is_the_same_dense_training_for_every_experiment(data, carried_out):
-    late = carried_out["trial-1/late"].result
-    random = carried_out["trial-1/random"].result
+def test_a_trunk_is_the_same_dense_training_for_every_experiment(data, outcomes):
+    late = outcomes["trial-1/late"].result
+    random = outcomes["trial-1/random"].result
     assert late.trunk_reused
     assert late.levels[0] == random.levels[0]
     (_, run, *_) = plan(SESSION)
     alone = execute(SESSION, run, Inputs(data), Silent())
     assert not alone.result.trunk_reused
     assert content(alone, "weights/level-1.npz") == content(
-        carried_out["trial-1/late"], "weights/level-1.npz"
+        outcomes["trial-1/late"], "weights/level-1.npz"
     )
 
 
-def test_masks_are_boolean_and_named_by_level_and_layer(carried_out):
-    with np.load(BytesIO(content(carried_out["trial-1/late"], "masks.npz"))) as masks:
+def test_masks_are_boolean_and_named_by_level_and_layer(outcomes):
+    with np.load(BytesIO(content(outcomes["trial-1/late"], "masks.npz"))) as masks:
         assert masks.files == ["level-1/linear_1", "level-1/linear_2"]
         assert all(masks[name].dtype == np.bool_ for name in masks.files)
 
 
-def test_a_control_carries_its_tickets_masks(carried_out):
-    assert content(carried_out["trial-1/late"], "masks.npz") == content(
-        carried_out["trial-1/random"], "masks.npz"
+def test_a_control_has_the_masks_of_its_ticket(outcomes):
+    assert content(outcomes["trial-1/late"], "masks.npz") == content(
+        outcomes["trial-1/random"], "masks.npz"
     )
 
 
-def test_a_run_goes_on_from_any_checkpoint_to_the_same_bytes(data, carried_out):
+def test_a_run_resumed_from_any_checkpoint_ends_with_the_same_bytes(data, outcomes):
     (_, run, *_) = plan(SESSION)
     recorder = Recorder()
     execute(SESSION, run, Inputs(data), recorder)
-    undisturbed = carried_out["trial-1/late"]
+    undisturbed = outcomes["trial-1/late"]
     for done, checkpoint in enumerate(recorder.checkpoints, 1):
         rest = Recorder()
         outcome = execute(SESSION, run, Inputs(data, checkpoint=BytesIO(checkpoint)), rest)
@@ -165,12 +169,12 @@ def test_a_run_goes_on_from_any_checkpoint_to_the_same_bytes(data, carried_out):
 
 
 def test_a_trunk_of_other_data_or_another_device_has_another_key():
-    said = [("a", "d", "cpu"), ("b", "d", "cpu"), ("a", "e", "cpu"), ("a", "d", "gpu")]
-    assert len({trunk_key(*each) for each in said}) == len(said)
+    arguments = [("a", "d", "cpu"), ("b", "d", "cpu"), ("a", "e", "cpu"), ("a", "d", "gpu")]
+    assert len({trunk_key(*each) for each in arguments}) == len(arguments)
 
 
 @pytest.mark.parametrize("library", [tf, keras])
-def test_a_trunk_that_another_version_would_train_has_another_key(library, monkeypatch):
+def test_a_trunk_of_another_library_version_has_another_key(library, monkeypatch):
     before = trunk_key("a", "d", "cpu")
     monkeypatch.setattr(library, "__version__", "9.9.9")
     assert trunk_key("a", "d", "cpu") != before
@@ -182,7 +186,7 @@ def _of_another_version(checkpoint: bytes, **changed) -> BytesIO:
 
 
 @pytest.mark.parametrize("changed", [{"format": 1}, {"engine": 0}])
-def test_a_checkpoint_or_trunk_of_another_version_is_trained_anew(data, changed, caplog):
+def test_a_run_with_a_checkpoint_or_trunk_of_another_version_starts_again(data, changed, caplog):
     (run,) = plan(MODEL)
     recorder = Recorder()
     undisturbed = execute(MODEL, run, Inputs(data), recorder)
@@ -196,25 +200,23 @@ def test_a_checkpoint_or_trunk_of_another_version_is_trained_anew(data, changed,
     assert again.result is not None
     assert not again.result.trunk_reused
     assert content(again, "weights/level-1.npz") == content(undisturbed, "weights/level-1.npz")
-    told = [record.args[0] for record in caplog.records if record.name == "lth.study.execution"]
-    assert told == ["trunk", "checkpoint"]
+    logged = [record.args[0] for record in caplog.records if record.name == "lth.study.execution"]
+    assert logged == ["trunk", "checkpoint"]
 
 
-def test_bytes_that_are_no_checkpoint_are_trained_anew(data):
+def test_a_run_with_a_damaged_checkpoint_starts_again(data):
     (run,) = plan(MODEL)
     for damaged in (b"", b"PK", encode({"a": np.zeros(1)}), encode({}, [])):
         assert execute(MODEL, run, Inputs(data, checkpoint=BytesIO(damaged)), Silent()).result
 
 
-def test_a_control_returns_to_the_point_of_the_ticket_that_another_run_carried_out(
-    data, carried_out
-):
-    said = SESSION.model_dump(mode="json")
-    said["experiments"][1]["control"]["kind"] = "shuffled_mask"
-    shuffled = parse_spec(said)
+def test_a_control_returns_to_the_rewind_point_of_its_ticket(data, outcomes):
+    document = SESSION.model_dump(mode="json")
+    document["experiments"][1]["control"]["kind"] = "shuffled_mask"
+    shuffled = parse_spec(document)
     trunk, late, run, *_ = plan(shuffled)
-    masks = content(carried_out[late.key], "masks.npz")
-    dense = carried_out[trunk.key].trunk
+    masks = content(outcomes[late.key], "masks.npz")
+    dense = outcomes[trunk.key].trunk
     outcome = execute(shuffled, run, Inputs(data, trunk=dense, ticket_masks=masks), Silent())
     assert outcome.result is not None
     assert [level.start for level in outcome.result.levels] == [0, 20]

@@ -16,7 +16,7 @@ from tests.lth.own import OWN, RNG, SHORT, X, Y, refused, small
 from tests.lth.small import TRAINING, network, same
 
 
-def test_own_arrays_are_a_data_set_like_any_other():
+def test_arrays_of_the_user_can_be_a_data_set():
     one, again = (LotteryModel(small(), ArrayDataset(X, Y), SHORT) for _ in range(2))
     for model in (one, again):
         _, ticket = model.one_shot(0.5)
@@ -26,7 +26,7 @@ def test_own_arrays_are_a_data_set_like_any_other():
     assert turned.context.data.identity != one.context.data.identity
 
 
-def test_arrays_as_they_are_get_the_way_to_give_them():
+def test_the_error_for_plain_arrays_names_array_dataset():
     for given in (X, (X, Y), [X, Y]):
         refused(r"arrays are given as lth.ArrayDataset\(x_train", LotteryModel, small(), given)
 
@@ -40,20 +40,20 @@ def test_arrays_as_they_are_get_the_way_to_give_them():
         ([LotteryLinear(2), keras.layers.Activation("softmax")], "ends in 'softmax'"),
     ],
 )
-def test_a_network_gives_logits_of_the_classes(layers, complaint):
+def test_a_network_must_end_with_logits_for_all_classes(layers, complaint):
     refused(complaint, LotteryModel, keras.Sequential(layers), OWN)
     images = keras.Sequential([LotteryLinear(10)])
     refused("a Flatten layer may be missing", LotteryModel, images, "digits")
 
 
 def test_lottery_layers_within_another_layer_are_refused():
-    """They were trained and never pruned."""
+    """Otherwise they are trained but never pruned."""
     block = keras.Sequential([LotteryLinear(16, "relu")], name="block")
     hidden = keras.Sequential([block, LotteryLinear(2)])
     refused(r"'block' \(Sequential\) has lottery layers within it", LotteryModel, hidden, OWN)
 
 
-def test_the_output_layer_is_that_of_the_logits_prunable_or_not():
+def test_the_output_layer_is_the_last_layer_even_if_it_cannot_be_pruned():
     dense = keras.Sequential([LotteryLinear(16, "relu"), keras.layers.Dense(2)])
     for layers, roles in ((small(), ["dense", "output"]), (dense, ["dense"])):
         model = LotteryModel(layers, OWN, SHORT)
@@ -62,7 +62,7 @@ def test_the_output_layer_is_that_of_the_logits_prunable_or_not():
     assert [place.role for place in named.context.places] == ["output"]
 
 
-def test_a_network_may_be_named_and_is_trained_as_in_the_papers():
+def test_a_network_can_be_given_by_name_and_is_trained_as_in_the_papers():
     model = LotteryModel("conv-6", ArrayDataset(RNG.random((120, 8, 8)), np.arange(120) % 2))
     assert model.context.training.optimizer.learning_rate == 3e-4
     assert model.context.papers.convolution_rate == 0.75
@@ -77,7 +77,7 @@ def test_a_network_may_be_named_and_is_trained_as_in_the_papers():
     refused("list is not a keras.Sequential; give", LotteryModel, [LotteryLinear(2)])
 
 
-def test_convolutions_of_a_named_network_are_pruned_at_the_papers_rate():
+def test_convolutions_of_a_named_network_are_pruned_at_the_rate_of_the_papers():
     short = {"duration": "1it", "batch_size": 4}
     data = ArrayDataset(RNG.random((20, 8, 8)), np.arange(20) % 2)
     by_hand, at_once = LotteryModel("conv-6", data, short), LotteryModel("conv-6", data, short)
@@ -89,7 +89,7 @@ def test_convolutions_of_a_named_network_are_pruned_at_the_papers_rate():
         assert model.masks["linear_1"].mean() == pytest.approx(0.6, abs=1e-4)
 
 
-def test_training_that_does_not_fit_the_data_is_refused_before_it_begins():
+def test_training_that_does_not_fit_the_data_is_refused_before_it_starts():
     refused("batch of 500 is more than the 216", LotteryModel, small(), OWN, {"batch_size": 500})
     refused(
         "warm-up of '20ep' is longer",
@@ -102,7 +102,7 @@ def test_training_that_does_not_fit_the_data_is_refused_before_it_begins():
     refused("training/duration: '9 epochs'", LotteryModel, small(), OWN, {"duration": "9 epochs"})
 
 
-def test_data_sets_are_looked_up_where_the_environment_says(tmp_path, monkeypatch):
+def test_data_sets_are_read_from_the_folder_in_the_environment(tmp_path, monkeypatch):
     images, labels = np.zeros((60_000, 28, 28), np.uint8), np.zeros(60_000, np.uint8)
     images[0, 0, 0], labels[0] = 7, 9
     file = {
@@ -126,18 +126,18 @@ def test_data_sets_are_looked_up_where_the_environment_says(tmp_path, monkeypatc
         ({"keep_weights_at": 5}, "keep_weights_at/0: 5 is not a duration"),
     ],
 )
-def test_numbers_are_whole_and_in_their_range(given, complaint):
+def test_numbers_that_are_not_whole_or_out_of_range_are_refused(given, complaint):
     refused(complaint, LotteryModel, small(), OWN, SHORT, **given)
 
 
-def test_counts_are_whole_numbers_of_numpys_too():
+def test_whole_numbers_of_numpy_are_accepted():
     refused("trials is '3'; expected a whole number", LotteryRobust, small(), trials="3")
     refused("validation is 0.1; expected a whole number", ArrayDataset, X, Y, validation=0.1)
     one, other = (LotteryModel(small(), OWN, SHORT, seed=seed) for seed in (3, np.int64(3)))
     assert same(one.initial_weights, other.initial_weights)
 
 
-def test_a_networks_own_faults_are_told_before_anything_is_trained():
+def test_errors_of_a_network_are_reported_before_the_training():
     refused(
         r"does not take samples of \[6\]: .*conv2d_1",
         LotteryModel,

@@ -21,7 +21,7 @@ TICKET = {"name": "ticket", "pruning": {"schedule": {"kind": "one_shot", "sparsi
 CONTROL = {"name": "control", "control": {"kind": "random_weights", "of": "ticket"}}
 
 
-def test_what_is_wrong_is_told_with_what_would_be_right():
+def test_errors_say_what_is_wrong_and_what_is_expected():
     model = LotteryModel(small(), OWN, SHORT)
     refused("nothing to plot: no level is finished; call train", model.plot_learning)
     refused("level 0 is not finished; none is; call train", model.plot_weights)
@@ -44,8 +44,8 @@ def test_what_is_wrong_is_told_with_what_would_be_right():
     )
 
 
-def test_what_prunes_nothing_more_is_refused_by_hand():
-    """A level was trained again, and counted as another one."""
+def test_a_manual_step_that_prunes_nothing_is_refused():
+    """Otherwise the level is trained again, and counted as another one."""
     model = LotteryModel(small(), OWN, SHORT)
     model.train()
     model.prune(sparsity=0.8)
@@ -59,7 +59,7 @@ def test_what_prunes_nothing_more_is_refused_by_hand():
     assert model.state() == before
 
 
-def test_points_to_return_to_are_within_the_level():
+def test_rewind_points_outside_the_level_are_refused():
     kept = LotteryModel(small(), OWN, SHORT, keep_weights_at="3it")
     kept.train()
     kept.prune()
@@ -78,7 +78,7 @@ def test_points_to_return_to_are_within_the_level():
     assert model.levels == ()
 
 
-def test_a_second_method_does_not_go_on_from_the_first():
+def test_a_second_method_cannot_continue_the_first():
     model = LotteryModel(small(), OWN, SHORT)
     first = model.one_shot(0.5)
     assert model.one_shot(0.5) == first
@@ -90,7 +90,7 @@ def test_a_second_method_does_not_go_on_from_the_first():
     refused("pruned in another way before, and is at level 2", model.one_shot, 0.5)
 
 
-def test_pruned_weights_may_be_frozen_at_their_initial_values():
+def test_pruned_weights_can_be_frozen_at_their_initial_values():
     model = LotteryModel(small(), OWN, SHORT)
     _, ticket = model.one_shot(0.5, pruned_weights="initial")
     plain = LotteryModel(small(), OWN, SHORT)
@@ -99,7 +99,7 @@ def test_pruned_weights_may_be_frozen_at_their_initial_values():
     assert ticket.untrained != zeroed.untrained
 
 
-def test_a_session_refuses_what_contradicts_itself_before_it_trains():
+def test_a_session_refuses_contradictions_before_it_trains():
     session = LotterySession(small(), OWN, SHORT)
     refused("experiments/0/nam: there is no such field", session.run, [{"nam": "a"}])
     refused("names of experiments must differ, but 'ticket'", session.run, [TICKET, TICKET])
@@ -115,7 +115,7 @@ def test_a_session_refuses_what_contradicts_itself_before_it_trains():
     refused("there is an experiment 'ticket' already", session.run, [other])
 
 
-def test_an_experiment_that_has_not_trained_is_in_no_plot_and_no_folder(tmp_path):
+def test_an_untrained_experiment_is_neither_plotted_nor_saved(tmp_path):
     session = LotterySession(small(), OWN, SHORT)
     refused("nothing to plot: no result", session.plot_sparsity)
     refused(
@@ -127,8 +127,8 @@ def test_an_experiment_that_has_not_trained_is_in_no_plot_and_no_folder(tmp_path
     assert [result.experiment for result in session.results] == ["trained"]
     session.plot_sparsity()
     session.save_results(tmp_path)
-    left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == ["levels.csv", "plots", "summary.json", "trained"]
+    saved = sorted(path.name for path in tmp_path.iterdir())
+    assert saved == ["levels.csv", "plots", "summary.json", "trained"]
 
 
 def test_a_checkpoint_of_another_network_is_refused():
@@ -150,15 +150,15 @@ def test_a_checkpoint_of_another_network_is_refused():
         ({"dataset": ArrayDataset(X, Y, normalisation="standard")}, r"unit, but is .* standard$"),
     ],
 )
-def test_a_checkpoint_goes_on_only_from_what_it_began_with(given, complaint):
-    """Another trial's ticket would have been trained on as this one's."""
+def test_a_checkpoint_with_other_settings_is_refused(given, complaint):
+    """Otherwise a model could continue the ticket of another trial."""
     study = {"dataset": OWN, "training": SHORT}
     content = LotteryModel(small(), **study).state()
     LotteryModel(small(), **study).restore(content)
     refused(complaint, LotteryModel(small(), **study | given).restore, content)
 
 
-def test_a_session_keeps_points_for_experiments_taken_by_hand():
+def test_a_session_keeps_rewind_points_for_manual_experiments():
     session = LotterySession(small(), OWN, SHORT, keep_weights_at=["1ep"])
     session.train_dense()
     model = session.new_experiment("by-hand")
@@ -179,7 +179,7 @@ def test_a_summary_compares_tickets_with_their_controls():
     assert len({len(line) for line in table[1:6]}) == 1
 
 
-def test_progress_can_be_printed_one_line_a_level(capsys):
+def test_progress_can_be_printed_as_one_line_for_each_level(capsys):
     LotteryModel(small(), OWN, SHORT).one_shot(0.5, observer=Printing())
     lines = capsys.readouterr().out.splitlines(keepends=True)
     assert [line[:31] for line in lines if line.endswith("\n")] == [
@@ -189,7 +189,7 @@ def test_progress_can_be_printed_one_line_a_level(capsys):
     assert len(lines) == 8
 
 
-def test_results_are_short_where_they_are_shown():
+def test_results_have_a_short_repr():
     result = LotteryModel(small(), OWN, SHORT).train()
     assert "history=History(points=4)" in repr(result)
     assert len(repr(result)) < 1_000
@@ -197,7 +197,7 @@ def test_results_are_short_where_they_are_shown():
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' save
 @pytest.mark.parametrize("pruned_weights", ["zero", "initial"])
-def test_a_finished_level_is_a_network_of_keras_for_samples_as_they_are(pruned_weights, tmp_path):
+def test_a_finished_level_is_a_keras_network_for_raw_samples(pruned_weights, tmp_path):
     dataset = Digits.model_validate({"kind": "digits", "normalisation": "standard"})
     model = LotteryModel(noisy_network(), dataset, TRAINING)
     model.one_shot(0.5, pruned_weights=pruned_weights)
@@ -211,7 +211,7 @@ def test_a_finished_level_is_a_network_of_keras_for_samples_as_they_are(pruned_w
             assert one.get_layer("linear_1").mask.numpy().mean() == level.layers[0].density
 
 
-def test_a_member_of_the_family_is_taken_as_well():
+def test_a_data_set_object_is_accepted():
     dataset = Digits(kind="digits", validation=200)
     model = LotteryModel(network(), dataset, TRAINING)
     assert model.context.data.validation.samples == 200

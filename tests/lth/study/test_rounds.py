@@ -17,7 +17,7 @@ TWO_ROUNDS = {"kind": "geometric", "fraction": 0.3, "rounds": 2}
 
 
 def pruned(trial: int = 1, criterion: str = "large_final", sparsity: float = 0.1) -> LotteryModel:
-    """A model that waits for its first reset."""
+    """A model that is pruned and not reset yet."""
     model = LotteryModel(small(), OWN, SHORT, trial=trial)
     model.train()
     model.prune(criterion, sparsity=sparsity)
@@ -32,7 +32,7 @@ def another_level(model: LotteryModel, mode: str, sparsity: float = 0.2) -> Lott
 
 
 def drawn(model: LotteryModel, mode: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """What a reset gave the survivors of each layer beyond their initial weights, and the mask."""
+    """The values that a reset drew for the survivors of each layer, and the mask."""
     ticket, initial = model.ticket, model.initial_weights
     base = initial if mode == "jitter" else dict.fromkeys(KERNELS, np.float32(0))
     return [
@@ -42,14 +42,14 @@ def drawn(model: LotteryModel, mode: str) -> list[tuple[np.ndarray, np.ndarray]]
 
 
 def agree(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> bool:
-    """Whether the same was drawn, up to its scale, where both have survivors."""
+    """Whether two draws are equal up to their scale, where both have survivors."""
     size = min(one[0].size, other[0].size)
     both = one[1][:size] & other[1][:size]
     return abs(np.corrcoef(one[0][:size][both], other[0][:size][both])[0, 1]) > 0.7
 
 
 @pytest.mark.parametrize("mode", ["jitter", "random", "constant"])
-def test_what_a_reset_draws_is_drawn_anew_in_every_layer_level_and_trial(mode):
+def test_a_reset_draws_new_values_in_every_layer_level_and_trial(mode):
     first, second = pruned(), pruned(trial=2)
     for model in (first, second):
         model.reinit(mode)
@@ -57,15 +57,15 @@ def test_what_a_reset_draws_is_drawn_anew_in_every_layer_level_and_trial(mode):
     assert not any(agree(one, other) for one, other in combinations(draws, 2))
 
 
-def test_constants_are_the_deviations_of_each_layers_own_initial_weights():
-    """Defect 3, where a network is reset and not one kernel."""
+def test_constants_are_the_deviations_of_the_initial_weights_of_each_layer():
+    """Defect 3, for a whole network."""
     model = pruned()
     model.reinit("constant")
     for kernel, (values, kept) in zip(KERNELS, drawn(model, "constant"), strict=True):
         assert np.unique(np.abs(values[kept])) == np.std(model.initial_weights[kernel])
 
 
-def test_survivors_are_reshuffled_among_themselves():
+def test_only_survivors_are_reshuffled():
     model = another_level(pruned(sparsity=0.3), "reshuffle", 0.6)
     for kernel in KERNELS:
         mask = model.masks[kernel.split("/")[0]]
@@ -80,7 +80,7 @@ def test_a_random_criterion_keeps_other_weights_in_every_trial():
     assert not same(one.masks, other.masks)
 
 
-def test_gradients_are_taken_where_the_current_training_started():
+def test_gradients_are_computed_at_the_start_of_the_current_training():
     model = pruned(sparsity=0.2)
     model.reinit("random")
     before, start = model.masks["linear_1"], model.ticket
@@ -94,17 +94,17 @@ def test_gradients_are_taken_where_the_current_training_started():
     assert scores[kept].min() >= scores[before & ~kept].max()
 
 
-def test_one_shot_is_its_steps_taken_by_hand():
-    what = {
+def test_one_shot_gives_the_result_of_its_manual_steps():
+    method = {
         "sparsity": 0.6,
         "criterion": "movement",
         "scope": "global",
         "pruned_weights": "initial",
     }
     whole, by_hand, plain = (LotteryModel(small(), OWN, SHORT) for _ in range(3))
-    whole.one_shot(**what, reinit="none")
+    whole.one_shot(**method, reinit="none")
     by_hand.train()
-    by_hand.prune(**what)
+    by_hand.prune(**method)
     by_hand.train()
     states = [ExperimentState.from_bytes(model.state()) for model in (whole, by_hand)]
     for one, other in combinations(states, 2):
@@ -114,11 +114,11 @@ def test_one_shot_is_its_steps_taken_by_hand():
         assert same(one.finished[1].weights, other.finished[1].weights)
     for name, default in {"criterion": "large_final", "scope": "layer"}.items():
         plain = LotteryModel(small(), OWN, SHORT)
-        plain.one_shot(**{**what, name: default})
+        plain.one_shot(**{**method, name: default})
         assert not same(plain.masks, whole.masks), name
 
 
-def test_weights_frozen_at_their_initial_values_take_part_in_training():
+def test_weights_frozen_at_their_initial_values_affect_the_training():
     frozen, zeroed = (LotteryModel(small(), OWN, SHORT) for _ in range(2))
     frozen.one_shot(0.5, pruned_weights="initial")
     zeroed.one_shot(0.5)
@@ -126,7 +126,7 @@ def test_weights_frozen_at_their_initial_values_take_part_in_training():
     assert frozen.levels[1].history != zeroed.levels[1].history
 
 
-def test_what_was_frozen_when_it_had_grown_stays_so_when_more_is_pruned():
+def test_frozen_weights_stay_frozen_when_more_weights_are_pruned():
     model = LotteryModel(small(), OWN, SHORT)
     model.train()
     held = []
@@ -141,7 +141,7 @@ def test_what_was_frozen_when_it_had_grown_stays_so_when_more_is_pruned():
         assert np.array_equal(after[name][~mask], before[name][~mask])
 
 
-def test_all_points_that_were_asked_for_are_kept_from_the_dense_training_alone():
+def test_all_requested_rewind_points_are_kept_from_the_dense_training():
     model = LotteryModel(small(), OWN, SHORT, keep_weights_at=["20it", "21it"])
     model.train()
     dense = ExperimentState.from_bytes(model.state()).rewinds
@@ -153,7 +153,7 @@ def test_all_points_that_were_asked_for_are_kept_from_the_dense_training_alone()
     assert all(same(kept[step], dense[step]) for step in (20, 21))
 
 
-def test_a_point_that_was_not_kept_is_refused_and_another_method_goes_on():
+def test_a_rewind_point_that_was_not_kept_is_refused_and_another_method_works():
     model = LotteryModel(small(), OWN, SHORT)
     model.train()
     with pytest.raises(ValueError, match=r"iteration 3 were not kept, only those of \[0\]"):
@@ -161,7 +161,7 @@ def test_a_point_that_was_not_kept_is_refused_and_another_method_goes_on():
     assert [level.level for level in model.one_shot(0.5)] == [0, 1]
 
 
-def test_another_reset_is_another_method():
+def test_another_reset_is_refused_as_another_method():
     model = LotteryModel(small(), OWN, SHORT)
     model.one_shot(0.5)
     with pytest.raises(ValueError, match="the network was pruned in another way before"):
@@ -191,7 +191,7 @@ def test_a_control_follows_its_ticket_level_by_level_with_nested_masks():
     assert all(same(own.masks, its.masks) for own, its in zip(others[0], ticket, strict=True))
 
 
-def test_a_control_draws_its_masks_by_the_trial():
+def test_a_control_draws_other_masks_in_every_trial():
     rng = np.random.default_rng(0)
     masks = {1: {"linear_1": rng.random((6, 16)) < 0.5, "linear_2": rng.random((16, 2)) < 0.5}}
     shuffled = ShuffledMask(kind="shuffled_mask", of="ticket")
@@ -201,7 +201,7 @@ def test_a_control_draws_its_masks_by_the_trial():
     assert not same(models[0].masks, models[1].masks)
 
 
-def test_a_fresh_kernel_is_its_layers_own_draw_of_that_level_and_trial():
+def test_a_fresh_kernel_depends_on_its_layer_the_level_and_the_trial():
     layers = [LotteryLinear(6), LotteryLinear(6, kernel_initializer="ones"), LotteryLinear(6)]
     model = LotteryModel(keras.Sequential([*layers, LotteryLinear(2)]), OWN, SHORT)
     blueprint, (a, ones, b, _) = model.context.blueprint, model.context.places

@@ -23,13 +23,13 @@ def session() -> LotterySession:
     return session
 
 
-def test_the_dense_network_is_trained_once_and_results_say_so(session):
+def test_the_dense_network_is_trained_once_and_results_report_that(session):
     assert all(result.trunk_reused for result in session.results)
     dense = [result.levels[0] for result in session.results]
     assert all(level == dense[0] for level in dense)
 
 
-def test_a_session_gives_an_experiment_the_bytes_that_it_has_alone(session):
+def test_an_experiment_has_the_same_bytes_in_a_session_and_alone(session):
     alone = LotterySession(noisy_network(), "digits", TRAINING)
     result = alone.carry_out(_as_experiment(TICKET))
     assert not result.trunk_reused
@@ -39,7 +39,7 @@ def test_a_session_gives_an_experiment_the_bytes_that_it_has_alone(session):
     )
 
 
-def test_random_weights_keep_the_masks_and_nothing_else(session):
+def test_random_weights_keep_only_the_masks(session):
     ticket, control = session.experiment("ticket"), session.experiment("random")
     assert same(ticket.masks, control.masks)
     mask = ticket.masks["linear_1"]
@@ -57,14 +57,14 @@ def test_a_shuffled_mask_keeps_each_layers_density_and_the_initial_weights(sessi
         assert np.array_equal(control.ticket[kernel], control.initial_weights[kernel] * shuffled)
 
 
-def test_a_random_mask_keeps_as_many_weights_in_all(session):
+def test_a_random_mask_keeps_the_total_number_of_weights(session):
     ticket, control = session.experiment("ticket"), session.experiment("anywhere")
     count = [sum(int(mask.sum()) for mask in model.masks.values()) for model in (ticket, control)]
     assert count[0] == count[1]
 
 
-def test_controls_return_to_the_rewind_point_of_their_ticket_but_new_random_weights_begin_anew():
-    """They differed from a late ticket in more than what they are called after."""
+def test_controls_return_to_the_rewind_point_of_their_ticket_except_random_weights():
+    """A control must differ from a late ticket only in the property that it controls."""
     session = LotterySession(network(), "digits", TRAINING)
     late = {**TICKET, "reinit": {"kind": "rewind", "to": "20it"}}
     kinds = ("random_weights", "shuffled_mask", "random_mask")
@@ -78,7 +78,7 @@ def test_controls_return_to_the_rewind_point_of_their_ticket_but_new_random_weig
     assert np.array_equal(one, other)
 
 
-def test_a_grid_is_every_criterion_with_every_reset_beside_what_is_written_out():
+def test_a_grid_adds_every_criterion_with_every_reset():
     session = LotterySession(network(), "digits", TRAINING)
     grid = {"criteria": ["lf", "random"], "reinit": ["rewind", "none"]}
     session.run([TICKET], grid={**grid, "pruning": TICKET["pruning"]})
@@ -105,7 +105,7 @@ def test_every_trial_has_all_experiments_and_the_grid():
     }
 
 
-def test_experiments_are_begun_once_and_found_by_name():
+def test_experiments_are_created_once_and_found_by_name():
     session = LotterySession(network(), "digits", TRAINING)
     first = session.new_experiment("one")
     assert session.experiment("one") is first
@@ -115,7 +115,7 @@ def test_experiments_are_begun_once_and_found_by_name():
         session.experiment("two")
 
 
-def test_a_network_that_is_reset_is_unpruned_and_at_its_initial_weights():
+def test_a_reset_network_is_unpruned_and_has_its_initial_weights():
     session = LotterySession(network(), "digits", TRAINING)
     model = session.new_experiment("one")
     model.train()
@@ -126,12 +126,12 @@ def test_a_network_that_is_reset_is_unpruned_and_at_its_initial_weights():
     assert again.levels == ()
 
 
-def test_a_network_that_was_reset_is_run_again_and_one_begun_by_hand_goes_on():
-    """The error told to reset it, and came again."""
+def test_a_reset_experiment_runs_again_and_a_manual_one_continues():
+    """The reset that the error suggests must work."""
     session = LotterySession(network(), "digits", TRAINING)
-    begun = session.new_experiment("ticket")
+    manual = session.new_experiment("ticket")
     session.run([TICKET])
-    assert session.experiment("ticket") is begun
+    assert session.experiment("ticket") is manual
     assert session.result("ticket").trunk_reused
     other = {**TICKET, "reinit": "random"}
     for carry_out, experiment in (
@@ -142,10 +142,10 @@ def test_a_network_that_was_reset_is_run_again_and_one_begun_by_hand_goes_on():
             carry_out(experiment)
     session.reset_network("ticket")
     session.run([TICKET])
-    assert same(session.experiment("ticket").ticket, begun.ticket)
+    assert same(session.experiment("ticket").ticket, manual.ticket)
 
 
-def test_what_was_pruned_by_hand_is_not_run_as_something_else():
+def test_a_manually_pruned_experiment_is_not_run_with_another_method():
     session = LotterySession(network(), "digits", TRAINING)
     model = session.new_experiment("ticket")
     model.train()
@@ -155,8 +155,8 @@ def test_what_was_pruned_by_hand_is_not_run_as_something_else():
     assert session.trunk is None
 
 
-def test_a_ticket_is_not_reset_under_its_controls():
-    """Another ticket of that name was compared with them."""
+def test_a_ticket_with_controls_cannot_be_reset():
+    """Otherwise its controls are compared with another ticket of that name."""
     session = LotterySession(network(), "digits", TRAINING)
     session.run([TICKET, RANDOM])
     with pytest.raises(SpecError, match="'ticket' has controls that follow it: random; reset them"):
@@ -167,8 +167,8 @@ def test_a_ticket_is_not_reset_under_its_controls():
 
 
 @pytest.mark.parametrize("name", ["../other", "dense", "By hand"])
-def test_names_of_experiments_are_fit_for_folders_and_comparisons(name, tmp_path):
-    """Results were written outside the folder that was named."""
+def test_names_that_cannot_be_folders_or_are_reserved_are_refused(name, tmp_path):
+    """Otherwise results can be written outside the given folder."""
     with pytest.raises(SpecError, match=rf"^name: .*{name}"):
         LotterySession(network(), "digits", TRAINING).new_experiment(name)
 
@@ -181,7 +181,7 @@ def test_a_late_rewind_after_the_dense_training_is_refused():
         session.run([late])
 
 
-def test_trials_are_independent_and_their_summary_is_over_all_of_them():
+def test_trials_are_independent_and_their_summary_covers_all_of_them():
     robust = LotteryRobust(network(), "digits", TRAINING, trials=2)
     robust.run([TICKET])
     first, second = (session.experiment("ticket") for session in robust.sessions)
@@ -201,8 +201,8 @@ def test_trials_are_independent_and_their_summary_is_over_all_of_them():
         (("random", "random"), ("none", "rewind")),
     ],
 )
-def test_different_experiments_taken_by_hand_have_no_summary_and_no_picture(criteria, modes):
-    """Only those that `run` carried out were told apart."""
+def test_different_manual_experiments_have_no_common_summary_or_picture(criteria, modes):
+    """Manual experiments are distinguished like those of `run`."""
     robust = LotteryRobust(network(), "digits", TRAINING, trials=2)
     for session, criterion, mode in zip(robust.sessions, criteria, modes, strict=True):
         model = session.new_experiment("by-hand")
@@ -219,14 +219,14 @@ def test_different_experiments_taken_by_hand_have_no_summary_and_no_picture(crit
     ("data", "more"),
     [({"normalisation": "standard"}, {}), ({"validation": 181}, {}), ({}, {"trial": 3})],
 )
-def test_what_was_done_is_known_by_the_data_too_but_not_by_the_seed(data, more):
+def test_the_method_depends_on_the_data_but_not_on_the_trial(data, more):
     digits = {"kind": "digits"}
     one = LotteryModel(network(), digits, TRAINING).result()
     other = LotteryModel(network(), digits | data, TRAINING, **more).result()
     assert (one.method == other.method) is (not data)
 
 
-def test_what_was_done_is_known_by_the_output_layer_too():
+def test_the_method_depends_on_the_output_layer():
     one, other = (
         LotteryModel(network(), "digits", TRAINING, output_layer=name).result()
         for name in (None, "linear_1")
@@ -234,7 +234,7 @@ def test_what_was_done_is_known_by_the_output_layer_too():
     assert one.method != other.method
 
 
-def test_the_same_steps_by_hand_are_the_same_experiment():
+def test_the_same_manual_steps_are_the_same_experiment():
     models = [LotteryModel(network(), "digits", TRAINING, trial=trial) for trial in (1, 2)]
     for model in models:
         model.train()
@@ -246,7 +246,7 @@ def test_the_same_steps_by_hand_are_the_same_experiment():
     assert len(summarise([one, other]).experiments) == 1
 
 
-class Impatient:
+class Interrupting:
     """An observer that interrupts the training at its n-th report."""
 
     def __init__(self, reports: int) -> None:
@@ -261,33 +261,33 @@ class Impatient:
         pass
 
 
-def test_a_study_that_was_interrupted_goes_on_when_it_is_run_again():
-    """It was refused, and what had been done could not be gone on from."""
+def test_an_interrupted_study_continues_when_it_runs_again():
+    """Finished levels are not trained again."""
     undisturbed, robust = (LotteryRobust(network(), "digits", TRAINING, trials=2) for _ in "ab")
     undisturbed.run([TICKET])
     with pytest.raises(KeyboardInterrupt):
-        robust.run([TICKET], Impatient(8))
+        robust.run([TICKET], Interrupting(8))
     robust.run([TICKET])
     assert robust.get_summary() == undisturbed.get_summary()
-    nothing_to_do = Impatient(1)
+    nothing_to_do = Interrupting(1)
     robust.run([TICKET], nothing_to_do)
     assert nothing_to_do.left == 1
 
 
 @pytest.mark.parametrize("reports", [2, 10])
-def test_an_interrupted_level_begins_anew(reports):
-    """It went on from weights that were older than its iteration."""
+def test_an_interrupted_level_starts_again(reports):
+    """Otherwise it continues from weights that are older than its iteration."""
     undisturbed, model = (LotteryModel(noisy_network(), "digits", TRAINING) for _ in "ab")
     undisturbed.one_shot(0.5)
     with pytest.raises(KeyboardInterrupt):
-        model.one_shot(0.5, observer=Impatient(reports))
+        model.one_shot(0.5, observer=Interrupting(reports))
     model.one_shot(0.5)
     for ours, theirs in zip(model.trained_levels, undisturbed.trained_levels, strict=True):
         assert ours.result.history == theirs.result.history
         assert same(ours.weights, theirs.weights)
 
 
-def test_one_trial_is_no_robust_experiment():
+def test_a_robust_experiment_with_one_trial_is_refused():
     with pytest.raises(SpecError, match="trials is 1; expected a whole number from 2 on"):
         LotteryRobust(network(), "digits", TRAINING, trials=1)
 

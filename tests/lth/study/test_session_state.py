@@ -25,7 +25,7 @@ def _session(**more) -> LotterySession:
 
 
 class _Counting(Silent):
-    """Counts what is trained."""
+    """Counts the checkpoints of trainings."""
 
     checkpoints = 0
 
@@ -33,7 +33,7 @@ class _Counting(Silent):
         self.checkpoints += 1
 
 
-def test_a_restored_session_knows_what_was_done_and_trains_none_of_it_again():
+def test_a_restored_session_has_its_results_and_does_not_train_again():
     before, after, trained = _session(), _session(), _Counting()
     before.run([TICKET, LATE])
     after.restore(before.state())
@@ -43,7 +43,7 @@ def test_a_restored_session_knows_what_was_done_and_trains_none_of_it_again():
     assert after.state() == before.state()
 
 
-def test_what_is_asked_for_after_a_restore_ends_as_if_there_had_been_none():
+def test_a_restore_does_not_change_later_results():
     whole, before, after = _session(), _session(), _session()
     whole.run([TICKET, CONTROL])
     before.run([TICKET])
@@ -54,7 +54,7 @@ def test_what_is_asked_for_after_a_restore_ends_as_if_there_had_been_none():
     assert after.controls == {"control": "ticket"}
 
 
-def test_what_was_interrupted_goes_on_after_a_restore():
+def test_an_interrupted_session_continues_after_a_restore():
     before, after = _session(), _session()
     before.train_dense()
     before.new_experiment("ticket")
@@ -63,7 +63,7 @@ def test_what_was_interrupted_goes_on_after_a_restore():
     assert after.results[0].trunk_reused
 
 
-def test_a_session_of_another_seed_is_refused_and_what_there_was_stays():
+def test_a_state_of_another_seed_is_refused_and_changes_nothing():
     before, after = _session(), _session(seed=1)
     before.run([TICKET])
     after.train_dense()
@@ -76,7 +76,7 @@ def test_a_session_of_another_seed_is_refused_and_what_there_was_stays():
         assert (after.trunk, after.results) == (trunk, ())
 
 
-def test_trials_are_saved_together_and_more_of_them_may_be_added():
+def test_trials_are_saved_together_and_more_trials_can_be_added():
     before = LotteryRobust(network(), "digits", TRAINING, trials=2)
     before.run([TICKET])
     after = LotteryRobust(network(), "digits", TRAINING, trials=3)
@@ -89,14 +89,14 @@ def test_trials_are_saved_together_and_more_of_them_may_be_added():
 
 
 @pytest.mark.parametrize("content", [b"", b"no state", encode({}), encode({"a": np.zeros(1)})])
-def test_what_is_no_state_is_refused(content: bytes):
+def test_bytes_that_are_not_a_state_are_refused(content: bytes):
     for study in (_session(), LotteryRobust(network(), "digits", TRAINING, trials=2)):
         with pytest.raises(CheckpointUnreadable, match="bytes are no session's"):
             study.restore(content)
 
 
-def test_a_state_of_another_class_is_told_whose_it_is():
-    """A session's was taken for that of too many trials."""
+def test_the_error_for_a_state_of_another_class_names_that_class():
+    """The state of a session must not be read as that of a robust study."""
     studies = (
         LotteryModel(network(), "digits", TRAINING),
         _session(),

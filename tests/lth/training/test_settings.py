@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from lth.training.settings import Augmentation, Training
 
 
-def test_the_papers_lenet():
+def test_the_settings_of_lenet_in_the_paper():
     training = Training.model_validate(
         {"batch_size": 60, "duration": "50000it", "evaluate_every": "100it"}
     )
@@ -23,7 +23,7 @@ def test_an_incomplete_batch_is_dropped():
     assert Training(batch_size=60).steps_per_epoch(119) == 1
 
 
-def test_a_level_may_be_one_batch_of_all_samples_and_all_warm_up():
+def test_a_level_can_have_one_batch_in_an_epoch_and_only_warm_up():
     training = Training.model_validate({"batch_size": 60, "duration": "3ep", "warmup": "3ep"})
     training.check(60, (13,))
     assert training.iterations(60) == 3
@@ -36,7 +36,7 @@ def evaluation_points(training, samples):
     return points
 
 
-def test_a_level_is_evaluated_at_its_end_whatever_the_interval():
+def test_a_level_is_always_evaluated_at_its_end():
     training = Training.model_validate({"duration": "10it", "evaluate_every": "4it"})
     assert evaluation_points(training, 1_000) == [4, 8, 10]
     long = Training.model_validate({"duration": "10it", "evaluate_every": "1ep"})
@@ -54,7 +54,9 @@ def test_between_two_evaluation_points_the_later_one_is_next():
     unit=st.sampled_from(["ep", "it"]),
     samples=st.integers(60, 600),
 )
-def test_evaluation_points_rise_to_the_end_and_are_as_many_as_told(duration, every, unit, samples):
+def test_evaluation_points_rise_to_the_end_and_agree_with_their_number(
+    duration, every, unit, samples
+):
     training = Training.model_validate(
         {"duration": f"{duration}it", "evaluate_every": f"{every}{unit}"}
     )
@@ -85,13 +87,13 @@ def test_a_warm_up_in_the_same_unit_is_checked_without_the_data():
 
 
 @pytest.mark.parametrize("kind", ["none", "flip", "crop", "flip_crop"])
-def test_augmentation_is_one_of_a_few_words(kind):
+def test_an_unknown_augmentation_is_refused(kind):
     assert TypeAdapter(Augmentation).validate_python(kind) == kind
     with pytest.raises(ValidationError, match="augmentation"):
         Training.model_validate({"augmentation": "rotate"})
 
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, "many", None])
-def test_a_batch_has_a_whole_number_of_samples(size):
+def test_a_batch_size_that_is_not_a_positive_whole_number_is_refused(size):
     with pytest.raises(ValidationError, match="batch_size"):
         Training.model_validate({"batch_size": size})

@@ -38,7 +38,7 @@ def test_scores_are_one_finite_number_for_each_weight(criterion, weights):
 @each_criterion
 @settings(max_examples=25)
 @given(weights=survivors())
-def test_scores_follow_from_the_weights_and_the_stream_alone(criterion, weights):
+def test_scores_depend_only_on_the_weights_and_the_random_stream(criterion, weights):
     once = criterion.scores(weights, np.random.default_rng(7))
     again = criterion.scores(weights, np.random.default_rng(7))
     np.testing.assert_array_equal(once, again)
@@ -47,7 +47,7 @@ def test_scores_follow_from_the_weights_and_the_stream_alone(criterion, weights)
 @each_criterion
 @settings(max_examples=25)
 @given(weights=survivors())
-def test_scoring_leaves_the_weights_as_they_are(criterion, weights):
+def test_scoring_does_not_change_the_weights(criterion, weights):
     before = weights.initial.copy(), weights.final.copy(), weights.gradient.copy()
     criterion.scores(weights, np.random.default_rng(0))
     for array, copy in zip((weights.initial, weights.final, weights.gradient), before, strict=True):
@@ -55,8 +55,8 @@ def test_scoring_leaves_the_weights_as_they_are(criterion, weights):
 
 
 @each_criterion
-def test_zero_weights_of_either_sign_score_alike(criterion):
-    """A zero is a zero: no division by it, and no difference between 0.0 and -0.0."""
+def test_zero_weights_of_either_sign_have_equal_scores(criterion):
+    """A criterion does not divide by zero, and treats 0.0 and -0.0 alike."""
     zeros = np.array([0.0, -0.0, 0.0, -0.0], np.float32)
     weights = Survivors(zeros, zeros[::-1].copy(), zeros, keep=2)
     scores = criterion.scores(weights, np.random.default_rng(0))
@@ -66,7 +66,7 @@ def test_zero_weights_of_either_sign_score_alike(criterion):
 
 
 @each_criterion
-def test_a_criterion_without_a_need_for_gradients_does_without(criterion):
+def test_only_a_criterion_that_needs_gradients_requires_them(criterion):
     weights = np.array([1.0, -2.0], np.float32)
     if criterion.needs_gradient:
         with pytest.raises(ValueError, match="gradients"):
@@ -76,13 +76,13 @@ def test_a_criterion_without_a_need_for_gradients_does_without(criterion):
 
 
 @each_criterion
-def test_a_criterion_survives_its_own_json(criterion):
+def test_a_criterion_survives_a_json_round_trip(criterion):
     adapter = TypeAdapter(Criterion)
     assert adapter.validate_json(adapter.dump_json(criterion)) == criterion
 
 
 @each_criterion
-def test_a_criterion_says_what_it_does(criterion):
+def test_a_criterion_has_a_docstring_with_a_reference(criterion):
     assert type(criterion).__doc__
     assert "Reference:" in type(criterion).__doc__
 

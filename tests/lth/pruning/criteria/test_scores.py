@@ -36,11 +36,11 @@ def scores(kind, initial=INITIAL, final=FINAL, gradient=GRADIENT, keep=2):
 
 
 @pytest.mark.parametrize("kind", EXPECTED)
-def test_scores_are_those_of_the_definition(kind):
+def test_scores_agree_with_the_definition(kind):
     np.testing.assert_allclose(scores(kind), EXPECTED[kind], rtol=1e-6, atol=1e-7)
 
 
-def test_a_weight_that_began_at_zero_has_no_sign_to_keep_or_change():
+def test_a_weight_with_an_initial_value_of_zero_has_no_sign():
     initial, final = np.float32([0.0, -0.0, 0.5]), np.float32([0.9, -0.9, 0.1])
     for kind in ("large_final_same_sign", "magnitude_increase_same_sign"):
         assert list(scores(kind, initial, final)[:2]) == [0, 0]
@@ -48,7 +48,7 @@ def test_a_weight_that_began_at_zero_has_no_sign_to_keep_or_change():
         assert list(scores(kind, initial, final)[:2]) == [0, 0]
 
 
-def test_random_scores_are_other_ones_for_another_stream():
+def test_random_scores_depend_on_the_random_stream():
     criterion = TypeAdapter(Criterion).validate_python("random")
     weights = Survivors(INITIAL, FINAL, None, 2)
     first = criterion.scores(weights, np.random.default_rng(1))
@@ -57,12 +57,12 @@ def test_random_scores_are_other_ones_for_another_stream():
 
 @pytest.mark.parametrize("keep", [1, 17, 60, 199])
 def test_large_init_large_final_keeps_what_the_scaled_minimum_keeps(keep):
-    """The `keep` best by ranks are the best by min(a|wf|, |wi|), a aligning the percentiles."""
+    """The `keep` best by rank are the best by min(a|wf|, |wi|), where a aligns percentiles."""
     rng = np.random.default_rng(keep)
     initial, final = rng.normal(size=(2, 200)).astype(np.float32)
     ranked = np.sort(scores("large_init_large_final", initial, final, keep=keep))[::-1]
-    place = int(ranked[keep - 1])
-    scale = np.sort(np.abs(initial))[place] / np.sort(np.abs(final))[place]
+    rank = int(ranked[keep - 1])
+    scale = np.sort(np.abs(initial))[rank] / np.sort(np.abs(final))[rank]
     by_formula = np.minimum(scale * np.abs(final), np.abs(initial))
     by_ranks = scores("large_init_large_final", initial, final, keep=keep)
     cut = np.sort(by_ranks)[-keep]
@@ -76,8 +76,8 @@ def test_small_init_small_final_keeps_what_the_scaled_maximum_keeps(keep):
     initial, final = rng.normal(size=(2, 200)).astype(np.float32)
     by_ranks = scores("small_init_small_final", initial, final, keep=keep)
     cut = np.sort(by_ranks)[-keep]
-    place = int(-cut)
-    scale = np.sort(np.abs(initial))[place] / np.sort(np.abs(final))[place]
+    rank = int(-cut)
+    scale = np.sort(np.abs(initial))[rank] / np.sort(np.abs(final))[rank]
     by_formula = -np.maximum(scale * np.abs(final), np.abs(initial))
     surely_kept, surely_pruned = by_ranks > cut, by_ranks < cut
     lowest_kept = by_formula[surely_kept].min(initial=0)

@@ -24,17 +24,17 @@ def test_one_shot_prunes_once():
     assert densities(kind="one_shot", sparsity=0.8, rate=0.5) == pytest.approx((0.6,))
 
 
-def test_linear_takes_the_same_share_of_the_original_weights_each_round():
+def test_linear_prunes_the_same_share_of_the_original_weights_in_each_round():
     assert densities(kind="linear", sparsity=0.8, rounds=4) == pytest.approx((0.8, 0.6, 0.4, 0.2))
     assert densities(kind="linear", sparsity=0.8, rounds=2, rate=0.5) == pytest.approx((0.8, 0.6))
 
 
-def test_geometric_takes_the_same_share_of_the_survivors_each_round():
+def test_geometric_prunes_the_same_share_of_the_survivors_in_each_round():
     found = densities(kind="geometric", fraction=0.2, rounds=3)
     assert found == pytest.approx((0.8, 0.64, 0.512))
 
 
-def test_geometric_to_a_sparsity_in_so_many_rounds():
+def test_geometric_reaches_a_sparsity_in_the_given_number_of_rounds():
     found = densities(kind="geometric", sparsity=0.875, rounds=3)
     assert found == pytest.approx((0.5, 0.25, 0.125))
 
@@ -51,16 +51,14 @@ def test_geometric_to_a_sparsity_in_so_many_rounds():
         (0.1, 0.9, 22),
     ],
 )
-def test_geometric_down_to_a_sparsity_ends_with_the_first_round_that_reaches_it(
-    fraction, sparsity, rounds
-):
+def test_geometric_ends_with_the_first_round_that_reaches_the_sparsity(fraction, sparsity, rounds):
     found = densities(kind="geometric", fraction=fraction, sparsity=sparsity)
     assert len(found) == rounds
     assert 1 - found[-1] >= sparsity - 1e-9
 
 
-def test_the_output_layers_rate_halves_the_fraction_of_each_round():
-    """Not the cumulative share: after two rounds of 20 %, 81 % are left and not 82 %."""
+def test_the_rate_of_the_output_layer_halves_the_fraction_of_each_round():
+    """It does not halve the cumulative share: two rounds of 20 % leave 81 %, not 82 %."""
     found = densities(kind="geometric", fraction=0.2, rounds=2, rate=0.5)
     assert found == pytest.approx((0.9, 0.81))
 
@@ -75,7 +73,7 @@ def test_the_output_layers_rate_halves_the_fraction_of_each_round():
     ),
     rate=st.floats(0, 1),
 )
-def test_densities_fall_from_one_and_stay_above_nothing(schedule, rate):
+def test_densities_fall_and_stay_above_zero(schedule, rate):
     found = ADAPTER.validate_python(schedule).densities(rate)
     assert len(found) == len(ADAPTER.validate_python(schedule).densities(1.0))
     assert all(0 < density <= 1 for density in found)
@@ -94,21 +92,21 @@ def test_densities_fall_from_one_and_stay_above_nothing(schedule, rate):
         {"fraction": 0.2, "rounds": 3, "sparsity": 0.8},
     ],
 )
-def test_geometric_takes_two_of_three(given_):
+def test_geometric_needs_two_of_its_three_parameters(given_):
     named = ", ".join(f"'{name}'" for name in given_) or "none of them"
     with pytest.raises(ValidationError, match=f"give two of .*; {named} was given"):
         ADAPTER.validate_python({"kind": "geometric", **given_})
 
 
-def test_a_parameter_that_is_null_is_not_given():
+def test_a_null_parameter_is_ignored():
     both = {"kind": "geometric", "fraction": 0.2, "sparsity": 0.5}
     assert densities(**both, rounds=None) == densities(**both)
 
 
-def test_too_many_rounds_are_told_where_they_were_asked_for():
-    asked = {"kind": "geometric", "fraction": 0.2, "rounds": 3}
+def test_too_many_rounds_are_reported_at_their_field():
+    schedule = {"kind": "geometric", "fraction": 0.2, "rounds": 3}
     with pytest.raises(ValidationError, match=r"3 rounds are more than the limit of 2") as refused:
-        ADAPTER.validate_python(asked, context=Limits(max_rounds=2))
+        ADAPTER.validate_python(schedule, context=Limits(max_rounds=2))
     assert [error["loc"] for error in refused.value.errors()] == [("geometric", "rounds")]
 
 

@@ -17,7 +17,7 @@ def rates(decay, iterations=8, warmup="0it", base=1.0, steps_per_epoch=2):
     return learning_rates(base, parsed, rising, iterations, steps_per_epoch)
 
 
-def test_constant():
+def test_constant_repeats_one_rate():
     np.testing.assert_array_equal(rates("constant", 3, base=0.5), np.float32([0.5, 0.5, 0.5]))
 
 
@@ -26,12 +26,12 @@ def test_step_multiplies_at_each_point():
     np.testing.assert_array_equal(rates(decay), [1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25])
 
 
-def test_steps_may_be_given_in_any_order_and_beyond_the_end():
+def test_steps_can_be_given_in_any_order_and_after_the_end():
     decay = {"kind": "step", "at": ["100ep", "6it", "4it"], "factor": 0.5}
     np.testing.assert_array_equal(rates(decay), [1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25])
 
 
-def test_cosine_starts_full_and_is_halfway_at_half_time():
+def test_cosine_starts_at_the_full_rate_and_is_halfway_in_the_middle():
     found = rates("cosine", 4)
     np.testing.assert_allclose(found, 0.5 * (1 + np.cos(np.pi * np.arange(4) / 4)), rtol=1e-6)
     assert found[0] == 1
@@ -45,7 +45,7 @@ def test_warm_up_rises_to_the_full_rate():
     np.testing.assert_allclose(rates("constant", 6, "2ep"), [0.25, 0.5, 0.75, 1, 1, 1])
 
 
-def test_warm_up_goes_together_with_a_decay():
+def test_warm_up_can_be_combined_with_a_decay():
     decay = {"kind": "step", "at": ["4it"], "factor": 0.1}
     np.testing.assert_allclose(rates(decay, 6, "2it"), [0.5, 1, 1, 1, 0.1, 0.1], rtol=1e-6)
 
@@ -73,6 +73,6 @@ def test_there_is_one_finite_rate_for_each_step(decay, iterations, warmup, base)
         ({"kind": "cosine", "final": -0.1}, "final"),
     ],
 )
-def test_what_is_no_decay_is_refused(decay, field):
+def test_a_malformed_decay_is_refused(decay, field):
     with pytest.raises(ValidationError, match=field):
         ADAPTER.validate_python(decay)

@@ -11,7 +11,7 @@ KINDS = [kind_of(member) for member in members(Optimizer)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_configuration_for_keras_holds_every_parameter(kind):
+def test_the_configuration_for_keras_has_every_parameter(kind):
     optimizer = ADAPTER.validate_python({"kind": kind, "learning_rate": 0.25})
     config = optimizer.keras_config()
     assert config["class_name"] == kind
@@ -21,18 +21,18 @@ def test_the_configuration_for_keras_holds_every_parameter(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), None])
-def test_a_learning_rate_is_a_positive_number(kind, rate):
+def test_a_learning_rate_that_is_not_a_positive_number_is_refused(kind, rate):
     with pytest.raises(ValidationError, match="learning_rate"):
         ADAPTER.validate_python({"kind": kind, "learning_rate": rate})
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_learning_rate_must_be_given(kind):
+def test_a_learning_rate_is_required(kind):
     with pytest.raises(ValidationError, match="learning_rate"):
         ADAPTER.validate_python(kind)
 
 
-def test_adamw_decays_weights_and_adam_does_not_unless_told():
+def test_only_adamw_decays_weights_by_default():
     decays = {
         kind: ADAPTER.validate_python({"kind": kind, "learning_rate": 1e-3}).weight_decay
         for kind in KINDS
