@@ -19,6 +19,10 @@ class Sgd(OptimizerBase):
     momentum: float = Field(default=0.0, ge=0, lt=1)
     nesterov: bool = False
 
+    @property
+    def slots(self) -> int:
+        return int(self.momentum > 0)
+
 
 class Adam(OptimizerBase):
     """Adam; the papers use it for LeNet and Conv networks."""
@@ -27,6 +31,10 @@ class Adam(OptimizerBase):
     beta_1: float = Field(default=0.9, ge=0, lt=1)
     beta_2: float = Field(default=0.999, ge=0, lt=1)
     epsilon: float = Field(default=1e-7, gt=0, le=1)
+
+    @property
+    def slots(self) -> int:
+        return 2
 
 
 class AdamW(Adam):
@@ -44,6 +52,10 @@ class RmsProp(OptimizerBase):
     momentum: float = Field(default=0.0, ge=0, lt=1)
     epsilon: float = Field(default=1e-7, gt=0, le=1)
     centered: bool = False
+
+    @property
+    def slots(self) -> int:
+        return 1 + (self.momentum > 0) + self.centered
 
 
 Optimizer = Annotated[Sgd | Adam | AdamW | RmsProp, Field(discriminator="kind"), ByName()]

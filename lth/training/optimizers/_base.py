@@ -17,6 +17,11 @@ class OptimizerBase(Member):
     learning_rate: float = Field(gt=0, le=100)
     weight_decay: float | None = Field(default=None, gt=0, le=1, description=WEIGHT_DECAY)
 
+    @property
+    def slots(self) -> int:
+        """The number of arrays in the shape of a weight that the optimizer keeps for it."""
+        return 0
+
     def keras_config(self) -> dict[str, Any]:
         """The configuration for ``keras.optimizers.deserialize``, with the base learning rate."""
         return {"class_name": kind_of(type(self)), "config": self.model_dump(exclude={"kind"})}
