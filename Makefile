@@ -41,9 +41,15 @@ demo: $(INSTALLED)  ## start the whole stack, run a real experiment through its 
 	@$(BIN)/python -m service.cli.demo examples/session-with-control.yaml demo-out
 
 # In the order of the folders: the longest modules, those of e2e and faults, are started first.
+PYTEST = $(BIN)/python -m pytest -q -n $(TESTERS) --dist loadfile --no-loadscope-reorder
+
 .PHONY: test
-test: $(INSTALLED)  ## every test but the slow ones, on real Postgres, Valkey and processes
-	@$(BIN)/python -m pytest -q -n $(TESTERS) --dist loadfile --no-loadscope-reorder -m "not slow"
+test: $(INSTALLED)  ## the tests of all parts, on real Postgres, Valkey and workers
+	@$(PYTEST) -m "not slow and not system"
+
+.PHONY: test-system
+test-system: $(INSTALLED)  ## the tests that start whole stacks, kill processes, and follow the documentation
+	@$(PYTEST) -m "system and not slow"
 
 .PHONY: check
 check: $(INSTALLED)  ## lint, format, types, the contracts of imports, and the generated client

@@ -6,6 +6,8 @@ from nbclient import NotebookClient
 
 from tests import ROOT
 
+pytestmark = pytest.mark.system
+
 
 @pytest.mark.filterwarnings("default")
 def test_the_example_notebook_runs() -> None:

@@ -15,6 +15,8 @@ from sklearn.datasets import load_digits
 from tests import ROOT
 from tests.e2e.lth_up import LocalStack
 
+pytestmark = pytest.mark.system
+
 BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PAGES = ("README.md", "docs/notebook.md", "docs/client.md", "docs/ci.md")
 INSTALLS = "pip install"

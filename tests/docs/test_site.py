@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests import ROOT
+
+pytestmark = pytest.mark.system
 
 
 def test_the_site_builds_in_strict_mode(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from service.stack.process.group import Child, Group
 from tests.e2e.compose import FILE, Service, compose, env_file, services
 from tests.parts import Parts
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 EXAMPLE = FILE.with_name(".env.example")
 _HOSTS = re.compile(r"@postgres:5432/lth|@broker:6379|http://object-store:8333")

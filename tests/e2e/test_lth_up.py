@@ -16,7 +16,7 @@ from tests import ROOT
 from tests.e2e.lth_up import LocalStack, eventually
 from tests.parts import alive
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 SLOW = 240.0
 """Seconds in which a part restarts, even if the machine is busy with other tests."""

@@ -16,6 +16,8 @@ from packaging.utils import canonicalize_name
 
 from tests import ROOT
 
+pytestmark = pytest.mark.system
+
 OURS = {"lth": ROOT, "lth-service": ROOT / "packages" / "lth-service"}
 SERVERS = ("up", "api", "worker", "beat", "migrate", "backup", "restore", "verify")
 

@@ -23,7 +23,7 @@ from tests.faults.scene import Scene, scene
 from tests.faults.storm import arrays, document, finish, judge, peace, storm
 from tests.worker.rig import eventually, pid_of
 
-pytestmark = pytest.mark.timeout(3600)
+pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]
 
 ITERATIVE: dict[str, Any] = {
     "kind": "model",

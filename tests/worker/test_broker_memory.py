@@ -4,9 +4,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 import redis
 
 from tests.worker.rig import Rig, eventually
+
+pytestmark = pytest.mark.system
 
 _PIECE = b"x" * 10_000
 

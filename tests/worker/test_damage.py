@@ -14,7 +14,7 @@ from tests import ROOT
 from tests.service.store.blobs.test_durability import DAMAGES
 from tests.worker.rig import Rig, eventually
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 ROBUST = {
     "kind": "robust",

@@ -18,7 +18,7 @@ from tests.parts import Parts
 from tests.service.api.conftest import ADMIN, client, serving
 from tests.worker.rig import Rig, eventually
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from service.store.states import JobState, RunState
 from service.store.tables import StoredBlob
 from tests.worker.rig import Rig, eventually, pid_of
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 _STUCK = """
     SELECT count(*) FROM pg_stat_activity

@@ -20,7 +20,7 @@ from tests.worker import pauses
 from tests.worker.relay import relayed
 from tests.worker.rig import STAND_IN, Rig, eventually
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 LONGEST_WAIT = 10.0
 """Seconds that a healthy process may wait for a lock of another one."""

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from lth.core.disk_arrays import Spill
 from lth.experiment.state import ExperimentState
@@ -14,6 +15,7 @@ from tests.lth.peak_memory import SNAPSHOT
 from tests.lth.small import TRAINING, network, same
 
 
+@pytest.mark.system
 def test_memory_does_not_grow_with_the_number_of_rewind_points():
     """The checkpoints of experiments do not contain these weights either."""
     few, many = 2, 120

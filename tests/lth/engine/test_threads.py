@@ -10,6 +10,10 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.system
+
 TRAINING = """
 import hashlib
 import numpy as np

@@ -9,6 +9,8 @@ from lth.client import AsyncClient, Client
 from tests.service.api.conftest import ADMIN
 from tests.service.api.finished import ROBUST, finish_runs, submitted
 
+pytestmark = pytest.mark.system
+
 TRIALS = 100
 SPEC = {
     **ROBUST,

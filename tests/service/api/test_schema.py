@@ -13,6 +13,8 @@ from pydantic import SecretStr
 from service.settings import Settings
 from tests.service.api.conftest import ADMIN, serving
 
+pytestmark = pytest.mark.system
+
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",

@@ -26,6 +26,8 @@ from service.stack.process.group import Group
 from service.store.migrate import migrate, up_to_date
 from tests.service.stack.strangers import as_nobody, below, connected, opened
 
+pytestmark = pytest.mark.system
+
 LONG = "/".join(["a-long-name-of-a-folder"] * 6)
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
 

@@ -10,7 +10,7 @@ from service.store.states import JobState, RunState
 from service.store.workers import workers
 from tests.worker.rig import Rig, eventually
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def test_a_stalled_run_is_killed_and_queued_again(

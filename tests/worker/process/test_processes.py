@@ -13,7 +13,7 @@ from service.store.workers import workers
 from tests import ROOT
 from tests.worker.rig import Rig, eventually
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 LIGHT = """
 import sys

@@ -27,6 +27,8 @@ from tests.service.api.conftest import ADMIN, client
 from tests.service.api.operations.test_operations import metric
 from tests.worker.rig import eventually
 
+pytestmark = pytest.mark.system
+
 FILES = 1024
 BOUND = (FILES - 128) // 2
 HEAD_SECONDS, STALLED_SECONDS = 3.0, 4.0

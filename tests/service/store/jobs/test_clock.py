@@ -14,6 +14,8 @@ from service.store.jobs.jobs import JobFilter
 from service.store.runs import runs
 from tests import ROOT
 
+pytestmark = pytest.mark.system
+
 HOURS = 5
 
 SUBMIT = """
