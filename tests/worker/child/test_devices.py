@@ -16,7 +16,7 @@ from tests.worker.rig import Rig, eventually, pid_of
 from worker.child.devices import gpu_of, pin, refusal, slots_of
 from worker.child.gpus import GpuMemory
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ from service.store.states import JobState, Reason, RunState
 from service.store.tables import Run
 from tests.worker.rig import Rig, eventually, pid_of
 
+pytestmark = pytest.mark.system
+
 
 def test_job_succeeds_with_result_artifacts_and_log(workers: Rig) -> None:
     job = workers.wait(workers.submit())
