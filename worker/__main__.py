@@ -8,6 +8,7 @@ import os
 import sys
 
 from service.liveness import LONGEST_SILENCE, Pulse
+from service.process_environment import use_known_environment
 from service.settings import Settings
 from worker.child.devices import GPUS_VARIABLE
 from worker.child.gpus import DriverFailed
@@ -17,6 +18,7 @@ def main(arguments: list[str]) -> None:
     """Run Celery's worker or beat in this process until a signal stops it."""
     if arguments[:1] == ["healthy"]:
         sys.exit(_complaint(arguments[1]))
+    use_known_environment()
     sweeps = arguments[:1] == ["beat"]
     if sweeps:
         os.environ[GPUS_VARIABLE] = "[]"  # it needs no GPU, so a failed GPU must not stop it

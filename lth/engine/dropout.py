@@ -13,6 +13,7 @@ import tensorflow as tf
 _GOLDEN, _FIRST, _SECOND = 0x9E3779B9, 0x7FEB352D, 0x846CA68B
 
 
+@keras.saving.register_keras_serializable(package="lth")
 class HashedDropout(keras.layers.Dropout):
     """Keras' `Dropout` with the same state and arguments, but other random bits."""
 

@@ -1,8 +1,10 @@
 """Keras layers with prunable kernels.
 
-They extend Keras' `Dense` and `Conv2D` with a mask. Only surviving weights receive a gradient, so
-pruned weights stay exactly zero with every optimizer whose slots start fresh, as in the engine.
-The forward pass does not multiply by the mask, which saves a fifth of the time on a CPU.
+They extend Keras' `Dense` and `Conv2D` with a mask. Only surviving weights receive a gradient, and
+a constraint sets pruned weights to zero after each update, because some optimizers change weights
+without a gradient: Muon does, and so do slots of an earlier training. The engine's optimizers do
+not, so the engine leaves the constraint out. The forward pass does not multiply by the mask, which
+saves a fifth of the time on a CPU.
 """
 
 from typing import Any
@@ -39,6 +41,16 @@ class Prunable:
         if penalty is not None:
             # Some regularizers, such as orthogonal ones, have a gradient where a weight is zero.
             self._kernel.regularizer = lambda _: penalty(self._survivors())
+        self._kernel.constraint = self._constrained
+
+    def _constrained(self, kernel: Any) -> Any:
+        """The kernel after an update: under the user's constraint, and zero where pruned."""
+        own = self.kernel_constraint  # pyright: ignore[reportAttributeAccessIssue]
+        return ops.where(self.mask, kernel if own is None else own(kernel), 0.0)
+
+    def trust_optimizer(self) -> None:
+        """Leave out the constraint, for optimizers that never change a weight without gradient."""
+        self._kernel.constraint = self.kernel_constraint  # pyright: ignore[reportAttributeAccessIssue]
 
     def prune(self, mask: Any) -> None:
         """Set the mask, bool in the shape of the kernel, and set the pruned weights to zero."""

@@ -16,9 +16,9 @@ from lth.core.disk_arrays import Spill
 from lth.core.errors import Diverged
 from lth.core.seeds import Purpose, generator
 from lth.engine.device import DeviceData
-from lth.engine.network import Weights, noise_states
 from lth.engine.observer import Progress
 from lth.engine.program import Program, Totals
+from lth.engine.variables import Weights, noise_states
 from lth.results.schemas import At, History, Scores
 from lth.training.settings import Training
 

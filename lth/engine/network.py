@@ -6,11 +6,10 @@ process, so weights, masks and compiled programs have the same keys everywhere.
 
 import copy
 import json
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import count
+from hashlib import sha256
 from typing import Any
 
 import keras
@@ -18,20 +17,22 @@ import numpy as np
 
 from lth.core.errors import NothingToPrune, SpecError
 from lth.core.seeds import Purpose, generator
-from lth.engine.device import on_cpu
-from lth.engine.dropout import HashedDropout
+from lth.engine.existing_state import InitialWeights, check_fits, kept_state
+from lth.engine.keras_defaults import check_dtypes, keras_defaults
+from lth.engine.layer_configs import (
+    LayerConfig,
+    create_layer,
+    isolated,
+    layer_classes,
+    layer_configs,
+    seeded,
+)
 from lth.engine.layers import Prunable
-from lth.engine.pooling import SlicedMaxPooling2D
+from lth.engine.variables import Weights, layers_within, read, weight_variables
 from lth.networks import Network, Shape
 from lth.pruning.masks import Role
 
-Weights = dict[str, np.ndarray]
-"""Arrays by variable path, such as ``linear_1/kernel``."""
-
 KERNEL = "kernel"
-RANDOM_STATE = "seed_generator_state"
-_DROPOUT = keras.layers.Dropout
-_MAX_POOLING = keras.layers.MaxPooling2D
 
 
 @dataclass(frozen=True)
@@ -41,19 +42,30 @@ class Blueprint:
     Attributes:
         layers: one configuration for each layer, with a unique name.
         shape: shape of a sample.
+        kept: values with which every trial starts instead of drawing them, by address.
     """
 
-    layers: tuple[dict[str, Any], ...]
+    layers: tuple[LayerConfig, ...]
     shape: Shape
+    kept: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def of_sequential(cls, network: keras.Sequential, shape: Shape) -> "Blueprint":
+    def of_sequential(
+        cls,
+        network: keras.Sequential,
+        shape: Shape,
+        initial_weights: InitialWeights | None = None,
+    ) -> "Blueprint":
         """Describe a user's Sequential, which is not changed.
 
-        Its weights are ignored, because each trial draws its own.
+        Args:
+            network: built or not. Frozen layers keep their weights.
+            shape: shape of a sample.
+            initial_weights: what becomes of trainable weights that it has already.
 
         Raises:
-            SpecError: if it is compiled, or if a lottery layer is inside another layer.
+            SpecError: if it is compiled, if a lottery layer is inside another layer, or if
+                `existing_state.kept_state` refuses its state.
             NothingToPrune: if it has no lottery layer.
         """
         if network.compiled:
@@ -65,9 +77,9 @@ class Blueprint:
             layer for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)
         ]
         for layer in layers:
-            if any(
-                isinstance(part, Prunable) for part in layer._flatten_layers(include_self=False)
-            ):
+            check_dtypes(layer)
+            within = (inner for _, inner in layers_within(layer, "") if inner is not layer)
+            if any(isinstance(inner, Prunable) for inner in within):
                 raise SpecError(
                     f"'{layer.name}' ({type(layer).__name__}) has lottery layers within it, which "
                     "would not be pruned; list them in the network itself"
@@ -77,36 +89,45 @@ class Blueprint:
                 f"none of the {len(layers)} layers can be pruned; use LotteryLinear or "
                 "LotteryConv2D in place of Dense or Conv2D"
             )
-        return cls._named(layers, shape)
+        configs = layer_configs(layers)
+        names = [config["config"]["name"] for config in configs]
+        return cls(configs, tuple(shape), kept_state(layers, names, initial_weights))
 
     @classmethod
     def of_spec(cls, network: Network, shape: Shape, classes: int) -> "Blueprint":
         """The network of a spec, for samples of `shape` and a number of classes."""
-        layers = [
-            keras.layers.deserialize(layer.keras_config())
-            for layer in network.expand(shape, classes)
-        ]
-        return cls._named(layers, shape)
-
-    @classmethod
-    def _named(cls, layers: Sequence[keras.Layer], shape: Shape) -> "Blueprint":
-        named = []
-        for layer, name in zip(layers, _names(layers), strict=True):
-            config: dict[str, Any] = copy.deepcopy(keras.layers.serialize(layer))  # pyright: ignore[reportAssignmentType]
-            config.pop("build_config", None)
-            config["config"]["name"] = name
-            named.append(config)
-        return cls(tuple(named), tuple(shape))
+        with keras_defaults():
+            layers = [
+                keras.layers.deserialize(layer.keras_config())
+                for layer in network.expand(shape, classes)
+            ]
+        return cls(layer_configs(layers), tuple(shape))
 
     @cached_property
     def key(self) -> str:
         """The blueprint as text; equal networks have equal keys."""
-        return json.dumps([self.layers, self.shape], sort_keys=True, default=str)
+        described: list[Any] = [self.layers, self.shape]
+        if self.kept:
+            described.append({address: _digest(array) for address, array in self.kept.items()})
+        return json.dumps(described, sort_keys=True, default=str)
+
+    @property
+    def starts_from_given_weights(self) -> bool:
+        """Whether the kernels of lottery layers are kept instead of drawn."""
+        lottery = [
+            each["config"]["name"] for each in self.layers if "Lottery" in each["class_name"]
+        ]
+        return any(f"{name}/{KERNEL}" in self.kept for name in lottery)
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """The names of the classes of all layers, at every depth."""
+        return frozenset(name for layer in self.layers for name in layer_classes(layer))
 
     @property
     def convolves(self) -> bool:
-        """Whether any layer is a convolution."""
-        return any("Conv" in layer["class_name"] for layer in self.layers)
+        """Whether any layer is a convolution, or contains one."""
+        return any("Conv" in name for name in self.classes)
 
     def freezing(self) -> "Blueprint":
         """The same network with variables for the values of pruned weights."""
@@ -114,22 +135,27 @@ class Blueprint:
         for layer in layers:
             if "Lottery" in layer["class_name"]:
                 layer["config"]["freezes"] = True
-        return Blueprint(layers, self.shape)
+        return Blueprint(layers, self.shape, self.kept)
 
     def build(self, seed: int = 0) -> keras.Sequential:
         """A built network with initial weights that depend only on `seed`.
 
-        Every random initializer gets its own seed, derived from the seed of the trial. Seeds that a
-        user gave to an initializer are ignored, because trials must be independent.
+        Every random initializer and every random layer, at any depth, gets its own seed, derived
+        from the seed of the trial. Seeds that a user gave are ignored, because trials must be
+        independent.
         """
-        layers = copy.deepcopy(self.layers)
-        for number, layer in enumerate(layers):
-            rng = generator(seed, Purpose.INITIAL_WEIGHTS, number)
-            settings = [value for value in layer["config"].values() if isinstance(value, dict)]
-            for config in (layer["config"], *(value.get("config", {}) for value in settings)):
-                _seed(config, rng)
-        model = keras.Sequential([_layer(layer) for layer in layers], name="network")
-        model.build((None, *self.shape))
+        with isolated(generator(seed, Purpose.INITIAL_WEIGHTS)):
+            layers = [
+                create_layer(seeded(layer, generator(seed, Purpose.INITIAL_WEIGHTS, number)))
+                for number, layer in enumerate(self.layers)
+            ]
+            model = keras.Sequential(layers, name="network")
+            model.build((None, *self.shape))
+        if self.kept:
+            variables = weight_variables(model)
+            check_fits(self.kept, variables)
+            for address, values in self.kept.items():
+                variables[address].assign(values)
         return model
 
     def initial_weights(self, seed: int) -> Weights:
@@ -140,11 +166,10 @@ class Blueprint:
         """New random weights for a kernel from its initializer, float32."""
         names = [layer["config"]["name"] for layer in self.layers]
         rng = generator(seed, Purpose.INITIAL_WEIGHTS, names.index(place.name), level)
-        initializer = copy.deepcopy(self.layers[names.index(place.name)]["config"])[
-            "kernel_initializer"
-        ]
-        _seed(initializer["config"], rng)
-        drawn = keras.initializers.deserialize(initializer)(place.layer.mask.shape)
+        layer = self.layers[names.index(place.name)]
+        initializer = seeded(layer["config"]["kernel_initializer"], rng)
+        draw = keras.initializers.deserialize(initializer)
+        drawn = draw(place.layer.mask.shape, dtype="float32")
         return np.array(keras.ops.convert_to_numpy(drawn), np.float32)
 
 
@@ -180,99 +205,12 @@ def prunable(model: keras.Sequential, output: str | None = None) -> tuple[Prunab
     return tuple(PrunablePlace(layer.name, _role(layer, last), layer) for layer in layers)
 
 
-def weight_variables(model: keras.Sequential) -> dict[str, keras.Variable]:
-    """The variables that a training changes, by path: weights, moving averages, random states.
-
-    Masks and frozen values are excluded; they belong to a level.
-    """
-    found: dict[str, keras.Variable] = {}
-    for layer in model.layers:
-        held = {id(variable) for variable in _held(layer)}
-        for variable in layer.variables:
-            if id(variable) not in held:
-                path = _path(layer, variable)
-                assert path not in found, f"two variables are called {path}"
-                found[path] = variable
-    return found
-
-
-def noise_states(weights: Weights, seed: int, level: int) -> Weights:
-    """The states of random layers such as dropout at the start of a level, by path."""
-    paths = [path for path in weights if path.endswith(RANDOM_STATE)]
-    return {
-        path: np.array([generator(seed, Purpose.LAYER_NOISE, level, n).integers(2**31), 0])
-        for n, path in enumerate(paths)
-    }
-
-
-def read(variables: dict[str, keras.Variable]) -> Weights:
-    """Copy variables to arrays."""
-    return {path: np.array(variable.numpy()) for path, variable in variables.items()}
-
-
-def write(variables: dict[str, keras.Variable], weights: Weights) -> None:
-    """Copy arrays to variables; both must have the same paths."""
-    if variables.keys() != weights.keys():
-        differing = sorted(variables.keys() ^ weights.keys())
-        raise SpecError(f"these weights belong to another network; differing: {differing}")
-    for path, variable in variables.items():
-        variable.assign(weights[path])
-
-
-def _names(layers: Sequence[keras.Layer]) -> list[str]:
-    """The given name of each layer, or its kind and a number, such as ``linear_1``.
-
-    Keras counts unnamed layers through the whole process; these names count within the network.
-    """
-    taken = {layer.name for layer in layers if not _named_by_keras(layer)}
-    names = []
-    for layer in layers:
-        name = layer.name
-        if _named_by_keras(layer):
-            kind = _snake_case(type(layer).__name__).removeprefix("lottery_")
-            name = next(free for n in count(1) if (free := f"{kind}_{n}") not in taken)
-            taken.add(name)
-        names.append(name)
-    return names
-
-
-def _named_by_keras(layer: keras.Layer) -> bool:
-    return re.fullmatch(rf"{_snake_case(type(layer).__name__)}(_\d+)?", layer.name) is not None
-
-
-def _snake_case(name: str) -> str:
-    """The name of a class in the style of Keras' layer names."""
-    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
-
-
-def _layer(config: dict[str, Any]) -> keras.Layer:
-    layer = keras.layers.deserialize(config)
-    if type(layer) is _DROPOUT:
-        return HashedDropout.from_config(config["config"])
-    if type(layer) is _MAX_POOLING and layer.data_format == "channels_last" and not on_cpu():
-        return SlicedMaxPooling2D.from_config(config["config"])
-    return layer
-
-
-def _seed(config: dict[str, Any], rng: np.random.Generator) -> None:
-    if "seed" in config:
-        config["seed"] = int(rng.integers(2**31))
-
-
-def _held(layer: Any) -> list[keras.Variable]:
-    if not isinstance(layer, Prunable):
-        return []
-    return [layer.mask] if layer.frozen is None else [layer.mask, layer.frozen]
+def _digest(array: np.ndarray) -> str:
+    about = f"{array.dtype.str} {array.shape}".encode()
+    return sha256(about + np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def _role(layer: Any, output: str) -> Role:
     if layer.name == output:
         return "output"
     return "convolution" if isinstance(layer, keras.layers.Conv2D) else "dense"
-
-
-def _path(layer: Any, variable: keras.Variable) -> str:
-    """The path of a variable from its layer on; random states have paths outside of their layer."""
-    _, found, within = f"/{variable.path}".partition(f"/{layer.name}/")
-    return f"{layer.name}/{within if found else variable.name}"

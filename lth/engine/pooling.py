@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 
+@keras.saving.register_keras_serializable(package="lth")
 class SlicedMaxPooling2D(keras.layers.MaxPooling2D):
     """Keras' `MaxPooling2D` for images with channels last; it gives the same values."""
 

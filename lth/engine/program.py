@@ -17,21 +17,16 @@ import tensorflow as tf
 
 from lth.engine.augmentation import augmented
 from lth.engine.device import DeviceData, Split, have_sums_in_one_order, on_cpu
-from lth.engine.network import (
-    Blueprint,
-    PrunablePlace,
-    Weights,
-    prunable,
-    read,
-    weight_variables,
-    write,
-)
+from lth.engine.keras_defaults import keras_defaults
+from lth.engine.network import Blueprint, PrunablePlace, prunable
 from lth.engine.scoring import (
     correct_answers,
     cross_entropy,
     sums_of_gradients,
     sums_of_scores,
 )
+from lth.engine.trial_step import xla_compiles
+from lth.engine.variables import Weights, numbered, read, weight_variables, write
 from lth.results.schemas import Scores
 from lth.training.optimizers import Optimizer
 from lth.training.settings import Augmentation
@@ -61,7 +56,7 @@ class Program:
 
     Attributes:
         xla: whether XLA compiles the functions. It does not for convolutions on a CPU, for which
-            TensorFlow's own kernels are faster.
+            TensorFlow's own kernels are faster, and for layers that XLA cannot compile.
         places: the prunable layers, in the order of the network.
     """
 
@@ -76,10 +71,15 @@ class Program:
         self.blueprint = blueprint
         self.model = blueprint.build()
         self.places: tuple[PrunablePlace, ...] = prunable(self.model, output)
-        self.xla = not (on_cpu() and blueprint.convolves)
+        for place in self.places:
+            place.layer.trust_optimizer()
+        wanted = not (on_cpu() and blueprint.convolves)
+        self.xla = xla_compiles(blueprint, self.model, wanted=wanted)
         self._weights = weight_variables(self.model)
-        self._optimizer = _built(optimizer, self.model)
-        self._slots = {variable.path: variable for variable in self._optimizer.variables}
+        with keras_defaults():
+            self._optimizer = _built(optimizer, self.model)
+        slots = self._optimizer.variables
+        self._slots = dict(zip(numbered(slot.path for slot in slots), slots, strict=True))
         self._fresh_slots = read(self._slots)
         self._augmentation: Augmentation = augmentation
         compiled = tf.function(jit_compile=self.xla)
@@ -151,19 +151,20 @@ class Program:
             The new sums.
         """
         began = monotonic()
-        loss, correct = self._train(
-            data.x_train,
-            data.y_train,
-            data.factor,
-            data.offset,
-            tf.constant(order),
-            tf.constant(rates),
-            tf.constant(first),
-            tf.constant(last),
-            tf.constant(augmentation_seed, tf.uint32),
-            tf.constant(totals.loss, tf.float32),
-            tf.constant(totals.correct, tf.float32),
-        )
+        with keras_defaults():
+            loss, correct = self._train(
+                data.x_train,
+                data.y_train,
+                data.factor,
+                data.offset,
+                tf.constant(order),
+                tf.constant(rates),
+                tf.constant(first),
+                tf.constant(last),
+                tf.constant(augmentation_seed, tf.uint32),
+                tf.constant(totals.loss, tf.float32),
+                tf.constant(totals.correct, tf.float32),
+            )
         new = Totals(float(loss), float(correct), totals.steps + last - first)
         self._measured(last - first, monotonic() - began)
         return new
@@ -178,9 +179,10 @@ class Program:
 
     def evaluate(self, data: DeviceData, split: Split) -> Scores:
         """Loss and accuracies on a split, in inference mode."""
-        loss, correct, top5 = self._evaluate(
-            split.x, split.y, split.batches, split.counted, data.factor, data.offset
-        )
+        with keras_defaults():
+            loss, correct, top5 = self._evaluate(
+                split.x, split.y, split.batches, split.counted, data.factor, data.offset
+            )
         return Scores(
             loss=float(loss) / split.samples,
             accuracy=float(correct) / split.samples,
@@ -190,9 +192,10 @@ class Program:
     def gradients(self, data: DeviceData) -> Weights:
         """Gradients of the mean training loss by kernel, in inference mode, float32 by path."""
         split = data.train_split
-        sums = self._gradients(
-            split.x, split.y, split.batches, split.counted, data.factor, data.offset
-        )
+        with keras_defaults():
+            sums = self._gradients(
+                split.x, split.y, split.batches, split.counted, data.factor, data.offset
+            )
         return {
             place.kernel: np.asarray(total) / split.samples
             for place, total in zip(self.places, sums, strict=True)

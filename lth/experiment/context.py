@@ -19,8 +19,10 @@ from lth.core.field_errors import valid
 from lth.core.seeds import trial_seed
 from lth.datasets import SETTING, ArrayDataset, Arrays, Dataset, DatasetContract, Facts
 from lth.engine.device import DeviceData, device_kind
-from lth.engine.network import Blueprint, PrunablePlace, Weights
+from lth.engine.existing_state import InitialWeights
+from lth.engine.network import Blueprint, PrunablePlace
 from lth.engine.program import Program, program
+from lth.engine.variables import Weights
 from lth.networks import Network, place
 from lth.networks.paper_defaults import Papers
 from lth.results.schemas import Environment
@@ -64,6 +66,7 @@ class Context:
         seed: int,
         trial: int,
         output: str | None,
+        initial_weights: InitialWeights | None = None,
     ) -> "Context":
         """The context of a trial. `lth.study.trial.OneTrial` explains the arguments.
 
@@ -90,12 +93,17 @@ class Context:
         if training is not None:
             training = valid(Training, training, "training")
         if not isinstance(network, keras.Layer):
+            if initial_weights is not None:
+                raise SpecError(
+                    f"initial_weights={initial_weights!r} is for a keras.Sequential that has "
+                    f"weights; each trial draws those of '{network.kind}'"
+                )
             _check_placed(network, dataset.facts)
         folder = os.environ.get(SETTING)
         arrays = dataset.load(Path(folder) if folder else None)
         own = trial_seed(seed, trial)
         trained = _papers(network).training(training or Training())
-        made = cls._of(network, dataset, arrays, trained, own, output)
+        made = cls._of(network, dataset, arrays, trained, own, output, initial_weights)
         trained.check(len(made.data.train), dataset.facts.shape)
         _check_logits(_built(made), made.data.classes)
         return made
@@ -109,11 +117,12 @@ class Context:
         training: Training,
         seed: int,
         output: str | None = None,
+        initial_weights: InitialWeights | None = None,
     ) -> "Context":
         facts = dataset.facts
         data = DeviceData.of(arrays, dataset.validation, seed, dataset.normalisation, facts.classes)
         if isinstance(network, keras.Layer):
-            blueprint = Blueprint.of_sequential(network, facts.shape)
+            blueprint = Blueprint.of_sequential(network, facts.shape, initial_weights)
         else:
             blueprint = Blueprint.of_spec(network, facts.shape, facts.classes)
         return cls(blueprint, data, training, seed, output, _papers(network))

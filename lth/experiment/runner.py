@@ -10,8 +10,8 @@ from lth.core.durations import Duration
 from lth.core.errors import SpecError
 from lth.core.seeds import Purpose, generator
 from lth.engine.level import Level, LevelTraining, begin
-from lth.engine.network import Weights
 from lth.engine.observer import Observer
+from lth.engine.variables import Weights
 from lth.experiment.context import Context
 from lth.experiment.state import ExperimentState, TrainedLevel, level_result
 from lth.experiment.untrained import untrained_scores

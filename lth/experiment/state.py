@@ -14,7 +14,7 @@ from lth.core.field_errors import valid
 from lth.core.npz import opened, write
 from lth.core.packing import Packed, joined, packed, section_of
 from lth.engine.level import Level, LevelState
-from lth.engine.network import Weights
+from lth.engine.variables import Weights
 from lth.experiment.level_state import described, restored
 from lth.pruning.masks import Mask, density
 from lth.reinit import Reinit, ReinitContract, Rewind

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lth.engine.network import Weights
+from lth.engine.variables import Weights
 from lth.experiment.context import Context
 from lth.pruning.masks import Mask
 from lth.pruning.pruned_values import rescaled, signed_constant

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from lth.core.errors import SpecError
 from lth.core.npz import encode, named
-from lth.engine.network import Weights
+from lth.engine.variables import Weights
 from lth.experiment.context import Context
 from lth.experiment.state import TrainedLevel
 from lth.plots import render

@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 
 from lth.core.errors import SpecError
 from lth.core.field_errors import whole
-from lth.engine.network import Weights, prunable, weight_variables, write
+from lth.engine.keras_defaults import keras_defaults
+from lth.engine.network import prunable
+from lth.engine.variables import Weights, weight_variables, write
 from lth.experiment.context import Context
 from lth.experiment.state import TrainedLevel
 from lth.plots import mask_picture, weights_scatter
@@ -75,14 +77,17 @@ def keras_network(
     scale, offset = (
         np.asarray(part).tolist() for part in (context.data.factor, context.data.offset)
     )
-    layers = [keras.layers.deserialize(each) for each in copy.deepcopy(context.blueprint.layers)]
-    network = keras.Sequential(
-        [
-            keras.Input(context.blueprint.shape),
-            keras.layers.Rescaling(scale, offset, name="normalisation"),
-            *layers,
+    with keras_defaults():
+        layers = [
+            keras.layers.deserialize(each) for each in copy.deepcopy(context.blueprint.layers)
         ]
-    )
+        network = keras.Sequential(
+            [
+                keras.Input(context.blueprint.shape),
+                keras.layers.Rescaling(scale, offset, name="normalisation"),
+                *layers,
+            ]
+        )
     kernels = {}
     for place in prunable(network, context.output):
         mask = level.masks[place.name]

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from lth.core.disk_arrays import as_file, content_of
 from lth.core.durations import START, Duration
 from lth.core.field_errors import valid
-from lth.engine.network import Weights
 from lth.engine.observer import Observer, Silent
+from lth.engine.variables import Weights
 from lth.experiment.context import Context, environment
 from lth.experiment.runner import ExperimentRunner
 from lth.experiment.state import ExperimentState, Rewinds, TrainedLevel

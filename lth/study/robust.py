@@ -16,12 +16,18 @@ from lth.study.session_state import bundle, unbundle
 from lth.study.study import Study
 from lth.training.settings import Training
 
+_EQUAL_STARTS = (
+    "all trials start from the given weights, so they differ in the split of the data, the order "
+    "of the samples and the noise alone"
+)
+
 
 class LotteryRobust(Study):
     """A session that is repeated over trials. Each trial has its own network, split and data order.
 
     Args:
-        network: as in `LotterySession`; each trial draws its own initial weights.
+        network: as in `LotterySession`; each trial draws its own initial weights,
+            unless `initial_weights` is "given".
         dataset: as in `LotterySession`.
         training: as in `LotterySession`.
         trials: number of trials, at least 2.
@@ -112,7 +118,10 @@ class LotteryRobust(Study):
 
         Experiments are compared with the dense network and with their controls, trial by trial.
         """
-        return summarise(self.results, self.controls)
+        summary = summarise(self.results, self.controls)
+        if self._sessions[0].context.blueprint.starts_from_given_weights:
+            return summary.model_copy(update={"remarks": (*summary.remarks, _EQUAL_STARTS)})
+        return summary
 
     def save_results(self, directory: Path | str) -> tuple[Path, ...]:
         """Write the files of each trial to a directory of its own, and the summary beside them."""

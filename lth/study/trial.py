@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from lth.core.durations import Duration, Point
 from lth.core.field_errors import valid, whole
+from lth.engine.existing_state import InitialWeights
 from lth.experiment.context import Context
 from lth.training.settings import Training
 
@@ -31,14 +32,15 @@ class OneTrial:
         trial: int = 1,
         keep_weights_at: str | Sequence[str] = (),
         output_layer: str | None = None,
+        initial_weights: InitialWeights | None = None,
     ) -> None:
         """Create the trial with the initial weights that follow from `seed` and `trial`.
 
         Args:
             network: an unbuilt `keras.Sequential` of lottery layers and other Keras layers, whose
                 last layer gives one logit for each class; or a name such as "lenet-300-100"; or a
-                member of `lth.networks.Network`. If the Sequential is built, only its layers are
-                used, because each trial draws its own weights.
+                member of `lth.networks.Network`. Frozen layers (`trainable = False`) keep their
+                weights and stay frozen.
             dataset: an `ArrayDataset` of your own arrays; or a name such as "digits" or "mnist"; or
                 a member of `lth.datasets.Dataset`. The files of named data sets are ``NAME.npz`` in
                 the directory ``LTH_DATASETS_DIR``, or in the cache of Keras.
@@ -49,14 +51,20 @@ class OneTrial:
                 resets. Whole experiments keep the points that their own reset needs.
             output_layer: name of the output layer, which has its own pruning rate; by default the
                 last layer that has a kernel.
+            initial_weights: what becomes of the trainable weights of a network that is already
+                built: "given" starts every trial from them, "redraw" draws new ones in each trial.
+                An unbuilt network does not need it.
 
         Raises:
             NothingToPrune: if the network has no lottery layer.
             DatasetMissing: if the data set is not available.
-            SpecError: if the network does not fit the data.
+            SpecError: if the network does not fit the data, or if it is built and
+                `initial_weights` is not given.
         """
         seed, trial = whole(seed, "seed", 0), whole(trial, "trial", 1)
-        context = Context.of_network(network, dataset, training, seed, trial, output_layer)
+        context = Context.of_network(
+            network, dataset, training, seed, trial, output_layer, initial_weights
+        )
         # Not isinstance: a Duration is one point, and a tuple.
         several = type(keep_weights_at) in (list, tuple)
         asked = list(keep_weights_at) if several else [keep_weights_at]

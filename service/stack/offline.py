@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from service.process_environment import forget_libpq_settings
 from service.settings import Settings
 from service.stack.data_directory import DataDirectory
 from service.stack.environment import read_settings
@@ -19,6 +20,7 @@ def stopped_stack(data: DataDirectory) -> Iterator[Settings]:
         AlreadyRunning: if a stack runs there.
     """
     data.make()
+    forget_libpq_settings()
     with data.locked(), Group() as group:
         server = Postgres.at(data.postgres)
         child = server.start(group, data.log("postgres"))

@@ -16,6 +16,7 @@ from urllib.request import urlopen
 
 from lth.client.local_stack import Running
 from lth.client.proofs import new_challenge, proves
+from service.process_environment import forget_libpq_settings, known_environment
 from service.stack.data_directory import DataDirectory
 from service.stack.environment import read_settings, using_database
 from service.stack.errors import StartFailed
@@ -76,7 +77,11 @@ def start_stack(
     """
     read_settings()
     port = _free(options.port)
-    starting = _Starting(options.data, group, supervisor, narrator, dict(os.environ))
+    environment = known_environment(os.environ)
+    if "LTH_DATABASE_URL" not in environment:
+        forget_libpq_settings()
+        environment = known_environment(os.environ)
+    starting = _Starting(options.data, group, supervisor, narrator, environment)
     starting.postgres()
     starting.valkey()
     starting.complete(options.workers)

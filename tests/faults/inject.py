@@ -147,7 +147,7 @@ def cut_off_inside_a_claim(scene: Scene, chance: random.Random) -> bool:
     """Cut the host of a second worker from the network during a claim, for ever."""
     with TemporaryDirectory() as name, relayed(scene.settings.database_url) as (address, relay):
         folder = Path(name)
-        scene.start_worker("far", LTH_DATABASE_URL=address, TEST_FOLDER=name)
+        scene.start_worker("far", LTH_DATABASE_URL=address, LTH_TEST_FOLDER=name)
         pid = _asked(folder, "claim")
         relay.cut()
         scene.end("far")

@@ -169,7 +169,7 @@ class Scene:
         values = self.settings.model_dump(exclude_unset=True)
         values["admin_key"] = values["admin_key"].get_secret_value()
         ours = {f"LTH_{name.upper()}": str(value) for name, value in values.items()}
-        own = {"TEST_EXECUTION": "lth.study.execution", "TEST_FOLDER": str(self.folder)}
+        own = {"LTH_TEST_EXECUTION": "lth.study.execution", "LTH_TEST_FOLDER": str(self.folder)}
         return {**os.environ, **ours, **own, "PYTHONPATH": str(ROOT)}
 
     def _log(self, name: str) -> Path:

@@ -31,4 +31,4 @@ class Machine:
 
 
 def machine() -> Machine:
-    return Machine(Path(os.environ["TEST_GPU_USAGE"]))
+    return Machine(Path(os.environ["LTH_TEST_GPU_USAGE"]))

@@ -66,7 +66,7 @@ class Rig:
             process = subprocess.Popen(
                 [sys.executable, "-W", "ignore", "-m", "worker", *arguments],
                 cwd=ROOT,
-                env={**os.environ, **environment, "TEST_FOLDER": folder},
+                env={**os.environ, **environment, "LTH_TEST_FOLDER": folder},
                 stdout=log,
                 stderr=log,
             )

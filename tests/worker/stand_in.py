@@ -5,7 +5,7 @@ Labels: ``levels`` (2), ``seconds`` of a level (0), ``fail`` (at the last level:
 level), ``hang``, ``hold`` (at the last level, until `Rig.release` is called with that name),
 ``show`` (a variable of the environment), ``programs`` (it says to have made).
 
-The file that ``TEST_GPU_TROUBLE`` names says what is wrong with the GPU, if it is there.
+The file that ``LTH_TEST_GPU_TROUBLE`` names says what is wrong with the GPU, if it is there.
 """
 
 import os
@@ -43,7 +43,7 @@ def device_kind() -> str:
 
 def gpu_trouble(*, compute: bool) -> str | None:
     with suppress(FileNotFoundError):
-        return Path(os.environ["TEST_GPU_TROUBLE"]).read_text() if compute else None
+        return Path(os.environ["LTH_TEST_GPU_TROUBLE"]).read_text() if compute else None
     return None
 
 
@@ -101,7 +101,7 @@ def _hold(spec: Spec, observer: Observer, level: int) -> None:
     """Come to one evaluation point after another, for as long as a test needs."""
     if "hold" not in spec.labels:
         return
-    released = Path(os.environ["TEST_FOLDER"], f"released-{spec.labels['hold']}")
+    released = Path(os.environ["LTH_TEST_FOLDER"], f"released-{spec.labels['hold']}")
     while not released.exists():
         observer.progress(Progress(level, level, 0, _STEPS, 1e3))
         _save(observer, level)
@@ -121,7 +121,7 @@ def _misbehave(spec: Spec) -> None:
         case "user":
             raise SpecError("this cannot be")
         case "gpu":
-            trouble = Path(os.environ["TEST_GPU_TROUBLE"])
+            trouble = Path(os.environ["LTH_TEST_GPU_TROUBLE"])
             if not trouble.with_name("was").exists():
                 trouble.with_name("was").touch()
                 trouble.write_text("an illegal memory access")

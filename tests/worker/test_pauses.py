@@ -37,7 +37,7 @@ _WAITS = text(
 def pausable(rig: Rig) -> Iterator[Rig]:
     """The rig with a worker whose children can be paused, and the sweeper."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TEST_EXECUTION", STAND_IN)
+        patch.setenv("LTH_TEST_EXECUTION", STAND_IN)
         worker = rig.start(execution="tests.worker.pausing")
     beat = rig.start("beat")
     yield rig
@@ -118,7 +118,7 @@ def test_a_host_lost_during_a_claim_blocks_no_other(
 ) -> None:
     with relayed(pausable.settings.database_url) as (address, relay):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("TEST_EXECUTION", STAND_IN)
+            patch.setenv("LTH_TEST_EXECUTION", STAND_IN)
             far = pausable.start(
                 execution="tests.worker.pausing",
                 database_url=address,

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from service.process_environment import known_environment
 from service.stack.errors import PartsMissing, StartFailed
 from service.stack.folders import PRIVATE, give
 from service.stack.process.server_user import Account, named_account, runnable
@@ -102,6 +103,7 @@ def _initialise(data: Path, account: Account | None, *, durable: bool) -> None:
             capture_output=True,
             text=True,
             check=False,
+            env=known_environment(os.environ),
             user=maker.uid if maker else None,
             group=maker.gid if maker else None,
             extra_groups=[] if maker else None,

@@ -12,6 +12,7 @@ import psutil
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from service.process_environment import known_environment
 from service.stack.folders import PRIVATE, give, private_folder
 from service.stack.ownership import transfer_ownership
 from service.stack.parts.cluster import SERVICE, SUPERUSER, VERSION, prepare, program, reachable
@@ -72,6 +73,7 @@ class Postgres:
                 "postgres",
                 [program("postgres", account), "-D", cluster[0], "-k", sockets[0], *options],
                 log,
+                env=known_environment(os.environ),
                 account=account,
                 inherited=(*cluster[1], *sockets[1]),
             )

@@ -6,7 +6,8 @@ import pytest
 
 from lth.core.errors import NothingToPrune, SpecError
 from lth.engine.layers import LotteryConv2D, LotteryLinear
-from lth.engine.network import Blueprint, prunable, weight_variables
+from lth.engine.network import Blueprint, prunable
+from lth.engine.variables import weight_variables
 
 
 def built(*layers: keras.Layer, shape=(8, 8, 1)) -> keras.Sequential:

@@ -216,3 +216,36 @@ def test_a_data_set_object_is_accepted():
     model = LotteryModel(network(), dataset, TRAINING)
     assert model.context.data.validation.samples == 200
     assert repr(model) == "LotteryModel(flatten_1 - linear_1 - linear_2; trial 1)"
+
+
+OPTIMIZERS = sorted(
+    name
+    for name, kind in vars(keras.optimizers).items()
+    if isinstance(kind, type)
+    and issubclass(kind, keras.optimizers.Optimizer)
+    and kind is not keras.optimizers.Optimizer
+)
+
+
+@pytest.fixture(scope="module")
+def pruned() -> LotteryModel:
+    layers = [LotteryLinear(16, "relu", kernel_constraint="unit_norm"), LotteryLinear(2)]
+    model = LotteryModel(keras.Sequential(layers), OWN, SHORT)
+    model.one_shot(0.8)
+    return model
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_pruned_weights_stay_zero_under_every_optimizer_of_keras(name, pruned):
+    """Muon makes a step in all weights, whether they have a gradient or not."""
+    network = pruned.network()
+    optimizer = getattr(keras.optimizers, name)
+    inner = (keras.optimizers.SGD(0.01),) if name == "LossScaleOptimizer" else ()
+    network.compile(optimizer(*inner), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    network.fit(X, Y, epochs=1, verbose=0)
+    for layer, mask in zip(network.layers[1:], pruned.masks.values(), strict=True):
+        kernel = layer.kernel.numpy()
+        assert np.all(kernel[~mask] == 0)
+        assert np.any(
+            kernel[mask] != pruned.trained_levels[-1].weights[f"{layer.name}/kernel"][mask]
+        )

@@ -29,8 +29,8 @@ def gpus(rig: Rig, usage: Path) -> Rig:
     """The rig with a worker that finds two fake GPUs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LTH_TEST_NVML", "tests.worker.gpus:machine")
-        patch.setenv("TEST_GPU_USAGE", str(usage))
-        patch.setenv("TEST_GPU_TROUBLE", str(usage.with_name("trouble")))
+        patch.setenv("LTH_TEST_GPU_USAGE", str(usage))
+        patch.setenv("LTH_TEST_GPU_TROUBLE", str(usage.with_name("trouble")))
         rig.start(worker_processes=8, idle_recycle_seconds=1)
         rig.start("beat")
     eventually(lambda: len(registered(rig)) == 2)
