@@ -13,7 +13,6 @@ from lth.core.seeds import Purpose, generator
 from lth.datasets import Arrays
 from lth.datasets.preparation import Normalisation, affine, split
 
-_EVALUATION_BATCH = 1_000
 _KEPT, _KEPT_BYTES = 3, 1 << 30
 
 
@@ -35,9 +34,9 @@ class Split:
     samples: int
 
     @classmethod
-    def of(cls, x: Any, y: Any, rows: np.ndarray) -> "Split":
-        """The split of `x` and `y` with these rows."""
-        batch = min(_EVALUATION_BATCH, len(rows))
+    def of(cls, x: Any, y: Any, rows: np.ndarray, at_once: int) -> "Split":
+        """The split of `x` and `y` with these rows, in batches of `at_once` samples at most."""
+        batch = min(at_once, len(rows))
         padding = -len(rows) % batch
         counted = np.pad(np.ones(len(rows), np.float32), (0, padding))
         batches = np.pad(rows.astype(np.int32), (0, padding)).reshape(-1, batch)
@@ -76,8 +75,12 @@ class DeviceData:
         seed: int,
         normalisation: Normalisation,
         classes: int,
+        evaluated_at_once: int,
     ) -> "DeviceData":
-        """Copy a data set to the device, and split it for the trial with `seed`."""
+        """Copy a data set to the device, and split it for the trial with `seed`.
+
+        `evaluated_at_once` is the batch size of evaluations.
+        """
         x_train, y_train, x_test, y_test = _tensors(arrays)
         rows = split(arrays, validation, seed)
         factor, offset = affine(arrays, normalisation, rows.train)
@@ -87,9 +90,9 @@ class DeviceData:
             tf.constant(factor),
             tf.constant(offset),
             rows.train,
-            Split.of(x_train, y_train, rows.train),
-            Split.of(x_train, y_train, rows.validation),
-            Split.of(x_test, y_test, np.arange(len(arrays.y_test))),
+            Split.of(x_train, y_train, rows.train, evaluated_at_once),
+            Split.of(x_train, y_train, rows.validation, evaluated_at_once),
+            Split.of(x_test, y_test, np.arange(len(arrays.y_test)), evaluated_at_once),
             classes,
             f"{arrays.digest} {validation} {normalisation}",
         )

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from importlib.metadata import version
+from itertools import pairwise
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from lth.engine.network import Blueprint, PrunablePlace
 from lth.engine.program import Program, program
 from lth.engine.variables import Weights
 from lth.networks import Network, place
+from lth.networks.evaluation import evaluation_batch
 from lth.networks.paper_defaults import Papers
 from lth.results.schemas import Environment
 from lth.spec.document import Spec, canonical
@@ -105,7 +108,7 @@ class Context:
         trained = _papers(network).training(training or Training())
         made = cls._of(network, dataset, arrays, trained, own, output, initial_weights)
         trained.check(len(made.data.train), dataset.facts.shape)
-        _check_logits(_built(made), made.data.classes)
+        _check_logits(made.program(freezing=False).model, made.data.classes)
         return made
 
     @classmethod
@@ -120,11 +123,20 @@ class Context:
         initial_weights: InitialWeights | None = None,
     ) -> "Context":
         facts = dataset.facts
-        data = DeviceData.of(arrays, dataset.validation, seed, dataset.normalisation, facts.classes)
         if isinstance(network, keras.Layer):
             blueprint = Blueprint.of_sequential(network, facts.shape, initial_weights)
+            sizes = _sizes(blueprint)
         else:
             blueprint = Blueprint.of_spec(network, facts.shape, facts.classes)
+            sizes = [layer.size for layer in place(network, facts.shape, facts.classes)]
+        data = DeviceData.of(
+            arrays,
+            dataset.validation,
+            seed,
+            dataset.normalisation,
+            facts.classes,
+            evaluation_batch(sizes, training.batch_size),
+        )
         return cls(blueprint, data, training, seed, output, _papers(network))
 
     @property
@@ -195,19 +207,21 @@ def _check_placed(network: Any, facts: Facts) -> None:
         raise SpecError(f"'{network.kind}' does not fit the data: {error}") from None
 
 
-def _built(context: Context) -> keras.Sequential:
-    """Build the network for the data.
+def _sizes(blueprint: Blueprint) -> list[int]:
+    """For each layer, the numbers of a sample that enter and leave it.
 
     Raises:
         SpecError: if a layer does not accept the data, or the output of the layer before it.
     """
     try:
-        return context.program(freezing=False).model
+        layers = blueprint.build().layers
     except SpecError:
         raise
     except ValueError as error:
-        shape = list(context.blueprint.shape)
+        shape = list(blueprint.shape)
         raise SpecError(f"the network does not take samples of {shape}: {error}") from error
+    outputs = [prod(layer.output.shape[1:]) for layer in layers]
+    return [before + after for before, after in pairwise([prod(blueprint.shape), *outputs])]
 
 
 def _check_logits(model: keras.Sequential, classes: int) -> None:

@@ -131,6 +131,11 @@ class PlacedLayer:
     kernel_shape: Shape | None
     parameters: int
 
+    @property
+    def size(self) -> int:
+        """The numbers of a sample that enter and leave the layer."""
+        return prod(self.input_shape) + prod(self.layer.output_shape(self.input_shape))
+
 
 def place(network: Network, input_shape: Shape, classes: int) -> tuple[PlacedLayer, ...]:
     """Compute the shapes of all layers of a network without building it.

@@ -77,7 +77,7 @@ def _estimate(spec: Spec, batch: int) -> MemoryEstimate:
     layers = spec.layers
     needs = [(_retained(layer) + _passing(layer), number) for number, layer in enumerate(layers)]
     largest = max(needs)[1]
-    sizes = [prod(layer.input_shape) + _outputs(layer) for layer in layers]
+    sizes = [layer.size for layer in layers]
     facts = spec.dataset.facts
     samples = facts.train + facts.test
     evaluated = evaluation_batch(sizes, batch)

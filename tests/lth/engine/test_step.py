@@ -82,7 +82,7 @@ def test_samples_of_an_incomplete_last_batch_count_once():
     rows = np.arange(1, 1_300, dtype=np.int32)
     split = Split.of(tf.constant(x), tf.constant(y), rows)
     assert split.batches.shape == split.counted.shape == (2, 1_000)
-    data = DeviceData.of(arrays, 180, 5, "none", 10)
+    data = DeviceData.of(arrays, 180, 5, "none", 10, 1_000)
     compiled = loaded(network())
     scores, logits = compiled.evaluate(data, split), by_hand(compiled.weights, x[rows])
     ranks = np.argsort(-logits, axis=1, kind="stable")
@@ -93,7 +93,7 @@ def test_samples_of_an_incomplete_last_batch_count_once():
 
 def test_top5_is_measured_only_with_more_than_five_classes():
     arrays = Digits(kind="digits").load(None)
-    few, more = (DeviceData.of(arrays, 180, 5, "unit", classes) for classes in (5, 6))
+    few, more = (DeviceData.of(arrays, 180, 5, "unit", classes, 1_000) for classes in (5, 6))
     compiled = loaded(network())
     assert compiled.evaluate(few, few.validation).top5 is None
     assert compiled.evaluate(more, more.validation).top5 is not None
