@@ -24,7 +24,7 @@ def test_variables_that_the_service_does_not_know_are_not_passed_on() -> None:
         "PGPASSFILE": "/secret",
     }
     dropped = dict.fromkeys(
-        ["XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "KERAS_HOME", "NVIDIA_TF32_OVERRIDE", "LANG", "X"],
+        ["XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "KERAS_HOME", "LANG", "X"],
         "1",
     )
     fixed = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "KERAS_BACKEND": "tensorflow"}
