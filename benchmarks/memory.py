@@ -7,11 +7,13 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
 from rich.console import Console
 from rich.table import Table
 
+from lth.engine.observer import Silent
 from lth.spec.document import Spec, parse_spec
 from lth.spec.memory import estimate_memory
 
@@ -113,10 +115,17 @@ def main() -> bool:
             f"{estimate.total / _MIB:,.0f} MiB",
             f"{measured / _MIB:,.0f} MiB",
             f"{ratio:.2f}",
-            estimate.largest,
+            estimate.layer,
         )
     Console().print(table)
     return good
+
+
+class _Saving(Silent):
+    """Serializes every checkpoint, as a worker does."""
+
+    def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
+        content().close()
 
 
 def _run() -> None:
@@ -126,8 +135,9 @@ def _run() -> None:
     import numpy as np
 
     from lth.datasets import Arrays
-    from lth.experiment.context import Context
-    from lth.study.model import LotteryModel
+    from lth.engine.observer import Inputs
+    from lth.spec.plan import plan
+    from lth.study.execution import execute
 
     spec = parse_spec(json.load(sys.stdin))
     facts, rng = spec.dataset.facts, np.random.default_rng(0)
@@ -135,9 +145,8 @@ def _run() -> None:
     y = rng.integers(0, facts.classes, len(x)).astype(np.int32)
     train = facts.train
     arrays = Arrays(x[:train], y[:train], x[train:], y[train:], scale=255.0)
-    model = LotteryModel.under(Context.of_spec(spec, 1, arrays))
-    model.one_shot(0.5)
-    model.state()
+    [run] = plan(spec)
+    execute(spec, run, Inputs(arrays), _Saving())
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
@@ -152,6 +161,7 @@ def _document(shape: tuple[int, ...], network: Any, batch: int, training: dict[s
     return parse_spec(
         {
             "kind": "model",
+            "pruning": {"schedule": {"kind": "geometric", "fraction": 0.5, "rounds": 2}},
             "dataset": dataset,
             "network": network,
             "training": {"batch_size": batch, "duration": "3it", **training},

@@ -13,7 +13,7 @@ from tests.lth.small import Recorder, same
 
 RNG = np.random.default_rng(0)
 IMAGES = ArrayDataset(RNG.random((120, 8, 8, 3)).astype("f4"), np.arange(120) % 2)
-SEQUENCES = ArrayDataset(RNG.normal(size=(120, 5, 6)).astype("f4"), np.arange(120) % 2)
+SEQUENCES = ArrayDataset(RNG.random((120, 5, 6)).astype("f4"), np.arange(120) % 2)
 SHORT = Training.model_validate({"duration": "8it", "batch_size": 20, "evaluate_every": "3it"})
 
 
