@@ -1,10 +1,5 @@
-"""Training: compiled programs, Keras layers with masks, and the device."""
+"""The engine: trains a network in a few compiled calls per level."""
 
-import os
+from lth.core.keras_backend import check_backend
 
-_BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
-if _BACKEND != "tensorflow":
-    raise ImportError(
-        f"KERAS_BACKEND is '{_BACKEND}', but lth trains with TensorFlow: unset it, or set it to "
-        "'tensorflow', and start Python again"
-    )
+check_backend()

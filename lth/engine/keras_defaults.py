@@ -15,12 +15,6 @@ _FLOAT = "float32"
 _CHANNELS = "channels_last"
 _EPSILON = 1e-7
 
-if keras.backend.backend() != "tensorflow":
-    raise ImportError(
-        f"keras.json sets the backend '{keras.backend.backend()}', but lth trains with TensorFlow: "
-        "set KERAS_BACKEND=tensorflow, and start Python again"
-    )
-
 
 @contextmanager
 def keras_defaults() -> Iterator[None]:

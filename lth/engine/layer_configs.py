@@ -206,15 +206,15 @@ def _rename_inner(config: dict[str, Any]) -> None:
         config: the arguments of the outer layer; it is changed.
     """
     inner = list(_nearest_layers(config))
-    old = [(each["config"]["name"], each["class_name"]) for each in inner]
+    old = [(_name(each), each["class_name"]) for each in inner]
     renamed = {
         name: new for (name, _), new in zip(old, inner_names(old), strict=True) if name != new
     }
     for each in inner:
-        name = renamed.get(each["config"]["name"], each["config"]["name"])
-        each["config"]["name"] = name
-        if "name" in each:
-            each["name"] = name
+        name = renamed.get(_name(each), _name(each))
+        for holder in (each, each["config"]):
+            if "name" in holder:
+                holder["name"] = name
         _rename_inner(each["config"])
     for each in config.get("layers", ()):
         if isinstance(each, dict):
@@ -269,13 +269,18 @@ def _configs_in(value: Any) -> Iterator[dict[str, Any]]:
             yield from _configs_in(each)
 
 
+def _name(config: LayerConfig) -> str:
+    """The name of a layer; functional models have it beside the arguments too."""
+    return config["config"].get("name") or config["name"]
+
+
 def _is_layer(config: dict[str, Any]) -> bool:
     """Whether a configuration is that of a layer: besides layers, only policies have a name."""
     kind, inner = config.get("class_name"), config.get("config")
     return (
         isinstance(kind, str)
         and isinstance(inner, dict)
-        and "name" in inner
+        and ("name" in inner or "inbound_nodes" in config)
         and not kind.endswith(("DTypePolicy", "DTypePolicyMap"))
     )
 

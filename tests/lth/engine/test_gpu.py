@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.python.framework import config
 
 from lth.datasets import Arrays
-from lth.engine import device, network, program
+from lth.engine import device, layer_configs, program, trial_step
 from lth.engine.layers import LotteryConv2D, LotteryLinear
 from lth.engine.network import Blueprint
 from lth.engine.pooling import SlicedMaxPooling2D
@@ -25,7 +25,7 @@ from lth.training.optimizers import Sgd
 @pytest.fixture
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The engine treats this CPU as a GPU."""
-    for module in (device, network, program):
+    for module in (device, layer_configs, program, trial_step):
         monkeypatch.setattr(module, "on_cpu", lambda: False)
     yield
     config.disable_op_determinism()

@@ -17,7 +17,8 @@ from tests import ROOT
 from tests.lth.small import same
 
 RNG = np.random.default_rng(0)
-IMAGES = ArrayDataset(RNG.random((120, 8, 8, 3)).astype("f4"), np.arange(120) % 2)
+PIXELS = RNG.random((120, 8, 8, 3)).astype("f4")
+IMAGES = ArrayDataset(PIXELS, np.arange(120) % 2)
 SHORT = Training.model_validate({"duration": "4it", "batch_size": 20})
 
 
@@ -54,7 +55,7 @@ def test_a_named_network_means_the_same_under_all_settings(usual, strange_settin
     for one, other in zip(usual.trained_levels, model.trained_levels, strict=True):
         assert same(one.weights, other.weights)
         assert one.result.final == other.result.final
-    samples = IMAGES.x_train[:5]
+    samples = PIXELS[:5]
     assert np.array_equal(usual.network()(samples), model.network()(samples))
 
 

@@ -80,7 +80,7 @@ def test_samples_of_an_incomplete_last_batch_count_once():
     rng = np.random.default_rng(0)
     x, y = rng.random((1_300, 8, 8, 1), np.float32), rng.integers(0, 10, 1_300).astype(np.int32)
     rows = np.arange(1, 1_300, dtype=np.int32)
-    split = Split.of(tf.constant(x), tf.constant(y), rows)
+    split = Split.of(tf.constant(x), tf.constant(y), rows, 1_000)
     assert split.batches.shape == split.counted.shape == (2, 1_000)
     data = DeviceData.of(arrays, 180, 5, "none", 10, 1_000)
     compiled = loaded(network())

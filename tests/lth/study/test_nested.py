@@ -31,7 +31,8 @@ def images(block: keras.Layer) -> keras.Sequential:
 
 
 def sequences(block: keras.Layer) -> keras.Sequential:
-    return keras.Sequential([block, layers.Flatten(), LotteryLinear(8, "relu"), LotteryLinear(2)])
+    dense = [LotteryLinear(8, "relu"), LotteryLinear(2)]
+    return keras.Sequential([layers.Reshape((5, 6)), block, layers.Flatten(), *dense])
 
 
 def augmentations() -> keras.Sequential:
