@@ -26,6 +26,8 @@ class Prunable:
             are zero.
     """
 
+    name: str
+    built: bool
     _kernel: keras.Variable
     mask: keras.Variable
     frozen: keras.Variable | None = None

@@ -214,7 +214,7 @@ def _sizes(blueprint: Blueprint) -> list[int]:
         SpecError: if a layer does not accept the data, or the output of the layer before it.
     """
     try:
-        layers = blueprint.build().layers
+        layers: list[Any] = blueprint.build().layers
     except SpecError:
         raise
     except ValueError as error:
