@@ -18,6 +18,7 @@ NAMES = {
     "AsyncClient": "Client",
     "AsyncHTTPTransport": "HTTPTransport",
     "AsyncProvingTransport": "ProvingTransport",
+    "AsyncRoutingTransport": "RoutingTransport",
     "_async": "_sync",
     "aclose": "close",
     "aconnect_sse": "connect_sse",

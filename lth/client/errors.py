@@ -20,6 +20,8 @@ from typing import Any, ClassVar
 
 import httpx
 
+from lth.client.proxies import proxy_for
+
 
 class ClientError(Exception):
     """Base of the client's errors."""
@@ -137,9 +139,11 @@ def refusal(response: httpx.Response) -> Refused | NotTheService:
     except ValueError:
         problem = None
     if not isinstance(problem, dict) or "type" not in problem:
+        proxy = proxy_for(response.request.url)
+        through = f" through {proxy}" if proxy else ""
         return NotTheService(
-            f"{response.request.url} answered {response.status_code} without a problem document; "
-            "check that the address is right and that no proxy answers for the service"
+            f"{response.request.url} answered {response.status_code}{through} without a problem "
+            "document; check that the address is right and that no proxy answers for the service"
         )
     for kind in Refused.__subclasses__():
         if response.status_code in kind.statuses:

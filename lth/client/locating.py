@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 import httpx
 
+from lth.client.connecting import is_address
 from lth.client.errors import Unreachable
 from lth.client.local_stack import default_directory, read_admin_key, read_running
 
@@ -47,6 +48,10 @@ def locate(server: str | None = None, key: str | None = None) -> Address:
             f"'{server}' is not an address of a service; it must begin with http:// "
             f"or https://, such as 'https://{server}'"
         )
+    if server is not None and not is_address(server):
+        raise Unreachable(
+            f"'{server}' is not an address of a service; expected http://HOST:PORT or https://HOST"
+        )
     if key is not None and not (key.isascii() and key.isprintable()):
         raise Unreachable(
             "the API key contains a character that is not allowed; expected a key such as lth_..."
@@ -55,8 +60,9 @@ def locate(server: str | None = None, key: str | None = None) -> Address:
     running = read_running(directory)
     if server is None and running is None:
         raise Unreachable(
-            "no address of a service is set, and no local stack runs on "
-            f"{directory}. Start one with 'lth up', or set an address with --server or LTH_SERVER"
+            f"no address of a service is set, and no local stack runs on {directory}. Start one "
+            "with 'lth up', set LTH_DATA_DIR to the data directory of another one, or set an "
+            "address with --server or LTH_SERVER"
         )
     if running is not None and server in (None, running.server):
         return Address(running.server, key or read_admin_key(directory), running.secret)

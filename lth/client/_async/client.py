@@ -12,6 +12,8 @@ from httpx_sse import aconnect_sse
 
 from lth.client import requests
 from lth.client._async.proving import AsyncProvingTransport
+from lth.client._async.routing import AsyncRoutingTransport
+from lth.client.connecting import no_answer
 from lth.client.downloading import Download, Progress
 from lth.client.errors import JobNotSucceeded, ServiceFailed, Unreachable, refusal
 from lth.client.following import TIMEOUT as EVENTS_TIMEOUT
@@ -53,7 +55,7 @@ class AsyncClient:
             headers=self.address.headers,
             timeout=TIMEOUT,
             follow_redirects=True,
-            transport=transport or self._proving(),
+            transport=transport or self._transport(),
         )
 
     async def __aenter__(self) -> Self:
@@ -92,7 +94,7 @@ class AsyncClient:
                 )
             except httpx.TransportError as error:
                 if last:
-                    raise self._unreachable(error) from error
+                    raise no_answer(self.address.server, error) from error
                 await asyncio.sleep(self._retries.wait(attempt))
                 continue
             if answer.is_success:
@@ -175,9 +177,8 @@ class AsyncClient:
                 broken = error
             wait = state.failed()
             if wait is None:
-                raise self._unreachable(
-                    broken or "the stream of events ended too early"
-                ) from broken
+                said = broken or "the stream of events ended too early"
+                raise no_answer(self.address.server, said) from broken
             await asyncio.sleep(wait)
 
     async def wait(self, job_id: str, *, check: bool = True) -> Job:
@@ -260,7 +261,7 @@ class AsyncClient:
                         raise refusal(answer)
                 except httpx.TransportError as error:
                     if last:
-                        raise self._unreachable(error) from error
+                        raise no_answer(self.address.server, error) from error
                     answer = None
                 await asyncio.sleep(self._retries.wait(attempt, answer))
         except BaseException:
@@ -297,11 +298,6 @@ class AsyncClient:
                 download.take(piece)
             return answer
 
-    def _proving(self) -> httpx.AsyncBaseTransport | None:
+    def _transport(self) -> httpx.AsyncBaseTransport:
         secret = self.address.secret
-        return AsyncProvingTransport(secret) if secret else None
-
-    def _unreachable(self, error: Exception | str) -> Unreachable:
-        if isinstance(error, Unreachable):
-            return error
-        return Unreachable(f"no answer from {self.address.server}: {error}")
+        return AsyncProvingTransport(secret) if secret else AsyncRoutingTransport()

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 
+from lth.client._async.routing import AsyncRoutingTransport
 from lth.client.errors import Unreachable
 from lth.client.proofs import new_challenge, proves
 
@@ -18,7 +19,7 @@ class AsyncProvingTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, secret: str, inner: httpx.AsyncBaseTransport | None = None) -> None:
         self._secret = secret
-        self._inner = inner or httpx.AsyncHTTPTransport()
+        self._inner = inner or AsyncRoutingTransport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request.

@@ -12,6 +12,8 @@ from httpx_sse import connect_sse
 
 from lth.client import requests
 from lth.client._sync.proving import ProvingTransport
+from lth.client._sync.routing import RoutingTransport
+from lth.client.connecting import no_answer
 from lth.client.downloading import Download, Progress
 from lth.client.errors import JobNotSucceeded, ServiceFailed, Unreachable, refusal
 from lth.client.following import TIMEOUT as EVENTS_TIMEOUT
@@ -53,7 +55,7 @@ class Client:
             headers=self.address.headers,
             timeout=TIMEOUT,
             follow_redirects=True,
-            transport=transport or self._proving(),
+            transport=transport or self._transport(),
         )
 
     def __enter__(self) -> Self:
@@ -92,7 +94,7 @@ class Client:
                 )
             except httpx.TransportError as error:
                 if last:
-                    raise self._unreachable(error) from error
+                    raise no_answer(self.address.server, error) from error
                 time.sleep(self._retries.wait(attempt))
                 continue
             if answer.is_success:
@@ -169,9 +171,8 @@ class Client:
                 broken = error
             wait = state.failed()
             if wait is None:
-                raise self._unreachable(
-                    broken or "the stream of events ended too early"
-                ) from broken
+                said = broken or "the stream of events ended too early"
+                raise no_answer(self.address.server, said) from broken
             time.sleep(wait)
 
     def wait(self, job_id: str, *, check: bool = True) -> Job:
@@ -254,7 +255,7 @@ class Client:
                         raise refusal(answer)
                 except httpx.TransportError as error:
                     if last:
-                        raise self._unreachable(error) from error
+                        raise no_answer(self.address.server, error) from error
                     answer = None
                 time.sleep(self._retries.wait(attempt, answer))
         except BaseException:
@@ -289,11 +290,6 @@ class Client:
                 download.take(piece)
             return answer
 
-    def _proving(self) -> httpx.BaseTransport | None:
+    def _transport(self) -> httpx.BaseTransport:
         secret = self.address.secret
-        return ProvingTransport(secret) if secret else None
-
-    def _unreachable(self, error: Exception | str) -> Unreachable:
-        if isinstance(error, Unreachable):
-            return error
-        return Unreachable(f"no answer from {self.address.server}: {error}")
+        return ProvingTransport(secret) if secret else RoutingTransport()

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 
+from lth.client._sync.routing import RoutingTransport
 from lth.client.errors import Unreachable
 from lth.client.proofs import new_challenge, proves
 
@@ -18,7 +19,7 @@ class ProvingTransport(httpx.BaseTransport):
 
     def __init__(self, secret: str, inner: httpx.BaseTransport | None = None) -> None:
         self._secret = secret
-        self._inner = inner or httpx.HTTPTransport()
+        self._inner = inner or RoutingTransport()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request.

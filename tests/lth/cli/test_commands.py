@@ -112,6 +112,30 @@ def test_each_kind_of_refusal_has_its_exit_code(
     assert captured.out == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("HTTPS_PROXY", "http://proxy:port", "HTTPS_PROXY is 'http://proxy:port'"),
+        ("HTTPS_PROXY", "http://127.0.0.1:9", "the proxy http://127.0.0.1:9 of HTTPS_PROXY"),
+        ("SSL_CERT_FILE", "/missing.pem", "SSL_CERT_FILE is '/missing.pem'"),
+        ("SSL_CERT_DIR", "/missing", "SSL_CERT_DIR is '/missing'"),
+    ],
+)
+def test_a_wrong_variable_of_the_network_is_named(
+    name: str,
+    value: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LTH_SERVER", "https://lth.example")
+    for other in ("SSL_CERT_FILE", "SSL_CERT_DIR", "NO_PROXY"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, value)
+    assert _lth(None, "list", monkeypatch=monkeypatch) == 5
+    assert said in capsys.readouterr().err
+
+
 def test_a_wrong_spec_is_explained_field_by_field(
     spec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 from typing import Any
 
 
@@ -58,8 +59,10 @@ def problem(status: int, **fields: Any) -> Answer:
 
 
 @contextmanager
-def scripted(*answers: Answer | Callable[[Seen], Answer]) -> Iterator[Script]:
-    """Serve the responses."""
+def scripted(
+    *answers: Answer | Callable[[Seen], Answer], tls: SSLContext | None = None
+) -> Iterator[Script]:
+    """Serve the responses, with TLS if `tls` is given."""
     script = Script(list(answers))
 
     class Handler(BaseHTTPRequestHandler):
@@ -75,15 +78,17 @@ def scripted(*answers: Answer | Callable[[Seen], Answer]) -> Iterator[Script]:
             self.wfile.write(answer.body[: answer.cut])
             self.close_connection = True
 
-        do_GET = do_POST = do_DELETE = _serve  # noqa: N815
+        do_GET = do_POST = do_DELETE = do_CONNECT = _serve  # noqa: N815
 
         def log_message(self, *said: object) -> None:
             """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        script.server = f"http://127.0.0.1:{server.server_port}"
+        script.server = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
         yield script
         server.shutdown()
         thread.join()
