@@ -31,9 +31,14 @@ class Running:
 
 
 def default_directory() -> Path:
-    """``LTH_DATA_DIR``, or the user's directory for application data."""
+    """``LTH_DATA_DIR``, or the directory of this user. Its path is absolute."""
     chosen = os.environ.get("LTH_DATA_DIR")
-    return Path(chosen) if chosen else platformdirs.user_data_path("lth")
+    return Path(chosen).absolute() if chosen else user_directory()
+
+
+def user_directory() -> Path:
+    """The data directory of this user, if no other is chosen."""
+    return platformdirs.user_data_path("lth")
 
 
 def read_running(directory: Path) -> Running | None:

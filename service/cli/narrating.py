@@ -1,11 +1,12 @@
 """The output of `lth up`."""
 
+import shlex
 from importlib.metadata import version
 
 from rich.text import Text
 
 from lth.cli.screen import say
-from lth.client.local_stack import Running
+from lth.client.local_stack import Running, user_directory
 from service.stack.data_directory import DataDirectory
 
 
@@ -24,9 +25,17 @@ class ScreenNarrator:
     def ready(self, running: Running) -> None:
         """Print that the stack is ready."""
         say(Text.assemble(("ready", "bold green"), f": {running.server}"))
-        say("  submit   lth submit examples/quickstart.yaml --wait")
+        say(f"  submit   {self._chosen}lth submit examples/quickstart.yaml --wait")
         say(f"  logs     {self._data.log('*')}")
         say("  stop     Ctrl-C")
+
+    @property
+    def _chosen(self) -> str:
+        """The variable with which other commands find a stack that is not on the default."""
+        directory = self._data.directory
+        if directory == user_directory():
+            return ""
+        return f"LTH_DATA_DIR={shlex.quote(str(directory))} "
 
     def say(self, text: str) -> None:
         """Print a message."""

@@ -7,12 +7,13 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from threading import Timer
 from typing import Protocol
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 from lth.client.local_stack import Running
 from lth.client.proofs import new_challenge, proves
@@ -34,6 +35,11 @@ _HOST = "127.0.0.1"
 _READY_SECONDS = 180.0
 _LOOK_SECONDS = 0.2
 _STOP_SECONDS = 10.0
+_SILENT_SECONDS = 2.0
+"""If a part takes longer to start, a message says which part it is."""
+
+_direct = build_opener(ProxyHandler({}))
+"""Opens addresses of this machine; proxies of the environment are not used."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,7 @@ class _Starting:
 
     def migrated(self) -> None:
         began = time.monotonic()
-        with using_database(self.env["LTH_DATABASE_URL"]):
+        with self._waiting("tables"), using_database(self.env["LTH_DATABASE_URL"]):
             migrate(self.env["LTH_DATABASE_URL"])
         self.narrator.started("tables", "up to date", time.monotonic() - began)
 
@@ -150,7 +156,10 @@ class _Starting:
             server,
             lambda api: _wait(api, lambda: _answers(server, secret)),
         )
-        with closing(Database(settings.database_url, pool_size=1)) as database:
+        with (
+            self._waiting("worker"),
+            closing(Database(settings.database_url, pool_size=1)) as database,
+        ):
             _wait(worker, lambda: bool(_devices(database, worker.pid)))
             devices = Counter(_devices(database, worker.pid))
         what = ", ".join(f"{count} x {device}" for device, count in devices.items())
@@ -166,10 +175,28 @@ class _Starting:
 
     def _start(self, part: Part, what: str, wait: Callable[[Child], None] | None = None) -> None:
         began = time.monotonic()
-        child = self.supervisor.start(part)
-        if wait is not None:
-            wait(child)
+        with self._waiting(part.name):
+            child = self.supervisor.start(part)
+            if wait is not None:
+                wait(child)
         self.narrator.started(part.name, what, time.monotonic() - began)
+
+    @contextmanager
+    def _waiting(self, name: str) -> Iterator[None]:
+        """Say for which part the start waits, if that takes long."""
+
+        def say() -> None:
+            log = self.data.log(name)
+            where = f"; its log is {log}" if log.exists() else ""
+            self.narrator.say(f"  waiting for {name}{where}")
+
+        timer = Timer(_SILENT_SECONDS, say)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _process(
         self, name: str, command: list[str], stop_seconds: float = _STOP_SECONDS, **own: str
@@ -206,9 +233,9 @@ def _answers(server: str, secret: str) -> bool:
     """Whether the API is ready, and no other program has its port."""
     challenge = new_challenge()
     try:
-        with urlopen(f"{server}/readyz", timeout=5) as answer:  # noqa: S310 our own address
+        with _direct.open(f"{server}/readyz", timeout=5) as answer:
             ready = answer.status == HTTPStatus.OK
-        with urlopen(f"{server}/healthz?challenge={challenge}", timeout=5) as answer:  # noqa: S310
+        with _direct.open(f"{server}/healthz?challenge={challenge}", timeout=5) as answer:
             return ready and proves(secret, challenge, json.load(answer))
     except (OSError, ValueError):
         return False

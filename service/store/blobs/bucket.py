@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import NotFoundError
 from obstore.store import S3Store
 
+from lth.client.proxies import is_loopback
 from service.store.blobs.objects import PIECE, ObjectMissing
 
 if TYPE_CHECKING:
-    from obstore.store import RetryConfig
+    from obstore.store import ClientConfig, RetryConfig
 
 _RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
 """Few retries: workers retry by themselves, and requests should not hang."""
@@ -29,11 +31,10 @@ class Bucket:
     local = False
 
     def __init__(self, url: str, options: dict[str, str]) -> None:
-        plain = options.get("endpoint", "").startswith("http://")
         self._store = S3Store.from_url(
             url,
             config=options,  # pyright: ignore[reportArgumentType]
-            client_options={"allow_http": plain, "read_timeout": _SILENCE, "timeout": _LONGEST},
+            client_options=_connecting(options.get("endpoint", "")),
             retry_config=_RETRIES,
         )
 
@@ -79,6 +80,19 @@ class Bucket:
     def presign(self, name: str, valid: timedelta) -> str:
         """An address that gives read access to the object for a limited time."""
         return obstore.sign(self._store, "GET", name, valid)
+
+
+def _connecting(endpoint: str) -> "ClientConfig":
+    """How to connect to an endpoint; proxies of the environment are not used on this machine."""
+    config: ClientConfig = {
+        "allow_http": endpoint.startswith("http://"),
+        "read_timeout": _SILENCE,
+        "timeout": _LONGEST,
+    }
+    if is_loopback(urlsplit(endpoint).hostname or ""):
+        # Only a configured proxy replaces those of the environment; this one is used for no host.
+        config |= {"proxy_url": endpoint, "proxy_excludes": "*"}
+    return config
 
 
 def _options(start: int, end: int | None) -> "obstore.GetOptions":

@@ -64,6 +64,15 @@ def test_blobs_are_read_whole_in_parts_and_by_presigned_url(s3: Blobs) -> None:
     assert answer.content == CONTENT
 
 
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY"])
+def test_a_store_on_this_machine_is_reached_without_a_proxy(
+    s3: Blobs, endpoint: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    blobs = Blobs("s3://blobs/lth", options(endpoint))
+    assert blobs.get(blobs.put(b"near").digest) == b"near"
+
+
 def test_a_deleted_blob_is_missing(s3: Blobs) -> None:
     blob = s3.put(b"short-lived")
     s3.delete(blob.digest)
