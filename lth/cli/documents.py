@@ -1,96 +1,98 @@
-"""Reads specs: YAML or JSON, from a file or from standard input."""
+"""Reads specs: JSON or YAML, from a file or from standard input."""
 
+import errno
+import json
 import sys
-from collections.abc import Hashable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-_MERGE = "tag:yaml.org,2002:merge"
-_MOST_EXPANDED = 2_000_000
-"""The most characters by which aliases may expand a document."""
+from lth.cli.yaml_nodes import plain, single_node
+from lth.client.errors import Wrong
+from lth.core.plain_data import Unreadable, not_plain, written_twice
 
 
 class BadDocument(Exception):
-    """The file is not a spec; the message says where and why."""
+    """The file is not a spec; the message says where and why.
+
+    Attributes:
+        wrong: the fields that are not plain data.
+    """
+
+    def __init__(self, message: str, wrong: Sequence[Wrong] = ()) -> None:
+        super().__init__(message)
+        self.wrong = tuple(wrong)
 
 
 def read_document(file: Path) -> dict[str, Any]:
-    """Read a document; ``-`` is standard input. JSON is valid YAML.
+    """Read a document; ``-`` is standard input. What is not JSON is read as YAML.
 
     Raises:
-        BadDocument: if the file cannot be read, or is not a mapping.
+        OSError: if the file cannot be read.
+        BadDocument: if it is not a mapping, or contains anything but plain data.
     """
     name = "standard input" if str(file) == "-" else str(file)
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text()
-        document = _parsed(text)
-    except OSError as error:
-        raise BadDocument(f"{name}: {error.strerror}") from None
+        document = _parsed(_text(file, name))
+        wrong = [
+            Wrong(each.pointer, each.message, each.value, each.right)
+            for each in not_plain(document)
+        ]
+    except UnicodeDecodeError as error:
+        raise BadDocument(f"{name} is not text in UTF-8: byte {error.start} is wrong") from None
     except RecursionError:
         raise BadDocument(f"{name} has lists or mappings that are nested too deeply") from None
-    except (yaml.YAMLError, ValueError) as error:
+    except yaml.YAMLError as error:
         raise BadDocument(f"{name} is neither YAML nor JSON: {error}") from None
+    if wrong:
+        first = f"{wrong[0].pointer or 'the document'}: {wrong[0].detail}"
+        raise BadDocument(f"{name} is not plain data: {first}", wrong)
     if not isinstance(document, dict):
-        kind = type(document).__name__
-        raise BadDocument(f"{name} contains a {kind}; a spec is a mapping, such as 'kind: model'")
+        found = "is empty" if document is None else f"contains a {type(document).__name__}"
+        raise BadDocument(f"{name} {found}; a spec is a mapping, such as 'kind: model'")
     return document
 
 
-def _parsed(text: str) -> Any:
-    loader = _Loader(text)
+def _text(file: Path, name: str) -> str:
+    """The text of a file; UTF-16 and byte order marks are recognized, as editors write them."""
     try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        size = _size(node, {})
-        if size > len(text) + _MOST_EXPANDED:
-            raise yaml.YAMLError(
-                f"its aliases expand to {size:,} characters, more than the {_MOST_EXPANDED:,} that "
-                "are allowed; replace the aliases by what they refer to"
-            )
-        return loader.construct_document(node)
-    finally:
-        loader.dispose()
+        if str(file) != "-":
+            content = file.read_bytes()
+        elif sys.stdin is None:
+            raise OSError(errno.EBADF, "it is closed")
+        else:
+            content = sys.stdin.buffer.read()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, name) from None
+    return content.decode(json.detect_encoding(content))
 
 
-def _size(node: yaml.Node, known: dict[int, int | None]) -> int:
-    """The number of characters if each alias is expanded.
-
-    `known` has the sizes of nodes, and None for nodes that are being measured.
-    """
-    if isinstance(node, yaml.ScalarNode):
-        return len(node.value) + 1
-    if id(node) not in known:
-        known[id(node)] = None
-        parts = (
-            [part for pair in node.value for part in pair]
-            if isinstance(node, yaml.MappingNode)
-            else node.value
-        )
-        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
-    size = known[id(node)]
-    if size is None:
-        raise yaml.YAMLError(
-            f"an alias refers to a list or mapping that contains it{node.start_mark}"
-        )
-    return size
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_int=_integer)
+    except json.JSONDecodeError as error:
+        not_json = error
+    try:
+        node = single_node(text)
+    except yaml.YAMLError as error:
+        if text.lstrip().startswith(("{", "[")):
+            raise yaml.YAMLError(f"as JSON: {not_json}; as YAML: {error}") from None
+        raise
+    return plain(node)
 
 
-class _Loader(yaml.SafeLoader):
-    """A YAML loader that refuses duplicate keys."""
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; a key that is written twice has no readable value."""
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        made[key] = written_twice(key) if key in made else value
+    return made
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for written, _ in node.value:
-            if written.tag == _MERGE:
-                continue
-            key = self.construct_object(written, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is written twice", node.start_mark
-                )
-            if isinstance(key, Hashable):
-                seen.add(key)
-        return super().construct_mapping(node, deep)
+
+def _integer(digits: str) -> int | Unreadable:
+    try:
+        return int(digits)
+    except ValueError:  # Python reads no number of thousands of digits
+        return Unreadable(digits, "this number is too long", "a shorter number")

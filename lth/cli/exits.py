@@ -10,11 +10,12 @@ class Exit(IntEnum):
     FAILED = 1
     """The job failed or was cancelled."""
     USAGE = 2
-    """The command line is wrong."""
+    """The command line is wrong: an option, a filter, or a file that cannot be read."""
     INVALID = 3
     """The spec, or another document, is wrong."""
     REFUSED = 4
-    """The service refused: not found, not allowed, wrong state, or too many requests."""
+    """The service refused: not found, not allowed, wrong state, too many requests, or an
+    idempotency key that was used with another document."""
     UNREACHABLE = 5
     """The service is unavailable."""
     STACK = 6

@@ -68,8 +68,9 @@ def submit(
     document = read_document(file)
     chosen = {"name": name, "priority": priority, "pool": pool, "max_seconds": max_seconds}
     document |= {field: value for field, value in chosen.items() if value is not None}
-    if labels:
-        document["labels"] = {**(document.get("labels") or {}), **labels}
+    written = document.get("labels") or {}
+    if labels and isinstance(written, dict):  # the service refuses labels of another type
+        document["labels"] = written | labels
     with open_client(context) as client:
         job = client.submit(document, idempotency_key=idempotency_key)
         if not wait:

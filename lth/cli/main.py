@@ -1,6 +1,7 @@
 """The command line ``lth``: its commands, and the exit codes of its errors."""
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from lth.client.errors import (
     Refused,
     ServiceFailed,
     Unreachable,
+    Wrong,
 )
 
 _KEYS = "Set a key with --key or LTH_API_KEY. An administrator creates keys with 'lth keys new'."
@@ -68,9 +70,10 @@ def main() -> None:
     try:
         app()
     except BadDocument as error:
-        _fail(str(error), Exit.INVALID)
+        _fail(_listed(error.wrong) or str(error), Exit.INVALID)
     except Invalid as error:
-        _fail(_explained(error), Exit.INVALID)
+        code = Exit.USAGE if error.wrong_parameters else Exit.INVALID
+        _fail(_listed(error.wrong) or str(error), code)
     except JobNotSucceeded as error:
         _fail(str(error), Exit.FAILED)
     except (Unreachable, NotTheService, ServiceFailed, DamagedDownload) as error:
@@ -91,11 +94,11 @@ def main() -> None:
         _fail("interrupted", Exit.INTERRUPTED)
 
 
-def _explained(error: Invalid) -> str:
-    if not error.wrong:
-        return error.detail
-    lines = [f"{len(error.wrong)} wrong fields:" if len(error.wrong) > 1 else "wrong field:"]
-    for wrong in error.wrong:
+def _listed(fields: Sequence[Wrong]) -> str:
+    if not fields:
+        return ""
+    lines = [f"{len(fields)} wrong fields:" if len(fields) > 1 else "wrong field:"]
+    for wrong in fields:
         lines.append(f"  {wrong.pointer or '(the document)'}: {wrong.detail}")
         if wrong.value is not None:
             lines.append(f"      found     {wrong.value!r}")

@@ -81,9 +81,9 @@ def level_table(results: Results) -> Table:
 
 def artifact_table(artifacts: Sequence[Artifact]) -> Table:
     """One row for each file."""
-    made = table("file", ">bytes", "type")
+    made = table("file", ">size", "type")
     for artifact in artifacts:
-        size = "not made yet" if artifact.size is None else f"{artifact.size:,}"
+        size = "not made yet" if artifact.size is None else f"{artifact.size:,} bytes"
         made.add_row(artifact.name, size, artifact.media_type)
     return made
 

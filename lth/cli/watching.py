@@ -76,7 +76,15 @@ class _Board:
 def _log(event: Event) -> None:
     if event.kind == "progress":
         return
-    said = f" {_said(event)}" if event.kind == "evaluation" else ""
+    match event.kind, event.data:
+        case "evaluation", _:
+            said = f" {_said(event)}"
+        case "level_finished", {"level": level}:
+            said = f" level {level}"
+        case "job_finished", {"state": state}:
+            said = f" {state}"
+        case _:
+            said = ""
     run = f" {event.run}" if event.run else ""
     say(f"{event.at:%H:%M:%S} {event.kind}{run}{said}{_because(event)}")
 

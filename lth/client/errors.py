@@ -9,7 +9,8 @@ ClientError
     ├── NotAuthenticated     401  no key, or a wrong one
     ├── NotAllowed           403  the role of the key does not allow it
     ├── NotFound             404  it does not exist, or belongs to another owner
-    ├── Conflict             409  not possible in the current state
+    ├── Conflict             409  not possible in the current state; also 422 for an idempotency key
+    │                             that was used with another document
     ├── Invalid              400, 413, 415, 422  the document is wrong; `wrong` lists the fields
     ├── TooManyRequests      429  the rate limit or the quota is exceeded
     └── ServiceFailed        5xx  an error of the service, or a part of it is unavailable
@@ -21,6 +22,8 @@ from typing import Any, ClassVar
 import httpx
 
 from lth.client.proxies import proxy_for
+
+_KEY_USED_BEFORE = "urn:lth:problem:idempotency-mismatch"
 
 
 class ClientError(Exception):
@@ -48,7 +51,7 @@ class Wrong:
     """One wrong field of a document.
 
     Attributes:
-        pointer: JSON pointer to the field.
+        pointer: JSON pointer to the field, or the name of a parameter of the request.
         detail: what is wrong.
         value: the value that was found.
         expected: what would be right.
@@ -58,6 +61,11 @@ class Wrong:
     detail: str
     value: Any = None
     expected: str | None = None
+
+    @property
+    def is_parameter(self) -> bool:
+        """Whether this is a parameter of the request, such as a filter of a list."""
+        return bool(self.pointer) and not self.pointer.startswith("/")
 
 
 class Refused(ClientError):
@@ -109,7 +117,7 @@ class NotFound(Refused):
 
 
 class Conflict(Refused):
-    """Not possible in the current state."""
+    """Not possible in the current state, or the idempotency key was used with another document."""
 
     statuses = (409,)
 
@@ -118,6 +126,11 @@ class Invalid(Refused):
     """The document is wrong."""
 
     statuses = (400, 413, 415, 422)
+
+    @property
+    def wrong_parameters(self) -> bool:
+        """Whether only parameters of the request are wrong, and no document."""
+        return bool(self.wrong) and all(each.is_parameter for each in self.wrong)
 
 
 class TooManyRequests(Refused):
@@ -145,6 +158,8 @@ def refusal(response: httpx.Response) -> Refused | NotTheService:
             f"{response.request.url} answered {response.status_code}{through} without a problem "
             "document; check that the address is right and that no proxy answers for the service"
         )
+    if problem["type"] == _KEY_USED_BEFORE:
+        return Conflict(response.status_code, problem)
     for kind in Refused.__subclasses__():
         if response.status_code in kind.statuses:
             return kind(response.status_code, problem)

@@ -29,6 +29,7 @@ from lth.client.models import (
     StoredDataset,
     WorkerList,
 )
+from lth.core.plain_data import require_plain
 
 LARGEST_PAGE = 200
 """The most jobs in one page."""
@@ -71,16 +72,15 @@ class Filters(TypedDict, total=False):
 
 def submit(document: Mapping[str, Any], *, idempotency_key: str | None = None) -> Request[Job]:
     """Submit a job. The idempotency key, by default a random one, makes a retry safe."""
-    key = idempotency_key or uuid4().hex
-    return Request(
-        "POST", "/v1/jobs", _model(Job), headers={"Idempotency-Key": key}, json=dict(document)
-    )
+    headers = {"Idempotency-Key": idempotency_key or uuid4().hex}
+    body = require_plain(document)
+    return Request("POST", "/v1/jobs", _model(Job), headers=headers, json=body)
 
 
 def estimate(document: Mapping[str, Any]) -> Request[Plan]:
     """Validate a document without submitting it; returns its plan and an estimate."""
     params = {"validate_only": "true"}
-    return Request("POST", "/v1/jobs", _model(Plan), params=params, json=dict(document))
+    return Request("POST", "/v1/jobs", _model(Plan), params=params, json=require_plain(document))
 
 
 def job(job_id: str) -> Request[Job]:

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic import GetCoreSchemaHandler, ValidationError
 from pydantic_core import core_schema
+
+from lth.core.constructing import Checked
 
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 
-class Member(BaseModel):
+class Member(Checked):
     """A member of a family, with its ``kind``, its parameters, and a method that does the work."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,15 @@
 """Wrong fields of a document, with JSON pointers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import index
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from lth.core.errors import SpecError
-from lth.core.family import Member
 from lth.core.suggestions import correction
 
 _TOLD = 5
@@ -67,7 +66,17 @@ def valid(kind: Any, value: Any, what: str) -> Any:
         return adapter.validate_python(value)
     except ValidationError as error:
         wrong = wrong_fields(error, value, adapter.json_schema(), _TOLD)
-        raise SpecError("; ".join(_told(each, what) for each in wrong)) from None
+        raise refusal(wrong, what) from None
+
+
+def refusal(wrong: Sequence[WrongField], what: str) -> SpecError:
+    """The error for wrong fields of a value that a caller gave.
+
+    Args:
+        wrong: the fields; the message lists the first five.
+        what: the name of the value in the message; may be empty.
+    """
+    return SpecError("; ".join(_told(each, what) for each in wrong[:_TOLD]))
 
 
 def whole(value: Any, what: str, least: int) -> int:
@@ -100,9 +109,18 @@ def _told(wrong: WrongField, what: str) -> str:
         more.append(f"found a {type(value).__name__}")
     if wrong.right and not isinstance(value, Mapping):
         more.append(f"expected: {wrong.right}")
-    if _of_ones_own(wrong):
+    if alike := _member_of_another_library(wrong):
+        more.append(f"write {{'kind': '{alike}', ...}} with the parameters of the object")
+    elif _of_ones_own(wrong):
         more.append("CONTRIBUTING.md says how to add one of your own")
     return f"{where}: {wrong.message}" + (f" ({'; '.join(more)})" if more else "")
+
+
+def _member_of_another_library(wrong: WrongField) -> str | None:
+    """The kind that is named like the class of the value, such as an optimizer of Keras."""
+    name = type(wrong.value).__name__.lower()
+    ours = isinstance(wrong.value, BaseModel)
+    return name if not ours and f"'{name}'" in (wrong.right or "") else None
 
 
 def _of_ones_own(wrong: WrongField) -> bool:
@@ -110,7 +128,7 @@ def _of_ones_own(wrong: WrongField) -> bool:
     right, data = wrong.right or "", str | int | float | Mapping | list | tuple | None
     if wrong.message.endswith("is not known"):
         return right.startswith("one of")
-    return isinstance(wrong.value, Member) or (
+    return isinstance(wrong.value, BaseModel) or (
         "'kind'" in right and not isinstance(wrong.value, data)
     )
 
@@ -124,7 +142,7 @@ def _wrong_fields(
             continue  # Its items were dropped because each of them is reported as wrong.
         pointer, here = _pointer(location, document)
         if kind == "missing":
-            pointer, value = f"{pointer}/{_escaped(location[-1])}", None
+            pointer, value = f"{pointer}/{escaped(location[-1])}", None
         elif kind.startswith("union_tag") and isinstance(here, dict):
             pointer, value = f"{pointer}/kind", here.get("kind")
         elif kind.startswith("union_tag"):
@@ -168,9 +186,10 @@ def _pointer(location: tuple[int | str, ...], document: Any) -> tuple[str, Any]:
                 here = here[step]
             case _:
                 continue
-        pointer = f"{pointer}/{_escaped(step)}"
+        pointer = f"{pointer}/{escaped(step)}"
     return pointer, here
 
 
-def _escaped(step: int | str) -> str:
+def escaped(step: object) -> str:
+    """A key or an index as one step of a JSON pointer."""
     return str(step).replace("~", "~0").replace("/", "~1")

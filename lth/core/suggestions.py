@@ -26,6 +26,17 @@ _WORDS = {
     "object": "an object",
     "string": "text",
 }
+_ADAM = {"kind": "adam", "learning_rate": 0.001}
+_OTHER_NAMES: Mapping[str, Mapping[str, object]] = {
+    "lr": {"learning_rate": 0.001, "optimizer": _ADAM},
+    "learning_rate": {"optimizer": _ADAM},
+    "epochs": {"duration": "20ep"},
+    "iterations": {"duration": "50000it"},
+    "steps": {"duration": "50000it"},
+    "validation_freq": {"evaluate_every": "1ep"},
+    "random_state": {"seed": 1},
+}
+"""Names that other libraries have for fields, with our fields and an example for each."""
 
 
 def nearest(wrong: object, known: Iterable[str]) -> str:
@@ -51,6 +62,9 @@ def correction(
         return nearest(context["tag"], re.findall(r"'([^']*)'", context["expected_tags"]))
     if kind == "extra_forbidden":
         names = _names(_walk(schema, location[:-1]))
+        for name, example in _OTHER_NAMES.get(str(location[-1]), {}).items():
+            if name in names:
+                return f"'{name}', such as {example!r}"
         return nearest(location[-1], names) if names else None
     if location and location[-1] == "[key]":
         return None
@@ -79,6 +93,8 @@ def _below(part: Schema, step: int | str, root: Schema) -> Iterator[Schema]:
             yield leaf["items"]
         elif isinstance(leaf.get("additionalProperties"), Mapping):
             yield leaf["additionalProperties"]
+        else:
+            yield from leaf.get("patternProperties", {}).values()
 
 
 def _resolved(part: Schema, root: Schema) -> Schema:

@@ -6,8 +6,9 @@ from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from lth.core.constructing import Checked
 from lth.core.durations import START, Duration, Length, Point
 from lth.core.errors import SpecError
 from lth.core.limits import bounded, limits_of
@@ -22,7 +23,7 @@ def _batch_size(value: int, info: ValidationInfo) -> int:
     return bounded(value, limits_of(info).max_batch_size, "samples in a batch")
 
 
-class Training(BaseModel):
+class Training(Checked):
     """Optimizer, batch size, duration and evaluation of a level.
 
     The loss is the cross-entropy of the logits. Batches are drawn without replacement, and the last
@@ -31,9 +32,10 @@ class Training(BaseModel):
 
     Examples:
         >>> Training(duration="50000it", evaluate_every="100it", decay="cosine")
-    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Raises:
+        SpecError: if an argument is wrong; the message says what would be right.
+    """
 
     optimizer: Optimizer = Adam(kind="adam", learning_rate=1.2e-3)
     decay: Decay = Field(

@@ -156,7 +156,8 @@ def test_a_wrong_spec_is_explained_field_by_field(
         ("- a\n- b\n", "contains a list"),
         ("kind: [", "neither YAML nor JSON"),
         ("kind: model\nseed: 1\nseed: 2\n", "'seed' is written twice"),
-        ("a: !!python/object:os.system {}\n", "neither YAML nor JSON"),
+        ("a: !!python/object:os.system {}\n", "/a: the tag !!python/object:os.system is not known"),
+        ("name: 2024-01-01\n", "wrong field:\n  /name: this is a date"),
     ],
 )
 def test_a_file_that_is_not_a_spec_is_not_sent(
@@ -177,8 +178,77 @@ def test_a_missing_file_is_reported_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with scripted(document(JOB, 202)) as script:
-        assert _lth(script, "submit", "nowhere.yaml", monkeypatch=monkeypatch) == 3
+        assert _lth(script, "submit", "nowhere.yaml", monkeypatch=monkeypatch) == 2
     assert capsys.readouterr().err == "nowhere.yaml: No such file or directory\n"
+
+
+def test_a_folder_instead_of_a_spec_is_a_wrong_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with scripted(document(JOB, 202)) as script:
+        assert _lth(script, "validate", tmp_path, monkeypatch=monkeypatch) == 2
+    assert capsys.readouterr().err == f"{tmp_path}: Is a directory\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (problem(422, type="urn:lth:problem:idempotency-mismatch", detail="key 'k' was used"), 4),
+        (problem(422, errors=[{"parameter": "idempotency-key", "detail": "too short"}]), 2),
+        (problem(422, errors=[{"pointer": "/seed", "detail": "too small"}]), 3),
+        (problem(422, errors=[{"pointer": "", "detail": "this is no object"}]), 3),
+        (problem(413, detail="the body is too long"), 3),
+    ],
+)
+def test_only_a_wrong_document_has_the_exit_code_for_a_wrong_spec(
+    answer: Answer, code: int, spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scripted(answer) as script:
+        words = ("submit", spec, "--idempotency-key", "k")
+        assert _lth(script, *words, monkeypatch=monkeypatch) == code
+
+
+def test_labels_of_a_wrong_type_are_left_to_the_service(
+    spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec.write_text("kind: model\nlabels: [vision]\n")
+    with scripted(document(JOB, 202)) as script:
+        assert _lth(script, "submit", spec, "--label", "run=7", monkeypatch=monkeypatch) == 0
+    assert json.loads(script.seen[0].body)["labels"] == ["vision"]
+
+
+def test_each_line_about_an_event_has_its_content(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    score = {"loss": 0.1, "accuracy": 0.95}
+    at = {"level": 1, "levels": 2, "samples_per_second": 5e4, "validation": score}
+    events = [
+        ("run_started", "trial-1/ticket", {}),
+        ("level_finished", "trial-1/ticket", {"level": 0}),
+        ("evaluation", "trial-1/ticket", at),
+        ("run_failed", "trial-1/ticket", {"reason": "diverged", "message": "the loss is NaN"}),
+        ("job_finished", None, {"state": "failed"}),
+    ]
+    lines = [
+        json.dumps({"number": n, "kind": kind, "run": run, "at": JOB["created_at"], "data": data})
+        for n, (kind, run, data) in enumerate(events, 1)
+    ]
+    stream = Answer(
+        200,
+        "".join(f"data: {line}\n\n" for line in lines).encode(),
+        {"Content-Type": "text/event-stream"},
+    )
+    results = document({"job_id": "job_1", "state": "failed", "results": []})
+    with scripted(stream, document({**JOB, "state": "failed"}), results) as script:
+        assert _lth(script, "watch", "job_1", monkeypatch=monkeypatch) == 1
+    printed = [line.partition(" ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert printed[:5] == [
+        "run_started trial-1/ticket",
+        "level_finished trial-1/ticket level 0",
+        "evaluation trial-1/ticket level 1/2     50,000 samples/s  validation 95.0%",
+        "run_failed trial-1/ticket: diverged: the loss is NaN",
+        "job_finished failed",
+    ]
 
 
 def test_a_wrong_command_line_has_the_exit_code_for_usage(
@@ -199,6 +269,7 @@ def test_fetching_an_unknown_file_fails_and_lists_the_files(
     words = ("fetch", "job_1", "--out", tmp_path, "--only", "masks.npz")
     with scripted(FILES) as script:
         assert _lth(script, *words, monkeypatch=monkeypatch) == 0
+        assert "masks.npz  0 bytes  application/x-npz" in capsys.readouterr().out
         assert (tmp_path / "trial-1/ticket/masks.npz").exists()
         assert _lth(script, *words, "--only", "masks.npy", monkeypatch=monkeypatch) == 2
     said = capsys.readouterr().err

@@ -129,3 +129,25 @@ def test_the_error_for_a_mistake_does_not_explain_how_to_add_a_member(wrong):
         valid(Criterion, wrong, "criterion")
     assert "CONTRIBUTING.md" not in str(refused.value)
     assert valid(Criterion, "lf", "criterion") == LargeFinal(kind="large_final")
+
+
+def test_a_wrong_label_is_reported_with_what_a_label_may_be():
+    wrong = found({"kind": "model", "labels": {"a": True}})["/labels/a"]
+    assert wrong.value is True
+    assert wrong.right == "text, at most 128 characters"
+
+
+@pytest.mark.parametrize(
+    ("field", "right"),
+    [
+        ("/training/epochs", "'duration', such as '20ep'"),
+        ("/training/lr", "'optimizer', such as {'kind': 'adam', 'learning_rate': 0.001}"),
+        ("/training/optimizer/lr", "'learning_rate', such as 0.001"),
+        ("/random_state", "'seed', such as 1"),
+    ],
+)
+def test_a_name_of_another_library_is_reported_with_ours(field, right):
+    optimizer = {"kind": "adam", "learning_rate": 1, "lr": 1}
+    training = {"lr": 1, "epochs": 20, "optimizer": optimizer}
+    wrong = found({"kind": "model", "training": training, "random_state": 3})
+    assert wrong[field].right == right

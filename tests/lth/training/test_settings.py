@@ -6,6 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from lth.core.errors import SpecError
+from lth.core.limits import Limits
+from lth.spec.document import parse_spec
 from lth.training.settings import Augmentation, Training
 
 
@@ -97,3 +100,41 @@ def test_an_unknown_augmentation_is_refused(kind):
 def test_a_batch_size_that_is_not_a_positive_whole_number_is_refused(size):
     with pytest.raises(ValidationError, match="batch_size"):
         Training.model_validate({"batch_size": size})
+
+
+class RMSprop:
+    """Stands for any object that is named like an optimizer."""
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"lr": 1e-3}, "Training/lr: .*'optimizer', such as {'kind': 'adam', 'learning_rate': "),
+        ({"epochs": 20}, r"Training/epochs: .*found 20; expected: 'duration', such as '20ep'\)"),
+        ({"optimizer": RMSprop()}, "Training/optimizer: .*write {'kind': 'rmsprop', ...} with"),
+        ({"optimizer": {"kind": "adam", "learning_rate": 0}}, "found 0; expected: a number, more"),
+        ({"duration": 20}, "Training/duration: 20 is not a duration"),
+        ({"batch_size": 0, "decay": "x"}, "Training/decay: .*; Training/batch_size: "),
+        ({"warmup": "3ep", "duration": "2ep"}, "a warm-up of '3ep' is longer than '2ep'"),
+    ],
+)
+def test_the_constructor_names_what_would_be_right(fields, said):
+    with pytest.raises(SpecError, match=said):
+        Training(**fields)
+
+
+def test_an_optimizer_of_keras_is_refused_with_the_kind_that_is_named_like_it():
+    import keras
+
+    for optimizer in (keras.optimizers.Adam(), keras.optimizers.SGD(), keras.optimizers.AdamW()):
+        kind = type(optimizer).__name__.lower()
+        with pytest.raises(SpecError, match=f"write {{'kind': '{kind}', ...}} with the parameters"):
+            Training(optimizer=optimizer)
+
+
+def test_validation_of_plain_data_keeps_its_limits_and_its_locations():
+    document = {"kind": "model", "training": {"batch_size": 70, "duration": "x"}}
+    with pytest.raises(ValidationError) as refused:
+        parse_spec(document, Limits(max_batch_size=60))
+    places = [found["loc"] for found in refused.value.errors()]
+    assert places == [("model", "training", "batch_size"), ("model", "training", "duration")]

@@ -73,6 +73,25 @@ TEN_WRONG = {
 }
 
 
+@pytest.mark.parametrize(
+    ("kind", "more", "field"),
+    [
+        (None, {"pruning": {"x": 1}}, "/pruning/x"),
+        (None, {"experiments": [{"name": "NO"}]}, "/experiments/0/name"),
+        (None, {"grid": {"criteria": []}}, "/grid/criteria"),
+        (None, {"trials": 1}, "/trials"),
+        ("modle", {"pruning": {"x": 1}}, "/pruning/x"),
+        ("sesion", {"experiments": [{"name": "NO"}]}, "/experiments/0/name"),
+        ([1], {"pruning": {"x": 1}}, "/pruning/x"),
+    ],
+)
+def test_other_wrong_fields_are_reported_without_a_known_kind(api, kind, more, field):
+    said = {} if kind is None else {"kind": kind}
+    sent = {**said, "sede": 1, "priority": 101, "training": {"duration": "5000ep"}, **more}
+    document = problem(api.post("/v1/jobs", json=sent), 422, "invalid")
+    assert pointers(document) >= {"/kind", "/sede", "/priority", "/training/duration", field}
+
+
 def test_ten_wrong_fields_are_reported_together(api, database):
     document = problem(api.post("/v1/jobs", json=TEN_WRONG), 422, "invalid")
     assert pointers(document) == {
