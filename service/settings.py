@@ -197,7 +197,15 @@ class Settings(BaseSettings):
         default=(), description="pools that this worker serves, comma-separated; none: by device"
     )
     worker_processes: int | None = Field(
-        default=None, ge=1, description="runs at once on this machine; none: one a GPU, or a core"
+        default=None,
+        ge=1,
+        description="runs at once on this machine; none: one a GPU, or a core with 2.5 GB",
+    )
+    machine_memory: int | None = Field(
+        default=None,
+        ge=1,
+        description="bytes of memory that the runs of this machine may use together, without GPUs; "
+        "none: its memory, or the limit of its control group (container)",
     )
     unresponsive_seconds: float = Field(
         default=60,

@@ -10,7 +10,8 @@ from lth.cli.documents import read_document
 from lth.cli.screen import put, put_json, put_table, say
 from lth.cli.tables import table
 from lth.client import requests
-from lth.client.models import Plan
+from lth.client.models import Memory, Plan
+from lth.core.sizes import size_text
 
 _Spec = Annotated[Path, typer.Argument(help="The spec, YAML or JSON; - is standard input.")]
 _SECONDS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
@@ -26,13 +27,15 @@ def validate(context: typer.Context, file: _Spec, as_json: Json = False) -> None
     """Validate a spec on the service. The exit code is 3 if it is wrong."""
     plan = _planned(context, file)
     if as_json:
-        put_json({"valid": True, "spec_hash": plan.spec_hash})
+        put_json({"valid": True, "spec_hash": plan.spec_hash, "memory": plan.memory})
     else:
         say(f"valid, runs: {len(plan.runs)}, spec hash: {plan.spec_hash[:12]}")
+        if plan.memory:
+            say(_memory(plan.memory))
 
 
 def estimate(context: typer.Context, file: _Spec, as_json: Json = False) -> None:
-    """Show the runs of a spec, and an estimate of their time."""
+    """Show the runs of a spec, and an estimate of their time and memory."""
     plan = _planned(context, file)
     if as_json:
         put_json(plan)
@@ -44,6 +47,8 @@ def estimate(context: typer.Context, file: _Spec, as_json: Json = False) -> None
     reused = sum(trunk.exists for trunk in plan.trunks)
     put(f"dense trainings: {len(plan.trunks)}, already done: {reused}")
     put(f"{plan.parameters:,} parameters, {plan.prunable:,} of them can be pruned")
+    if plan.memory:
+        put(_memory(plan.memory))
     put(_duration(plan))
 
 
@@ -80,6 +85,17 @@ def _planned(context: typer.Context, file: Path) -> Plan:
 def _described(member: dict[str, Any]) -> tuple[str, str]:
     aliases = f" ({', '.join(member['aliases'])})" if member.get("aliases") else ""
     return f"{member['kind']}{aliases}", str(member.get("summary", ""))
+
+
+def _memory(memory: Memory) -> str:
+    parts = ", ".join(
+        f"{name} {size_text(getattr(memory, name))}"
+        for name in ("process", "data", "weights", "training", "evaluation")
+    )
+    return (
+        f"a run needs at most {size_text(memory.total)} of memory ({parts}); "
+        f"{memory.layer} needs most"
+    )
 
 
 def _duration(plan: Plan) -> str:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from lth.client import Artifact, Job, Results, Run
 from lth.client.models import Key, Owner, StoredDataset, Worker
+from lth.core.sizes import size_text
 from lth.results.schemas import At, LevelResult
 
 _COLOURS = {
@@ -93,7 +94,9 @@ def worker_table(workers: Iterable[Worker]) -> Table:
     made = table("worker", "state", "pools", "device", ">memory", ">seen", "~run")
     for worker in workers:
         job = f"{worker.job_id} {worker.run}" if worker.job_id else worker.why or ""
-        memory = f"{worker.memory_used / 2**30:.1f} GiB" if worker.memory_used else ""
+        memory = size_text(worker.memory_used) if worker.memory_used else ""
+        if worker.memory_total:
+            memory += f" of {size_text(worker.memory_total)}"
         seen = f"{worker.heartbeat_seconds:.0f} s ago"
         pools = ",".join(worker.pools)
         made.add_row(worker.id, worker.state, pools, worker.device, memory, seen, job)

@@ -97,6 +97,7 @@ class Run(_Answer):
     state: RunState
     attempt: int
     losses: int
+    memory: int | None = Field(default=None, description="estimated bytes that it needs")
     worker: str | None
     progress: dict[str, Any] | None
     failure: Failure | None
@@ -153,6 +154,18 @@ class Estimate(_Answer):
     measured_runs: int
 
 
+class Memory(_Answer):
+    """An estimate of the most memory of a run, in bytes; `layer` needs most in training."""
+
+    total: int
+    process: int
+    data: int
+    weights: int
+    training: int
+    evaluation: int
+    layer: str
+
+
 class PlannedRun(_Answer):
     """A planned run."""
 
@@ -178,6 +191,7 @@ class Plan(_Answer):
     parameters: int
     prunable: int
     estimate: Estimate
+    memory: Memory | None = Field(default=None, description="None from an older service")
 
 
 class Worker(_Answer):

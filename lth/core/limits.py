@@ -31,6 +31,12 @@ class Limits(BaseModel):
         description="weights that a dense training keeps on disk for late rewinds: 4 bytes a "
         "parameter and distinct rewind point after step 0",
     )
+    max_run_memory: int | None = Field(
+        default=None,
+        ge=1,
+        description="estimated bytes of memory of a run, checked at submission; none: the memory "
+        "of the largest worker of the pool, if a worker is registered",
+    )
 
 
 SERVER_LIMITS = Limits(

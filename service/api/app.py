@@ -39,6 +39,7 @@ from service.api.http.tracing import Tracing
 from service.api.jobs import commands, looking, submitting
 from service.api.jobs import logs as job_logs
 from service.api.jobs.pools import Pools
+from service.api.jobs.run_memory import RunMemory
 from service.api.listening import Listener
 from service.api.operations import health, webhooks, workers
 from service.api.operations import metrics as metrics
@@ -142,6 +143,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     app.state.feed, app.state.key_cache = feed, key_cache
     app.state.pools = Pools(settings, database)
+    app.state.run_memory = RunMemory(settings, database)
     app.state.maker = Maker(database, blobs, artist)
     await run_in_threadpool(_compare_stores, database, blobs)
     watching = asyncio.create_task(app.state.connections.watch())

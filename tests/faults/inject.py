@@ -18,11 +18,13 @@ from service.store.states import RunState
 from service.store.tables import Artifact, Run
 from tests.faults.scene import Scene
 from tests.worker import pauses
+from tests.worker.memory_group import memory_group
 from tests.worker.relay import relayed
 from tests.worker.rig import eventually
 
 LONGEST_WAIT = 10.0
 """Seconds that a healthy process may wait for a lock of another one."""
+_UNLIMITED = 1 << 60
 
 Fault = Callable[[Scene, random.Random], bool]
 """Injects a fault; returns False if it is not possible on this machine."""
@@ -32,6 +34,33 @@ def kill_child(scene: Scene, chance: random.Random) -> bool:
     with suppress(psutil.NoSuchProcess):
         _busy_child(scene, chance).kill()
     return True
+
+
+def kill_for_memory(scene: Scene, chance: random.Random) -> bool:
+    """Leave the worker so little memory that the kernel kills its largest child.
+
+    Possible only if a control group can be created. A run may be killed for memory only twice, so
+    it waits until no run is left that was killed before.
+    """
+    with memory_group() as group:
+        if group is None:
+            return False
+        eventually(lambda: not _killed_for_memory(scene), 60)
+        _busy_child(scene, chance)
+        group.add_family(scene.children["worker"].pid)
+        time.sleep(0.5)  # the parent counts the kills in this group from now on
+        group.starve()
+        eventually(group.kills, 60, every=0.001)
+        group.limit(_UNLIMITED)
+        time.sleep(1)  # the parent notices the death while it is in this group
+    return True
+
+
+def _killed_for_memory(scene: Scene) -> bool:
+    with scene.database.transaction() as session:
+        unfinished = Run.state.in_([RunState.QUEUED, RunState.RUNNING])
+        found = select(Run.id).where(unfinished, Run.killed_with_memory.is_not(None)).limit(1)
+        return session.scalar(found) is not None
 
 
 def kill_worker(scene: Scene, chance: random.Random) -> bool:
@@ -227,6 +256,7 @@ FAULTS: dict[str, Fault] = {
     "a blob damaged": damage_a_blob,
     "a blob missing": lose_a_blob,
     "SIGKILL of a worker's child": kill_child,
+    "kill of a worker's child for memory": kill_for_memory,
     "SIGKILL of a worker's parent": kill_worker,
     "SIGKILL of beat": kill_beat,
     "SIGKILL of the API": kill_api,

@@ -2,7 +2,8 @@
 
 Labels: ``levels`` (2), ``seconds`` of a level (0), ``fail`` (at the last level: ``diverged``,
 ``memory``, ``gpu`` (once), ``bug``, ``user``, ``noise``), ``kill`` (SIGKILL to itself at the last
-level), ``hang``, ``hold`` (at the last level, until `Rig.release` is called with that name),
+level), ``eat`` (all memory, at the last level), ``hang``,
+``hold`` (at the last level, until `Rig.release` is called with that name),
 ``show`` (a variable of the environment), ``programs`` (it says to have made).
 
 The file that ``LTH_TEST_GPU_TROUBLE`` names says what is wrong with the GPU, if it is there.
@@ -34,6 +35,7 @@ from lth.spec.plan import Assignment, RunKind
 
 _STEPS = 20
 _PART = 0.05
+_MOUTHFUL = 16 << 20
 _programs = 0
 
 
@@ -111,6 +113,10 @@ def _hold(spec: Spec, observer: Observer, level: int) -> None:
 def _misbehave(spec: Spec) -> None:
     if "kill" in spec.labels:
         os.kill(os.getpid(), signal.SIGKILL)
+    if "eat" in spec.labels:
+        eaten = []
+        while True:
+            eaten.append(np.ones(_MOUTHFUL, np.uint8))
     if "hang" in spec.labels:
         time.sleep(3600)
     match spec.labels.get("fail"):

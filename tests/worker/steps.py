@@ -27,7 +27,7 @@ def submit(child: Child, kind: str = "model", **document: Any) -> str:
 
 def claim(child: Child) -> Claimed:
     with child.database.transaction() as session:
-        claimed = claims.claim(session, child.id, child.pools, child.settings)
+        claimed = claims.claim(session, child.id, child.pools, child.settings, child.memory)
     assert claimed is not None
     return claimed
 

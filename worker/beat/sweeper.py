@@ -95,6 +95,7 @@ def release(
     why: str,
     *,
     skip_locked: bool = False,
+    out_of_memory: bool = False,
 ) -> int:
     """Return runs of lost workers to the queue.
 
@@ -105,6 +106,7 @@ def release(
         why: why the workers are known to be lost.
         skip_locked: whether to leave a run for the next sweep if its row, its job or its owner is
             locked. A paused process may hold such locks until Postgres ends its session.
+        out_of_memory: whether the kernel killed the workers because memory ran out.
 
     Returns:
         The number of runs that returned to the queue.
@@ -113,7 +115,14 @@ def release(
     for lease in leases:
         try:
             with database.transaction() as session:
-                state = finishing.lose(session, lease, settings, why, skip_locked=skip_locked)
+                state = finishing.lose(
+                    session,
+                    lease,
+                    settings,
+                    why,
+                    skip_locked=skip_locked,
+                    out_of_memory=out_of_memory,
+                )
         except LeaseLost:
             continue
         except UNAVAILABLE as error:

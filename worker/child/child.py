@@ -28,7 +28,7 @@ from service.store.database import UNAVAILABLE, WORKER, Database
 from service.store.tables import WorkerState
 from service.store.workers import workers
 from service.store.workers.workers import WorkerFacts
-from worker.child import devices, node
+from worker.child import devices, kernel_memory, node
 from worker.child.execution import Execution
 from worker.child.gpus import DriverFailed, Gpu, Nvml
 from worker.child.redaction import Redaction
@@ -51,6 +51,7 @@ class Child:
         idle_since: on the monotonic clock.
         ran_at: end of its last run, on the monotonic clock; None after its memory was released.
         resident_at_start: bytes of memory before its first run.
+        memory: bytes that a run may use; None for any number.
         used_device: whether a run has used the memory of the device.
         trouble: why its GPU cannot be used, until a new process tries it again.
         redaction: hides the service's addresses and secrets in texts for clients.
@@ -67,6 +68,7 @@ class Child:
     hints: Hints
     execution: Execution
     id: str
+    memory: int | None = None
     draining: threading.Event = field(default_factory=threading.Event)
     busy: threading.Lock = field(default_factory=threading.Lock)
     idle_since: float = field(default_factory=time.monotonic)
@@ -122,7 +124,9 @@ class Child:
 
 def start_child(settings: Settings, pools: tuple[str, ...]) -> Child:
     """Prepare this process: select its device, import the engine, register the worker."""
-    gpu = devices.gpu_of(_slot(), devices.discover())
+    kernel_memory.be_killed_first()
+    gpus = devices.discover()
+    gpu = devices.gpu_of(_slot(), gpus)
     nvml, trouble = _nvml() if gpu else (None, None)
     devices.pin(gpu)
     execution = cast(Execution, _import_execution(settings))
@@ -141,6 +145,12 @@ def start_child(settings: Settings, pools: tuple[str, ...]) -> Child:
         hints=Hints(settings.broker_url),
         execution=execution,
         id=node.worker_id(os.getpid()),
+        memory=devices.memory_of_a_run(
+            settings.worker_processes,
+            gpus,
+            _slot(),
+            settings.machine_memory or kernel_memory.available(),
+        ),
         trouble=trouble,
     )
 
@@ -183,7 +193,7 @@ def _facts(child: Child) -> WorkerFacts:
         pid=os.getpid(),
         pools=child.pools,
         device=child.gpu.name if child.gpu else "cpu",
-        memory_total=child.gpu.memory_total if child.gpu else psutil.virtual_memory().total,
+        memory_total=child.memory,
     )
 
 

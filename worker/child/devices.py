@@ -17,6 +17,8 @@ from worker.child.gpus import Gpu, GpuMemory, Nvml
 
 GPUS_VARIABLE = "LTH_WORKER_GPUS"
 """The variable in which a parent passes the GPUs to its children."""
+_MEMORY_OF_A_RUN = 2_500_000_000
+"""Bytes for each child by default: enough for the networks of the papers on MNIST."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
            "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
 
@@ -51,11 +53,20 @@ def system_nvml() -> Nvml | None:
     return nvml.open_nvml()
 
 
-def slots_of(wanted: int | None, gpus: Sequence[Gpu]) -> int:
-    """The number of runs at once on this machine: one for each GPU, or for each core."""
+def slots_of(wanted: int | None, gpus: Sequence[Gpu], memory: int) -> int:
+    """The number of runs at once on this machine: one for each GPU, or for each core.
+
+    Without GPUs, there are fewer by default if `memory` bytes do not suffice for so many.
+    """
     if gpus:
         return min(wanted or len(gpus), len(gpus))
-    return wanted or len(os.sched_getaffinity(0))
+    return wanted or max(min(len(os.sched_getaffinity(0)), memory // _MEMORY_OF_A_RUN), 1)
+
+
+def memory_of_a_run(wanted: int | None, gpus: Sequence[Gpu], slot: int, memory: int) -> int:
+    """Bytes that the run of a child may use: all of its GPU, or its share of the machine."""
+    gpu = gpu_of(slot, gpus)
+    return gpu.memory_total if gpu else memory // slots_of(wanted, gpus, memory)
 
 
 def gpu_of(slot: int, gpus: Sequence[Gpu]) -> Gpu | None:

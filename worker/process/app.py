@@ -11,6 +11,7 @@ from celery import Celery
 from service.hints import HOUSEKEEPING, SWEEP, WEBHOOKS, queue_of
 from service.settings import Settings
 from worker.child.devices import discover, slots_of
+from worker.child.kernel_memory import available
 
 
 def make_app(settings: Settings) -> Celery:
@@ -26,7 +27,9 @@ def make_app(settings: Settings) -> Celery:
         task_create_missing_queues=True,
         worker_pool="prefork",
         worker_pool_start_method="spawn",
-        worker_concurrency=slots_of(settings.worker_processes, devices),
+        worker_concurrency=slots_of(
+            settings.worker_processes, devices, settings.machine_memory or available()
+        ),
         worker_prefetch_multiplier=1,
         worker_proc_alive_timeout=300,
         worker_enable_remote_control=False,

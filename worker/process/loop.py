@@ -51,7 +51,7 @@ def _claim(child: Child) -> Claimed | None:
     """Claim a run; if more are queued and another worker is idle, send a hint."""
     try:
         with child.database.transaction() as session:
-            claimed = claims.claim(session, child.id, child.pools, child.settings)
+            claimed = claims.claim(session, child.id, child.pools, child.settings, child.memory)
             if claimed is None:
                 return None
             report(session, child, WorkerState.BUSY, run_id=claimed.lease.run_id)

@@ -3,6 +3,7 @@
 import atexit
 import logging
 import os
+import signal
 import threading
 from typing import Any
 
@@ -18,9 +19,11 @@ from service.store.workers import workers
 from worker.beat.sweeper import release
 from worker.child import node
 from worker.child.child import DRAIN_SIGNAL
+from worker.process.memory_kills import MemoryKills
 
 _LOOK_SECONDS = 0.1
 _RETRY_SECONDS = 2.0
+_KILLED = "the kernel killed its process because memory ran out"
 
 log = logging.getLogger(__name__)
 
@@ -58,28 +61,40 @@ class ChildWatcher(bootsteps.StartStopStep):
         self._hints.close()
 
     def _watch(self, pool: Any) -> None:
-        known: set[int] = set()
+        known: dict[int, Any] = {}
         dead: set[int] = set()
+        killed: set[int] = set()
+        kills = MemoryKills()
         pulse = Pulse("worker", self._settings.health_dir)
         while True:
-            last = self._ended.wait(_RETRY_SECONDS if dead else _LOOK_SECONDS)
-            alive = set() if last else _pids(pool)
+            last = self._ended.wait(_RETRY_SECONDS if dead or killed else _LOOK_SECONDS)
+            kills.look()
+            alive = {} if last else _children(pool)
             if alive:
                 pulse.beat()
-            dead |= known - alive
+            for pid in known.keys() - alive.keys():
+                by_kernel = known[pid].exitcode == -signal.SIGKILL and kills.take()
+                (killed if by_kernel else dead).add(pid)
             known = alive
-            if dead and self._release_runs_of(dead):
+            if killed and self._release_runs_of(killed, _KILLED, out_of_memory=True):
+                killed = set()
+            if dead and self._release_runs_of(dead, "its process died"):
                 dead = set()
             if last:
                 return
 
-    def _release_runs_of(self, pids: set[int]) -> bool:
+    def _release_runs_of(self, pids: set[int], why: str, *, out_of_memory: bool = False) -> bool:
         ids = [node.worker_id(pid) for pid in pids]
         try:
             with self._database.transaction() as session:
                 leases = finishing.held_by(session, ids)
+            requeued = release(
+                self._database, self._settings, leases, why, out_of_memory=out_of_memory
+            )
+            # The end of a run reads the memory of its worker, so the worker leaves after it.
+            with self._database.transaction() as session:
                 workers.leave(session, ids)
-            if release(self._database, self._settings, leases, "its process died"):
+            if requeued:
                 for pool in self._pools:
                     self._hints.wake(pool)
         except UNAVAILABLE as error:
@@ -92,14 +107,14 @@ class ChildWatcher(bootsteps.StartStopStep):
 
     def _drain(self, pool: Any) -> None:
         """Signal the children to drain. It runs in a signal handler, so it does nothing else."""
-        for pid in _pids(pool):
+        for pid in _children(pool):
             try:
                 os.kill(pid, DRAIN_SIGNAL)
             except ProcessLookupError:
                 continue
 
 
-def _pids(pool: Any) -> set[int]:
-    """The living children; Celery removes dead ones as soon as it notices."""
+def _children(pool: Any) -> dict[int, Any]:
+    """The living children by their ids; Celery removes dead ones as soon as it notices."""
     processes = pool._pool._pool if pool is not None and pool._pool is not None else ()
-    return {process.pid for process in processes if process.pid is not None}
+    return {process.pid: process for process in processes if process.pid is not None}

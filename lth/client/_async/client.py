@@ -195,7 +195,7 @@ class AsyncClient:
         return job
 
     async def estimate(self, document: Mapping[str, Any]) -> Plan:
-        """The plan of a document, and an estimate of its time. Nothing is submitted."""
+        """The plan of a document, and an estimate of its time and memory; submits nothing."""
         return await self.send(requests.estimate(document))
 
     async def cancel(self, job_id: str) -> Job:

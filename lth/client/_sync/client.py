@@ -189,7 +189,7 @@ class Client:
         return job
 
     def estimate(self, document: Mapping[str, Any]) -> Plan:
-        """The plan of a document, and an estimate of its time. Nothing is submitted."""
+        """The plan of a document, and an estimate of its time and memory; submits nothing."""
         return self.send(requests.estimate(document))
 
     def cancel(self, job_id: str) -> Job:

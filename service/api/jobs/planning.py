@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 
 from lth.spec.document import Spec, parse_spec, spec_hash
+from lth.spec.memory import estimate_memory
 from lth.spec.plan import PlannedRun, RunKind, levels_of, plan
 from service.store.runs import speeds
 from service.store.runs.speeds import Measured
@@ -48,6 +49,22 @@ class Estimate(BaseModel):
     measured_runs: int = Field(description="how many earlier runs the speed is the median of")
 
 
+class Memory(BaseModel):
+    """An estimate of the most memory that a run of the job needs, in bytes."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    total: int = Field(description="the peak; training and evaluation are not at the same time")
+    process: int = Field(description="Python, TensorFlow and compiled programs")
+    data: int = Field(description="the data set")
+    weights: int = Field(description="weights, gradients, the optimizer's slots, and copies")
+    training: int = Field(description="what the layers compute for a batch, and its gradients")
+    evaluation: int = Field(description="what the layers compute for a batch of an evaluation")
+    layer: str = Field(
+        description="the layer that needs most in training", examples=["layer 0 (conv2d)"]
+    )
+
+
 class Plan(BaseModel):
     """The plan of a spec."""
 
@@ -57,6 +74,7 @@ class Plan(BaseModel):
     parameters: int = Field(description="weights of the network, biases and all")
     prunable: int = Field(description="those of them that can be pruned")
     estimate: Estimate
+    memory: Memory
 
 
 def planned(session: Session, spec: Spec, pool: str) -> Plan:
@@ -78,6 +96,7 @@ def planned(session: Session, spec: Spec, pool: str) -> Plan:
         parameters=sum(layer.parameters for layer in spec.layers),
         prunable=sum(prod(layer.kernel_shape) for layer in spec.layers if layer.kernel_shape),
         estimate=estimate(spec, samples, speeds.recent(session, pool)),
+        memory=Memory.model_validate(estimate_memory(spec)),
     )
 
 

@@ -97,6 +97,10 @@ class RunView(_View):
     state: RunState
     attempt: int = Field(description="how often a worker took it")
     losses: int = Field(description="how often its worker was lost")
+    memory: int | None = Field(
+        description="estimated bytes that it needs; only a worker with so much takes it; null for "
+        "a job of an older version, which fits every worker"
+    )
     worker: str | None
     progress: dict[str, Any] | None = Field(description="how far it has come")
     failure: FailureView | None
@@ -137,6 +141,7 @@ def run_view(run: Run) -> RunView:
         state=run.state,
         attempt=run.attempt,
         losses=run.losses,
+        memory=run.memory,
         worker=run.worker_id,
         progress=run.progress,
         failure=failure,

@@ -129,6 +129,7 @@ def read_submission(
     settings: Settings,
     find: Callable[[str], StoredDataset | None],
     wrong_pool: Callable[[str], WrongField | None],
+    check_memory: Callable[[Spec, str | None], None],
 ) -> tuple[Spec, Options]:
     """Read and validate a submission.
 
@@ -137,6 +138,7 @@ def read_submission(
         settings: bounds on the spec.
         find: looks up an uploaded data set that the submitter may use.
         wrong_pool: returns the error for a pool that a job may not name.
+        check_memory: raises `ValidationError` if runs need too much memory for a pool.
 
     Raises:
         MalformedBody: if it is not JSON.
@@ -164,6 +166,11 @@ def read_submission(
     if isinstance(pool, str) and all(field.pointer != "/pool" for field in wrong):
         unknown = wrong_pool(pool)
         wrong += [unknown] if unknown else []
+    if spec is not None and options is not None:
+        try:
+            check_memory(spec, options.pool)
+        except ValidationError as error:
+            wrong += wrong_fields(error, said, SUBMISSION_SCHEMA, MOST_ERRORS)
     if wrong or spec is None or options is None:
         raise invalid(wrong)
     return spec, options

@@ -6,10 +6,11 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response, status
+from pydantic import ValidationError
 
 from lth.core.field_errors import WrongField
 from lth.datasets import Uploaded
-from lth.spec.document import spec_hash
+from lth.spec.document import Spec, spec_hash
 from lth.spec.plan import plan
 from service.api.accounts.access import MemberDep, Principal
 from service.api.http.documents import JsonBytes, answer
@@ -28,6 +29,7 @@ from service.api.http.problems import (
 from service.api.http.state import AppState, AppStateDep
 from service.api.jobs.planning import Plan, planned
 from service.api.jobs.pools import PoolsDep
+from service.api.jobs.run_memory import RunMemoryDep
 from service.api.jobs.shapes import SubmittedJob, job_view
 from service.api.jobs.submission import EXAMPLES, Options, read_submission
 from service.store.blobs import datasets
@@ -98,6 +100,7 @@ def submit_job(
     body: JsonBytes,
     app: AppStateDep,
     pools: PoolsDep,
+    memory: RunMemoryDep,
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -122,7 +125,16 @@ def submit_job(
             return None
         return pools.unknown(pool)
 
-    spec, options = read_submission(body, app.settings, _finder(app, principal), wrong_pool)
+    def check_memory(spec: Spec, pool: str | None) -> None:
+        try:
+            memory.check(spec, pool or app.settings.default_pool)
+        except ValidationError:
+            # A repeated request gets its job, even if the largest worker has left since.
+            if not _repeated(app, principal, idempotency):
+                raise
+
+    find = _finder(app, principal)
+    spec, options = read_submission(body, app.settings, find, wrong_pool, check_memory)
     if validate_only:
         with app.database.transaction() as session:
             return answer(planned(session, spec, options.pool or app.settings.default_pool))

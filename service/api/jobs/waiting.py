@@ -5,15 +5,18 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from lth.core.sizes import size_text
 from service.store.jobs.queue_position import MOST_COUNTED, Outlook, Queue
 from service.store.states import FINISHED_RUN
 from service.store.tables import Job
+
+Cause = Literal["no_workers", "memory", "quota", "workers_busy", "starting"]
 
 
 class Waiting(BaseModel):
     """The reason why a job waits."""
 
-    reason: Literal["no_workers", "quota", "workers_busy", "starting"]
+    reason: Cause
     detail: str = Field(description="the same in words")
     position: int = Field(description="1 is next; an estimate, as owners take turns")
     estimated_start: datetime | None = Field(
@@ -34,9 +37,13 @@ def waiting(job: Job, queue: Queue | None, now: datetime | None = None) -> Waiti
     return Waiting(reason=reason, detail=detail, position=position, estimated_start=start)
 
 
-def _reason(
-    job: Job, queue: Queue
-) -> tuple[Literal["no_workers", "quota", "workers_busy", "starting"], str]:
+def _reason(job: Job, queue: Queue) -> tuple[Cause, str]:
+    if not queue.workers and queue.largest is not None:
+        return (
+            "memory",
+            f"needs {size_text(queue.needs)}; the largest worker of pool '{job.pool}' has "
+            f"{size_text(queue.largest)}",
+        )
     if not queue.workers:
         return "no_workers", f"no worker serves the pool '{job.pool}' at the moment"
     if queue.at_quota:

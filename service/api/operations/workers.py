@@ -21,7 +21,9 @@ class WorkerView(BaseModel):
     pid: int
     pools: list[str] = Field(description="the pools that it serves")
     device: str = Field(description="'cpu', or the GPU's name")
-    memory_total: int | None = Field(description="of the device, in bytes")
+    memory_total: int | None = Field(
+        description="what its run may use, in bytes: all of its GPU, or its share of the machine"
+    )
     memory_used: int | None = Field(description="by anybody, in bytes")
     state: WorkerState
     why: str | None = Field(description="why it refuses work, if it does")

@@ -71,7 +71,8 @@ def retry(session: Session, job: Job, *, afresh: bool = False) -> Job:
         run.waiting_for = waiting_for.get(run.id, 0)
         run.state = RunState.BLOCKED if run.waiting_for else RunState.QUEUED
         run.queued_at = None if run.waiting_for else func.clock_timestamp()  # pyright: ignore[reportAttributeAccessIssue]
-        run.losses, run.cancel_requested, run.seconds = 0, False, 0.0
+        run.losses, run.killed_with_memory = 0, None
+        run.cancel_requested, run.seconds = False, 0.0
         run.failure_reason = run.failure_message = run.log_tail = None
         run.finished_at = run.worker_id = None
         if afresh:
@@ -105,7 +106,8 @@ def rerun(session: Session, job: Job, run_ids: Collection[uuid.UUID]) -> None:
     for run in runs:
         run.state = RunState.QUEUED
         run.queued_at = func.clock_timestamp()  # pyright: ignore[reportAttributeAccessIssue]
-        run.losses, run.cancel_requested, run.seconds = 0, False, 0.0
+        run.losses, run.killed_with_memory = 0, None
+        run.cancel_requested, run.seconds = False, 0.0
         run.finished_at = run.worker_id = run.progress = run.log_digest = None
     session.flush()
     happened = [

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.store.states import RunState
 from service.store.tables import Job, Owner, Run, Worker, WorkerState
+from service.store.workers import workers
 
 MOST_COUNTED = 10_000
 """The most runs that are counted ahead of a job."""
@@ -20,8 +21,11 @@ class Queue:
     """The queue ahead of a job that has no running run.
 
     Attributes:
-        workers: number of workers that serve its pool.
+        workers: number of workers that serve its pool and have enough memory.
         idle: number of idle ones.
+        needs: bytes of memory that its next run needs.
+        largest: bytes of memory of the largest worker of its pool; None if unknown, or if no worker
+            serves it.
         at_quota: whether the owner may not have more running runs.
         ahead: number of runs that will start before its next one, if owners take turns.
         seconds: average seconds of a run in this pool; None if none has finished.
@@ -29,6 +33,8 @@ class Queue:
 
     workers: int
     idle: int
+    needs: int
+    largest: int | None
     at_quota: bool
     ahead: int
     seconds: float | None
@@ -70,19 +76,29 @@ def outlook(session: Session, job: Job) -> Outlook:
 
 
 def _queue(session: Session, job: Job) -> Queue:
-    workers = session.execute(
+    needs = _needs(session, job)
+    fits = Worker.memory_total.is_(None) | (Worker.memory_total >= needs)
+    rows = session.execute(
         select(Worker.state, func.count())
-        .where(Worker.pools.contains([job.pool]), Worker.state != WorkerState.LOST)
+        .where(Worker.pools.contains([job.pool]), Worker.state != WorkerState.LOST, fits)
         .group_by(Worker.state)
     )
-    by_state = {state: count for state, count in workers}  # noqa: C416
+    by_state = {state: count for state, count in rows}  # noqa: C416
     return Queue(
         workers=sum(by_state.values()),
         idle=by_state.get(WorkerState.IDLE, 0),
+        needs=needs,
+        largest=workers.largest(session, job.pool),
         at_quota=_at_quota(session, job.owner),
         ahead=_ahead(session, job),
         seconds=_usual_seconds(session, job.pool),
     )
+
+
+def _needs(session: Session, job: Job) -> int:
+    """Bytes of memory that the smallest queued run of a job needs; 0 if unknown."""
+    least = select(func.min(func.coalesce(Run.memory, 0)))
+    return session.scalar(least.where(Run.job_id == job.id, Run.state == RunState.QUEUED)) or 0
 
 
 def _at_quota(session: Session, owner: str) -> bool:

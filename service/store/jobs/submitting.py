@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from lth.spec.document import Spec, spec_hash
+from lth.spec.memory import estimate_memory
 from lth.spec.plan import PlannedRun
 from service.settings import Settings
 from service.store import ids
@@ -211,6 +212,7 @@ def _rows(job: Row, submission: Submission, settings: Settings) -> Rows:
 
 def _runs(job: Row, submission: Submission, settings: Settings) -> list[Row]:
     most = min(submission.max_run_seconds or settings.max_run_seconds, settings.max_run_seconds)
+    memory = estimate_memory(submission.spec).total
     return [
         {
             "id": uuid7(),
@@ -225,6 +227,7 @@ def _runs(job: Row, submission: Submission, settings: Settings) -> list[Row]:
             "owner": job["owner"],
             "pool": job["pool"],
             "max_seconds": most,
+            "memory": memory,
             "state": RunState.BLOCKED if run.needs else RunState.QUEUED,
             "waiting_for": len(run.needs),
             "attempt": 0,

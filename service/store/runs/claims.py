@@ -56,6 +56,12 @@ _NEXT = text(
         CROSS JOIN LATERAL (
             SELECT r.id FROM runs r
             WHERE r.state = 'queued' AND r.pool = :pool AND r.owner = fair.name
+            AND coalesce(r.memory, 0) <= :memory
+            AND (r.killed_with_memory IS NULL OR r.killed_with_memory < :memory OR NOT EXISTS (
+                SELECT FROM workers w
+                WHERE w.memory_total > :memory AND w.state NOT IN ('draining', 'lost')
+                AND :pool = ANY (w.pools)
+            ))
             AND r.trunk <> ALL (ARRAY(SELECT trunk FROM active WHERE kind = 'trunk'))
             ORDER BY r.rank, r.position, r.id
             LIMIT 1
@@ -76,9 +82,14 @@ _NEXT = text(
 )
 """A run is skipped if a run of another job is training its trunk now; later it will find the trunk.
 
-A
-claim that stops at the first row leaves the rows of other owners unlocked.
+A run is skipped too if it needs more memory than the worker has. The index contains the memory, so
+this reads no row of `runs`. After a kill for memory, a run waits for a larger worker if there is
+one.
+
+A claim that stops at the first row leaves the rows of other owners unlocked.
 """
+_ANY_MEMORY = 2**63 - 1
+"""More bytes than any run needs."""
 
 _TURN_COMES = text(
     """
@@ -138,12 +149,27 @@ class Claimed:
 
 
 def claim(
-    session: Session, worker_id: str, pools: Sequence[str], settings: Settings
+    session: Session,
+    worker_id: str,
+    pools: Sequence[str],
+    settings: Settings,
+    memory: int | None = None,
 ) -> Claimed | None:
-    """Claim the best queued run of the first of `pools` that has one; None if there is none."""
+    """Claim the best queued run of the first of `pools` that has one.
+
+    Args:
+        session: the transaction.
+        worker_id: id of the worker.
+        pools: the pools that it serves.
+        settings: the length of a lease, and how fast past usage decays.
+        memory: bytes that the run may need; None for any number.
+
+    Returns:
+        None if no run is queued that fits.
+    """
     session.execute(_TURN_COMES, {"turn": _TURN})
     for pool in pools:
-        run = session.execute(_NEXT, _parameters(pool, worker_id, settings)).one_or_none()
+        run = session.execute(_NEXT, _parameters(pool, worker_id, settings, memory)).one_or_none()
         if run is not None:
             return _claimed(session, run, worker_id)
     return None
@@ -155,9 +181,12 @@ def waiting(session: Session, pool: str) -> bool:
     return session.scalar(found) is not None
 
 
-def _parameters(pool: str, worker_id: str, settings: Settings) -> dict[str, object]:
+def _parameters(
+    pool: str, worker_id: str, settings: Settings, memory: int | None
+) -> dict[str, object]:
     return {
         "pool": pool,
+        "memory": _ANY_MEMORY if memory is None else memory,
         "worker_id": worker_id,
         "lease": settings.lease,
         "half_life": settings.usage_half_life_seconds,

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from lth.core.sizes import size_text
 from lth.results.schemas import RunResult
 from service.settings import Settings
 from service.store.accounts import owners
@@ -22,7 +23,7 @@ from service.store.jobs.job_state import update_job_state
 from service.store.runs import dependents, trunks
 from service.store.runs.leases import Lease, held
 from service.store.states import Reason, RunState
-from service.store.tables import Artifact, Result, Run
+from service.store.tables import Artifact, Result, Run, Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +131,17 @@ def give_back(session: Session, lease: Lease, settings: Settings, why: str) -> N
 
 
 def lose(
-    session: Session, lease: Lease, settings: Settings, why: str, *, skip_locked: bool = False
+    session: Session,
+    lease: Lease,
+    settings: Settings,
+    why: str,
+    *,
+    skip_locked: bool = False,
+    out_of_memory: bool = False,
 ) -> RunState:
     """Record the loss of a run's worker: queue the run again, unless it happened too often.
+
+    After a kill for memory, the run is queued once, and a larger worker takes it if there is one.
 
     Args:
         session: the transaction.
@@ -140,12 +149,13 @@ def lose(
         settings: they say how often a run may lose its worker.
         why: why the worker is known to be lost; None if its lease expired.
         skip_locked: whether to give up at once if another transaction locks the run.
+        out_of_memory: whether the kernel killed the worker because memory ran out.
 
     Raises:
         LeaseLost: if the run belongs to another attempt, or is locked and skipped.
     """
     row = session.execute(
-        select(Run.losses, Run.cancel_requested)
+        select(Run.losses, Run.cancel_requested, Run.killed_with_memory, Run.memory)
         .where(*held(lease))
         .with_for_update(key_share=True, skip_locked=skip_locked)
     ).one_or_none()
@@ -154,17 +164,38 @@ def lose(
     if row.cancel_requested:
         cancelled(session, lease, settings)
         return RunState.CANCELLED
-    if row.losses + 1 < settings.max_losses:
-        _requeue(session, lease, settings, why, losses=1)
+    killed_before = out_of_memory and row.killed_with_memory is not None
+    if row.losses + 1 < settings.max_losses and not killed_before:
+        values = {"killed_with_memory": _memory_of_worker()} if out_of_memory else {}
+        _requeue(session, lease, settings, why, losses=1, **values)
         return RunState.QUEUED
-    message = (
-        f"its worker was lost {row.losses + 1} times, at last because {why}; the usual cause is "
-        "that the machine had no memory left for it: try a smaller batch or network, or another "
-        "pool, and look at the log of the worker"
-    )
+    failure = _killed(why, row.memory) if out_of_memory else _lost(why, row.losses + 1)
     session.execute(update(Run).where(*held(lease)).values(losses=Run.losses + 1))
-    fail(session, lease, Failure(Reason.WORKER_LOST, message), settings)
+    fail(session, lease, failure, settings)
     return RunState.FAILED
+
+
+def _lost(why: str, losses: int) -> Failure:
+    return Failure(
+        Reason.WORKER_LOST,
+        f"its worker was lost {losses} times, at last because {why}; look at the log of the "
+        "worker, and at the memory of its machine",
+    )
+
+
+def _killed(why: str, memory: int | None) -> Failure:
+    estimate = "" if memory is None else f"; the estimate was {size_text(memory)}"
+    return Failure(
+        Reason.OUT_OF_MEMORY,
+        f"{why}{estimate}; try a smaller batch or network, or a pool whose workers have more "
+        "memory",
+    )
+
+
+def _memory_of_worker() -> ColumnElement[int]:
+    """Registered memory of the worker of a run; 0 if unknown."""
+    found = select(Worker.memory_total).where(Worker.id == Run.worker_id)
+    return func.coalesce(found.correlate(Run).scalar_subquery(), 0)
 
 
 def expired(session: Session, limit: int = 100) -> list[Lease]:
@@ -210,7 +241,9 @@ def _end(session: Session, lease: Lease, settings: Settings, **values: Any) -> l
     return budgets.end_waiting(session, lease.job_id)
 
 
-def _requeue(session: Session, lease: Lease, settings: Settings, why: str, losses: int) -> None:
+def _requeue(
+    session: Session, lease: Lease, settings: Settings, why: str, losses: int, **values: Any
+) -> None:
     spent = _end(
         session,
         lease,
@@ -219,6 +252,7 @@ def _requeue(session: Session, lease: Lease, settings: Settings, why: str, losse
         losses=Run.losses + losses,
         worker_id=None,
         queued_at=func.clock_timestamp(),
+        **values,
     )
     happened = New(EventKind.RUN_REQUEUED, lease.key, {"attempt": lease.attempt, "why": why})
     update_job_state(session, lease.job_id, [happened, *spent])

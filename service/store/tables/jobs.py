@@ -81,6 +81,8 @@ class Run(Table):
     worth some minutes. It is constant, so it is indexed."""
     max_seconds: Mapped[int]
     """Bound on the device seconds of this run, over all attempts."""
+    memory: Mapped[int | None] = mapped_column(BigInteger)
+    """Estimated bytes that it needs; None, for a run of an older version, fits every worker."""
 
     state: Mapped[RunState] = mapped_column(words(RunState))
     waiting_for: Mapped[int]
@@ -89,6 +91,8 @@ class Run(Table):
     """Number of claims; the fencing token of all writes by workers."""
     losses: Mapped[int] = mapped_column(default=0)
     """How often its worker was lost."""
+    killed_with_memory: Mapped[int | None] = mapped_column(BigInteger)
+    """Memory of the worker on which the kernel killed it because memory ran out."""
     worker_id: Mapped[str | None]
     lease_expires_at: Mapped[datetime | None]
     cancel_requested: Mapped[bool] = mapped_column(default=False)
@@ -109,8 +113,8 @@ class Run(Table):
 
     __table_args__ = (
         Index("uq_runs_job_id_key", "job_id", "key", unique=True),
-        Index("ix_runs_claim", "pool", "owner", "rank", "position", "id",
-              postgresql_where=text("state = 'queued'")),
+        Index("ix_runs_claim_memory", "pool", "owner", "rank", "position", "id",
+              text("coalesce(memory, 0)"), postgresql_where=text("state = 'queued'")),
         Index("ix_runs_blocked", "pool", postgresql_where=text("state = 'blocked'")),
         Index("ix_runs_trained", "trunk", postgresql_where=text("state = 'succeeded'")),
         Index("ix_runs_lease", "lease_expires_at", postgresql_where=text("state = 'running'")),

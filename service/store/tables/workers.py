@@ -49,6 +49,7 @@ class Worker(Table):
     device: Mapped[str]
     """``cpu``, or the name of the GPU."""
     memory_total: Mapped[int | None] = mapped_column(BigInteger)
+    """Bytes that its run may use: all of its GPU, or its share of the machine."""
     memory_used: Mapped[int | None] = mapped_column(BigInteger)
     state: Mapped[WorkerState] = mapped_column(words(WorkerState))
     run_id: Mapped[uuid.UUID | None]

@@ -21,6 +21,7 @@ class WorkerFacts:
     Attributes:
         node: shared by all children of a parent.
         device: ``cpu``, or the name of the GPU.
+        memory_total: bytes that its run may use.
     """
 
     id: str
@@ -113,6 +114,20 @@ def idle(session: Session, pool: str) -> int:
         .select_from(Worker)
         .where(Worker.state == WorkerState.IDLE, Worker.pools.contains([pool]))
     ) or 0  # fmt: skip
+
+
+def largest(session: Session, pool: str) -> int | None:
+    """Bytes of memory of the largest worker of a pool.
+
+    Returns:
+        None if no worker serves the pool, or if one has not registered its memory.
+    """
+    unknown, most = session.execute(
+        select(func.bool_or(Worker.memory_total.is_(None)), func.max(Worker.memory_total)).where(
+            Worker.pools.contains([pool]), Worker.state != WorkerState.LOST
+        )
+    ).one()
+    return None if unknown else most
 
 
 def all_of_them(session: Session) -> Sequence[Worker]:

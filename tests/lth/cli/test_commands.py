@@ -383,3 +383,54 @@ def test_a_folder_that_cannot_be_written_is_reported(
         assert _lth(script, "fetch", "job_1", "--out", file, monkeypatch=monkeypatch) == 2
     said = capsys.readouterr().err
     assert said == f"{file}/trial-1/ticket: Not a directory\n"
+
+
+PLAN = {
+    "spec_hash": "0" * 64,
+    "runs": [{"key": "trial-1/ticket", "kind": "experiment", "needs": []}],
+    "trunks": [],
+    "parameters": 1000,
+    "prunable": 900,
+    "estimate": {
+        "samples": 10,
+        "samples_per_second": None,
+        "device_seconds": None,
+        "basis": "nothing_measured",
+        "measured_runs": 0,
+    },
+}
+MEMORY = {
+    "total": 12 << 30,
+    "process": 1 << 30,
+    "data": 1 << 29,
+    "weights": 1 << 20,
+    "training": 10 << 30,
+    "evaluation": 1 << 28,
+    "layer": "layer 0 (conv2d)",
+}
+
+
+@pytest.mark.parametrize("command", ["validate", "estimate"])
+def test_the_memory_of_a_run_is_shown_with_its_parts(
+    command: str, spec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with scripted(document({**PLAN, "memory": MEMORY})) as script:
+        assert _lth(script, command, spec, monkeypatch=monkeypatch) == 0
+        seen = capsys.readouterr()
+        assert _lth(script, command, spec, "--json", monkeypatch=monkeypatch) == 0
+    said = " ".join((seen.out + seen.err).split())
+    assert "needs at most 12 GiB of memory" in said
+    for part in ("process 1 GiB", "data 512 MiB", "weights 1 MiB", "training 10 GiB"):
+        assert part in said
+    assert "layer 0 (conv2d) needs most" in said
+    assert json.loads(capsys.readouterr().out)["memory"] == MEMORY
+
+
+@pytest.mark.parametrize("command", ["validate", "estimate"])
+def test_a_plan_of_an_older_service_has_no_memory(
+    command: str, spec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with scripted(document(PLAN)) as script:
+        assert _lth(script, command, spec, monkeypatch=monkeypatch) == 0
+    seen = capsys.readouterr()
+    assert "memory" not in seen.out + seen.err

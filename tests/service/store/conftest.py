@@ -61,9 +61,11 @@ def submit(database: Database, settings: Settings) -> Submit:
 
 @pytest.fixture
 def claim(database: Database, settings: Settings) -> Claim:
-    def claim(pool: str = "cpu", worker: str = "host/1/1") -> Claimed | None:
+    def claim(
+        pool: str = "cpu", worker: str = "host/1/1", memory: int | None = None
+    ) -> Claimed | None:
         with database.transaction() as session:
-            return claims.claim(session, worker, [pool], settings)
+            return claims.claim(session, worker, [pool], settings, memory)
 
     return claim
 

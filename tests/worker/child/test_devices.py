@@ -50,10 +50,10 @@ def registered(rig: Rig) -> list[Worker]:
 
 
 def test_a_gpu_has_one_child_and_a_core_without_gpus_has_one() -> None:
-    assert slots_of(None, TWO) == 2
-    assert slots_of(1, TWO) == 1
-    assert slots_of(8, TWO) == 2, "two runs on one GPU would take each other's memory"
-    assert slots_of(3, ()) == 3
+    assert slots_of(None, TWO, GIB) == 2
+    assert slots_of(1, TWO, GIB) == 1
+    assert slots_of(8, TWO, GIB) == 2, "two runs on one GPU would take each other's memory"
+    assert slots_of(3, (), GIB) == 3
     assert [gpu_of(slot, TWO) for slot in (0, 1)] == list(TWO)
     assert gpu_of(0, ()) is None
 
