@@ -42,5 +42,5 @@ def up(
     from service.stack.starting import Options
     from service.stack.up import run_stack
 
-    data = DataDirectory(data_dir.absolute()) if data_dir else DataDirectory.default()
+    data = DataDirectory.named(data_dir)
     run_stack(Options(data, port, workers), ScreenNarrator(data))

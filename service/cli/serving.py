@@ -164,7 +164,7 @@ def _service(data_dir: Path | None, *, may_run: bool) -> "Iterator[Settings]":
     if "LTH_DATABASE_URL" in os.environ:
         yield read_settings()
         return
-    data = DataDirectory(data_dir.absolute()) if data_dir else DataDirectory.default()
+    data = DataDirectory.named(data_dir)
     running = data.running()
     if running is not None and not may_run:
         raise StackError(f"a stack runs on {data.directory} (process {running.pid}); stop it first")

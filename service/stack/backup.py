@@ -224,7 +224,8 @@ def _postgres(program: str, settings: Settings, *arguments: str) -> None:
     with using_database(settings.database_url):
         address = make_url(settings.database_url).set(drivername="postgresql")
     env = {**os.environ, "PGPASSWORD": address.password} if address.password else None
-    where = address._replace(password=None).render_as_string()
+    where, mark, options = address._replace(password=None).render_as_string().partition("?")
+    where += mark + options.replace("+", "%20")  # for libpq, a '+' is no space
     command = [path, f"--dbname={where}", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     if done.returncode:

@@ -2,7 +2,9 @@
 
 import fcntl
 import json
+import os
 import stat
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -24,6 +26,8 @@ _NAMES = frozenset(
     {"postgres", "valkey", "blobs", "datasets", "logs", ADMIN_KEY, "lock", ANNOUNCEMENT}
 )
 """The names of all files of a data directory."""
+_LONGEST_PATH = 900
+"""The longest path in bytes; PostgreSQL cuts paths of its files at 1,023 bytes."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,11 @@ class DataDirectory:
     def default(cls) -> "DataDirectory":
         """See `lth.client.local_stack.default_directory`."""
         return cls(default_directory())
+
+    @classmethod
+    def named(cls, directory: Path | None) -> "DataDirectory":
+        """The data directory that a user names on the command line, or the default."""
+        return cls(directory.absolute()) if directory else cls.default()
 
     @property
     def postgres(self) -> Path:
@@ -84,8 +93,14 @@ class DataDirectory:
         """Create the folders, and close existing ones to other users.
 
         Raises:
-            StartFailed: if that fails, or if other users use the directory for other files.
+            StartFailed: if that fails, if the path cannot be used, or if other users use the
+                directory for other files.
         """
+        if problem := _problem(str(self.directory)):
+            raise StartFailed(
+                f"{str(self.directory)!r} cannot be a data directory: its path {problem}; choose "
+                "another one with --data-dir or LTH_DATA_DIR"
+            )
         if _shared(self.directory):
             raise StartFailed(
                 f"other users can access {self.directory}, and it has files that no stack wrote; "
@@ -135,6 +150,22 @@ class DataDirectory:
     @property
     def _announcement(self) -> Path:
         return self.directory / ANNOUNCEMENT
+
+
+def _problem(path: str) -> str | None:
+    """Why the parts of a stack cannot use a path; None if they can."""
+    if any(unicodedata.category(character) == "Cc" for character in path):
+        return "contains a control character, such as a line break"
+    name = os.fsencode(path)
+    try:
+        known = name.decode() == path
+    except UnicodeDecodeError:
+        known = False
+    if not known:
+        return "is not in UTF-8"
+    if len(name) > _LONGEST_PATH:
+        return f"has {len(name)} bytes, more than {_LONGEST_PATH}"
+    return None
 
 
 def _shared(directory: Path) -> bool:

@@ -97,5 +97,6 @@ def _config() -> Config:
     if found is None or found.origin is None:
         raise ModuleNotFoundError("the package 'migrations' is not installed beside 'service'")
     config = Config()
-    config.set_main_option("script_location", str(Path(found.origin).parent))
+    folder = str(Path(found.origin).parent)
+    config.set_main_option("script_location", folder.replace("%", "%%"))
     return config

@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 SLOW = 240.0
 """Seconds in which a part restarts, even if the machine is busy with other tests."""
+NAME = """My "Data" it's 100% #1?a=b&c Zürich"""
+DEAD = "http://127.0.0.1:9"
 SPEC = ROOT / "examples" / "quickstart.yaml"
 
 
@@ -34,7 +36,9 @@ MINUTES = _spec("1000ep")
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    stack = LocalStack(tmp_path_factory.mktemp("stack") / "data")
+    """A stack in a directory with an unusual name, on a machine with proxies that do not answer."""
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    stack = LocalStack(tmp_path_factory.mktemp("stack") / NAME, **dict.fromkeys(names, DEAD))
     stack.start()
     yield stack
     if stack.process.poll() is None:

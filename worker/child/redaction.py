@@ -63,4 +63,5 @@ def _values(settings: Settings) -> set[str]:
             found |= {value, urlsplit(value).hostname or ""}
     secrets = (value for _, value in settings if isinstance(value, SecretStr))
     found |= {secret.get_secret_value() for secret in secrets}
+    found |= {unquote(value) for value in found}
     return {value for value in found if len(value) >= _SHORTEST and value.lower() not in _COMMON}

@@ -7,20 +7,23 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote
 
 import psutil
 import psycopg
 from psycopg.sql import SQL, Identifier
 
 from service.process_environment import known_environment
+from service.stack.errors import StartFailed
 from service.stack.folders import PRIVATE, give, private_folder
 from service.stack.ownership import transfer_ownership
 from service.stack.parts.cluster import SERVICE, SUPERUSER, VERSION, prepare, program, reachable
 from service.stack.process.group import Child, Group
 from service.stack.process.server_user import Account, server_account
 
-_LONGEST_SOCKET_PATH = 80
-"""The longest path of a socket: 107 bytes on Linux, 103 on macOS."""
+_LONGEST_SOCKETS = 87
+"""The longest path of a folder for sockets. A socket's path has 14 bytes more, and may have 107
+bytes on Linux and 103 on macOS."""
 _TEMPORARY = "lth-socket-"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
@@ -46,11 +49,22 @@ class Postgres:
     def at(cls, directory: Path, *, durable: bool = True) -> Self:
         """A server in `directory`.
 
-        Its socket is there too. If that path is too long for a socket, it is in a private folder of
-        the system's directory for temporary files.
+        Its socket is there too. If that path cannot be the path of a socket, it is in a private
+        folder of the system's directory for temporary files.
+
+        Raises:
+            StartFailed: if the path of that directory cannot be the path of a socket either.
         """
-        if len(os.fsencode(directory)) <= _LONGEST_SOCKET_PATH:
-            return cls(directory, directory / "socket", durable)
+        sockets = directory / "socket"
+        if _can_have_socket(sockets):
+            return cls(directory, sockets, durable)
+        temporary = Path(tempfile.gettempdir())
+        if not _can_have_socket(temporary / f"{_TEMPORARY}12345678"):
+            raise StartFailed(
+                f"PostgreSQL can have its socket neither in {directory} nor in {temporary}, "
+                "because each path is too long or has a comma; choose another data directory "
+                "with --data-dir, or a shorter TMPDIR"
+            )
         return cls(directory, Path(tempfile.mkdtemp(prefix=_TEMPORARY)), durable)
 
     def start(self, group: Group, log: Path) -> Child:
@@ -91,11 +105,11 @@ class Postgres:
 
         The role has rights only in the databases that it owns.
         """
-        return f"postgresql://{SERVICE}@/{database}?host={self.sockets}"
+        return self._address(SERVICE, database)
 
     def superuser_url(self, database: str) -> str:
         """The address of a database for the owner of the cluster."""
-        return f"postgresql://{SUPERUSER}@/{database}?host={self.sockets}"
+        return self._address(SUPERUSER, database)
 
     def create_database(self, name: str, *, template: str = "template1") -> None:
         """Create a database of the service, unless it exists; take over one of the superuser."""
@@ -115,6 +129,9 @@ class Postgres:
         with psycopg.connect(self.superuser_url("postgres"), autocommit=True) as connection:
             drop = SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             connection.execute(drop.format(Identifier(name)))
+
+    def _address(self, role: str, database: str) -> str:
+        return f"postgresql://{role}@/{database}?host={quote(str(self.sockets))}"
 
     def _answers(self) -> bool:
         try:
@@ -151,6 +168,11 @@ class Postgres:
         if link.is_symlink():
             shutil.rmtree(link.readlink(), ignore_errors=True)
             link.unlink()
+
+
+def _can_have_socket(folder: Path) -> bool:
+    """Whether libpq can use a socket in a folder; it takes a comma for the end of the path."""
+    return "," not in str(folder) and len(os.fsencode(folder)) <= _LONGEST_SOCKETS
 
 
 def _forget_dead_postmaster(pid_file: Path) -> None:

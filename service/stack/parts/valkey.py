@@ -1,5 +1,7 @@
 """Valkey, a Redis server, from a wheel: the broker, on a loopback port."""
 
+import json
+import re
 import secrets
 import signal
 import socket
@@ -22,7 +24,7 @@ _CONFIGURATION = """\
 bind 127.0.0.1
 port {port}
 requirepass {password}
-dir "{directory}"
+dir {directory}
 appendonly {appendonly}
 save ""
 maxmemory 128mb
@@ -57,15 +59,14 @@ class Valkey:
         private_folder(self.directory)
         file = self.directory / "valkey.conf"
         file.touch(mode=0o600)
-        file.write_text(
-            _CONFIGURATION.format(
-                port=self.port,
-                password=self.password,
-                directory=self.directory,
-                appendonly="yes" if self.durable else "no",
-            )
+        configuration = _CONFIGURATION.format(
+            port=self.port,
+            password=self.password,
+            directory=json.dumps(str(self.directory), ensure_ascii=False),  # Valkey's quotes
+            appendonly="yes" if self.durable else "no",
         )
-        child = group.spawn("valkey", [get_binary_path(), file], log)
+        file.write_text(configuration, encoding="utf-8")
+        child = group.spawn("valkey", [get_binary_path(), _as_argument(file)], log)
         with redis.Redis.from_url(self.url, socket_connect_timeout=2, socket_timeout=2) as client:
             child.wait_until(lambda: _answers(client), _START_SECONDS)
         return child
@@ -82,6 +83,12 @@ def free_port() -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def _as_argument(configuration: Path) -> str:
+    """The path of a configuration; Valkey takes a path with a wildcard as a pattern."""
+    path = str(configuration)
+    return re.sub(r"[\\*?\[]", r"\\\g<0>", path) if set(path) & set("*?[") else path
 
 
 def _answers(client: redis.Redis) -> bool:

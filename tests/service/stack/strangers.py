@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ def as_nobody(look: Callable[[], Any]) -> Any:
             with os.fdopen(writer, "w") as answer:
                 json.dump(look(), answer)
             code = 0
+        except Exception:
+            traceback.print_exc()
         finally:
             os._exit(code)
     os.close(writer)

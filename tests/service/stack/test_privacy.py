@@ -4,10 +4,8 @@ import os
 import pwd
 import stat
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from shutil import copytree, rmtree
+from shutil import copytree
 
 import psutil
 import psycopg
@@ -30,15 +28,6 @@ pytestmark = pytest.mark.system
 
 LONG = "/".join(["a-long-name-of-a-folder"] * 6)
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that every user can enter, unlike pytest's folders."""
-    folder = Path(tempfile.mkdtemp(prefix="lth-open-"))
-    folder.chmod(0o755)
-    yield folder
-    rmtree(folder)
 
 
 def _sockets(settings: Settings) -> Path:

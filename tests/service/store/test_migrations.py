@@ -1,8 +1,12 @@
 """Migrations create the tables, from nothing or from any earlier release with rows."""
 
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from shutil import copytree
 
 import pytest
 from alembic import command
@@ -21,6 +25,7 @@ from service.store.runs import artifacts
 from service.store.states import Reason, RunState
 from service.store.tables import BlobDoubt, Event, Job, Owner, Run, StoredBlob
 from service.store.workers.measurements import measure
+from tests import ROOT
 
 REVISIONS = [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()][
     ::-1
@@ -266,6 +271,19 @@ def test_an_interrupted_migration_can_be_repeated(
         config.attributes["connection"] = connection
         command.check(config)
     engine.dispose()
+
+
+def test_the_service_may_be_installed_below_any_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "My 100% %(here)s #1"
+    copytree(ROOT / "migrations", folder / "migrations")
+    code = (
+        "from alembic.script import ScriptDirectory; from service.store.migrate import _config;"
+        "print(ScriptDirectory.from_config(_config()).dir)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == str(folder / "migrations"), done.stderr
 
 
 def test_several_servers_can_migrate_at_once(empty_database_url: str) -> None:

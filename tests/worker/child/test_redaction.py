@@ -99,6 +99,18 @@ def test_common_words_are_not_redacted_if_they_are_option_values() -> None:
     assert Redaction(settings).text("planted-key, planted-password") == "[hidden], [hidden]"
 
 
+def test_a_folder_with_an_unusual_name_is_not_shown() -> None:
+    settings = Settings(
+        database_url="postgresql://lth@/lth?host=/My%20Data/postgres/socket",
+        object_store_url="file:///My%20Data/Z%C3%BCrich/blobs",
+    )
+    shown = Redaction(settings).text
+    assert shown("[Errno 28] No space left: '/My Data/Zürich/blobs/ab'") == (
+        "[Errno 28] No space left: '[hidden]/ab'"
+    )
+    assert shown("no socket in /My Data/postgres/socket") == "no socket in [hidden]"
+
+
 def test_a_log_with_invalid_utf8_is_redacted() -> None:
     content = b"\xff\xfe db.internal.example \0"
     assert Redaction(SETTINGS).bytes(content) == b"\xff\xfe [hidden] \0"
