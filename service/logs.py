@@ -1,13 +1,34 @@
 """Logging of all processes: one line for each event, with the ids that are bound to it."""
 
 import logging
+import os
 import sys
+import threading
+from typing import Any
 
 import structlog
 
+from lth.core.secrets import hiding, print_uncaught, secrets_of
+
+
+class _HidingFormatter(structlog.stdlib.ProcessorFormatter):
+    """Formats records without the secrets that the process has when it configures its logs."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._hide = hiding(secrets_of(os.environ))
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._hide(super().format(record))
+
 
 def configure(*, json: bool, level: int | str = logging.INFO) -> None:
-    """Log to standard error: as JSON in production, otherwise as plain text."""
+    """Log to standard error: as JSON in production, otherwise as plain text.
+
+    Log lines, and the tracebacks of uncaught exceptions, contain no secrets of this process.
+    """
+    sys.excepthook = print_uncaught
+    threading.excepthook = _log_uncaught
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -27,7 +48,7 @@ def configure(*, json: bool, level: int | str = logging.INFO) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _HidingFormatter(
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
@@ -42,3 +63,9 @@ def configure(*, json: bool, level: int | str = logging.INFO) -> None:
     # The API logs its requests with their ids, so the HTTP libraries need not.
     for chatty in ("uvicorn.access", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _log_uncaught(failed: threading.ExceptHookArgs) -> None:
+    """Log an uncaught exception of a thread."""
+    name = failed.thread.name if failed.thread else "a thread"
+    logging.getLogger(__name__).error("%s failed", name, exc_info=failed.exc_value)

@@ -8,9 +8,10 @@ import warnings
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from limits import parse
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -24,6 +25,10 @@ from lth.core.limits import SERVER_LIMITS, Limits
 
 EXAMPLE_SECRETS = frozenset({"change-me", "changeme", "secret", "password", "example"})
 """Secrets of examples; they are refused in production."""
+_FORMS: dict[str | None, str] = {
+    "database_url": "postgresql://USER:PASSWORD@HOST/NAME",
+    "broker_url": "redis://:PASSWORD@HOST:PORT/0",
+}
 POOL = "^[a-z0-9-]{1,32}$"
 """The pattern of a pool's name."""
 Pools = Annotated[tuple[Annotated[str, Field(pattern=POOL)], ...], NoDecode]
@@ -44,6 +49,7 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
         frozen=True,
         extra="forbid",
+        hide_input_in_errors=True,
     )
 
     environment: Literal["development", "production"] = Field(
@@ -51,11 +57,12 @@ class Settings(BaseSettings):
         description="production refuses secrets from examples, and logs as JSON",
     )
     database_url: str = Field(
-        default="postgresql://lth@localhost/lth", description="PostgreSQL, 14 or newer"
+        default="postgresql://lth@localhost/lth", repr=False, description="PostgreSQL, 14 or newer"
     )
     broker_url: str = Field(
         default="redis://localhost:6379/0",
         pattern="^rediss?://",
+        repr=False,
         description="Redis or Valkey, for hints to workers",
     )
     object_store_url: str = Field(
@@ -65,6 +72,7 @@ class Settings(BaseSettings):
     )
     object_store_options: dict[str, str] = Field(
         default_factory=dict,
+        repr=False,
         description="further options of the object store as JSON, for example "
         '{"endpoint": "http://object-store:8333", "region": "us-east-1"}',
     )
@@ -292,6 +300,17 @@ class Settings(BaseSettings):
             return pools
         return tuple(name for part in pools.split(",") if (name := part.strip()))
 
+    @field_validator("database_url", "broker_url")
+    @classmethod
+    def _is_an_address(cls, url: str, info: ValidationInfo) -> str:
+        """Check an address before a library does, whose message might show its password."""
+        if not _is_unambiguous(url):
+            raise ValueError(
+                f"this is not an address; expected {_FORMS[info.field_name]}, with special "
+                "characters of the password as %XX, such as %40 for @ and %2F for /"
+            )
+        return url
+
     @field_validator("rate_limit")
     @classmethod
     def _is_a_rate(cls, limit: str | None) -> str | None:
@@ -353,6 +372,19 @@ def _renamed_settings() -> dict[str, str]:
             )
             found[new] = value
     return found
+
+
+def _is_unambiguous(url: str) -> bool:
+    """Whether all libraries find the same password and the same host in an address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    user = parts.netloc.rpartition("@")[0]
+    rest = "" if user else parts.path + parts.query.partition("=")[0] + parts.fragment
+    without_host = port is not None and parts.hostname is None
+    return bool(parts.scheme) and not without_host and "@" not in user + rest
 
 
 def _revealed(secret: SecretStr | None) -> str:

@@ -1,7 +1,7 @@
 """What most commands share: the service that they use, and common arguments."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 
 import typer
@@ -39,7 +39,7 @@ class Connection:
     """The service that the commands use."""
 
     server: str | None
-    key: str | None
+    key: str | None = field(repr=False)
 
 
 def open_client(context: typer.Context) -> Client:

@@ -24,6 +24,7 @@ from lth.client.errors import (
     Unreachable,
     Wrong,
 )
+from lth.core.secrets import print_uncaught
 
 _KEYS = "Set a key with --key or LTH_API_KEY. An administrator creates keys with 'lth keys new'."
 
@@ -55,7 +56,10 @@ def _options(
     ] = None,
     key: Annotated[
         str | None,
-        typer.Option(help="API key (default: $LTH_API_KEY, or the local stack's)"),
+        typer.Option(
+            help="API key (default: $LTH_API_KEY, or the local stack's). Other users of the "
+            "machine can see this option; they cannot see the variable."
+        ),
     ] = None,
     _: Annotated[
         bool,
@@ -67,6 +71,7 @@ def _options(
 
 def main() -> None:
     """Run the command line. Known errors become a message and an exit code."""
+    sys.excepthook = print_uncaught
     try:
         app()
     except BadDocument as error:

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lth.core.secrets import hidden
+
 _ENDLESS = 100_000
 """Columns of output that does not go to a terminal."""
 _PROSE = 10
@@ -50,8 +52,9 @@ def put_json(content: Any) -> None:
 
 
 def say(text: str | Text, style: str = "") -> None:
-    """Print a message to standard error."""
-    err.print(text, style=style, soft_wrap=True)
+    """Print a message to standard error, without secrets."""
+    said = hidden(text) if isinstance(text, str) else text
+    err.print(said, style=style, soft_wrap=True)
 
 
 def plain(content: Any) -> Any:

@@ -57,7 +57,10 @@ def no_answer(server: str, error: Exception | str) -> Unreachable:
     """The error for a request that got no response; it names the proxy, if one was used."""
     if isinstance(error, Unreachable):
         return error
-    url = error.request.url if isinstance(error, httpx.RequestError) else httpx.URL(server)
+    try:
+        url = error.request.url if isinstance(error, httpx.RequestError) else httpx.URL(server)
+    except RuntimeError:  # errors of httpx-sse have no request
+        url = httpx.URL(server)
     proxy, advice = proxy_for(url), ""
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         advice = f". The trusted certificates are {_source()}"

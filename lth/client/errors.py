@@ -22,12 +22,16 @@ from typing import Any, ClassVar
 import httpx
 
 from lth.client.proxies import proxy_for
+from lth.core.secrets import hidden
 
 _KEY_USED_BEFORE = "urn:lth:problem:idempotency-mismatch"
 
 
 class ClientError(Exception):
-    """Base of the client's errors."""
+    """Base of the client's errors. The message contains no secret of this process."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(hidden(message))
 
 
 class Unreachable(ClientError):
@@ -145,6 +149,11 @@ class ServiceFailed(Refused):
     statuses = range(500, 600)
 
 
+def place(response: httpx.Response) -> str:
+    """The address that answered, without parameters: those of a signed address give access."""
+    return str(response.request.url.copy_with(query=None))
+
+
 def refusal(response: httpx.Response) -> Refused | NotTheService:
     """The error for a response whose body has been read."""
     try:
@@ -155,7 +164,7 @@ def refusal(response: httpx.Response) -> Refused | NotTheService:
         proxy = proxy_for(response.request.url)
         through = f" through {proxy}" if proxy else ""
         return NotTheService(
-            f"{response.request.url} answered {response.status_code}{through} without a problem "
+            f"{place(response)} answered {response.status_code}{through} without a problem "
             "document; check that the address is right and that no proxy answers for the service"
         )
     if problem["type"] == _KEY_USED_BEFORE:

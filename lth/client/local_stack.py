@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
@@ -24,10 +24,10 @@ class Running:
 
     pid: int
     server: str
-    database_url: str
-    broker_url: str
+    database_url: str = field(repr=False)
+    broker_url: str = field(repr=False)
     object_store_url: str
-    secret: str
+    secret: str = field(repr=False)
 
 
 def default_directory() -> Path:

@@ -1,6 +1,7 @@
 """Finds the service: its address and the key."""
 
 import os
+import re
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
@@ -10,6 +11,7 @@ from lth.client.connecting import is_address
 from lth.client.errors import Unreachable
 from lth.client.local_stack import default_directory, read_admin_key, read_running
 
+_KEY = re.compile(r"[!-~]+")
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
 
@@ -23,7 +25,7 @@ class Address:
     """
 
     server: str
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
     secret: str | None = field(default=None, repr=False)
 
     @property
@@ -52,9 +54,10 @@ def locate(server: str | None = None, key: str | None = None) -> Address:
         raise Unreachable(
             f"'{server}' is not an address of a service; expected http://HOST:PORT or https://HOST"
         )
-    if key is not None and not (key.isascii() and key.isprintable()):
+    if key is not None and not _KEY.fullmatch(key):
         raise Unreachable(
-            "the API key contains a character that is not allowed; expected a key such as lth_..."
+            "the API key of --key or LTH_API_KEY contains a space, a line break or another "
+            "character that no key has; expected a key such as lth_..., without anything around it"
         )
     directory = default_directory()
     running = read_running(directory)

@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from lth.client.errors import NotTheService
+from lth.client.errors import NotTheService, place
 from lth.client.models import (
     ArtifactList,
     DatasetPage,
@@ -255,7 +255,7 @@ def _model(kind: type[Model]) -> Callable[[httpx.Response], Model]:
             return kind.model_validate_json(response.content)
         except ValidationError as error:
             raise NotTheService(
-                f"{response.request.url} did not answer a {kind.__name__} of this service; "
+                f"{place(response)} did not answer a {kind.__name__} of this service; "
                 f"check the versions of both. {error.errors(include_input=False)[0]['msg']}"
             ) from error
 
@@ -270,4 +270,4 @@ def _json(response: httpx.Response) -> Any:
     try:
         return response.json()
     except ValueError as error:
-        raise NotTheService(f"{response.request.url} did not answer JSON") from error
+        raise NotTheService(f"{place(response)} did not answer JSON") from error

@@ -223,8 +223,15 @@ def _postgres(program: str, settings: Settings, *arguments: str) -> None:
         path = Path(found)
     with using_database(settings.database_url):
         address = make_url(settings.database_url).set(drivername="postgresql")
-    env = {**os.environ, "PGPASSWORD": address.password} if address.password else None
-    where, mark, options = address._replace(password=None).render_as_string().partition("?")
+    if "sslpassword" in address.query:
+        raise StackError(
+            f"LTH_DATABASE_URL has the parameter sslpassword, which {program} cannot take without "
+            "showing it to other users; use a key file without a password"
+        )
+    password = address.password or address.query.get("password")
+    env = {**os.environ, "PGPASSWORD": str(password)} if password else None
+    shown = address._replace(password=None).difference_update_query(["password"])
+    where, mark, options = shown.render_as_string().partition("?")
     where += mark + options.replace("+", "%20")  # for libpq, a '+' is no space
     command = [path, f"--dbname={where}", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from lth.core.field_errors import WrongField, wrong_fields
 from lth.core.limits import Limits
+from lth.core.secrets import without_passwords
 from service.api.http.problems import (
     BodyTooLarge,
     InvalidRequest,
@@ -140,7 +141,7 @@ def invalid(wrong: Iterable[WrongField]) -> InvalidRequest:
     errors = [
         WrongItem(
             pointer=shown(field.pointer),
-            detail=field.message[:1_000],
+            detail=without_passwords(field.message)[:1_000],
             value=shown(field.value),
             expected=field.right,
         )
@@ -153,12 +154,14 @@ def invalid(wrong: Iterable[WrongField]) -> InvalidRequest:
 
 
 def shown(value: Any) -> Any:
-    """A value as it appears in a response; long values are cut."""
+    """A value as it appears in a response, without passwords of addresses; long values are cut."""
     if value is None or isinstance(value, bool | int | float):
         return value
     text = value if isinstance(value, str) else json.dumps(value, default=repr)
+    safe = without_passwords(text)
     if len(text) <= _MOST_SHOWN:
-        return value
+        return value if safe == text else safe
+    text = safe
     return f"{text[:_MOST_SHOWN]}... ({len(text)} characters)"
 
 

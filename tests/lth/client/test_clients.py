@@ -25,6 +25,7 @@ from lth.client.errors import (
     TooManyRequests,
     Unreachable,
 )
+from lth.client.locating import Address
 from lth.client.retries import Retries
 from tests.lth.client.scripted import Answer, document, problem, scripted
 
@@ -195,6 +196,32 @@ def test_a_malformed_key_is_refused_and_not_shown() -> None:
     with pytest.raises(Unreachable, match="the API key") as raised:
         Client("http://127.0.0.1:1", "lth_schlüssel")
     assert "schl" not in str(raised.value)
+
+
+@pytest.mark.parametrize("around", [" {}", "{} ", "{}\n", "{}\t", "{} {}", "\r\n{}"])
+def test_a_key_with_spaces_is_refused_without_printing_it(around: str) -> None:
+    with pytest.raises(Unreachable, match=r"the API key .* contains a space") as raised:
+        Client("http://127.0.0.1:1", around.format("lth_planted", "lth_planted"))
+    assert "planted" not in str(raised.value)
+
+
+def test_the_password_and_the_parameters_of_an_address_are_not_printed(use: Use) -> None:
+    with scripted(Answer(403, b"<Error/>")) as script:
+        server = script.server.replace("//", "//ada:planted-password@")
+        with pytest.raises(
+            NotTheService, match=r"//ada:\[hidden\]@127.0.0.1:\d+/v1/jobs "
+        ) as raised:
+            use(server, lambda client: client.jobs(text="planted"))
+    assert "planted" not in str(raised.value)
+
+
+def test_the_repr_of_an_address_shows_no_secret() -> None:
+    assert "planted" not in repr(Address("http://host", "planted-key", "planted-secret"))
+
+
+def test_a_stream_of_another_program_is_no_answer(use: Use) -> None:
+    with scripted(Answer(200, b"<html>")) as script, pytest.raises(Unreachable, match="no answer"):
+        use(script.server, lambda client: client.events("job_1"))
 
 
 def test_events_continue_after_a_lost_connection(use: Use) -> None:
