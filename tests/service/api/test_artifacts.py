@@ -78,9 +78,12 @@ def test_a_range_of_a_file_is_sent(api, job):
     assert api.get(path, headers={"Range": "bytes=-5"}).content == CONTENT[-5:]
 
 
-def test_a_range_behind_the_end_is_refused_with_the_size(api, job):
-    path = f"/v1/jobs/{job}/artifacts/trial-1/a/masks.npz"
-    response = api.get(path, headers={"Range": "bytes=999999-"})
+@pytest.mark.parametrize(
+    "path", ["artifacts/trial-1/a/masks.npz", "masks", "plots/learning.png?run=trial-1/b"]
+)
+@pytest.mark.parametrize("wanted", ["999999-", "99999999999999999999-", "999999-, -0"])
+def test_a_range_behind_the_end_is_refused_with_the_size(api, job, path, wanted):
+    response = api.get(f"/v1/jobs/{job}/{path}", headers={"Range": f"bytes={wanted}"})
     problem(response, 416, "range-not-satisfiable")
     assert response.headers["content-range"] == f"bytes */{len(CONTENT)}"
 
