@@ -10,7 +10,7 @@ import anyio.to_thread
 from fastapi import Depends, Request
 
 from service.api.accounts.access import MemberDep
-from service.api.http.documents import drained
+from service.api.http.documents import drained, media_type_of
 from service.api.http.problems import BodyTooLarge, InsufficientStorage, UnsupportedMediaType
 from service.api.http.state import AppState, AppStateDep
 from service.store.accounts import owners
@@ -26,13 +26,13 @@ async def receive(
     """The body of a request as a file, which is deleted when the request ends.
 
     Raises:
-        UnsupportedMediaType: if the content type is not that of a binary file.
+        UnsupportedMediaType: if the content type is not that of a binary file, or it is encoded.
         BodyTooLarge: as soon as the body is known to be too long.
         QuotaExceeded: if the owner's quota has no room: before the body is read, or as soon as more
             bytes arrive.
         InsufficientStorage: if the disk for uploads is full.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = media_type_of(request)
     if media_type not in MEDIA_TYPES:
         raise UnsupportedMediaType(
             f"the content type is '{media_type[:80]}'; send '{MEDIA_TYPES[0]}'"

@@ -37,7 +37,7 @@ Validated = TypeVar("Validated")
 
 async def json_bytes(request: Request) -> bytes:
     """The body of a JSON request, up to the size limit of the settings."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = media_type_of(request)
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise UnsupportedMediaType(
             f"the content type is '{media_type[:80]}'; send 'application/json'"
@@ -46,6 +46,23 @@ async def json_bytes(request: Request) -> bytes:
 
 
 JsonBytes = Annotated[bytes, Depends(json_bytes)]
+
+
+def media_type_of(request: Request) -> str:
+    """The media type of a body.
+
+    Raises:
+        UnsupportedMediaType: if the body is encoded, for example compressed by gzip.
+    """
+    given = ", ".join(request.headers.getlist("content-encoding"))
+    encodings = {each.strip().lower() for each in given.split(",")} - {"", "identity"}
+    if encodings:
+        raise UnsupportedMediaType(
+            f"the content encoding is '{given[:80]}'; send the body as it is, without "
+            "Content-Encoding",
+            headers={"Accept-Encoding": "identity"},
+        )
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def bounded_body(request: Request, most: int) -> bytes:
