@@ -2,6 +2,7 @@
 
 import os
 import platform
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,6 +27,7 @@ from lth.engine.network import Blueprint, PrunablePlace
 from lth.engine.program import Program, program
 from lth.engine.variables import Weights
 from lth.networks import Network, place
+from lth.networks.channels import misread_channels
 from lth.networks.evaluation import evaluation_batch
 from lth.networks.paper_defaults import Papers
 from lth.results.schemas import Environment
@@ -107,6 +109,8 @@ class Context:
         own = trial_seed(seed, trial)
         trained = _papers(network).training(training or Training())
         made = cls._of(network, dataset, arrays, trained, own, output, initial_weights)
+        if remark := misread_channels(made.blueprint.layers, dataset.facts.shape):
+            warnings.warn(remark, stacklevel=3)
         trained.check(len(made.data.train), dataset.facts.shape)
         _check_logits(made.program(freezing=False).model, made.data.classes)
         return made

@@ -1,5 +1,7 @@
 """The arguments of the library in a notebook: networks, data, training, numbers."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -115,6 +117,19 @@ def test_data_sets_are_read_from_the_folder_in_the_environment(tmp_path, monkeyp
     monkeypatch.setenv("LTH_DATASETS_DIR", str(tmp_path))
     model = LotteryModel(network(), "mnist", TRAINING)
     assert int(model.context.data.x_train[0, 0, 0, 0]) == 7
+
+
+def test_images_with_the_channels_first_get_a_warning_under_convolutions():
+    x, y = np.zeros((40, 3, 8, 8), np.uint8), np.arange(40) % 2
+    images = ArrayDataset(x, y)
+    layers = [keras.layers.Flatten(), LotteryLinear(2)]
+    with pytest.warns(UserWarning, match=r"samples of \[3, 8, 8\] look like images whose channels"):
+        LotteryModel(keras.Sequential([LotteryConv2D(2, 3), *layers]), images, SHORT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LotteryModel(keras.Sequential([*layers]), images, SHORT)
+        last = ArrayDataset(np.moveaxis(x, 1, -1), y)
+        LotteryModel(keras.Sequential([LotteryConv2D(2, 3), *layers]), last, SHORT)
 
 
 @pytest.mark.parametrize(
