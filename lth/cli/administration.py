@@ -114,7 +114,8 @@ def upload_dataset(
         typer.Argument(
             exists=True,
             dir_okay=False,
-            help="An npz file with x and y, or with x_train, y_train, x_test and y_test.",
+            help="An npz file with x_train and y_train, and optionally x_test and y_test, "
+            "x_validation and y_validation; or with x and y.",
         ),
     ],
     name: Annotated[
@@ -126,6 +127,8 @@ def upload_dataset(
     with open_client(context) as client:
         stored = client.send(requests.upload_dataset(file, name=name or file.stem))
     put_json(stored) if as_json else put(stored.id)
+    for remark in () if as_json else stored.remarks:
+        say(remark)
 
 
 @datasets.command("delete")

@@ -192,6 +192,7 @@ class Plan(_Answer):
     prunable: int
     estimate: Estimate
     memory: Memory | None = Field(default=None, description="None from an older service")
+    remarks: tuple[str, ...] = ()
 
 
 class Worker(_Answer):
@@ -282,6 +283,9 @@ class StoredDataset(_Answer):
     classes: int
     train: int
     test: int
+    validation: int = Field(default=0, description="training samples given for validation")
+    float_range: tuple[float, float] | None = None
+    remarks: tuple[str, ...] = ()
     created_at: datetime
 
 

@@ -1,5 +1,6 @@
 """A data set from a user's own arrays, for notebooks."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +9,28 @@ from numpy.typing import NDArray
 
 from lth.core.errors import SpecError
 from lth.core.field_errors import valid, whole
-from lth.datasets._base import Arrays, Facts, Normalisation
-from lth.datasets.uploaded import TEST_SHARE, apart, as_labels, as_samples
+from lth.datasets._base import Arrays, Normalisation
+from lth.datasets.rules import (
+    assembled,
+    check,
+    check_normalisation,
+    check_validation,
+    validation_samples,
+)
+
+_PIECE = 1 << 20
 
 
 class ArrayDataset:
     """A data set from your own arrays, for `LotteryModel`, `LotterySession` and `LotteryRobust`.
 
-    Results depend on the digest of the arrays, as for other data sets.
+    Results depend on the digest of the arrays, as for other data sets. The service has the same
+    rules for an uploaded npz file of the same arrays.
 
     Args:
         x_train: samples [n, features], [n, height, width] or [n, height, width, channels]; uint8,
             or floats, which are converted to float32.
-        y_train: labels [n], integers from 0.
+        y_train: labels [n] or [n, 1], integers from 0.
         x_test: test samples; without them, a fifth of the training samples is set aside, the same
             fifth for every seed.
         y_test: labels of the test samples.
@@ -54,34 +64,25 @@ class ArrayDataset:
         validation: int = 0,
         normalisation: Normalisation = "unit",
     ) -> None:
-        train = _part("train", x_train, y_train)
-        if x_test is None and y_test is None:
-            if len(train[0]) < TEST_SHARE:
-                raise SpecError(
-                    f"of {len(train[0])} samples none can be set aside for testing; give "
-                    f"{TEST_SHARE} at least, or x_test and y_test"
-                )
-            x, y, *test = apart(*train)
-            train = (x, y)
-        else:
-            test = _part("test", x_test, y_test, like=train[0])
-        held_out = 0
-        if x_validation is not None or y_validation is not None:
-            own = _part("validation", x_validation, y_validation, like=train[0])
-            held_out = len(own[0])
-            train = (np.concatenate([train[0], own[0]]), np.concatenate([train[1], own[1]]))
-        (x, y), (x_test, y_test) = train, test
+        parts = {"test": (x_test, y_test), "validation": (x_validation, y_validation)}
+        named = _pair("train", x_train, y_train)
+        for part, (x, y) in parts.items():
+            if x is not None or y is not None:
+                named |= _pair(part, x, y)
         valid(Normalisation, normalisation, "normalisation")
-        if normalisation == "unit":
-            _check_unit(x, x_test)
-        classes = int(max(y.max(), y_test.max())) + 1
-        if classes < 2:
-            raise SpecError("all labels are 0; expected two classes or more, from 0 on")
-        self.facts = Facts(x.shape[1:], classes, len(x), len(x_test))
-        self.validation = _validation(whole(validation, "validation", 0), held_out, len(x))
+        checked = check(named, lambda name: _pieces(named[name]))
+        check_normalisation(normalisation, checked.float_range)
+        asked = whole(validation, "validation", 0)
+        if asked and checked.held_out:
+            raise SpecError(
+                f"{asked} samples for validation are asked for, but x_validation is given too; "
+                "leave out one of them"
+            )
+        self.facts = checked.facts
+        self.validation = checked.held_out or validation_samples(asked, self.facts.train)
+        check_validation(self.validation, self.facts.train)
         self.normalisation: Normalisation = normalisation
-        scale = 255.0 if x.dtype == np.uint8 else 1.0
-        self._arrays = Arrays(x, y, x_test, y_test, scale, held_out)
+        self._arrays = assembled(named)
 
     def load(self, directory: Path | None = None) -> Arrays:
         """The arrays; `directory` is not used."""
@@ -96,79 +97,27 @@ class ArrayDataset:
         )
 
 
-def _part(
-    name: str, x: Any, y: Any, like: NDArray[np.generic] | None = None
-) -> tuple[NDArray[np.generic], NDArray[np.int32]]:
-    """Check samples and labels, alone and against the training data; return them as stored."""
-    if x is None or y is None:
-        missing = f"{'x' if x is None else 'y'}_{name}"
-        raise SpecError(f"{missing} is missing; x_{name} and y_{name} are given together")
-    samples, labels = _samples(f"x_{name}", np.asarray(x)), np.asarray(y)
-    _check_labels(f"y_{name}", labels, len(samples))
-    if like is not None and (samples.shape[1:], samples.dtype) != (like.shape[1:], like.dtype):
-        raise SpecError(
-            f"a sample of x_{name} is {samples.dtype} {list(samples.shape[1:])}, but one of "
-            f"x_train is {like.dtype} {list(like.shape[1:])}; both must be alike"
-        )
-    return samples, as_labels(labels)
+def _pair(part: str, x: Any, y: Any) -> dict[str, NDArray[Any]]:
+    """The samples and the labels of a part, by name."""
+    given = {f"x_{part}": x, f"y_{part}": y}
+    for name, value in given.items():
+        if value is None:
+            raise SpecError(f"{name} is missing; x_{part} and y_{part} are given together")
+    return {name: _array(name, value) for name, value in given.items()}
 
 
-def _samples(name: str, x: NDArray[Any]) -> NDArray[np.generic]:
-    if x.dtype != np.uint8 and not np.issubdtype(x.dtype, np.floating):
+def _array(name: str, value: Any) -> NDArray[Any]:
+    if np.ma.is_masked(value):
+        raise SpecError(f"{name} has masked values; fill them in, or leave their samples out")
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
         raise SpecError(
-            f"{name} is {x.dtype}; expected uint8, for pixels from 0 to 255, or a float"
-        )
-    if x.ndim not in (2, 3, 4) or 0 in x.shape:
-        raise SpecError(
-            f"{name} has the shape {list(x.shape)}; expected [samples, features], [samples, "
-            "height, width] or [samples, height, width, channels], none of them 0"
-        )
-    if x.dtype == np.uint8:
-        return as_samples(x)
-    with np.errstate(over="ignore"):
-        stored = x.astype(np.float32, copy=False)
-    wrong = x.size - np.count_nonzero(np.isfinite(stored))
-    if wrong:
-        raise SpecError(
-            f"{name} holds {wrong} values that are NaN or infinite as float32; none is right"
-        )
-    return as_samples(stored)
+            f"{name} is a {type(value).__name__} that is not an array of numbers: {error}"
+        ) from None
 
 
-def _check_labels(name: str, y: NDArray[Any], samples: int) -> None:
-    if y.shape not in ((samples,), (samples, 1)) or not np.issubdtype(y.dtype, np.integer):
-        hot = " (of one-hot rows, give the argmax)" if y.ndim == 2 and y.shape[1] > 1 else ""
-        raise SpecError(
-            f"{name} is {y.dtype} {list(y.shape)}; expected {samples} whole numbers, one for "
-            f"each sample{hot}"
-        )
-    if y.min() < 0:
-        raise SpecError(f"{name} holds the label {y.min()}; expected classes from 0 on")
-
-
-def _check_unit(*parts: NDArray[np.generic]) -> None:
-    """Check that floats are in [0, 1] for "unit"."""
-    if parts[0].dtype == np.uint8:
-        return
-    low, high = min(float(x.min()) for x in parts), max(float(x.max()) for x in parts)
-    if low < 0 or high > 1:
-        raise SpecError(
-            f"the samples are floats from {low:.4g} to {high:.4g}, but normalisation 'unit' takes "
-            "floats from 0 to 1; scale them, or choose 'standard', or 'none' to leave them as "
-            "they are"
-        )
-
-
-def _validation(asked: int, held_out: int, total: int) -> int:
-    """Number of validation samples."""
-    if asked and held_out:
-        raise SpecError(
-            f"{asked} samples for validation are asked for, but x_validation is given too; leave "
-            "out one of them"
-        )
-    found = asked or held_out or max(total // 10, 1)
-    if not 0 < found < total:
-        raise SpecError(
-            f"{found} samples for validation cannot be taken from {total}; give 1 to {total - 1}"
-        )
-    return found
+def _pieces(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """The values of an array, some samples at a time, so that no copy of all of them is made."""
+    step = max(_PIECE // max(array[0].size, 1), 1)
+    return (array[start : start + step] for start in range(0, len(array), step))

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lth.core.errors import SpecError
 from lth.core.seeds import Purpose, generator
 from lth.datasets._base import Arrays, Normalisation
+from lth.datasets.rules import check_validation
 
 _BLOCK = 1_000
 
@@ -26,11 +26,7 @@ def split(arrays: Arrays, validation: int, seed: int) -> Rows:
         SpecError: if no samples would be left for training or for validation.
     """
     total = len(arrays.y_train)
-    if not 0 < validation < total:
-        raise SpecError(
-            f"{validation} samples for validation cannot be taken from {total}; "
-            f"give 1 to {total - 1}"
-        )
+    check_validation(validation, total)
     if arrays.held_out:
         rows = np.arange(total, dtype=np.int32)
         return Rows(rows[: -arrays.held_out], rows[-arrays.held_out :])

@@ -2,8 +2,7 @@
 
 Sizes are checked before anything is decoded: first the end of the file, then the directory of the
 archive, then the header of each array, and only then the arrays, one piece at a time. Pickles are
-never
-read: the header of an array of objects is refused.
+never read: the header of an array of objects is refused.
 """
 
 import ast
@@ -74,7 +73,7 @@ def members(file: BinaryIO, names: Sequence[frozenset[str]], most_bytes: int) ->
 
 
 def pieces(file: BinaryIO, header: ArrayHeader) -> Iterator[np.ndarray]:
-    """The values of an array, flat, one piece at a time.
+    """The values of an array, flat and in the order of the file, one piece at a time.
 
     Raises:
         BadArchive: if the bytes do not match the checksum of the archive.
@@ -128,7 +127,7 @@ def _check_names(found: list[str], known: Sequence[frozenset[str]]) -> None:
     twice = len(set(found)) < len(found)
     if twice or any(not name.endswith(".npy") for name in found) or frozenset(names) not in known:
         listed = ", ".join(repr(name[:80]) for name in found) or "nothing"
-        right = " or ".join(" and ".join(sorted(group)) for group in known)
+        right = "; or ".join(", ".join(sorted(group)) for group in known)
         raise BadArchive(f"the file holds {listed}; expected the arrays {right}")
 
 
@@ -184,8 +183,6 @@ def _parsed(name: str, text: bytes, length: int) -> tuple[np.dtype[np.generic], 
     sizes = isinstance(shape, tuple) and all(type(n) is int and 0 <= n < 2**40 for n in shape)
     if not sizes or not isinstance(fortran, bool):
         _bad_header(name)
-    if fortran and len(shape) > 1:
-        raise BadArchive(f"'{name}' is in Fortran order; save 'numpy.ascontiguousarray' of it")
     try:
         found = np.dtype(dtype)
     except (TypeError, ValueError):

@@ -1,11 +1,15 @@
 """Fills in the facts of an uploaded data set that a spec names by its id."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any
 
+from lth.core.errors import SpecError
 from lth.core.family import kind_of
 from lth.core.field_errors import WrongField
 from lth.datasets import Uploaded
+from lth.datasets.rules import Checked, check_normalisation
+from service.api.datasets.contents import restored
 from service.store.tables import StoredDataset
 
 FILLED_IN = ("facts", "digest")
@@ -41,5 +45,22 @@ def filled_in(
         # Other wrong fields are reported too, as if the default data set were named.
         rest = {key: value for key, value in document.items() if key != "dataset"}
         return rest, wrong
-    known = {"facts": found.facts, "digest": found.digest}
-    return {**document, "dataset": {**named, **known}}, wrong
+    checked = restored(found.facts)
+    wrong += _contradictions(named, checked)
+    filled = {**named, "facts": asdict(checked.facts), "digest": found.digest}
+    if checked.held_out:
+        filled["validation"] = checked.held_out
+    return {**document, "dataset": filled}, wrong
+
+
+def _contradictions(named: dict[str, Any], checked: Checked) -> Iterator[WrongField]:
+    """The fields of a reference that contradict the file."""
+    validation = named.get("validation", 0)
+    if checked.held_out and validation not in (0, checked.held_out):
+        message = f"the file has {checked.held_out} validation samples of its own"
+        yield WrongField("/dataset/validation", message, validation, "leave the field out")
+    chosen = named.get("normalisation", Uploaded.model_fields["normalisation"].default)
+    try:
+        check_normalisation(chosen, checked.float_range)
+    except SpecError as error:
+        yield WrongField("/dataset/normalisation", str(error), chosen, "'standard' or 'none'")

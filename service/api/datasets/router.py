@@ -8,9 +8,10 @@ from typing import Annotated, Any, BinaryIO
 from fastapi import APIRouter, Path, Query, Response, status
 from pydantic import BaseModel, Field
 
+from lth.networks.channels import channels_first
 from service.api.accounts.access import MemberDep, ReaderDep
 from service.api.datasets.archives import BadArchive
-from service.api.datasets.contents import check
+from service.api.datasets.contents import check_file, restored, stored
 from service.api.datasets.receiving import MEDIA_TYPES, UploadDep
 from service.api.http.documents import PLAIN
 from service.api.http.paging import Cursor, Limit, Paged
@@ -38,9 +39,10 @@ _FILE = {"schema": {"type": "string", "format": "binary"}}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "an npz file with x_train, y_train, x_test and y_test, or with x and y; "
-        "x: uint8 or float32 [samples, features] or [samples, height, width, channels], "
-        "y: whole numbers [samples] from 0 on",
+        "description": "an npz file with x_train and y_train, and optionally x_test and y_test, "
+        "x_validation and y_validation; or with x and y; without test samples, a fifth of the "
+        "samples is set aside; x: uint8 or floats [samples, features], [samples, height, width] or "
+        "[samples, height, width, channels], y: whole numbers [samples] from 0 on",
         "content": dict.fromkeys(MEDIA_TYPES, _FILE),
     }
 }
@@ -79,6 +81,14 @@ class DatasetView(BaseModel):
     classes: int
     train: int = Field(description="training samples, those for validation among them")
     test: int = Field(description="test samples")
+    validation: int = Field(
+        description="training samples that the file gives for validation; 0: each trial draws them"
+    )
+    float_range: tuple[float, float] | None = Field(
+        description="smallest and largest value of float samples; null for bytes, and for data "
+        "sets of earlier versions"
+    )
+    remarks: list[str] = Field(description="what may be wrong with it, in sentences")
     created_at: datetime
 
 
@@ -115,14 +125,14 @@ def upload_dataset(
     No pickle is read; arrays of objects are refused.
     """
     try:
-        facts, decoded = check(file, app.settings.max_dataset_bytes)
+        checked, decoded = check_file(file, app.settings.max_dataset_bytes)
     except BadArchive as error:
         raise InvalidDataset(str(error)) from None
     with app.database.transaction() as session:
         owners.check_room(session, principal.owner, datasets.counted(_size(file), decoded))
     blob = saving.save_file(app.database, app.blobs, file)
     with app.database.transaction() as session:
-        dataset = datasets.add(session, principal.owner, name, blob, asdict(facts), decoded)
+        dataset = datasets.add(session, principal.owner, name, blob, stored(checked), decoded)
         audit.record(session, principal.actor, "dataset.upload", dataset.id, name=name)
     response.headers["Location"] = f"/v1/datasets/{dataset.id}"
     return _view(dataset)
@@ -168,6 +178,8 @@ def _size(file: BinaryIO) -> int:
 
 
 def _view(dataset: StoredDataset) -> DatasetView:
+    checked = restored(dataset.facts)
+    remark = channels_first(checked.facts.shape)
     return DatasetView(
         id=dataset.id,
         name=dataset.name,
@@ -176,5 +188,8 @@ def _view(dataset: StoredDataset) -> DatasetView:
         decoded_size=dataset.decoded_size,
         digest=dataset.digest,
         created_at=dataset.created_at,
-        **dataset.facts,
+        **asdict(checked.facts),
+        validation=checked.held_out,
+        float_range=checked.float_range,
+        remarks=[remark] if remark else [],
     )

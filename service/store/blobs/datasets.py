@@ -24,7 +24,7 @@ def add(
         owner: owner of the data set.
         name: its name in lists.
         blob: the file.
-        facts: `lth.datasets.Facts` as plain data.
+        facts: facts of its arrays as plain data.
         decoded_size: size of its arrays in bytes.
 
     Raises:

@@ -45,6 +45,28 @@ def test_a_fixed_fifth_of_two_arrays_is_the_test_set():
     assert first.scale == 1
 
 
+def test_files_of_earlier_versions_keep_their_digests():
+    x, y = np.arange(60, dtype=np.uint8).reshape(10, 3, 2), np.arange(10) % 2
+    files = {
+        "d10df11a3c69782d": {"x": x, "y": y},
+        "59b686052b3f8244": {"x": (x / 64).astype(np.float32), "y": y},
+        "43e7b53ef624057f": {"x_train": x, "y_train": y, "x_test": x[:3], "y_test": y[:3]},
+    }
+    for digest, arrays in files.items():
+        assert uploaded().read(BytesIO(encode(arrays))).digest[:16] == digest
+
+
+def test_validation_samples_of_the_file_are_kept_apart_for_every_seed():
+    x, y = np.arange(40, dtype=np.uint8).reshape(10, 2, 2), np.arange(10) % 2
+    content = encode(
+        {"x_train": x[:8], "y_train": y[:8], "x_validation": x[8:], "y_validation": y[8:]}
+    )
+    arrays = uploaded().read(BytesIO(content))
+    assert arrays.held_out == 2
+    np.testing.assert_array_equal(arrays.x_train[-2:, ..., 0], x[8:])
+    assert (len(arrays.x_train), len(arrays.x_test)) == (9, 1)
+
+
 def test_outside_the_service_the_file_is_read_from_the_folder(tmp_path):
     with pytest.raises(DatasetMissing, match="in the service's store"):
         uploaded().load(tmp_path)
