@@ -27,11 +27,13 @@ def validate(context: typer.Context, file: _Spec, as_json: Json = False) -> None
     """Validate a spec on the service. The exit code is 3 if it is wrong."""
     plan = _planned(context, file)
     if as_json:
-        put_json({"valid": True, "spec_hash": plan.spec_hash, "memory": plan.memory})
+        said = {"spec_hash": plan.spec_hash, "memory": plan.memory, "remarks": plan.remarks}
+        put_json({"valid": True, **said})
     else:
         say(f"valid, runs: {len(plan.runs)}, spec hash: {plan.spec_hash[:12]}")
         if plan.memory:
             say(_memory(plan.memory))
+        _say_remarks(plan)
 
 
 def estimate(context: typer.Context, file: _Spec, as_json: Json = False) -> None:
@@ -50,6 +52,7 @@ def estimate(context: typer.Context, file: _Spec, as_json: Json = False) -> None
     if plan.memory:
         put(_memory(plan.memory))
     put(_duration(plan))
+    _say_remarks(plan)
 
 
 def catalogue(
@@ -80,6 +83,11 @@ def _planned(context: typer.Context, file: Path) -> Plan:
     document = read_document(file)
     with open_client(context) as client:
         return client.send(requests.estimate(document))
+
+
+def _say_remarks(plan: Plan) -> None:
+    for remark in plan.remarks:
+        say(remark)
 
 
 def _described(member: dict[str, Any]) -> tuple[str, str]:

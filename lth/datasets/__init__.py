@@ -9,7 +9,7 @@ from lth.datasets._base import Arrays, DatasetContract, Facts, Normalisation
 from lth.datasets._files import SETTING
 from lth.datasets.arrays import ArrayDataset
 from lth.datasets.digits import Digits
-from lth.datasets.images import Cifar10, Cifar100, FashionMnist, Mnist
+from lth.datasets.images import Cifar10, Cifar100, FashionMnist, Mnist, file_of, present
 from lth.datasets.uploaded import Uploaded
 
 Dataset = Annotated[
@@ -32,4 +32,6 @@ __all__ = [
     "Mnist",
     "Normalisation",
     "Uploaded",
+    "file_of",
+    "present",
 ]

@@ -22,6 +22,13 @@ MEMBERS = ("x_train", "y_train", "x_test", "y_test")
 
 Found = Mapping[str, NDArray[np.generic]]
 
+_OF_KERAS = {
+    "fashion_mnist": "fashion-mnist/t10k-images-idx3-ubyte.gz",
+    "cifar10": "cifar-10-batches-py*",
+    "cifar100": "cifar-100-python*",
+}
+"""Files in the cache of Keras that are not NAME.npz; of Fashion-MNIST, the last of four."""
+
 
 def find(name: str, directory: Path | None) -> Found:
     """The four arrays of a data set.
@@ -32,10 +39,10 @@ def find(name: str, directory: Path | None) -> Found:
 
     Raises:
         DatasetMissing: if no place has the file; the message names the setting and the places.
-        SpecError: if the file in `directory` cannot be read.
+        SpecError: if the file in `directory` cannot be read, or is no such file.
     """
-    if directory is not None and (path := directory / f"{name}.npz").is_file():
-        return read_npz(path)
+    if directory is not None and (given := _given(directory / f"{name}.npz")) is not None:
+        return given
     cache = keras_cache()
     # A file that another process is still writing is not a zip file yet; Keras waits for it below.
     with suppress(SpecError, OSError):
@@ -50,6 +57,24 @@ def find(name: str, directory: Path | None) -> Found:
             f"download it ({error or type(error).__name__}); put {name}.npz, with the arrays "
             f"{', '.join(MEMBERS)}, into the folder that {SETTING} names"
         ) from error
+
+
+def _given(path: Path) -> Found | None:
+    """The arrays of a file; None if there is no such file."""
+    try:
+        return read_npz(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    except OSError as error:
+        raise SpecError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def is_present(name: str, directory: Path | None) -> bool:
+    """Whether `find` needs no download, as far as the names of files tell."""
+    if directory is not None and os.path.isfile(directory / f"{name}.npz"):
+        return True
+    cached = {f"{name}.npz", _OF_KERAS.get(name, f"{name}.npz")}
+    return any(True for pattern in cached for _ in keras_cache().glob(pattern))
 
 
 def read_npz(path: Path) -> Found:

@@ -1,7 +1,7 @@
 """The image data sets of the papers, each a file of four arrays of bytes."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,8 @@ from pydantic import Field
 from lth.core.errors import SpecError
 from lth.core.family import Member, kind_of
 from lth.datasets._base import Arrays, Facts, Normalisation
-from lth.datasets._files import find
+from lth.datasets._files import find, is_present
+from lth.datasets.rules import as_labels, check_labels
 
 
 class _Images(Member):
@@ -83,6 +84,21 @@ class Cifar100(_Images):
     normalisation: Normalisation = "standard"
 
 
+def file_of(dataset: Any) -> str | None:
+    """The name of the file that a data set is read from; None if it needs none."""
+    return kind_of(type(dataset)) if isinstance(dataset, _Images) else None
+
+
+def present(directory: Path | None) -> list[str]:
+    """The data sets that can be loaded without a download.
+
+    Args:
+        directory: the first place to look for ``NAME.npz``.
+    """
+    names = map(kind_of, _Images.__subclasses__())
+    return [name for name in names if is_present(name, directory)]
+
+
 def _pixels(
     name: str, what: str, array: NDArray[np.generic], samples: int, shape: tuple[int, ...]
 ) -> NDArray[np.uint8]:
@@ -98,15 +114,5 @@ def _pixels(
 def _labels(
     name: str, what: str, array: NDArray[np.generic], samples: int, classes: int
 ) -> NDArray[np.int32]:
-    if array.shape not in ((samples,), (samples, 1)) or not np.issubdtype(array.dtype, np.integer):
-        raise SpecError(
-            f"{what} of '{name}' is {array.dtype} {list(array.shape)}; "
-            f"expected {samples} whole numbers"
-        )
-    labels = array.astype(np.int64).reshape(samples)
-    if labels.min() < 0 or labels.max() >= classes:
-        raise SpecError(
-            f"{what} of '{name}' holds labels from {labels.min()} to {labels.max()}; "
-            f"expected 0 to {classes - 1}"
-        )
-    return labels.astype(np.int32)
+    check_labels(f"{what} of '{name}'", array, [array], samples, classes)
+    return as_labels(array)

@@ -19,6 +19,7 @@ import psutil
 from billiard.process import current_process
 from sqlalchemy.orm import Session
 
+from lth.datasets import present
 from service.hints import Hints
 from service.settings import Settings
 from service.store.blobs import identity
@@ -179,7 +180,10 @@ def report(
     why: str | None = None,
 ) -> None:
     """Report the state within a transaction; register the worker if it is not registered."""
-    said = partial(workers.report, session, child.id, state, run_id, child.memory_used(), why)
+    datasets = present(child.settings.datasets_dir)
+    said = partial(
+        workers.report, session, child.id, state, run_id, child.memory_used(), why, datasets
+    )
     if not said():
         workers.register(session, _facts(child))
         said()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import structlog
 
-from lth.core.errors import Stopped
+from lth.core.errors import LotteryError, Stopped
 from lth.engine.observer import Inputs, Outcome
 from lth.results.artifacts import Artifact
 from lth.spec.document import Spec, parse_spec
@@ -70,8 +70,11 @@ def _attempt(child: Child, claimed: Claimed, lease: Lease) -> Sequence[str]:
             except Stopped:
                 _stopped(child, observer, output)
             except Exception as error:
-                log.exception("the run '%s' of %s failed", lease.key, lease.job_id)
                 failure = failure_of(error, child.redaction)
+                # The message of a LotteryError tells all; a traceback would hide it.
+                trace = None if isinstance(error, LotteryError) else error
+                log.error("the run '%s' of %s failed: %s",
+                          lease.key, lease.job_id, failure.message, exc_info=trace)  # fmt: skip
                 if why := _gpu_fault(child, failure.reason):
                     _lose(child, observer, why)
                 else:

@@ -55,10 +55,7 @@ def _failure_of(error: BaseException) -> Failure:
             return Failure(
                 Reason.INTERNAL, "the object store failed; retry the job when it is available again"
             )
-        advice = (
-            "a data set must be uploaded again; for other files ask the operator to run "
-            "'lth verify --requeue', then retry the job"
-        )
+        advice = "ask the operator to run 'lth verify --requeue', then retry the job"
         return Failure(Reason.INTERNAL, f"{error}; {advice}")
     if isinstance(error, SQLAlchemyError):
         return Failure(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from lth.core.disk_arrays import TemporaryFile
+from lth.core.errors import DatasetMissing
 from lth.datasets import Arrays, DatasetContract, Uploaded
 from lth.engine.observer import Inputs
 from lth.results.artifacts import MASKS
@@ -62,9 +63,20 @@ def _load(dataset: Hashable, directory: Path | None, blobs: Blobs) -> Arrays:
 
 def _read(dataset: Hashable, directory: Path | None, blobs: Blobs) -> Arrays:
     if isinstance(dataset, Uploaded):
+        return _uploaded(dataset, blobs)
+    return cast(DatasetContract, dataset).load(directory)
+
+
+def _uploaded(dataset: Uploaded, blobs: Blobs) -> Arrays:
+    try:
         with _fetched(blobs, dataset.digest) as file:
             return dataset.read(file)
-    return cast(DatasetContract, dataset).load(directory)
+    except (BlobMissing, BlobDamaged) as error:
+        how = "missing" if isinstance(error, BlobMissing) else "damaged"
+        raise DatasetMissing(
+            f"the file of the uploaded data set '{dataset.id}' is {how} in the object store; "
+            "upload the data set again, and submit the job with its new id"
+        ) from error
 
 
 def trunk_key(child: Child, planned: Assignment, data: Arrays) -> str:

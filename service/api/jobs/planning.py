@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from lth.spec.document import Spec, parse_spec, spec_hash
 from lth.spec.memory import estimate_memory
 from lth.spec.plan import PlannedRun, RunKind, levels_of, plan
+from service.api.jobs.remarks import remarks
 from service.store.runs import speeds
 from service.store.runs.speeds import Measured
 
@@ -75,6 +76,7 @@ class Plan(BaseModel):
     prunable: int = Field(description="those of them that can be pruned")
     estimate: Estimate
     memory: Memory
+    remarks: list[str] = Field(description="what is no error, but may be a mistake, in sentences")
 
 
 def planned(session: Session, spec: Spec, pool: str) -> Plan:
@@ -97,6 +99,7 @@ def planned(session: Session, spec: Spec, pool: str) -> Plan:
         prunable=sum(prod(layer.kernel_shape) for layer in spec.layers if layer.kernel_shape),
         estimate=estimate(spec, samples, speeds.recent(session, pool)),
         memory=Memory.model_validate(estimate_memory(spec)),
+        remarks=list(remarks(session, spec, pool)),
     )
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Select, delete, func, literal, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from service.store.tables import Run, Worker, WorkerState
@@ -61,8 +61,18 @@ def report(
     run_id: uuid.UUID | None = None,
     memory_used: int | None = None,
     why: str | None = None,
+    datasets: Sequence[str] | None = None,
 ) -> bool:
     """Report the state of a worker, which is also its sign of life.
+
+    Args:
+        session: the transaction.
+        worker_id: the worker.
+        state: its state.
+        run_id: the run that it executes.
+        memory_used: bytes in use; None to leave the last value.
+        why: why it refuses work.
+        datasets: the named data sets whose files it has; None to leave the last value.
 
     Returns:
         Whether the worker is registered; otherwise nothing was written.
@@ -70,9 +80,9 @@ def report(
     values: dict[str, Any] = {"state": state, "run_id": run_id, "seen_at": func.clock_timestamp()}
     if memory_used is not None:
         values["memory_used"] = memory_used
-    values["detail"] = Worker.detail.op("-")("why") if why is None else (
-        Worker.detail.op("||")(func.jsonb_build_object("why", why))
-    )  # fmt: skip
+    detail = {"why": why, "datasets": None if datasets is None else list(datasets)}
+    said = {name: value for name, value in detail.items() if value is not None}
+    values["detail"] = Worker.detail.op("-")("why").op("||")(literal(said, JSONB))
     known = update(Worker).where(Worker.id == worker_id).values(values).returning(Worker.id)
     return session.scalar(known) is not None
 
@@ -128,6 +138,17 @@ def largest(session: Session, pool: str) -> int | None:
         )
     ).one()
     return None if unknown else most
+
+
+def datasets_of(session: Session, pool: str) -> Sequence[Sequence[str]]:
+    """The named data sets whose files each worker of a pool has, for workers that report them."""
+    return session.scalars(
+        select(Worker.detail["datasets"]).where(
+            Worker.state != WorkerState.LOST,
+            Worker.pools.contains([pool]),
+            Worker.detail.has_key("datasets"),
+        )
+    ).all()
 
 
 def all_of_them(session: Session) -> Sequence[Worker]:

@@ -374,6 +374,21 @@ def test_remarks_on_a_single_trial_are_shown_below_its_levels(
     assert capsys.readouterr().out.splitlines()[-1] == remarks([found])[0]
 
 
+def test_remarks_on_a_plan_are_shown_without_changing_the_exit_code(
+    spec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    estimate = {"samples": 1, "basis": "nothing_measured", "measured_runs": 0}
+    estimate |= {"samples_per_second": None, "device_seconds": None}
+    sizes = {"spec_hash": "0" * 64, "parameters": 3, "prunable": 2, "estimate": estimate}
+    plan = {**sizes, "runs": [], "trunks": [], "remarks": ["no worker has 'mnist'"]}
+    with scripted(document(plan)) as script:
+        for command in ("validate", "estimate"):
+            assert _lth(script, command, spec, monkeypatch=monkeypatch) == 0
+            assert "no worker has 'mnist'" in capsys.readouterr().err.splitlines()
+        assert _lth(script, "validate", spec, "--json", monkeypatch=monkeypatch) == 0
+    assert json.loads(capsys.readouterr().out)["remarks"] == ["no worker has 'mnist'"]
+
+
 def test_a_folder_that_cannot_be_written_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

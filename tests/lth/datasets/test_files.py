@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lth.core.errors import DatasetMissing, SpecError
-from lth.datasets import Mnist
+from lth.datasets import Digits, Mnist, file_of, present
 
 MNIST = Mnist(kind="mnist")
 REAL_MNIST = Path(os.environ.get("LTH_DATASETS_DIR", "no folder named by LTH_DATASETS_DIR"))
@@ -139,7 +139,9 @@ print(missing)
     [
         ({"x_train": np.zeros((10, 28, 28), np.uint8)}, r"x_train.*uint8 \[10, 28, 28\]; expected"),
         ({"x_test": np.zeros((10_000, 28, 28), np.float32)}, r"x_test of 'mnist' is float32"),
-        ({"y_test": np.full(10_000, 10)}, r"labels from 10 to 10; expected 0 to 9"),
+        ({"y_test": np.full(10_000, 10)}, r"labels from 10 to 10; expected 0 to at most 9"),
+        ({"y_test": np.full(10_000, 2**32)}, r"labels from 4294967296 to 4294967296"),
+        ({"y_test": np.full(10_000, 2**64 - 1, np.uint64)}, r"labels from 18446744073709551615"),
         ({"y_train": np.zeros(60_000)}, r"y_train of 'mnist' is float64"),
     ],
 )
@@ -160,6 +162,56 @@ def test_a_broken_file_is_refused_with_its_path(tmp_path):
     (tmp_path / "mnist.npz").write_bytes(b"not a zip file")
     with pytest.raises(SpecError, match=r"mnist\.npz is not a readable npz file"):
         MNIST.load(tmp_path)
+
+
+def test_a_file_that_may_not_be_read_is_refused_with_its_path():
+    done = subprocess.run(
+        [sys.executable, "-c", _CLOSED], capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        assert line.endswith("mnist.npz cannot be read: Permission denied")
+
+
+_CLOSED = """
+import os
+import tempfile
+from pathlib import Path
+from lth.core.errors import SpecError
+from lth.datasets import Mnist
+
+user = os.geteuid()
+with tempfile.TemporaryDirectory() as name:
+    folder = Path(name)
+    file = folder / "mnist.npz"
+    file.touch(0)
+    for mode in (0o755, 0):
+        folder.chmod(mode)
+        os.seteuid(user or 65534)  # Root may read everything.
+        try:
+            Mnist(kind="mnist").load(folder)
+        except SpecError as error:
+            print(error)
+        os.seteuid(user)
+    folder.chmod(0o755)
+"""
+
+
+def test_the_data_sets_that_need_no_download_are_listed(tmp_path, keras_home):
+    assert present(None) == present(tmp_path) == []
+    (tmp_path / "mnist.npz").write_bytes(b"")
+    (keras_home / "datasets" / "cifar-10-batches-py-target").mkdir(parents=True)
+    assert present(tmp_path) == ["mnist", "cifar10"]
+    assert present(None) == ["cifar10"]
+    fashion = keras_home / "datasets" / "fashion-mnist"
+    fashion.mkdir()
+    (fashion / "train-labels-idx1-ubyte.gz").write_bytes(b"")
+    assert present(None) == ["cifar10"], "the download is not complete"
+    (fashion / "t10k-images-idx3-ubyte.gz").write_bytes(b"")
+    (keras_home / "datasets" / "cifar100.npz").write_bytes(b"")
+    assert present(None) == ["fashion_mnist", "cifar10", "cifar100"]
+    assert [file_of(dataset) for dataset in (MNIST, Digits(kind="digits"))] == ["mnist", None]
 
 
 def test_a_pickle_is_never_read(tmp_path, arrays):

@@ -4,9 +4,11 @@ import threading
 import time
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from lth.datasets import present
 from service.store.tables import WorkerState
 from tests.worker.gpus import TWO
 from tests.worker.steps import registered
@@ -40,16 +42,21 @@ def watch(child: Child) -> threading.Thread:
     return thread
 
 
-def test_an_idle_child_reports_its_state(child: Child) -> None:
+def test_an_idle_child_reports_its_state(child: Child, tmp_path: Path) -> None:
     idle._check(child)
     there = registered(child)
     assert there is not None
     assert there.state is WorkerState.IDLE
 
+    assert there.detail["datasets"] == present(None)
+
     child.trouble = "no GPU"
+    child.settings = child.settings.model_copy(update={"datasets_dir": tmp_path})
+    (tmp_path / "mnist.npz").touch()
     idle._check(child)
     there = registered(child)
     assert there is not None
+    assert "mnist" in there.detail["datasets"]
     assert (there.state, there.detail["why"]) == (WorkerState.REFUSING, "no GPU")
 
 

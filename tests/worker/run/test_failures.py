@@ -54,7 +54,11 @@ def test_every_out_of_memory_error_is_recognized(error: Exception) -> None:
     ("error", "reason", "said"),
     [
         (BlobMissing("no blob 00 in the object store"), Reason.INTERNAL, "no blob 00.*retry"),
-        (BlobDamaged("other bytes than those of 00"), Reason.INTERNAL, "other bytes.*retry"),
+        (
+            BlobDamaged("other bytes than those of 00"),
+            Reason.INTERNAL,
+            "other bytes.*verify --requeue.*retry",
+        ),
         (
             OSError(errno.ENOSPC, "no space"),
             Reason.INTERNAL,

@@ -7,15 +7,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
+from lth.core.npz import encode
 from lth.datasets import Arrays
 from lth.results.artifacts import MASKS
 from lth.spec.document import Spec, parse_spec
 from service.store.blobs import saving
 from service.store.blobs.object_store import Blobs
 from service.store.runs import artifacts
-from tests.worker.steps import claim, submit
+from service.store.states import Reason, RunState
+from tests.worker.steps import claim, runs, submit
 from worker.child.child import Child
 from worker.process.loop import work
 from worker.run import inputs
@@ -85,3 +88,59 @@ def test_the_cache_of_data_sets_is_bounded_by_number_and_bytes(
     assert load("c") == ["a", "c"]
     assert load("large", 1 << 30) == ["large"]
     assert load("a") == ["a"]
+
+
+def one_sentence(child: Child, job_id: str, log: str) -> str:
+    """The message of a failed run, which is in its log without a traceback."""
+    (run,) = runs(child, job_id).values()
+    assert (run.state, run.failure_reason) == (RunState.FAILED, Reason.USER_ERROR)
+    message = run.failure_message or ""
+    assert message in log
+    assert "Traceback" not in log
+    return message
+
+
+@pytest.mark.parametrize(
+    ("damage", "how"),
+    [(Path.unlink, "missing"), (lambda file: file.write_bytes(b"another"), "damaged")],
+)
+def test_a_run_whose_uploaded_data_set_has_vanished_fails_with_one_sentence(
+    child: Child,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    damage: Callable[[Path], object],
+    how: str,
+) -> None:
+    x, y = np.zeros((50, 3), np.uint8), np.arange(50) % 2
+    blob = saving.save(child.database, child.blobs, encode({"x": x, "y": y}))
+    facts = {"shape": [3], "classes": 2, "train": 40, "test": 10}
+    named = {"kind": "uploaded", "id": f"ds_{'0' * 32}", "digest": blob.digest, "facts": facts}
+    job_id = submit(child, dataset=named, training={"batch_size": 10})
+    (file,) = (path for path in tmp_path.rglob("*") if path.name == blob.digest)
+    damage(file)
+    assert work(child) == 1
+    assert one_sentence(child, job_id, caplog.text) == (
+        f"the file of the uploaded data set '{named['id']}' is {how} in the object store; upload "
+        "the data set again, and submit the job with its new id"
+    )
+
+
+@pytest.mark.timeout(300)  # Importing TensorFlow takes long on a busy machine.
+def test_a_run_whose_data_set_cannot_be_found_fails_with_one_sentence(
+    child: Child,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    child.settings = child.settings.model_copy(update={"datasets_dir": tmp_path})
+    job_id = submit(child, dataset="cifar100")
+    assert work(child) == 1
+    message = one_sentence(child, job_id, caplog.text)
+    assert message.startswith(
+        f"the data set 'cifar100' was not found: no cifar100.npz in {tmp_path}"
+    )
+    assert "Keras cannot download it" in message
+    assert "\n" not in message
