@@ -1,5 +1,6 @@
 """Commands for jobs: submit, list, show, watch, fetch."""
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +21,8 @@ from lth.client.models import how_it_ended
 from lth.results.artifacts import JOB
 from lth.results.summary import Summary
 from lth.results.warnings import remarks
+
+_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 
 
 class _State(StrEnum):
@@ -65,6 +68,7 @@ def submit(
 ) -> None:
     """Submit an experiment."""
     labels = _labels(label or ())
+    _check_idempotency_key(idempotency_key)
     document = read_document(file)
     chosen = {"name": name, "priority": priority, "pool": pool, "max_seconds": max_seconds}
     document |= {field: value for field, value in chosen.items() if value is not None}
@@ -207,6 +211,15 @@ def _put_results(client: Client, job_id: str, results: Results) -> None:
         put_table(level_table(results))
         for remark in remarks([one.result for one in results.results]):
             put(remark)
+
+
+def _check_idempotency_key(key: str | None) -> None:
+    """Refuse a key that cannot be sent in a header."""
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise typer.BadParameter(
+            f"{key!r} is not an idempotency key; give 1 to 255 letters, digits and signs of ASCII, "
+            "without spaces, such as pipeline-42"
+        )
 
 
 def _labels(pairs: Sequence[str]) -> dict[str, str]:

@@ -208,6 +208,16 @@ def test_only_a_wrong_document_has_the_exit_code_for_a_wrong_spec(
         assert _lth(script, *words, monkeypatch=monkeypatch) == code
 
 
+@pytest.mark.parametrize("key", ["", "two words", "key ", "schlüssel", "a\nb", "k" * 256])
+def test_an_idempotency_key_that_cannot_be_sent_is_a_wrong_command_line(
+    key: str, spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scripted(document(JOB, 202)) as script:
+        words = ("submit", spec, "--idempotency-key", key)
+        assert _lth(script, *words, monkeypatch=monkeypatch) == 2
+    assert not script.seen
+
+
 def test_labels_of_a_wrong_type_are_left_to_the_service(
     spec: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,23 @@ def test_other_wrong_fields_are_reported_without_a_known_kind(api, kind, more, f
     assert pointers(document) >= {"/kind", "/sede", "/priority", "/training/duration", field}
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"webhook": "https://ada:planted@example.org"},
+        {"webhook": "https://ada:planted@"},
+        {"webhook": ["https://example.org?token=planted"]},
+        {"dataset": "https://ada:planted@example.org"},
+        {"name": {"text": f"https://ada:planted@example.org/{'x' * 300}"}},
+    ],
+)
+def test_a_response_repeats_no_password_of_an_address(api, wrong):
+    response = api.post("/v1/jobs", json={"kind": "model", **wrong})
+    problem(response, 422, "invalid")
+    assert "[hidden]" in response.text
+    assert "planted" not in response.text
+
+
 def test_ten_wrong_fields_are_reported_together(api, database):
     document = problem(api.post("/v1/jobs", json=TEN_WRONG), 422, "invalid")
     assert pointers(document) == {
