@@ -45,7 +45,7 @@ def kill_for_memory(scene: Scene, chance: random.Random) -> bool:
     with memory_group() as group:
         if group is None:
             return False
-        eventually(lambda: not _killed_for_memory(scene), 60)
+        eventually(lambda: not _killed_for_memory(scene), 600)
         _busy_child(scene, chance)
         group.add_family(scene.children["worker"].pid)
         time.sleep(0.5)  # the parent counts the kills in this group from now on

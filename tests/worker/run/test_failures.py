@@ -2,6 +2,8 @@
 
 import errno
 import re
+import subprocess
+import sys
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -10,6 +12,7 @@ from lth.core.errors import Diverged
 from service.settings import Settings
 from service.store.blobs.object_store import BlobDamaged, BlobMissing, StorageFailed
 from service.store.states import Reason
+from tests import ROOT
 from worker.child.redaction import Redaction
 from worker.run import failures
 
@@ -48,6 +51,32 @@ class ResourceExhaustedError(InternalError):
 )
 def test_every_out_of_memory_error_is_recognized(error: Exception) -> None:
     assert failure_of(error).reason is Reason.OUT_OF_MEMORY
+
+
+_EXHAUSTED = """
+import resource
+import tensorflow
+from worker.child.redaction import Redaction
+from worker.run.failures import failure_of
+from service.settings import Settings
+
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (1 << 30),) * 2)
+square = tensorflow.function(lambda x: tensorflow.matmul(x, x, transpose_b=True))
+try:
+    square(tensorflow.ones((30_000, 10)))
+except Exception as error:
+    print(type(error).__name__, failure_of(error, Redaction(Settings())).reason)
+"""
+
+
+@pytest.mark.system
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_an_allocation_of_tensorflow_that_fails_is_recognized() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _EXHAUSTED], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["ResourceExhaustedError", "out_of_memory"]
 
 
 @pytest.mark.parametrize(
