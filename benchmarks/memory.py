@@ -23,6 +23,25 @@ _MIB = 1 << 20
 _ONE_THREAD = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
+def _spec(shape: tuple[int, ...], layers: list[Any], batch: int, training: dict[str, Any]) -> Spec:
+    layers = [*layers, {"kind": "linear", "units": 10}]
+    return _document(shape, {"kind": "layers", "layers": layers}, batch, training)
+
+
+def _document(shape: tuple[int, ...], network: Any, batch: int, training: dict[str, Any]) -> Spec:
+    facts = {"shape": shape, "classes": 10, "train": 4_000, "test": 1_000}
+    dataset = {"kind": "uploaded", "id": "ds_" + "0" * 32, "digest": "0" * 64, "facts": facts}
+    return parse_spec(
+        {
+            "kind": "model",
+            "pruning": {"schedule": {"kind": "geometric", "fraction": 0.5, "rounds": 2}},
+            "dataset": dataset,
+            "network": network,
+            "training": {"batch_size": batch, "duration": "3it", **training},
+        }
+    )
+
+
 def dense(*units: int, batch: int = 60, between: tuple[Any, ...] = (), **training: Any) -> Spec:
     """A dense network on MNIST-like images."""
     layers: list[Any] = ["flatten"]
@@ -148,25 +167,6 @@ def _run() -> None:
     [run] = plan(spec)
     execute(spec, run, Inputs(arrays), _Saving())
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-
-
-def _spec(shape: tuple[int, ...], layers: list[Any], batch: int, training: dict[str, Any]) -> Spec:
-    layers = [*layers, {"kind": "linear", "units": 10}]
-    return _document(shape, {"kind": "layers", "layers": layers}, batch, training)
-
-
-def _document(shape: tuple[int, ...], network: Any, batch: int, training: dict[str, Any]) -> Spec:
-    facts = {"shape": shape, "classes": 10, "train": 4_000, "test": 1_000}
-    dataset = {"kind": "uploaded", "id": "ds_" + "0" * 32, "digest": "0" * 64, "facts": facts}
-    return parse_spec(
-        {
-            "kind": "model",
-            "pruning": {"schedule": {"kind": "geometric", "fraction": 0.5, "rounds": 2}},
-            "dataset": dataset,
-            "network": network,
-            "training": {"batch_size": batch, "duration": "3it", **training},
-        }
-    )
 
 
 if __name__ == "__main__":
