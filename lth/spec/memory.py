@@ -21,8 +21,17 @@ from lth.spec.document import Spec
 from lth.spec.plan import levels_of
 
 _FLOAT = 4
-_PROCESS = 900_000_000
-"""Python, TensorFlow and the compiled programs of a run, on a CPU."""
+_PROCESS = 1_000_000_000
+"""Python, TensorFlow, connections, and the compiled programs of a run, on a CPU."""
+_COPIES = 8
+"""Copies of the weights: the variables, new values, gradients, the initial weights, those at the start
+of the level and at the early stop, those of a checkpoint, and its serialization."""
+_COPIES_OF_SLOTS = 4
+"""Copies of the optimizer's slots: the variables, new values, fresh ones, those of a checkpoint."""
+_MASK = 0.25
+"""A mask has a byte for each weight."""
+_IN_EVALUATION = 1.25
+"""Copies of the numbers that enter and leave a layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +95,7 @@ def _estimate(spec: Spec, batch: int) -> MemoryEstimate:
         data=2 * _FLOAT * samples * prod(facts.shape),
         weights=_weights(spec),
         training=_FLOAT * batch * _of_training(layers),
-        evaluation=_FLOAT * min(evaluated, samples) * 2 * max(sizes),
+        evaluation=int(_FLOAT * min(evaluated, samples) * _IN_EVALUATION * max(sizes)),
         layer=f"layer {largest} ({kind_of(type(layers[largest].layer))})",
     )
 
@@ -124,6 +133,6 @@ def _outputs(layer: PlacedLayer) -> int:
 def _weights(spec: Spec) -> int:
     """Bytes of the copies of the weights that are in memory at the same time."""
     parameters = sum(layer.parameters for layer in spec.layers)
-    levels = 1 + max(levels_of(spec, experiment) for experiment in spec.expanded)
-    training = 2 + spec.training.optimizer.slots
-    return _FLOAT * parameters * (training + 4 + levels)
+    rounds = max(levels_of(spec, experiment) for experiment in spec.expanded)
+    copies = _COPIES + _COPIES_OF_SLOTS * spec.training.optimizer.slots
+    return int(_FLOAT * parameters * (copies + rounds + _MASK * (rounds + 1)))
