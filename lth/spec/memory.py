@@ -24,8 +24,8 @@ _FLOAT = 4
 _PROCESS = 1_000_000_000
 """Python, TensorFlow, connections, and the compiled programs of a run, on a CPU."""
 _COPIES = 8
-"""Copies of the weights: the variables, new values, gradients, the initial weights, those at the start
-of the level and at the early stop, those of a checkpoint, and its serialization."""
+"""Copies of the weights: variables, new values, gradients, initial weights, those at the start of a
+level and at the early stop, those of a checkpoint, and its serialization."""
 _COPIES_OF_SLOTS = 4
 """Copies of the optimizer's slots: the variables, new values, fresh ones, those of a checkpoint."""
 _MASK = 0.25
