@@ -82,6 +82,10 @@ bench: $(CONTESTANTS)  ## training speed, beside what one would use instead
 bench-service: $(INSTALLED)  ## submits per second, latencies and watchers, all parts running
 	@$(BIN)/python -m benchmarks.service
 
+.PHONY: bench-memory
+bench-memory: $(INSTALLED)  ## the estimated memory of runs beside the memory that they use
+	@$(BIN)/python -m benchmarks.memory
+
 .PHONY: faults
 faults: $(INSTALLED)  ## kill, pause, flush and fill parts under 200 jobs; count what was lost
 	@$(BIN)/python -m pytest -q -p no:xdist -s -m slow tests/faults

@@ -69,7 +69,7 @@ def test_a_wide_layer_is_named_with_the_largest_batch_that_fits() -> None:
     [
         (HEAVY, GIB, "/network", "weights of the network, .*no batch_size fits"),
         ({"kind": "model", "dataset": "mnist"}, GIB, "/dataset", "the data set"),
-        ({"kind": "model", "network": "conv-6"}, 900 << 20, "/network",
+        ({"kind": "model", "network": "conv-2", "dataset": "mnist"}, GIB, "/network",
          r"layer \d+ \(conv2d\)"),
         ({**HEAVY, "training": {"batch_size": 2}}, 1000, "/network", "its process alone"),
         ({"kind": "model"}, 1000, "", "its process alone"),

@@ -1,5 +1,6 @@
 """Optimizers as data; other tests build them with Keras."""
 
+import keras
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -38,3 +39,23 @@ def test_only_adamw_decays_weights_by_default():
         for kind in KINDS
     }
     assert decays == {"sgd": None, "adam": None, "adamw": 0.004, "rmsprop": None}
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"kind": "sgd"},
+        {"kind": "sgd", "momentum": 0.9},
+        {"kind": "adam"},
+        {"kind": "adamw"},
+        {"kind": "rmsprop"},
+        {"kind": "rmsprop", "momentum": 0.9},
+        {"kind": "rmsprop", "momentum": 0.9, "centered": True},
+    ],
+)
+def test_the_number_of_slots_is_that_of_keras(chosen):
+    optimizer = ADAPTER.validate_python({"learning_rate": 0.25, **chosen})
+    built = keras.optimizers.deserialize(optimizer.keras_config())
+    weight = keras.Variable([[1.0, 2.0]])
+    built.build([weight])
+    assert optimizer.slots == sum(slot.shape == weight.shape for slot in built.variables)
