@@ -38,18 +38,19 @@ def kept_state(
     kept: dict[str, np.ndarray] = {}
     trainable: dict[str, np.ndarray] = {}
     _check_different(layers)
+    seen: set[int] = set()
     for layer, name in zip(layers, names, strict=True):
         frozen: set[int] = set()
         for address, each in layers_within(layer, name):
             if not each.trainable or id(each) in frozen:
                 frozen |= {id(inner) for inner in each._layers}
                 _check_not_frozen(each)
-                kept |= _values(address, each)
+                kept |= _values(address, own_variables(each, seen))
             elif each._trainable_variables:
                 _check_not_pruned(each, choice)
-                trainable |= _values(address, each)
+                trainable |= _values(address, own_variables(each, seen))
             else:
-                kept |= _values(address, each)
+                kept |= _values(address, own_variables(each, seen))
     if choice == "given":
         if not trainable:
             raise SpecError(
@@ -83,10 +84,10 @@ def check_fits(kept: Mapping[str, np.ndarray], variables: Mapping[str, keras.Var
             )
 
 
-def _values(address: str, layer: Any) -> dict[str, np.ndarray]:
+def _values(address: str, variables: Sequence[tuple[str, keras.Variable]]) -> dict[str, np.ndarray]:
     return {
         f"{address}/{name}": np.array(variable.numpy())
-        for name, variable in own_variables(layer)
+        for name, variable in variables
         if not is_random_state(name)
     }
 

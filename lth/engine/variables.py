@@ -27,16 +27,13 @@ def weight_variables(model: keras.Sequential) -> dict[str, keras.Variable]:
 
     Masks and frozen values are excluded; they belong to a level.
     """
-    found: dict[str, keras.Variable] = {}
     seen: set[int] = set()
-    for layer in model.layers:
-        for address, each in layers_within(layer, layer.name):
-            for name, variable in own_variables(each):
-                # A wrapper such as SpectralNormalization holds a variable of its layer too.
-                if id(variable) not in seen:
-                    seen.add(id(variable))
-                    found[f"{address}/{name}"] = variable
-    return found
+    return {
+        f"{address}/{name}": variable
+        for layer in model.layers
+        for address, each in layers_within(layer, layer.name)
+        for name, variable in own_variables(each, seen)
+    }
 
 
 def layers_within(layer: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -51,16 +48,23 @@ def layers_within(layer: Any, name: str) -> Iterator[tuple[str, Any]]:
     yield from _within(layer, name, set())
 
 
-def own_variables(layer: Any) -> Iterator[tuple[str, keras.Variable]]:
-    """The variables of a layer without those of the layers inside it, each with a unique name."""
-    held = {id(variable) for variable in _held(layer)}
+def own_variables(layer: Any, seen: set[int]) -> list[tuple[str, keras.Variable]]:
+    """The variables of a layer without those of the layers inside it, each with a unique name.
+
+    Args:
+        layer: the layer.
+        seen: the identities of variables that are left out; those of this layer are added. A
+            wrapper such as `SpectralNormalization` shares a variable with its layer.
+    """
+    held = seen | {id(variable) for variable in _held(layer)}
     own = [
         *layer._trainable_variables,
         *layer._non_trainable_variables,
         *(each.state for each in layer._seed_generators),
     ]
     own = [variable for variable in own if id(variable) not in held]
-    return zip(numbered(variable.name for variable in own), own, strict=True)
+    seen.update(map(id, own))
+    return list(zip(numbered(variable.name for variable in own), own, strict=True))
 
 
 def numbered(names: Iterable[str]) -> list[str]:

@@ -164,3 +164,13 @@ def test_a_pruned_network_is_not_the_start_of_another_experiment() -> None:
         model_of(network, initial_weights="given")
     model_of(trained.network(0), initial_weights="given")
     model_of(network, initial_weights="redraw")
+
+
+@pytest.mark.parametrize("choice", ["given", "redraw"])
+def test_a_variable_that_two_layers_share_is_kept_once(choice: str) -> None:
+    part = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Flatten(), layers.SpectralNormalization(layers.Dense(4))]
+    )
+    model = model_of(keras.Sequential([part, LotteryLinear(2)]), initial_weights=choice)
+    kernel = model.initial_weights["sequential_1/spectral_normalization/kernel"]
+    assert np.array_equal(kernel, part.layers[-1].layer.kernel.numpy()) == (choice == "given")

@@ -13,7 +13,7 @@ from tests.lth.random_networks import digests
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
-NUMBERS = range(8)
+NUMBERS = range(6)
 HOSTILE = {
     "HTTP_PROXY": "http://127.0.0.1:9",
     "HTTPS_PROXY": "http://127.0.0.1:9",
