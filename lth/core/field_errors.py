@@ -106,7 +106,8 @@ def _told(wrong: WrongField, what: str) -> str:
     if isinstance(value, str | int | float) and not (ours and str(value) in wrong.message):
         more.append(f"found {value!r}")
     elif value is not None and not isinstance(value, str | int | float | Mapping):
-        more.append(f"found a {type(value).__name__}")
+        kind = "class" if isinstance(value, type) else type(value).__name__
+        more.append(f"found a {kind}")
     if wrong.right and not isinstance(value, Mapping):
         more.append(f"expected: {wrong.right}")
     if alike := _member_of_another_library(wrong):
