@@ -142,7 +142,12 @@ def test_a_job_can_train_on_an_uploaded_data_set(stack: LocalStack, tmp_path: Pa
     dataset = stack.json("datasets", "upload", str(file))["id"]
     spec = {
         "kind": "model",
-        "dataset": {"kind": "uploaded", "id": dataset, "validation": 60},
+        "dataset": {
+            "kind": "uploaded",
+            "id": dataset,
+            "validation": 60,
+            "normalisation": "standard",
+        },
         "training": {"duration": "2ep", "batch_size": 20},
     }
     done = stack.json("submit", "-", "--wait", stdin=json.dumps(spec))
