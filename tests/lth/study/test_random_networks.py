@@ -11,9 +11,9 @@ import pytest
 from tests import ROOT
 from tests.lth.random_networks import digests
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
 
-NUMBERS = range(6)
+NUMBERS = range(4)
 HOSTILE = {
     "HTTP_PROXY": "http://127.0.0.1:9",
     "HTTPS_PROXY": "http://127.0.0.1:9",
@@ -38,10 +38,9 @@ def test_equal_seeds_give_equal_bytes_also_in_a_hostile_environment(tmp_path: Pa
         stdout=subprocess.PIPE,
         text=True,
     )
-    for number in NUMBERS:
-        first, again, other = digests(number)
+    here = {str(number): digests(number) for number in NUMBERS}
+    for number, (first, again, other) in here.items():
         assert first == again, number
         assert first != other, number
     printed, _ = hostile.communicate()
-    there = json.loads(printed.splitlines()[-1])
-    assert there == {str(number): digests(number) for number in NUMBERS}
+    assert json.loads(printed.splitlines()[-1]) == here
