@@ -3,8 +3,6 @@
 Two underscores separate nested names, for example ``LTH_LIMITS__MAX_PARAMETERS``.
 """
 
-import os
-import warnings
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,6 +20,7 @@ from pydantic_settings import (
 
 from lth.client.tokens import TOKEN
 from lth.core.limits import SERVER_LIMITS, Limits
+from service.renamed_settings import renamed_settings
 
 EXAMPLE_SECRETS = frozenset({"change-me", "changeme", "secret", "password", "example"})
 """Secrets of examples; they are refused in production."""
@@ -33,11 +32,6 @@ POOL = "^[a-z0-9-]{1,32}$"
 """The pattern of a pool's name."""
 Pools = Annotated[tuple[Annotated[str, Field(pattern=POOL)], ...], NoDecode]
 _SHORTEST_SECRET = 16
-RENAMED = {
-    "commit_patience_seconds": "commit_retry_seconds",
-    "deaf_seconds": "unresponsive_seconds",
-}
-"""Old names of settings. They work for one more release, with a warning."""
 
 
 class Settings(BaseSettings):
@@ -286,7 +280,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The arguments, then the environment, then the environment's old names of settings."""
-        return init_settings, env_settings, InitSettingsSource(settings_cls, _renamed_settings())
+        return init_settings, env_settings, InitSettingsSource(settings_cls, renamed_settings())
 
     @property
     def lease(self) -> timedelta:
@@ -356,22 +350,6 @@ class Settings(BaseSettings):
                 "at least 24 letters, digits, '-' or '_'; 'lth keys operator' makes one"
             )
         return self
-
-
-def _renamed_settings() -> dict[str, str]:
-    """The settings that the environment gives under their old names."""
-    found = {}
-    for old, new in RENAMED.items():
-        value = os.environ.get(f"LTH_{old.upper()}")
-        if value is not None:
-            warnings.warn(
-                f"LTH_{old.upper()} was renamed to LTH_{new.upper()}; the old name works for one "
-                "more release",
-                FutureWarning,
-                stacklevel=2,
-            )
-            found[new] = value
-    return found
 
 
 def _is_unambiguous(url: str) -> bool:

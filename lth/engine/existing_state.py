@@ -45,12 +45,13 @@ def kept_state(
             if not each.trainable or id(each) in frozen:
                 frozen |= {id(inner) for inner in each._layers}
                 _check_not_frozen(each)
-                kept |= _values(address, own_variables(each, seen))
+                part = kept
             elif each._trainable_variables:
                 _check_not_pruned(each, choice)
-                trainable |= _values(address, own_variables(each, seen))
+                part = trainable
             else:
-                kept |= _values(address, own_variables(each, seen))
+                part = kept
+            part |= _values(address, own_variables(each, seen))
     if choice == "given":
         if not trainable:
             raise SpecError(

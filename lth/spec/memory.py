@@ -45,7 +45,8 @@ class MemoryEstimate:
             copies that results and checkpoints need.
         training: what the layers compute for a batch, and its gradients.
         evaluation: what the layers compute for a batch of an evaluation.
-        layer: the layer that needs most in training, such as ``layer 0 (conv2d)``.
+        number: index of the layer that needs most in training.
+        kind: the kind of that layer, such as ``conv2d``.
     """
 
     process: int
@@ -53,7 +54,13 @@ class MemoryEstimate:
     weights: int
     training: int
     evaluation: int
-    layer: str
+    number: int
+    kind: str
+
+    @property
+    def layer(self) -> str:
+        """The layer that needs most in training, such as ``layer 0 (conv2d)``."""
+        return f"layer {self.number} ({self.kind})"
 
     @property
     def total(self) -> int:
@@ -84,8 +91,8 @@ def largest_batch(spec: Spec, most: int) -> int | None:
 
 def _estimate(spec: Spec, batch: int) -> MemoryEstimate:
     layers = spec.layers
-    needs = [(_retained(layer) + _passing(layer), number) for number, layer in enumerate(layers)]
-    largest = max(needs)[1]
+    needs = [_retained(layer) + _passing(layer) for layer in layers]
+    largest = needs.index(max(needs))
     sizes = [layer.size for layer in layers]
     facts = spec.dataset.facts
     samples = facts.train + facts.test
@@ -96,7 +103,8 @@ def _estimate(spec: Spec, batch: int) -> MemoryEstimate:
         weights=_weights(spec),
         training=_FLOAT * batch * _of_training(layers),
         evaluation=int(_FLOAT * min(evaluated, samples) * _IN_EVALUATION * max(sizes)),
-        layer=f"layer {largest} ({kind_of(type(layers[largest].layer))})",
+        number=largest,
+        kind=kind_of(type(layers[largest].layer)),
     )
 
 

@@ -40,9 +40,8 @@ def _largest_part(spec: Spec, needs: MemoryEstimate) -> tuple[Place, Any, str]:
         return ("network",), network.kind, "for the weights of the network"
     cause = f"for batches in {needs.layer} and the other layers"
     if isinstance(network, LayerList):
-        number = int(needs.layer.split()[1])
-        layer = network.layers[number].model_dump(mode="json", exclude_defaults=True)
-        return ("network", "layers", number), layer, cause
+        layer = network.layers[needs.number].model_dump(mode="json", exclude_defaults=True)
+        return ("network", "layers", needs.number), layer, cause
     return ("network",), network.kind, cause
 
 

@@ -10,7 +10,8 @@ from pydantic_settings import SettingsError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
-from service.settings import RENAMED, Settings
+from service.renamed_settings import RENAMED
+from service.settings import Settings
 from service.stack.errors import StackError
 
 _SECRET = frozenset(

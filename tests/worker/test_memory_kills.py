@@ -14,24 +14,17 @@ from service.store.jobs.queue_position import outlook
 from service.store.states import JobState, Reason
 from service.store.tables import Worker
 from service.store.workers import workers as registry
+from tests.lth.wide import GIB, WIDE_NETWORK
 from tests.worker.memory_group import MemoryGroup, bound, memory_group
 from tests.worker.rig import Rig, eventually, pid_of
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
-GIB = 1 << 30
 WIDE: dict[str, Any] = {
-    "network": {
-        "kind": "layers",
-        "layers": [
-            {"kind": "conv2d", "filters": 60_000, "kernel_size": 1},
-            "global_average_pooling2d",
-            {"kind": "linear", "units": 10},
-        ],
-    },
+    "network": WIDE_NETWORK,
     "training": {"batch_size": 200, "duration": "2ep"},
 }
-"""One layer has 3 GB of outputs for a batch; the network has 720,000 parameters."""
+"""One layer has 3 GB of outputs for a batch."""
 STEADY: dict[str, Any] = {"training": {"duration": "40ep"}, "seed": 5, "plots": "none"}
 
 

@@ -5,8 +5,7 @@ import pytest
 from lth.networks.evaluation import evaluation_batch
 from lth.spec.document import Spec, parse_spec
 from lth.spec.memory import estimate_memory, largest_batch
-
-GIB = 2**30
+from tests.lth.wide import GIB, WIDE_NETWORK
 
 
 def spec(network, batch_size: int = 60, **training) -> Spec:
@@ -17,12 +16,9 @@ def spec(network, batch_size: int = 60, **training) -> Spec:
 
 def wide(filters: int, batch_size: int = 200) -> Spec:
     """One convolution of 1x1 pixels: few parameters, many numbers for each sample."""
-    layers = [
-        {"kind": "conv2d", "filters": filters, "kernel_size": 1},
-        "global_average_pooling2d",
-        {"kind": "linear", "units": 10},
-    ]
-    return spec({"kind": "layers", "layers": layers}, batch_size)
+    first, *others = WIDE_NETWORK["layers"]
+    layers = [{**first, "filters": filters}, *others]
+    return spec({**WIDE_NETWORK, "layers": layers}, batch_size)
 
 
 def test_a_wide_convolution_needs_far_more_than_its_parameters() -> None:

@@ -11,23 +11,8 @@ from lth.core.limits import SERVER_LIMITS, Limits
 from lth.spec.document import parse_spec
 from lth.spec.memory import estimate_memory
 from lth.spec.memory_limit import check_memory
+from tests.lth.wide import GIB, WIDE
 
-GIB = 1 << 30
-
-WIDE: dict[str, Any] = {
-    "kind": "model",
-    "dataset": "mnist",
-    "network": {
-        "kind": "layers",
-        "layers": [
-            {"kind": "conv2d", "filters": 60_000, "kernel_size": 1},
-            "global_average_pooling2d",
-            {"kind": "linear", "units": 10},
-        ],
-    },
-    "training": {"batch_size": 200},
-}
-"""Few parameters, but many outputs of its first layer."""
 HEAVY: dict[str, Any] = {
     "kind": "model",
     "network": {

@@ -1,4 +1,4 @@
-"""What the kernel says about memory: limits of control groups, kills, and who is killed first."""
+"""A worker reads its memory limit and the number of kills; the kernel kills children first."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -44,11 +44,8 @@ def test_only_adamw_decays_weights_by_default():
 @pytest.mark.parametrize(
     "chosen",
     [
-        {"kind": "sgd"},
+        *({"kind": kind} for kind in KINDS),
         {"kind": "sgd", "momentum": 0.9},
-        {"kind": "adam"},
-        {"kind": "adamw"},
-        {"kind": "rmsprop"},
         {"kind": "rmsprop", "momentum": 0.9},
         {"kind": "rmsprop", "momentum": 0.9, "centered": True},
     ],

@@ -13,7 +13,7 @@ from service.store.database import Database
 from service.store.tables import Run, Worker
 from service.store.workers import workers
 from service.store.workers.workers import WorkerFacts
-from tests.lth.spec.test_memory_limit import GIB, WIDE
+from tests.lth.wide import GIB, WIDE
 from tests.service.api.conftest import ADMIN, client, serving
 from tests.service.api.test_submitting import SPEC, pointers, problem
 
