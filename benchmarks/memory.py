@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from rich.console import Console
 from rich.table import Table
 
-from lth.engine.observer import Silent
+from lth.engine.observer import Publisher
 from lth.spec.document import Spec, parse_spec
 from lth.spec.memory import estimate_memory
 
@@ -140,7 +140,7 @@ def main() -> bool:
     return good
 
 
-class _Saving(Silent):
+class _Saving(Publisher):
     """Serializes every checkpoint, as a worker does."""
 
     def checkpoint(self, content: Callable[[], BinaryIO]) -> None:

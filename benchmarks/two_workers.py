@@ -9,7 +9,7 @@ from benchmarks.watch import WATCH
 from lth.core.durations import Duration
 from lth.core.seeds import trial_seed
 from lth.datasets import Arrays
-from lth.engine.observer import Inputs, Silent
+from lth.engine.observer import Inputs, Publisher
 from lth.spec.document import Spec
 from lth.spec.plan import Assignment, RunKind, plan
 
@@ -77,8 +77,8 @@ def _warm(short: Spec) -> None:
 
     _, arrays = _kept[0]
     trunk, *others = plan(short)
-    dense = execute(short, trunk, Inputs(arrays), Silent()).trunk
-    execute(short, others[0], Inputs(arrays, trunk=dense), Silent())
+    dense = execute(short, trunk, Inputs(arrays), Publisher()).trunk
+    execute(short, others[0], Inputs(arrays, trunk=dense), Publisher())
     WATCH.on_engine()
 
 
@@ -89,5 +89,5 @@ def _execute(run: Assignment, trunk: bytes | None = None) -> tuple[bytes | None,
     spec, arrays = _kept[0]
     before = WATCH.seconds
     given = None if trunk is None else BytesIO(trunk)
-    made = execute(spec, run, Inputs(arrays, trunk=given), Silent()).trunk
+    made = execute(spec, run, Inputs(arrays, trunk=given), Publisher()).trunk
     return None if made is None else made.read(), WATCH.seconds - before

@@ -14,6 +14,7 @@ import numpy as np
 
 from lth.core.disk_arrays import Spill
 from lth.core.errors import Diverged
+from lth.core.interrupts import delayed_interrupt
 from lth.core.seeds import Purpose, generator
 from lth.engine.device import DeviceData
 from lth.engine.observer import Progress
@@ -137,6 +138,7 @@ class LevelTraining:
         self._per_epoch = level.training.steps_per_epoch(len(data.train))
         self._epoch: _Epoch | None = None
         self._spill = Spill() if level.snapshots else None
+        self._between_steps = True
         program.load(state.weights, masks, frozen, state.slots)
 
     def capture(self) -> LevelState:
@@ -144,37 +146,51 @@ class LevelTraining:
         self.state.weights, self.state.slots = self._program.weights, self._program.slots
         return self.state
 
+    def stopped(self) -> LevelState | None:
+        """The state to continue from, after an exception; None if it was raised within a step."""
+        return self.capture() if self._between_steps else None
+
     def run(self, report: Report, offer: Callable[[], None]) -> None:
         """Train to the end of the level.
 
         Args:
             report: receives the progress; an exception ends the training.
-            offer: is called at evaluation points; `capture` makes a checkpoint there.
+            offer: is called after each report; `capture` makes a checkpoint there.
 
         Raises:
             Diverged: if the training loss is not finite.
+            KeyboardInterrupt: between two steps.
         """
+        with delayed_interrupt() as raise_interrupt:
+            self._run(report, offer, raise_interrupt)
+        self.capture()
+
+    def _run(
+        self, report: Report, offer: Callable[[], None], raise_interrupt: Callable[[], None]
+    ) -> None:
         state, end, training = self.state, len(self.level.rates), self.level.training
         began = monotonic() - state.seconds
         reported_at, reported = monotonic(), state.iteration
         self._keep_snapshot()
         while state.iteration < end:
             evaluation = training.next_evaluation(state.iteration, len(self._data.train))
+            self._between_steps = False
             self._call(evaluation)
             self._keep_snapshot()
             now = monotonic()
             evaluated = state.iteration == evaluation
+            validation = self._evaluate() if evaluated else None
+            self._between_steps = True
+            state.seconds = monotonic() - began
+            raise_interrupt()
             if not evaluated and now - reported_at < _SECONDS_BETWEEN_REPORTS:
                 continue
             speed = (state.iteration - reported) * self._batch / max(now - reported_at, 1e-9)
-            validation = self._evaluate() if evaluated else None
             reported_at, reported = monotonic(), state.iteration
-            state.seconds = reported_at - began
             number, last = self.level.number, self.level.last
             report(Progress(number, last, state.iteration, end, speed, validation))
-            if evaluated and state.iteration < end:
+            if state.iteration < end:
                 offer()
-        self.capture()
 
     def scores(self) -> tuple[At, At]:
         """Validation and test scores at the early stop and at the end of a finished level."""

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
+
+import numpy as np
 
 from lth.datasets import Arrays
 from lth.results.artifacts import Artifact
-from lth.results.schemas import RunResult, Scores
+from lth.results.schemas import LevelResult, RunResult, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,42 +29,75 @@ class Progress:
     samples_per_second: float
     validation: Scores | None = None
 
+    def __str__(self) -> str:
+        found = self.validation
+        scores = (
+            f"validation accuracy {100 * found.accuracy:.2f} %, loss {found.loss:.4f}  "
+            if found
+            else ""
+        )
+        return (
+            f"level {self.level}/{self.levels}  iteration {self.iteration:,}/{self.iterations:,}  "
+            f"{scores}{self.samples_per_second:,.0f} samples/s"
+        )
 
-class Observer(Protocol):
-    """Receives progress and checkpoints.
 
-    A method may raise `lth.core.errors.Stopped` to end the run.
+@dataclass
+class TrainedLevel:
+    """A finished level.
+
+    Attributes:
+        result: the scores and the history of the level.
+        masks: bool in the shape of each kernel, by layer name; True = kept.
+        weights: at the end of its training, float32 by path, such as ``linear_1/kernel``; zero
+            where pruned.
+    """
+
+    result: LevelResult
+    masks: dict[str, np.ndarray]
+    weights: dict[str, np.ndarray]
+
+    def __str__(self) -> str:
+        result = self.result
+        stop, end = result.early_stop, result.final
+        return (
+            f"level {result.level} finished in {result.seconds:.1f} s: density "
+            f"{result.density:.2%}, early stop at iteration {stop.iteration:,} with test accuracy "
+            f"{stop.test.accuracy:.2%}, {end.test.accuracy:.2%} at the end"
+        )
+
+
+class Observer:
+    """Receives progress, finished levels and checkpoints. This class ignores them.
+
+    Derive from it, and define the methods that you need. A method may raise
+    `lth.core.errors.Stopped`, or any other exception, to end the run. The training can then be
+    continued from that step.
     """
 
     def progress(self, progress: Progress) -> None:
         """Receive the progress at every evaluation point, and about once a second between them."""
-        ...
+
+    def level_finished(self, level: TrainedLevel) -> None:
+        """Receive a level after its training and evaluation, before its checkpoint.
+
+        An experiment that continues from a trunk or a checkpoint begins with the last level there.
+        """
 
     def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
-        """Receive the offer of a checkpoint, after every level and at evaluation points.
+        """Receive the offer of a checkpoint, after every progress and after every level.
 
         The observer decides whether to save one. `content()` returns it as a temporary file, to be
         read from the beginning. A run with these bytes as `Inputs.checkpoint` continues from there,
         and ends with the bytes of an undisturbed run.
         """
-        ...
-
-
-class Silent:
-    """An observer that ignores everything."""
-
-    def progress(self, progress: Progress) -> None:
-        """Ignore the progress."""
-
-    def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
-        """Save no checkpoint."""
 
 
 _LINE = 100
 """Number of characters, so that a line covers the previous one."""
 
 
-class Printing:
+class Printing(Observer):
     """An observer that prints the progress: one line for each level, updated in place.
 
     Examples:
@@ -72,20 +107,10 @@ class Printing:
 
     def progress(self, progress: Progress) -> None:
         """Update the line, at evaluation points only."""
-        found = progress.validation
-        if found is None:
+        if progress.validation is None:
             return
-        said = (
-            f"level {progress.level}/{progress.levels}  "
-            f"iteration {progress.iteration:,}/{progress.iterations:,}  "
-            f"validation accuracy {100 * found.accuracy:.2f} %, loss {found.loss:.4f}  "
-            f"{progress.samples_per_second:,.0f} samples/s"
-        )
         ended = progress.iteration >= progress.iterations
-        print(said.ljust(_LINE), end="\n" if ended else "\r", flush=True)
-
-    def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
-        """Save no checkpoint."""
+        print(str(progress).ljust(_LINE), end="\n" if ended else "\r", flush=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +145,13 @@ class Outcome:
     result: RunResult | None
     artifacts: tuple[Artifact, ...]
     trunk: BinaryIO | None = None
+
+
+class Publisher(Observer):
+    """Observes a run of a job. It also receives what the run has found so far."""
+
+    def publish(self, outcome: Outcome) -> None:
+        """Receive the outcome of an experiment up to a finished level, before its checkpoint.
+
+        The result is marked as partial, and there is no report.
+        """

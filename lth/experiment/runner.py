@@ -10,10 +10,10 @@ from lth.core.durations import Duration
 from lth.core.errors import SpecError
 from lth.core.seeds import Purpose, generator
 from lth.engine.level import Level, LevelTraining, begin
-from lth.engine.observer import Observer
+from lth.engine.observer import Observer, TrainedLevel
 from lth.engine.variables import Weights
 from lth.experiment.context import Context
-from lth.experiment.state import ExperimentState, TrainedLevel, level_result
+from lth.experiment.state import ExperimentState, level_result
 from lth.experiment.untrained import untrained_scores
 from lth.pruning.controls import Control, RandomWeights
 from lth.pruning.criteria import CriterionContract
@@ -54,6 +54,9 @@ class ExperimentRunner:
     def train(self, observer: Observer) -> LevelResult:
         """Train the current level to its end, and evaluate it.
 
+        After an exception of the observer or a KeyboardInterrupt, the next call continues from the
+        step that was reached.
+
         Raises:
             SpecError: if the level is already trained.
             Diverged: if the loss is not finite.
@@ -75,13 +78,14 @@ class ExperimentRunner:
         try:
             training.run(observer.progress, lambda: observer.checkpoint(snapshot))
         except BaseException:
-            # The captured state is older than the iteration, so the level starts again.
-            state.current = None
+            state.current = training.stopped()
             raise
         result = level_result(level, current, state.masks, training.scores(), untrained)
         state.rewinds |= current.kept
-        state.finished.append(TrainedLevel(result, state.masks, current.weights))
+        trained = TrainedLevel(result, state.masks, current.weights)
+        state.finished.append(trained)
         state.current = None
+        observer.level_finished(trained)
         observer.checkpoint(state.to_file)
         return result
 
@@ -172,7 +176,7 @@ class ExperimentRunner:
             )
             rng = generator(context.seed, Purpose.REINIT, state.level, number)
             weights[place.kernel] = reinit.reset(kernel, rng)
-        state.start = self._masked(weights)
+        state.start, state.current = self._masked(weights), None
 
     def follow(self, method: Method, observer: Observer) -> None:
         """Execute a method up to its last level, from the current state.
@@ -234,6 +238,8 @@ class ExperimentRunner:
         training.check_point(reinit.rewind_point, len(self.context.data.train))
         self._last_level = rounds
         self.rewind_points |= {step}
+        if self.state.trained:
+            observer.level_finished(self.state.finished[-1])
         while True:
             if not self.state.trained:
                 self.train(observer)

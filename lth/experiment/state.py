@@ -14,6 +14,7 @@ from lth.core.field_errors import valid
 from lth.core.npz import opened, write
 from lth.core.packing import Packed, joined, packed, section_of
 from lth.engine.level import Level, LevelState
+from lth.engine.observer import TrainedLevel
 from lth.engine.variables import Weights
 from lth.experiment.level_state import described, restored
 from lth.pruning.masks import Mask, density
@@ -29,22 +30,6 @@ _PART_OF_A_SESSION = f"{FORMAT}, part of a session's state"
 
 Rewinds = Mapping[int, Mapping[str, np.ndarray]]
 """Weights of level 0 by step."""
-
-
-@dataclass
-class TrainedLevel:
-    """A finished level.
-
-    Attributes:
-        result: the scores and the history of the level.
-        masks: bool in the shape of each kernel, by layer name; True = kept.
-        weights: at the end of its training, float32 by path, such as ``linear_1/kernel``; zero
-            where pruned.
-    """
-
-    result: LevelResult
-    masks: dict[str, Mask]
-    weights: Weights
 
 
 @dataclass

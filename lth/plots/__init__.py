@@ -7,7 +7,6 @@ from lth.plots.masks import mask_picture
 from lth.plots.sparsity import sparsity_by_layer
 from lth.plots.supermask import supermask_by_density
 from lth.plots.text import pruning_summary
-from lth.plots.titles import what_was_run
 from lth.plots.weights import weights_scatter
 
 __all__ = [
@@ -22,5 +21,4 @@ __all__ = [
     "sparsity_by_layer",
     "supermask_by_density",
     "weights_scatter",
-    "what_was_run",
 ]

@@ -63,7 +63,7 @@ def learning_curves(result: RunResult, title: str = "") -> Figure:
 
     Args:
         result: the run.
-        title: what was run, such as `lth.plots.what_was_run` returns.
+        title: what was run, such as `lth.spec.titles.what_was_run` returns.
 
     Raises:
         SpecError: if no level is finished.

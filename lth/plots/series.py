@@ -22,16 +22,24 @@ class Series:
 
     @property
     def levels(self) -> int:
-        """Number of levels of every trial, including the dense one."""
-        return len(self.results[0].levels)
+        """Number of levels of the trial that has most, including the dense one."""
+        return max(len(result.levels) for result in self.results)
 
     def level(self, number: int) -> tuple[LevelResult, ...]:
-        """One level of every trial; negative numbers count from the last."""
-        return tuple(result.levels[number] for result in self.results)
+        """One level of every trial that has reached it; negative numbers count from the last."""
+        place = number % self.levels
+        return tuple(result.levels[place] for result in self.results if len(result.levels) > place)
 
     def density(self, number: int) -> float:
         """Density of a level; it is the same in every trial."""
-        return self.results[0].levels[number].density
+        return self.level(number)[0].density
+
+    def table(self, measure: Callable[[LevelResult], float]) -> NDArray[np.float64]:
+        """A number of every level, [trials, levels]; NaN where a trial has not come so far."""
+        values = np.full((len(self.results), self.levels), np.nan)
+        for row, result in zip(values, self.results, strict=True):
+            row[: len(result.levels)] = [measure(level) for level in result.levels]
+        return values
 
 
 def by_experiment(results: Sequence[RunResult]) -> list[Series]:
@@ -61,7 +69,8 @@ def by_experiment(results: Sequence[RunResult]) -> list[Series]:
 def _check_same(series: Series) -> None:
     first, *others = series.results
     for other in others:
-        if other.method != first.method or len(other.levels) != len(first.levels):
+        ended = {len(one.levels) for one in (first, other) if not one.partial}
+        if other.method != first.method or len(ended) > 1:
             raise SpecError(
                 f"trials {first.trial} and {other.trial} of '{series.experiment}' are not of the "
                 "same experiment, so they have no mean; give experiments that differ in method or "
@@ -71,7 +80,8 @@ def _check_same(series: Series) -> None:
 
 def accuracy_at_the_end(series: Series) -> float:
     """Mean test accuracy at the early stop of the last level."""
-    return sum(level.early_stop.test.accuracy for level in series.level(-1)) / len(series.results)
+    last = series.level(-1)
+    return sum(level.early_stop.test.accuracy for level in last) / len(last)
 
 
 def told_apart(
@@ -121,12 +131,14 @@ def mean_and_interval(
 ) -> tuple[NDArray[np.floating], tuple[NDArray[np.floating], NDArray[np.floating]] | None]:
     """The mean of each column of `values` [trials, points], and its 95 % interval.
 
-    The interval is the one of `lth.results.statistics.statistic`, for a whole curve at once. One
-    trial has no interval.
+    The interval is the one of `lth.results.statistics.statistic`, for a whole curve at once. NaN
+    stands for a missing value. A column with one value has no interval, but NaN.
     """
-    n = len(values)
-    mean = values.mean(axis=0)
-    if n < 2:
+    n = np.sum(~np.isnan(values), axis=0)
+    mean = np.nansum(values, axis=0) / n
+    if n.max(initial=0) < 2:
         return mean, None
-    half = stdtrit(n - 1, 0.975) * values.std(axis=0, ddof=1) / np.sqrt(n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = np.nansum((values - mean) ** 2, axis=0) / (n - 1)
+        half = stdtrit(n - 1, 0.975) * np.sqrt(variance / n)
     return mean, (mean - half, mean + half)

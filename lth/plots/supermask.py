@@ -116,35 +116,38 @@ def supermask_by_density(
     return plot
 
 
-def _levels(series: Series) -> list[tuple[LevelResult, ...]]:
-    """The pruned levels, each in every trial."""
-    every = (series.level(number) for number in range(series.levels))
-    return [level for level in every if all(each.untrained for each in level)]
+def _pruned(series: Series) -> list[int]:
+    """The levels that have scores before their training."""
+    return [
+        number
+        for number in range(series.levels)
+        if all(each.untrained for each in series.level(number))
+    ]
 
 
 def _accuracies(series: Series, variant: str) -> NDArray[np.float64]:
     """[trials, pruned levels]."""
-    levels = [
-        [getattr(each.untrained, variant).accuracy for each in level] for level in _levels(series)
-    ]
-    return np.array(levels, np.float64).reshape(len(levels), len(series.results)).T
+
+    def accuracy(level: LevelResult) -> float:
+        return getattr(level.untrained, variant).accuracy if level.untrained else np.nan
+
+    return series.table(accuracy)[:, _pruned(series)]
 
 
 def _best(series: Series) -> float:
     """The highest mean over trials of any variant at any level."""
-    means = [_accuracies(series, variant).mean(axis=0) for variant in _VARIANTS]
+    means = [mean_and_interval(_accuracies(series, variant))[0] for variant in _VARIANTS]
     return float(np.max(means, initial=0.0))
 
 
 def _trained(axes: Axes, series: Series, look: dict[str, Any]) -> None:
-    levels = [series.level(number) for number in range(series.levels)]
-    accuracies = [[each.early_stop.test.accuracy for each in level] for level in levels]
-    mean = np.mean(accuracies, axis=1)
-    axes.plot([level[0].density for level in levels], mean, marker="o", markersize=2, **look)
+    mean, _ = mean_and_interval(series.table(lambda level: level.early_stop.test.accuracy))
+    x = [series.density(number) for number in range(series.levels)]
+    axes.plot(x, mean, marker="o", markersize=2, **look)
 
 
 def _draw(axes: Axes, series: Series, variant: str, look: dict[str, Any], *, bands: bool) -> None:
-    x = [level[0].density for level in _levels(series)]
+    x = [series.density(number) for number in _pruned(series)]
     if not x:
         return
     mean, interval = mean_and_interval(_accuracies(series, variant))

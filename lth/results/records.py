@@ -36,6 +36,7 @@ def records(results: Iterable[RunResult]) -> list[Record]:
             **measures(level),
             "seconds": level.seconds,
             "samples_per_second": level.samples_per_second,
+            "partial": result.partial,
         }
         for result in sorted(results, key=lambda result: result.trial)
         for level in result.levels

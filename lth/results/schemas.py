@@ -114,3 +114,6 @@ class RunResult(ResultModel):
     trunk_reused: bool = Field(description="level 0 was trained before, by another run")
     environment: Environment
     seconds: float = Field(description="of this run, without waiting")
+    partial: bool = Field(
+        default=False, description="the run has not ended; later levels are missing"
+    )

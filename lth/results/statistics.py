@@ -87,7 +87,7 @@ def summarise_job(spec: Spec, results: Sequence[RunResult]) -> Summary:
 
     Args:
         spec: the spec of the job.
-        results: of the experiments that have succeeded, in any order.
+        results: of the experiments that have succeeded, and partial ones, in any order.
     """
     done = {result.experiment for result in results}
     controls = {
@@ -103,13 +103,15 @@ def summarise_job(spec: Spec, results: Sequence[RunResult]) -> Summary:
 def coverage(spec: Spec, results: Sequence[RunResult]) -> Coverage:
     """How much of a job's plan these results cover."""
     experiments, trials = len(spec.expanded), len(spec.trial_numbers)
-    by_trial = Counter(result.trial for result in results)
+    ended = [result for result in results if not result.partial]
+    by_trial = Counter(result.trial for result in ended)
     return Coverage(
         trials=sum(number == experiments for number in by_trial.values()),
         trials_planned=trials,
-        results=len(results),
+        results=len(ended),
         results_planned=experiments * trials,
-        complete=len(results) == experiments * trials,
+        partial=len(results) - len(ended),
+        complete=len(ended) == experiments * trials,
     )
 
 
@@ -139,14 +141,17 @@ def statistic(values: Sequence[float]) -> Statistic:
     )
 
 
+def _levels(results: Sequence[RunResult]) -> Iterator[list[LevelResult]]:
+    """Each level of the trials that have reached it."""
+    for place in range(max(len(result.levels) for result in results)):
+        yield [result.levels[place] for result in results if len(result.levels) > place]
+
+
 def _experiment(results: Sequence[RunResult]) -> ExperimentSummary:
     return ExperimentSummary(
         experiment=results[0].experiment,
         trials=tuple(result.trial for result in results),
-        levels=tuple(
-            _level([result.levels[place] for result in results])
-            for place in range(len(results[0].levels))
-        ),
+        levels=tuple(_level(level) for level in _levels(results)),
     )
 
 
@@ -165,9 +170,9 @@ def _level(levels: Sequence[LevelResult]) -> LevelSummary:
 
 
 def _against_dense(results: Sequence[RunResult]) -> Iterator[Comparison]:
-    dense = {result.trial: result.levels[0] for result in results}
-    for place in range(1, len(results[0].levels)):
-        pruned = {result.trial: result.levels[place] for result in results}
+    dense = _by_trial(results, 0)
+    for place in range(1, max(len(result.levels) for result in results)):
+        pruned = _by_trial(results, place)
         yield _compared(results[0].experiment, DENSE, pruned, dense)
 
 
@@ -175,18 +180,19 @@ def _against_control(
     ticket: Sequence[RunResult], control: Sequence[RunResult]
 ) -> Iterator[Comparison]:
     """The comparison of a ticket with its control, over the trials that both have finished."""
-    ours = {result.trial: result.levels for result in ticket}
-    theirs = {result.trial: result.levels for result in control}
-    both = sorted(ours.keys() & theirs.keys())
-    if not both:
-        return
-    for place in range(1, min(len(ours[both[0]]), len(theirs[both[0]]))):
-        yield _compared(
-            ticket[0].experiment,
-            control[0].experiment,
-            {trial: ours[trial][place] for trial in both},
-            {trial: theirs[trial][place] for trial in both},
-        )
+    for place in range(
+        1, min(max(len(result.levels) for result in one) for one in (ticket, control))
+    ):
+        ours, theirs = _by_trial(ticket, place), _by_trial(control, place)
+        both = sorted(ours.keys() & theirs.keys())
+        if both:
+            mine = {trial: ours[trial] for trial in both}
+            yield _compared(ticket[0].experiment, control[0].experiment, mine, theirs)
+
+
+def _by_trial(results: Sequence[RunResult], place: int) -> dict[int, LevelResult]:
+    """One level of each trial that has reached it."""
+    return {one.trial: one.levels[place] for one in results if len(one.levels) > place}
 
 
 def _compared(
@@ -241,12 +247,20 @@ def _check_same(name: str, results: Sequence[RunResult]) -> None:
                 f"trials {first.trial} and {other.trial} of '{name}' are not of the same "
                 "experiment: they differ in network, data, training, pruning or reset"
             )
-        if _shape(other) != _shape(first):
+        if not _same_shape(first, other):
             raise SpecError(
                 f"trials {first.trial} and {other.trial} of '{name}' are not of the same "
                 f"experiment: the levels of one have densities {_densities(first)}, those of the "
                 f"other {_densities(other)}"
             )
+
+
+def _same_shape(one: RunResult, other: RunResult) -> bool:
+    """Whether the levels of two results are alike, as far as partial results go."""
+    ours, theirs = _shape(one), _shape(other)
+    both = min(len(ours), len(theirs))
+    shorter = one if len(ours) == both else other
+    return ours[:both] == theirs[:both] and (len(ours) == len(theirs) or shorter.partial)
 
 
 def _shape(result: RunResult) -> list[tuple[int, float, tuple[str, ...], bool]]:

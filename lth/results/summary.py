@@ -64,10 +64,11 @@ class Comparison(ResultModel):
 class Coverage(ResultModel):
     """How much of a job's plan its summary covers."""
 
-    trials: int = Field(description="trials of which every experiment has a result")
+    trials: int = Field(description="trials of which every experiment has a whole result")
     trials_planned: int
-    results: int = Field(description="experiments with a result, over all trials")
+    results: int = Field(description="experiments with a whole result, over all trials")
     results_planned: int
+    partial: int = Field(default=0, description="experiments with the result of some levels")
     complete: bool = Field(description="whether the summary is of all that was planned")
 
 

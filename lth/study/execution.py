@@ -4,6 +4,7 @@ import hashlib
 import logging
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from typing import BinaryIO
 
 import keras
@@ -12,7 +13,7 @@ import tensorflow as tf
 from lth.core.errors import CheckpointUnreadable
 from lth.core.npz import decode
 from lth.engine.device import device_kind, forget_data, gpu_trouble
-from lth.engine.observer import Inputs, Observer, Outcome
+from lth.engine.observer import Inputs, Observer, Outcome, Progress, Publisher, TrainedLevel
 from lth.engine.program import programs_made
 from lth.experiment.context import Context
 from lth.experiment.state import FORMAT, ExperimentState, check_readable
@@ -25,7 +26,7 @@ from lth.spec.plan import (
     rewind_points,
     rewind_points_of,
 )
-from lth.study.files import experiment_files
+from lth.study.files import level_files, report_file
 from lth.study.session import LotterySession
 
 __all__ = ["device_kind", "execute", "forget_data", "gpu_trouble", "programs_made", "trunk_key"]
@@ -48,14 +49,15 @@ def trunk_key(trunk: str, digest: str, device: str) -> str:
     return hashlib.sha256(known.encode()).hexdigest()
 
 
-def execute(spec: Spec, run: Assignment, inputs: Inputs, observer: Observer) -> Outcome:
+def execute(spec: Spec, run: Assignment, inputs: Inputs, observer: Publisher) -> Outcome:
     """Execute the trunk or the experiment of one trial.
 
     Args:
         spec: the spec of the whole job.
         run: one of `plan(spec)`.
         inputs: the data, and files of other runs and earlier attempts.
-        observer: receives progress and checkpoints. An exception of the observer ends the run.
+        observer: receives progress, checkpoints, and the outcome so far after each level of an
+            experiment. An exception of the observer ends the run.
 
     Raises:
         Diverged: if the loss is not finite.
@@ -76,13 +78,33 @@ def execute(spec: Spec, run: Assignment, inputs: Inputs, observer: Observer) -> 
         assert inputs.ticket_masks is not None, "a control needs the masks of its ticket"
         ticket = experiment_named(spec, experiment.control.of)
         masks = _by_level(inputs.ticket_masks)
+    publishing = _Publishing(observer, session, experiment.name)
     result = session.carry_out(
-        experiment, observer, checkpoint=checkpoint, ticket=ticket, ticket_masks=masks
+        experiment, publishing, checkpoint=checkpoint, ticket=ticket, ticket_masks=masks
     )
     about = {"spec": spec.model_dump(mode="json"), "spec_hash": spec_hash(spec), "run": run.key}
     model = session.experiment(experiment.name)
-    files = experiment_files(model, result, about)
+    files = (*level_files(model), report_file(result, about))
     return Outcome(result, files, session.dense_training() if trunk is None else None)
+
+
+class _Publishing(Observer):
+    """Publishes the finished levels of an experiment to the observer of its run."""
+
+    def __init__(self, observer: Publisher, session: LotterySession, experiment: str) -> None:
+        self._observer, self._session, self._experiment = observer, session, experiment
+
+    def progress(self, progress: Progress) -> None:
+        self._observer.progress(progress)
+
+    def level_finished(self, level: TrainedLevel) -> None:
+        self._observer.level_finished(level)
+        result = self._session.result(self._experiment).model_copy(update={"partial": True})
+        files = level_files(self._session.experiment(self._experiment))
+        self._observer.publish(Outcome(result, files))
+
+    def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
+        self._observer.checkpoint(content)
 
 
 def _with_points_of(experiment: Experiment, spec: Spec, trunk: BinaryIO) -> BinaryIO:

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from lth.core.errors import SpecError
 from lth.core.npz import encode, named
+from lth.engine.observer import TrainedLevel
 from lth.engine.variables import Weights
 from lth.experiment.context import Context
-from lth.experiment.state import TrainedLevel
 from lth.plots import render
 from lth.plots.stored import job_picture, run_picture
 from lth.results.artifacts import (
@@ -53,23 +53,14 @@ class FinishedExperiment(Protocol):
     def classes(self) -> int: ...
 
 
-def experiment_files(
-    model: FinishedExperiment, result: RunResult, about: Mapping[str, Any]
-) -> tuple[Artifact, ...]:
-    """The arrays and the report of a finished experiment.
-
-    Args:
-        model: the experiment.
-        result: its result.
-        about: the settings of the experiment as plain data, for the report.
-    """
+def level_files(model: FinishedExperiment) -> tuple[Artifact, ...]:
+    """The arrays of an experiment's finished levels: masks, initial weights, trained weights."""
     levels = model.trained_levels
     masks = {
         key: mask
         for level in levels[1:]
         for key, mask in named(f"level-{level.result.level}", level.masks).items()
     }
-    report = {**about, "result": result.model_dump(mode="json")}
     return (
         Artifact(MASKS, NPZ, lambda: encode(masks)),
         Artifact(INITIAL_WEIGHTS, NPZ, lambda: encode(model.initial_weights)),
@@ -77,8 +68,18 @@ def experiment_files(
             Artifact(level_weights(level.result.level), NPZ, partial(encode, level.weights))
             for level in levels
         ),
-        Artifact(REPORT, JSON, partial(as_json, report)),
     )
+
+
+def report_file(result: RunResult, about: Mapping[str, Any]) -> Artifact:
+    """The report of a finished experiment.
+
+    Args:
+        result: its result.
+        about: its settings as plain data.
+    """
+    report = {**about, "result": result.model_dump(mode="json")}
+    return Artifact(REPORT, JSON, partial(as_json, report))
 
 
 def save_experiment(
@@ -91,7 +92,7 @@ def save_experiment(
     """
     if not result.levels:
         raise SpecError("there is nothing to save: no level is finished; call train() first")
-    files = experiment_files(model, result, {})
+    files = (*level_files(model), report_file(result, {}))
     contents = {file.name: file.content for file in files}
     shape, classes = model.context.blueprint.shape, model.classes
 

@@ -11,9 +11,9 @@ from lth.core.errors import SpecError
 from lth.core.field_errors import whole
 from lth.engine.keras_defaults import keras_defaults
 from lth.engine.network import prunable
+from lth.engine.observer import TrainedLevel
 from lth.engine.variables import Weights, weight_variables, write
 from lth.experiment.context import Context
-from lth.experiment.state import TrainedLevel
 from lth.plots import mask_picture, weights_scatter
 from lth.pruning.masks import Mask
 

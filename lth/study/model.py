@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from lth.core.disk_arrays import as_file, content_of
 from lth.core.durations import START, Duration
 from lth.core.field_errors import valid
-from lth.engine.observer import Observer, Silent
+from lth.engine.observer import Observer, TrainedLevel
 from lth.engine.variables import Weights
 from lth.experiment.context import Context, environment
 from lth.experiment.runner import ExperimentRunner
-from lth.experiment.state import ExperimentState, Rewinds, TrainedLevel
+from lth.experiment.state import ExperimentState, Rewinds
 from lth.plots import learning_curves, pruning_summary
 from lth.pruning.controls import Control
 from lth.pruning.masks import Mask
@@ -63,7 +63,7 @@ class LotteryModel(OneTrial, Study):
             SpecError: if the level is already trained; prune it first.
             Diverged: if the loss is not finite.
         """
-        return self._runner.train(observer or Silent())
+        return self._runner.train(observer or Observer())
 
     def prune(
         self,
@@ -168,7 +168,7 @@ class LotteryModel(OneTrial, Study):
         Returns:
             The results of all levels, from 0.
         """
-        self._runner.follow(method, observer or Silent())
+        self._runner.follow(method, observer or Observer())
         return self.levels
 
     def follow_control(
@@ -189,7 +189,7 @@ class LotteryModel(OneTrial, Study):
         Returns:
             The results of all levels, from 0.
         """
-        self._runner.follow_control(control, ticket_masks, rewind_point, observer or Silent())
+        self._runner.follow_control(control, ticket_masks, rewind_point, observer or Observer())
         return self.levels
 
     # -- results --------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from lth.core.disk_arrays import as_file, content_of
 from lth.core.durations import START
 from lth.core.errors import SpecError
 from lth.core.field_errors import valid
-from lth.engine.observer import Observer, Silent
+from lth.engine.observer import Observer
 from lth.experiment.context import Context
 from lth.experiment.state import ExperimentState
 from lth.pruning.masks import Mask
@@ -190,7 +190,7 @@ class LotterySession(OneTrial, Study):
         if checkpoint is not None:
             model.restore(checkpoint)
         self._share_trunk(name)
-        observer = observer or Silent()
+        observer = observer or Observer()
         if isinstance(experiment, ControlExperiment):
             of = experiment.control.of
             followed = ticket or self._asked.get(of)

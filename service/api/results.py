@@ -25,7 +25,7 @@ class KeyedResult(BaseModel):
 
 
 class Results(Paged):
-    """A page of the results of finished runs, in the order of the plan."""
+    """A page of the results of runs, in the order of the plan."""
 
     job_id: str
     state: JobState
@@ -33,11 +33,11 @@ class Results(Paged):
 
 
 class JobSummaryOverTrials(BaseModel):
-    """The statistics of a job over its succeeded runs."""
+    """The statistics of a job over its finished levels."""
 
     job_id: str
     state: JobState
-    trials: int = Field(description="trials of which at least one run has succeeded")
+    trials: int = Field(description="trials of which at least one level is finished")
     summary: Summary
 
 
@@ -49,9 +49,9 @@ class JobSummaryOverTrials(BaseModel):
 def get_results(
     job: JobDep, app: AppStateDep, cursor: Cursor = None, limit: RunLimit = 200
 ) -> Results:
-    """Sparsity, densities, histories and accuracies of each finished run and level.
+    """Sparsity, densities, histories and accuracies of each run and each finished level.
 
-    While the job runs, the response has the results so far.
+    The result of a run that has not succeeded is marked as `partial`.
     """
     with app.database.transaction() as session:
         found = runs.result_page(session, job.id, cursor, limit)
@@ -69,7 +69,7 @@ def get_results(
 def get_summary(job: JobDep, app: AppStateDep) -> JobSummaryOverTrials:
     """Statistics of each experiment over its trials, and comparisons with the dense network.
 
-    They cover the runs that have succeeded so far; `coverage` has their number.
+    They cover the levels that are finished so far; `coverage` tells how many runs have succeeded.
     """
     with app.database.transaction() as session:
         found = [result for _, result in runs.results(session, job.id)]

@@ -10,11 +10,12 @@ import signal
 import sys
 from collections.abc import Mapping
 
-from lth.plots import render, what_was_run
+from lth.plots import render
 from lth.plots.stored import job_picture, run_picture
 from lth.results.schemas import RunResult
 from lth.results.statistics import coverage
 from lth.spec.document import ControlExperiment, parse_spec
+from lth.spec.titles import what_was_run
 from service.drawing.messages import ERROR, ORDER, Order, read, write
 
 _IDLE_SECONDS = 300.0

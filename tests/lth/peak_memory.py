@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from lth.engine.observer import Inputs, Silent
+from lth.engine.observer import Inputs, Publisher
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from lth.study.execution import execute
@@ -24,7 +24,7 @@ SNAPSHOT = 4 * ((64 + 1) * _UNITS + (_UNITS + 1) * _UNITS + (_UNITS + 1) * 10)
 """The bytes of the weights at one rewind point."""
 
 
-class _Saving(Silent):
+class _Saving(Publisher):
     """Serializes every checkpoint, as a worker does."""
 
     size = 0

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from lth.core.errors import Diverged, SpecError
-from lth.engine.observer import Inputs, Observer, Outcome, Progress
+from lth.engine.observer import Inputs, Outcome, Progress, Publisher
 from lth.results.artifacts import MASKS, NPZ, Artifact
 from lth.results.schemas import (
     At,
@@ -61,7 +61,7 @@ def trunk_key(trunk: str, data_digest: str, device_kind: str) -> str:
     return trunk
 
 
-def execute(spec: Spec, run: Assignment, inputs: Inputs, observer: Observer) -> Outcome:
+def execute(spec: Spec, run: Assignment, inputs: Inputs, observer: Publisher) -> Outcome:
     global _programs
     _programs += int(spec.labels.get("programs", 0))
     levels = int(spec.labels.get("levels", 2))
@@ -70,13 +70,16 @@ def execute(spec: Spec, run: Assignment, inputs: Inputs, observer: Observer) -> 
     if shown := spec.labels.get("show"):
         print(f"{shown}={os.environ.get(shown)}")
     if run.kind is RunKind.TRUNK:
-        _level(spec, observer, 0, 0)
+        _level(spec, observer, 0, 0, 0)
         return Outcome(None, (), trunk=BytesIO(f"trunk {run.seed}".encode()))
     for level in range(1 if inputs.trunk and not start else start, levels):
         if level == levels - 1:
             _hold(spec, observer, level)
             _misbehave(spec)
-        _level(spec, observer, level, levels - 1)
+        _level(spec, observer, level, levels - 1, level)
+        observer.publish(
+            Outcome(_result(run, level + 1, inputs.trunk is not None, partial=True), ())
+        )
         _save(observer, level + 1)
     content = np.random.default_rng(run.seed).bytes(1000) + (run.experiment or "").encode()
     return Outcome(
@@ -86,20 +89,22 @@ def execute(spec: Spec, run: Assignment, inputs: Inputs, observer: Observer) -> 
     )
 
 
-def _level(spec: Spec, observer: Observer, level: int, levels: int) -> None:
+def _level(spec: Spec, observer: Publisher, level: int, levels: int, resume_at: int) -> None:
     seconds = float(spec.labels.get("seconds", 0))
     parts = max(1, round(seconds / _PART))
     for part in range(parts):
         iteration = (part + 1) * _STEPS // parts
         observer.progress(Progress(level, levels, iteration, _STEPS, 1e3))
+        if iteration < _STEPS:
+            _save(observer, resume_at)
         time.sleep(seconds / parts)
 
 
-def _save(observer: Observer, level: int) -> None:
+def _save(observer: Publisher, level: int) -> None:
     observer.checkpoint(lambda: BytesIO(str(level).encode()))
 
 
-def _hold(spec: Spec, observer: Observer, level: int) -> None:
+def _hold(spec: Spec, observer: Publisher, level: int) -> None:
     """Come to one evaluation point after another, for as long as a test needs."""
     if "hold" not in spec.labels:
         return
@@ -139,7 +144,7 @@ def _misbehave(spec: Spec) -> None:
             raise ValueError("noise: \0 \udc80 " + 1_000_000 * "x")
 
 
-def _result(run: Assignment, levels: int, reused: bool) -> RunResult:
+def _result(run: Assignment, levels: int, reused: bool, *, partial: bool = False) -> RunResult:
     scores = Scores(loss=1.0, accuracy=0.5)
     at = At(iteration=1, validation=scores, test=scores)
     return RunResult(
@@ -169,4 +174,5 @@ def _result(run: Assignment, levels: int, reused: bool) -> RunResult:
         trunk_reused=reused,
         environment=Environment(device="none", xla=False, versions={}),
         seconds=0.0,
+        partial=partial,
     )

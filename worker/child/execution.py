@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from lth.engine.observer import Inputs, Observer, Outcome
+from lth.engine.observer import Inputs, Outcome, Publisher
 from lth.spec.document import Spec
 from lth.spec.plan import Assignment
 
@@ -11,7 +11,7 @@ class Execution(Protocol):
     """The functions of a module that executes runs."""
 
     def execute(
-        self, spec: Spec, run: Assignment, inputs: Inputs, observer: Observer
+        self, spec: Spec, run: Assignment, inputs: Inputs, observer: Publisher
     ) -> Outcome: ...
 
     def trunk_key(self, trunk: str, data_digest: str, device_kind: str) -> str: ...

@@ -3,20 +3,21 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.metadata import version
 
 import structlog
 
 from lth.core.errors import LotteryError, Stopped
 from lth.engine.observer import Inputs, Outcome
-from lth.results.artifacts import Artifact
-from lth.spec.document import Spec, parse_spec
+from lth.spec.document import Spec, canonical, parse_spec, spec_hash
 from lth.spec.plan import RunKind
+from lth.spec.titles import what_was_run
 from service.store.blobs import saving
 from service.store.blobs.object_store import Blob, StorageFailed
 from service.store.errors import LeaseLost
 from service.store.runs import finishing, trunks
 from service.store.runs.claims import Claimed
-from service.store.runs.finishing import Failure, Kept, Success
+from service.store.runs.finishing import Failure, Success
 from service.store.runs.leases import Lease
 from service.store.states import Reason
 from worker.child.child import Child
@@ -60,6 +61,7 @@ def _attempt(child: Child, claimed: Claimed, lease: Lease) -> Sequence[str]:
             heartbeat(child, observer, claimed.job_lasts),
             captured(child.redaction.bytes) as output,
         ):
+            observer.output = output
             try:
                 if not child.used_device and (trouble := child.try_gpu()):
                     return _give_back(child, observer, trouble)
@@ -90,6 +92,7 @@ def _execute(
     log.info("attempt %d at '%s' of %s", claimed.lease.attempt, claimed.lease.key,
              claimed.lease.job_id)  # fmt: skip
     spec, planned = parse_spec(claimed.spec), claimed.planned
+    _log_settings(child, claimed, output, spec)
     key, given = with_retries(child, observer, lambda: _read(child, claimed, observer, spec))
     if given is None:
         outcome = Outcome(None, ())
@@ -98,6 +101,17 @@ def _execute(
     released = with_retries(child, observer, lambda: _commit(child, observer, outcome, key, output))
     observer.needs_no_checkpoint()
     return released
+
+
+def _log_settings(child: Child, claimed: Claimed, output: RunLog, spec: Spec) -> None:
+    """Log what is run, where, and with what."""
+    lease, device = claimed.lease, child.gpu.name if child.gpu else "cpu"
+    versions = [f"{package} {version(package)}" for package in ("lth", "tensorflow", "keras")]
+    begin = "its last checkpoint" if claimed.checkpoint_digest else "the beginning"
+    output.say(f"attempt {lease.attempt} at '{lease.key}' of {lease.job_id}, from {begin}")
+    output.say(f"on {child.id} ({device}); {', '.join(versions)}")
+    output.say(f"spec {spec_hash(spec)}, seed {claimed.planned.seed}: {what_was_run(spec)}")
+    output.say(f"training: {canonical(spec.training)}")
 
 
 def _read(
@@ -126,7 +140,7 @@ def _commit(
     child: Child, observer: RunObserver, outcome: Outcome, key: str, output: RunLog
 ) -> Sequence[str]:
     """Save blobs before rows."""
-    kept = _save_artifacts(child, outcome.artifacts)
+    kept = observer.save_artifacts(outcome.artifacts)
     trunk = None
     if outcome.trunk is not None:
         trunk = saving.save_file(child.database, child.blobs, outcome.trunk)
@@ -134,12 +148,6 @@ def _commit(
     success = Success(outcome.result, kept, key, trunk, _save_blob(child, output.content()))
     with child.database.transaction() as session:
         return finishing.succeed(session, observer.lease, success, child.settings)
-
-
-def _save_artifacts(child: Child, artifacts: Sequence[Artifact]) -> list[Kept]:
-    contents = (artifact.content() for artifact in artifacts)
-    blobs = saving.save_all(child.database, child.blobs, contents)
-    return [Kept(a.name, b, a.media_type) for a, b in zip(artifacts, blobs, strict=True)]
 
 
 def _save_blob(child: Child, content: bytes) -> Blob:

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from tempfile import TemporaryFile
 
 _MOST = 4 << 20
@@ -17,6 +18,12 @@ class RunLog:
     def __init__(self, file: int, redact: Callable[[bytes], bytes]) -> None:
         self._file = file
         self._redact = redact
+
+    def say(self, text: str) -> None:
+        """Add a line, with the time in UTC."""
+        _flush()
+        with suppress(OSError):
+            os.write(self._file, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {text}\n".encode())
 
     def content(self) -> bytes:
         """The whole log; the beginning and the end if it is very long."""

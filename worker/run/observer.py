@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from typing import Any, BinaryIO
@@ -11,22 +11,27 @@ from typing import Any, BinaryIO
 from sqlalchemy.exc import IntegrityError
 
 from lth.core.errors import Stopped
-from lth.engine.observer import Progress
+from lth.core.sizes import size_text
+from lth.engine.observer import Outcome, Progress, Publisher, TrainedLevel
+from lth.results.artifacts import Artifact
 from service.settings import Settings
 from service.store.blobs import deletion, saving
-from service.store.blobs.object_store import Blobs, StorageFailed
+from service.store.blobs.object_store import Blob, Blobs, StorageFailed
 from service.store.database import UNAVAILABLE, Database
 from service.store.errors import LeaseLost
 from service.store.jobs.events import EventKind, New
-from service.store.runs import leases
+from service.store.runs import finishing, leases
+from service.store.runs.finishing import Kept
 from service.store.runs.leases import Lease
+from worker.run.logs import RunLog
 
 _PROGRESS_SECONDS, _SLOW_PROGRESS_SECONDS, _LONG_ATTEMPT_SECONDS = 0.5, 5.0, 1800.0
 """Seconds between writes of the progress: `_PROGRESS_SECONDS` at the start of an attempt,
 `_SLOW_PROGRESS_SECONDS` after `_LONG_ATTEMPT_SECONDS`. Otherwise weeks of progress would fill the
 database. Evaluations have their own interval."""
-_MIN_UNSAVED_SECONDS = 5.0
-"""Less work than this, in seconds, is not saved at the end of a level."""
+_COST, _SHARE = 0.02, 50
+"""Levels are published so seldom that it takes at most 1 / `_SHARE` of the time. The first time is
+expected to take `_COST` seconds."""
 
 log = logging.getLogger(__name__)
 
@@ -41,15 +46,21 @@ class Order(StrEnum):
     LEASE_LOST = "lease lost"
 
 
-class RunObserver:
-    """Implements `lth.engine.observer.Observer` for one attempt at a run.
+class RunObserver(Publisher):
+    """Observes one attempt at a run: stores its progress, finished levels and checkpoints.
+
+    A finished level is stored in the same transaction as a checkpoint that has it. So no attempt
+    trains it again, and its results do not change.
 
     If the database or the object store is unavailable, progress and checkpoints are skipped, and
-    the run goes on. Only an order to stop raises.
+    the run goes on. Only an order to stop raises, after a last checkpoint.
 
     Attributes:
         seen: when the run last called this observer, on the monotonic clock.
+        output: the log of the run, which is stored with each checkpoint.
     """
+
+    output: RunLog | None = None
 
     def __init__(
         self,
@@ -75,13 +86,15 @@ class RunObserver:
         self._evaluation_at = 0.0
         self._saved_at = time.monotonic()
         self._level: int | None = None
-        self._at_level_end = False
+        self._unpublished: Outcome | None = None
+        self._publishing_seconds = _COST
 
     def progress(self, progress: Progress) -> None:
-        """Store the progress; see `lth.engine.observer.Observer`."""
+        """Store the progress."""
         now = self.seen = time.monotonic()
         ended_level = self._level is not None and progress.level > self._level
-        self._at_level_end = progress.iteration >= progress.iterations
+        if progress.validation:
+            self.say(str(progress))
         told = self._evaluation_at if progress.validation else self._progress_at
         if ended_level or now - told >= _pause(now - self._began):
             self._write_progress(progress, ended_level)
@@ -90,21 +103,35 @@ class RunObserver:
                 self._evaluation_at = now
         self._level = progress.level
         self.check_time_limits()
-        self.obey()
+        if self.order is Order.LEASE_LOST:
+            self.obey()
+
+    def level_finished(self, level: TrainedLevel) -> None:
+        """Log the level."""
+        self.say(str(level))
+
+    def say(self, text: str) -> None:
+        """Add a line to the log of the run."""
+        if self.output is not None:
+            self.output.say(text)
+
+    def publish(self, outcome: Outcome) -> None:
+        """Store the finished levels with the next checkpoint."""
+        self._unpublished = outcome
 
     def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
-        """Save a checkpoint if it is due; see `lth.engine.observer.Observer`."""
+        """Save a checkpoint if it is due, or the run is ordered to stop."""
         self.seen = time.monotonic()
-        self.obey()
-        draining = self._draining.is_set()
+        if self._draining.is_set():
+            self.give(Order.DRAIN)
+        if self.order is Order.LEASE_LOST:
+            self.obey()
         unsaved = time.monotonic() - self._saved_at
         due = self._settings.checkpoint_seconds
-        if self._at_level_end:
-            due = min(due, _MIN_UNSAVED_SECONDS)
-        if draining or unsaved >= due:
+        if self._unpublished is not None:
+            due = min(due, self._publishing_seconds * _SHARE)
+        if self.order is not None or unsaved >= due:
             self._save_checkpoint(content)
-        if draining:
-            self.give(Order.DRAIN)
         self.obey()
 
     def needs_no_checkpoint(self) -> None:
@@ -156,20 +183,41 @@ class RunObserver:
             self._store_checkpoint(file)
 
     def _store_checkpoint(self, content: BinaryIO) -> None:
+        """Save blobs first, and then all rows in one transaction."""
+        began, outcome = time.monotonic(), self._unpublished
         try:
             blob = saving.save_file(self._database, self._blobs, content)
+            self.say(f"saved a checkpoint of {size_text(blob.size)}")
+            output = self._save_log()
+            files = [] if outcome is None else self.save_artifacts(outcome.artifacts)
             with self._database.transaction() as session:
-                leases.save_checkpoint(session, self.lease, blob.digest)
+                leases.save_checkpoint(session, self.lease, blob.digest, output and output.digest)
+                if outcome is not None and outcome.result is not None:
+                    finishing.publish(session, self.lease, outcome.result, files)
         except LeaseLost:
             self.give(Order.LEASE_LOST)
             return
         except (*UNAVAILABLE, IntegrityError, StorageFailed) as error:
             log.warning("a checkpoint could not be saved: %s", error)
             return
+        self._unpublished = None
         self._saved_at = time.monotonic()
+        if outcome is not None:
+            self._publishing_seconds = self._saved_at - began
         previous, self._checkpoint_digest = self._checkpoint_digest, blob.digest
         if previous is not None and previous != blob.digest:
             self._delete_checkpoint(previous)
+
+    def save_artifacts(self, artifacts: Sequence[Artifact]) -> list[Kept]:
+        """Save the contents of files as blobs."""
+        contents = (artifact.content() for artifact in artifacts)
+        blobs = saving.save_all(self._database, self._blobs, contents)
+        return [Kept(a.name, b, a.media_type) for a, b in zip(artifacts, blobs, strict=True)]
+
+    def _save_log(self) -> Blob | None:
+        if self.output is None:
+            return None
+        return saving.save(self._database, self._blobs, self.output.content())
 
     def _delete_checkpoint(self, digest: str) -> None:
         try:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
@@ -33,7 +33,7 @@ class Maker:
         self._database = database
         self._blobs = blobs
         self._artist = artist
-        self._making: dict[tuple[str, JobState, View], asyncio.Task[Files]] = {}
+        self._making: dict[tuple[str, JobState, int, View], asyncio.Task[Files]] = {}
 
     async def make(self, job: Job, view: View) -> Files:
         """Create the files of a view; store them if later results cannot change them.
@@ -42,8 +42,8 @@ class Maker:
             NotDrawnNow: if too many pictures are waiting, or drawing takes too long.
             DrawingFailed: if it cannot be drawn.
         """
-        # A client that saw the job end must not get a view that was begun before.
-        key = (job.id, job.state, view)
+        # A client that saw an event must not get a view that was begun before it.
+        key = (job.id, job.state, job.events, view)
         if key not in self._making:
             task = self._making[key] = asyncio.create_task(self._make(job, view))
             task.add_done_callback(lambda _: self._making.pop(key))
@@ -62,6 +62,8 @@ class Maker:
         """The order for the drawing process, with the digests of the files that it reads."""
         with self._database.transaction() as session:
             results = runs.documents(session, job.id, picture.run_id)
+            if picture.run_id is not None:  # Another level may have been finished meanwhile.
+                results = [_up_to(picture.last, result) for result in results]
             digests = {
                 name: artifacts.get(session, job.id, f"{picture.run}/{name}").digest
                 for name in picture.sources
@@ -100,10 +102,15 @@ class Maker:
             for (name, media_type), blob in zip(view.files.items(), kept, strict=True)
         }
         # A failed job may be retried; only success is final.
-        if view.run_id is not None or job.state is JobState.SUCCEEDED:
+        if view.final or job.state is JobState.SUCCEEDED:
             with self._database.transaction() as session:
                 artifacts.add(session, list(made.values()))
         return made
+
+
+def _up_to(last: int, result: dict[str, Any]) -> dict[str, Any]:
+    """A result up to one of its levels."""
+    return {**result, "levels": result["levels"][: last + 1]}
 
 
 async def _maker(request: Request) -> Maker:

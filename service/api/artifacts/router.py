@@ -39,7 +39,10 @@ RunKey = Annotated[
 def list_artifacts(
     job: JobDep, app: AppStateDep, cursor: Cursor = None, limit: RunLimit = 200
 ) -> ArtifactList:
-    """The files of the succeeded runs, and those of the whole job.
+    """The files of the runs, and those of the whole job.
+
+    A run that goes on has the files of its finished levels. Each level adds files, and replaces the
+    masks.
 
     A page lists the files of some runs, in the order of the plan. The first page also lists the
     files of the whole job.
@@ -52,7 +55,7 @@ def list_artifacts(
         run_ids = [run.id for run in found.rows]
         whole = [] if cursor else artifacts.of_whole_job(session, job.id)
         stored = [*whole, *artifacts.of_runs(session, run_ids)]
-        finished = runs.finished(session, job.id, among=run_ids)
+        finished = runs.with_result(session, job.id, among=run_ids)
     made = views(job, finished, {file.name for file in stored}, whole=cursor is None)
     return listed(job.id, stored, made, found.cursor)
 

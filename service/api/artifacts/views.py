@@ -23,7 +23,7 @@ from lth.results.artifacts import (
 )
 from service.store.errors import NotThere
 from service.store.runs import artifacts, runs
-from service.store.runs.runs import Finished
+from service.store.runs.runs import WithResult
 from service.store.tables import Artifact, Job
 
 
@@ -36,6 +36,8 @@ class Picture:
         name: name within the run, without the extension.
         formats: its extensions.
         sources: names within the run of the files from which it is drawn.
+        last: number of the last level of the run that it shows.
+        final: whether later results cannot change it.
     """
 
     run_id: uuid.UUID | None
@@ -43,6 +45,8 @@ class Picture:
     name: str
     formats: tuple[Format, ...]
     sources: tuple[str, ...] = ()
+    last: int = 0
+    final: bool = False
 
     @property
     def files(self) -> dict[str, str]:
@@ -59,6 +63,7 @@ class Report:
     """
 
     run_id: ClassVar[None] = None
+    final: ClassVar[bool] = False
     name: str
 
     @property
@@ -81,7 +86,7 @@ class Unmade:
 
 
 def views(
-    job: Job, finished: Sequence[Finished], stored: Collection[str], *, whole: bool = True
+    job: Job, finished: Sequence[WithResult], stored: Collection[str], *, whole: bool = True
 ) -> Iterator[View]:
     """The views of a job.
 
@@ -101,7 +106,9 @@ def views(
         for name in RUN_PICTURES:
             needed = sources(name, run.last)
             if all(f"{run.key}/{file}" in stored for file in needed):
-                yield Picture(run.id, run.key, name, formats, needed)
+                yield Picture(
+                    run.id, run.key, name, formats, needed, last=run.last, final=not run.partial
+                )
 
 
 def find(session: Session, job: Job, name: str) -> Artifact | Unmade:
@@ -115,9 +122,9 @@ def find(session: Session, job: Job, name: str) -> Artifact | Unmade:
         return artifact
     run = name.partition("/plots/")[0]
     if name.startswith(f"{JOB}/"):
-        finished = runs.finished(session, job.id, most=1)
+        finished = runs.with_result(session, job.id, most=1)
     else:
-        finished = runs.finished(session, job.id, key=run)
+        finished = runs.with_result(session, job.id, key=run)
     stored = {file.name for one in finished for file in artifacts.of_run(session, one.id)}
     for view in views(job, finished, stored):
         if name in view.files:
@@ -131,7 +138,7 @@ def find_plot(session: Session, job: Job, plot: str, run: str | None = None) -> 
     Raises:
         NotThere: if there is none, or not yet.
     """
-    first = [one.key for one in runs.finished(session, job.id, most=1)]
+    first = [one.key for one in runs.with_result(session, job.id, most=1)]
     for key in [run] if run else [JOB, *first]:
         with suppress(NotThere):
             return find(session, job, f"{key}/plots/{plot}")

@@ -77,6 +77,7 @@ def retry(session: Session, job: Job, *, afresh: bool = False) -> Job:
         run.finished_at = run.worker_id = None
         if afresh:
             run.checkpoint_digest = run.progress = None
+            _drop_results(session, [run.id])
     session.flush()
     session.execute(
         update(Job)
@@ -100,8 +101,7 @@ def rerun(session: Session, job: Job, run_ids: Collection[uuid.UUID]) -> None:
     _hold(session, job)
     runs = _lock(session, job, Run.id.in_(run_ids) & (Run.state == RunState.SUCCEEDED))
     found = [run.id for run in runs]
-    session.execute(drop(Result).where(Result.run_id.in_(found)))
-    session.execute(drop(Artifact).where(Artifact.run_id.in_(found)))
+    _drop_results(session, found)
     session.execute(drop(Artifact).where(Artifact.job_id == job.id, Artifact.run_id.is_(None)))
     for run in runs:
         run.state = RunState.QUEUED
@@ -128,6 +128,11 @@ def delete(session: Session, job: Job) -> None:
         raise NotInThatState(f"the job '{job.id}' is {job.state}; cancel it before deleting it")
     session.delete(job)
     session.flush()
+
+
+def _drop_results(session: Session, run_ids: Sequence[uuid.UUID]) -> None:
+    session.execute(drop(Result).where(Result.run_id.in_(run_ids)))
+    session.execute(drop(Artifact).where(Artifact.run_id.in_(run_ids)))
 
 
 def _hold(session: Session, job: Job) -> None:

@@ -2,6 +2,8 @@
 
 One transaction writes everything: the result, artifacts, dependent runs, the state of the job, and
 the usage of the owner. It requires that the lease is held.
+
+Before its end, a run publishes its finished levels. A run that does not succeed keeps them.
 """
 
 import uuid
@@ -9,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from lth.core.sizes import size_text
@@ -56,6 +59,18 @@ class Failure:
     log_tail: str | None = None
 
 
+def publish(session: Session, lease: Lease, result: RunResult, artifacts: Sequence[Kept]) -> None:
+    """Store the finished levels of a run that goes on, in place of those published before.
+
+    Args:
+        session: a transaction that has checked the lease, as `leases.save_checkpoint` does.
+        lease: the lease of the run.
+        result: the result up to its last finished level.
+        artifacts: all files of these levels.
+    """
+    _store(session, lease, result, artifacts)
+
+
 def succeed(session: Session, lease: Lease, success: Success, settings: Settings) -> list[str]:
     """Commit the only result of a run.
 
@@ -69,10 +84,7 @@ def succeed(session: Session, lease: Lease, success: Success, settings: Settings
     values = {"state": RunState.SUCCEEDED, "log_digest": log, "checkpoint_digest": None}
     spent = _end(session, lease, settings, **values)
     if success.result is not None:
-        document = success.result.model_dump(mode="json")
-        session.add(Result(run_id=lease.run_id, job_id=lease.job_id, document=document))
-    if success.artifacts:
-        session.execute(insert(Artifact), [_artifact(lease, kept) for kept in success.artifacts])
+        _store(session, lease, success.result, success.artifacts)
     if success.trunk_key and success.trunk:
         trunks.save(session, success.trunk_key, success.trunk.digest)
     released = dependents.release(session, lease.run_id)
@@ -272,6 +284,29 @@ def _update_job_and_dependents(
 def _failed(lease: Lease, failure: Failure) -> New:
     data = {"attempt": lease.attempt, "reason": failure.reason, "message": failure.message}
     return New(EventKind.RUN_FAILED, lease.key, data)
+
+
+def _store(session: Session, lease: Lease, result: RunResult, artifacts: Sequence[Kept]) -> None:
+    """Store the result and the files of a run in place of earlier ones."""
+    written = {"document": result.model_dump(mode="json"), "partial": result.partial}
+    session.execute(
+        insert(Result)
+        .values(run_id=lease.run_id, job_id=lease.job_id, **written)
+        .on_conflict_do_update(index_elements=["run_id"], set_=written)
+    )
+    files = [_artifact(lease, kept) for kept in artifacts]
+    old = (Artifact.run_id == lease.run_id, Artifact.name.not_in([file["name"] for file in files]))
+    session.execute(delete(Artifact).where(*old))
+    new = insert(Artifact)
+    changed = {column: new.excluded[column] for column in ("digest", "size")}
+    session.execute(
+        new.on_conflict_do_update(
+            index_elements=["job_id", "name"],
+            set_=changed,
+            where=Artifact.digest != new.excluded.digest,
+        ),
+        files,
+    )
 
 
 def _artifact(lease: Lease, kept: Kept) -> dict[str, str | int | uuid.UUID]:

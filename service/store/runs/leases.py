@@ -72,14 +72,17 @@ def tell(
     return cancel
 
 
-def save_checkpoint(session: Session, lease: Lease, digest: str) -> None:
-    """Store the checkpoint of a run.
+def save_checkpoint(
+    session: Session, lease: Lease, digest: str, log_digest: str | None = None
+) -> None:
+    """Store the checkpoint of a run, and its log so far.
 
     Raises:
         LeaseLost: if the run belongs to another attempt.
     """
-    saved = session.scalar(
-        update(Run).where(*held(lease)).values(checkpoint_digest=digest).returning(Run.id)
-    )
+    values = {"checkpoint_digest": digest}
+    if log_digest is not None:
+        values["log_digest"] = log_digest
+    saved = session.scalar(update(Run).where(*held(lease)).values(values).returning(Run.id))
     if saved is None:
         raise lease.lost

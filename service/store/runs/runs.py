@@ -17,16 +17,18 @@ Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """A run that has a result.
+class WithResult:
+    """A run that has a result, of all of its levels or of those that are finished.
 
     Attributes:
-        last: number of its last level.
+        last: number of its last level so far.
+        partial: whether the run has not succeeded.
     """
 
     id: uuid.UUID
     key: str
     last: int
+    partial: bool
 
 
 def of_job(session: Session, job_id: str) -> Sequence[Run]:
@@ -59,14 +61,14 @@ def get(session: Session, job_id: str, key: str) -> Run:
     return run
 
 
-def finished(
+def with_result(
     session: Session,
     job_id: str,
     *,
     key: str | None = None,
     most: int | None = None,
     among: Collection[uuid.UUID] | None = None,
-) -> list[Finished]:
+) -> list[WithResult]:
     """The runs of a job that have a result, in the order of its plan.
 
     Args:
@@ -78,7 +80,7 @@ def finished(
     """
     levels = func.jsonb_array_length(Result.document["levels"])
     query = (
-        select(Run.id, Run.key, levels - 1)
+        select(Run.id, Run.key, levels - 1, Result.partial)
         .join(Result, Result.run_id == Run.id)
         .where(Run.job_id == job_id)
         .order_by(Run.position)
@@ -88,7 +90,7 @@ def finished(
         query = query.where(Run.key == key)
     if among is not None:
         query = query.where(Run.id.in_(among))
-    return [Finished(*row) for row in session.execute(query)]
+    return [WithResult(*row) for row in session.execute(query)]
 
 
 def documents(

@@ -33,7 +33,12 @@ def recent(session: Session, pool: str) -> list[Measured]:
         select(Job.spec, speed)
         .join(Run, Run.job_id == Job.id)
         .join(Result, Result.run_id == Run.id)
-        .where(Run.finished_at.is_not(None), Run.kind == RunKind.EXPERIMENT, Run.pool == pool)
+        .where(
+            Run.finished_at.is_not(None),
+            Run.kind == RunKind.EXPERIMENT,
+            Run.pool == pool,
+            ~Result.partial,
+        )
         .order_by(Run.finished_at.desc())
         .limit(_RECENT)
     )

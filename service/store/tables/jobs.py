@@ -149,6 +149,8 @@ class Result(Table):
         Sorted, ForeignKey("jobs.id", ondelete="CASCADE"), index=True
     )
     document: Mapped[dict[str, Any]]
+    partial: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """Whether the run has not succeeded; the document has the levels that it has finished."""
     created_at: Mapped[Now]
 
 

@@ -1,6 +1,7 @@
-from lth.plots import pruning_summary, what_was_run
+from lth.plots import pruning_summary
 from lth.results.schemas import LayerDensity
 from lth.spec.document import parse_spec
+from lth.spec.titles import what_was_run
 
 
 def layer(name: str, kept: int, total: int) -> LayerDensity:

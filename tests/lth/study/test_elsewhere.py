@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from lth.engine.observer import Inputs, Silent
+from lth.engine.observer import Inputs, Publisher
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from lth.study.execution import execute
@@ -29,7 +29,7 @@ NORMALISED = [
 def _executed(spec, folder: Path) -> tuple[float, Path]:
     """The final test accuracy of a run, and the folder with its files."""
     data = spec.dataset.load(None)
-    outcome = execute(spec, plan(spec)[0], Inputs(data), Silent())
+    outcome = execute(spec, plan(spec)[0], Inputs(data), Publisher())
     assert outcome.result is not None
     for artifact in outcome.artifacts:
         path = folder / "trial-1/ticket" / artifact.name

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from lth import LotteryLinear, LotterySession
 from lth.core.npz import decode, encode
-from lth.engine.observer import Inputs, Outcome, Silent
+from lth.engine.observer import Inputs, Outcome, Publisher
 from lth.experiment.state import ExperimentState
 from lth.spec.document import parse_spec, spec_hash
 from lth.spec.plan import plan
@@ -60,18 +60,18 @@ def content(outcome: Outcome, name: str) -> bytes:
 def outcomes(data) -> dict[str, Outcome]:
     """The outcomes of all runs of the session, by key."""
     trunk, late, random = plan(SESSION)
-    done = {trunk.key: execute(SESSION, trunk, Inputs(data), Silent())}
+    done = {trunk.key: execute(SESSION, trunk, Inputs(data), Publisher())}
     dense = done[trunk.key].trunk
-    done[late.key] = execute(SESSION, late, Inputs(data, trunk=dense), Silent())
+    done[late.key] = execute(SESSION, late, Inputs(data, trunk=dense), Publisher())
     masks = content(done[late.key], "masks.npz")
     inputs = Inputs(data, trunk=dense, ticket_masks=masks)
-    done[random.key] = execute(SESSION, random, inputs, Silent())
+    done[random.key] = execute(SESSION, random, inputs, Publisher())
     return done
 
 
 def test_a_single_experiment_has_arrays_and_a_report_but_no_pictures(data):
     (run,) = plan(MODEL)
-    outcome = execute(MODEL, run, Inputs(data), Silent())
+    outcome = execute(MODEL, run, Inputs(data), Publisher())
     names = [artifact.name for artifact in outcome.artifacts]
     assert names == [
         "masks.npz",
@@ -92,7 +92,7 @@ def test_every_trial_is_executed_with_its_own_seed(data):
     fields = {"kind": "robust", "trials": 2, "experiments": [{"name": "ticket"}]}
     spec = parse_spec({**MODEL.model_dump(mode="json", include={"network", "training"}), **fields})
     run = next(each for each in plan(spec) if (each.trial, each.experiment) == (2, "ticket"))
-    result = execute(spec, run, Inputs(data), Silent()).result
+    result = execute(spec, run, Inputs(data), Publisher()).result
     own_session = LotterySession(
         keras.Sequential([keras.layers.Flatten(), LotteryLinear(10)]), trial=2
     )
@@ -123,7 +123,7 @@ def test_a_trunk_resumes_from_its_checkpoint_and_is_returned_by_the_run_that_tra
 
 def test_equal_runs_give_equal_bytes_of_every_array(data):
     (run,) = plan(MODEL)
-    one, other = (execute(MODEL, run, Inputs(data), Silent()) for _ in range(2))
+    one, other = (execute(MODEL, run, Inputs(data), Publisher()) for _ in range(2))
     for artifact, again in zip(one.artifacts, other.artifacts, strict=True):
         if artifact.name.endswith(".npz"):
             assert artifact.content() == again.content()
@@ -135,7 +135,7 @@ def test_a_trunk_is_the_same_dense_training_for_every_experiment(data, outcomes)
     assert late.trunk_reused
     assert late.levels[0] == random.levels[0]
     (_, run, *_) = plan(SESSION)
-    alone = execute(SESSION, run, Inputs(data), Silent())
+    alone = execute(SESSION, run, Inputs(data), Publisher())
     assert not alone.result.trunk_reused
     assert content(alone, "weights/level-1.npz") == content(
         outcomes["trial-1/late"], "weights/level-1.npz"
@@ -195,7 +195,7 @@ def test_a_run_with_a_checkpoint_or_trunk_of_another_version_starts_again(data, 
         _of_another_version(each, **changed)
         for each in (recorder.checkpoints[-1], undisturbed.trunk.read())
     ]
-    again = execute(MODEL, run, Inputs(data, checkpoint=old[0], trunk=old[1]), Silent())
+    again = execute(MODEL, run, Inputs(data, checkpoint=old[0], trunk=old[1]), Publisher())
     assert again.trunk is not None
     assert again.result is not None
     assert not again.result.trunk_reused
@@ -207,7 +207,7 @@ def test_a_run_with_a_checkpoint_or_trunk_of_another_version_starts_again(data, 
 def test_a_run_with_a_damaged_checkpoint_starts_again(data):
     (run,) = plan(MODEL)
     for damaged in (b"", b"PK", encode({"a": np.zeros(1)}), encode({}, [])):
-        assert execute(MODEL, run, Inputs(data, checkpoint=BytesIO(damaged)), Silent()).result
+        assert execute(MODEL, run, Inputs(data, checkpoint=BytesIO(damaged)), Publisher()).result
 
 
 def test_a_control_returns_to_the_rewind_point_of_its_ticket(data, outcomes):
@@ -217,6 +217,6 @@ def test_a_control_returns_to_the_rewind_point_of_its_ticket(data, outcomes):
     trunk, late, run, *_ = plan(shuffled)
     masks = content(outcomes[late.key], "masks.npz")
     dense = outcomes[trunk.key].trunk
-    outcome = execute(shuffled, run, Inputs(data, trunk=dense, ticket_masks=masks), Silent())
+    outcome = execute(shuffled, run, Inputs(data, trunk=dense, ticket_masks=masks), Publisher())
     assert outcome.result is not None
     assert [level.start for level in outcome.result.levels] == [0, 20]

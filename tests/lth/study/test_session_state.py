@@ -9,7 +9,7 @@ import pytest
 
 from lth.core.errors import CheckpointUnreadable, SpecError
 from lth.core.npz import encode
-from lth.engine.observer import Silent
+from lth.engine.observer import Observer
 from lth.study.model import LotteryModel
 from lth.study.robust import LotteryRobust
 from lth.study.session import LotterySession
@@ -24,7 +24,7 @@ def _session(**more) -> LotterySession:
     return LotterySession(network(), "digits", TRAINING, **more)
 
 
-class _Counting(Silent):
+class _Counting(Observer):
     """Counts the checkpoints of trainings."""
 
     checkpoints = 0

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from io import BytesIO, FileIO
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import BinaryIO, NoReturn
 
@@ -11,7 +12,7 @@ from sqlalchemy import update
 
 from lth.core import disk_arrays
 from lth.core.errors import Stopped
-from lth.engine.observer import Progress
+from lth.engine.observer import Outcome, Progress
 from lth.results.schemas import Scores
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
@@ -85,11 +86,21 @@ def test_a_cancel_is_received_with_the_next_written_progress(
     with database.transaction() as session:
         commands.cancel(session, jobs.get(session, observer.lease.job_id))
 
-    with pytest.raises(Stopped):
-        observer.progress(at(1, 1))
+    observer.progress(at(1, 1))
     assert observer.order is Order.CANCEL
     with pytest.raises(Stopped):
         observer.checkpoint(BytesIO)
+
+
+@pytest.mark.parametrize("order", [each for each in Order if each is not Order.LEASE_LOST])
+def test_a_run_that_is_ordered_to_stop_saves_a_checkpoint_first(
+    database: Database, observer: RunObserver, order: Order
+) -> None:
+    observer.give(order)
+    observer.progress(at(0, 7))
+    with pytest.raises(Stopped):
+        observer.checkpoint(lambda: BytesIO(b"seven steps"))
+    assert checkpoint_of(database, observer) == Blob.of(b"seven steps").digest
 
 
 @pytest.fixture
@@ -121,9 +132,7 @@ def test_every_call_updates_the_time_of_the_last_call(
     assert observer.seen == clock.now
 
 
-def test_checkpoints_are_saved_at_intervals_and_at_the_end_of_long_levels(
-    clock: SimpleNamespace, observer: RunObserver
-) -> None:
+def test_checkpoints_are_saved_at_intervals(clock: SimpleNamespace, observer: RunObserver) -> None:
     saved: list[float] = []
 
     def go_on(seconds: float, iteration: int) -> None:
@@ -131,14 +140,32 @@ def test_checkpoints_are_saved_at_intervals_and_at_the_end_of_long_levels(
         observer.progress(at(0, iteration))
         observer.checkpoint(lambda: saved.append(clock.now) or BytesIO(str(clock.now).encode()))
 
-    go_on(4, 100)
-    assert saved == [], "four seconds are soon made up for"
-    go_on(2, 100)
+    go_on(179, 10)
+    go_on(1, 20)
     go_on(20, 50)
     go_on(159, 60)
-    assert saved == [106.0], "within a level, three minutes are not over since"
     go_on(1, 60)
-    assert saved == [106.0, 286.0]
+    assert saved == [280.0, 460.0]
+
+
+def test_levels_are_published_so_seldom_that_it_takes_two_per_cent_of_the_time(
+    clock: SimpleNamespace, observer: RunObserver
+) -> None:
+    saved: list[float] = []
+
+    def save() -> BytesIO:
+        saved.append(clock.now)
+        clock.now += 0.1
+        return BytesIO(str(clock.now).encode())
+
+    for _ in range(100):
+        clock.now += 0.5
+        observer.publish(Outcome(None, ()))
+        observer.checkpoint(save)
+    pauses = [later - earlier for earlier, later in pairwise(saved)]
+    assert saved[0] == 101.0
+    assert min(pauses) >= 5.0
+    assert max(pauses) < 6.0
 
 
 def test_a_draining_run_saves_a_checkpoint_at_once_and_stops(
@@ -161,8 +188,7 @@ def test_a_draining_run_without_checkpoints_stops_after_its_grace_time(
         observer.progress(at(0, 1))
         clock.now += Settings().drain_seconds
     clock.now += 1
-    with pytest.raises(Stopped):
-        observer.progress(at(0, 1))
+    observer.progress(at(0, 1))
     assert observer.order is Order.DRAIN
 
 
