@@ -1,5 +1,6 @@
 """A job whose runs need too much memory is refused at submission, and the estimate is reported."""
 
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import update
 from lth.core.sizes import size_text
 from lth.spec.document import parse_spec
 from lth.spec.memory import estimate_memory
+from service.api.jobs import run_memory
 from service.settings import Settings
 from service.store.database import Database
 from service.store.tables import Run, Worker
@@ -142,3 +144,15 @@ def test_a_run_shows_its_estimate_and_one_of_an_older_version_has_none(api, data
     (run,) = api.get(f"/v1/jobs/{job}/runs").json()["runs"]
     assert run["memory"] is None
     assert api.get(f"/v1/jobs/{job}").json()["waiting"]["reason"] == "starting"
+
+
+def test_a_pool_without_workers_costs_one_query_a_second(settings, database, monkeypatch) -> None:
+    """A query for each submission halved the submissions per second."""
+    clock, asked = SimpleNamespace(now=100.0), []
+    monkeypatch.setattr(run_memory.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(run_memory.workers, "largest", lambda _, pool: asked.append(pool))
+    memory = run_memory.RunMemory(settings, database)
+    for now in (100.0, 100.5, 101.5):
+        clock.now = now
+        memory.check(parse_spec(WIDE), "cpu")
+    assert asked == ["cpu", "cpu"]
