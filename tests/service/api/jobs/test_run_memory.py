@@ -86,7 +86,10 @@ def test_too_much_memory_is_reported_together_with_wrong_options(api, database):
     assert pointers(problem(answer, 422, "invalid")) == {"/webhook", "/network/layers/0"}
 
 
-def test_a_repeated_request_returns_its_job_after_the_largest_worker_left(api, database):
+def test_a_repeated_request_returns_its_job_after_the_largest_worker_left(
+    api, database, monkeypatch
+):
+    monkeypatch.setattr(run_memory, "_UNLIMITED_SECONDS", 0)
     key = {"Idempotency-Key": "the-same"}
     first = api.post("/v1/jobs", json=WIDE, headers=key).json()["id"]
     register(database, 4 * GIB)
@@ -95,7 +98,8 @@ def test_a_repeated_request_returns_its_job_after_the_largest_worker_left(api, d
     problem(api.post("/v1/jobs", json=WIDE, headers={"Idempotency-Key": "new"}), 422, "invalid")
 
 
-def test_the_plan_reports_the_memory_and_its_parts(api, database):
+def test_the_plan_reports_the_memory_and_its_parts(api, database, monkeypatch):
+    monkeypatch.setattr(run_memory, "_UNLIMITED_SECONDS", 0)
     plan = api.post("/v1/jobs", params={"validate_only": True}, json=WIDE).json()
 
     estimate = estimate_memory(parse_spec(WIDE))
