@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 import typer.main
 from sqlalchemy import make_url
@@ -241,17 +242,25 @@ def test_a_backup_and_the_arguments_of_its_processes_contain_no_secret(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     file = tmp_path / "lth.tar"
-    query = make_url(environment["LTH_DATABASE_URL"])
+    url = environment["LTH_DATABASE_URL"]
     environment["LTH_DATABASE_URL"] = (
-        query.set(password=None)
+        make_url(url)
+        .set(password=None)
         .update_query_dict({"password": f"{PLANTED}-query"})
         .render_as_string()
     )
     command = [sys.executable, "-m", "lth.cli", "backup", str(file)]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        titles = _titles(process)
+    with (
+        psycopg.connect(url) as connection,
+        subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process,
+    ):
+        connection.execute("LOCK TABLE webhooks IN ACCESS EXCLUSIVE MODE")  # pg_dump waits for it.
+        titles: set[str] = set()
+        while not any("pg_dump" in title for title in titles) and process.poll() is None:
+            titles |= _titles(process, seconds=1)
+        connection.rollback()
         printed, _ = process.communicate()
     assert process.returncode == 0, printed
     assert any("pg_dump" in title for title in titles)

@@ -1,5 +1,6 @@
 """A job whose runs need too much memory is refused at submission, and the estimate is reported."""
 
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import update
 from lth.core.sizes import size_text
 from lth.spec.document import parse_spec
 from lth.spec.memory import estimate_memory
+from service.api.jobs import run_memory
 from service.settings import Settings
 from service.store.database import Database
 from service.store.tables import Run, Worker
@@ -84,7 +86,10 @@ def test_too_much_memory_is_reported_together_with_wrong_options(api, database):
     assert pointers(problem(answer, 422, "invalid")) == {"/webhook", "/network/layers/0"}
 
 
-def test_a_repeated_request_returns_its_job_after_the_largest_worker_left(api, database):
+def test_a_repeated_request_returns_its_job_after_the_largest_worker_left(
+    api, database, monkeypatch
+):
+    monkeypatch.setattr(run_memory, "_UNLIMITED_SECONDS", 0)
     key = {"Idempotency-Key": "the-same"}
     first = api.post("/v1/jobs", json=WIDE, headers=key).json()["id"]
     register(database, 4 * GIB)
@@ -93,7 +98,8 @@ def test_a_repeated_request_returns_its_job_after_the_largest_worker_left(api, d
     problem(api.post("/v1/jobs", json=WIDE, headers={"Idempotency-Key": "new"}), 422, "invalid")
 
 
-def test_the_plan_reports_the_memory_and_its_parts(api, database):
+def test_the_plan_reports_the_memory_and_its_parts(api, database, monkeypatch):
+    monkeypatch.setattr(run_memory, "_UNLIMITED_SECONDS", 0)
     plan = api.post("/v1/jobs", params={"validate_only": True}, json=WIDE).json()
 
     estimate = estimate_memory(parse_spec(WIDE))
@@ -142,3 +148,15 @@ def test_a_run_shows_its_estimate_and_one_of_an_older_version_has_none(api, data
     (run,) = api.get(f"/v1/jobs/{job}/runs").json()["runs"]
     assert run["memory"] is None
     assert api.get(f"/v1/jobs/{job}").json()["waiting"]["reason"] == "starting"
+
+
+def test_a_pool_without_workers_costs_one_query_a_second(settings, database, monkeypatch) -> None:
+    """A query for each submission halved the submissions per second."""
+    clock, asked = SimpleNamespace(now=100.0), []
+    monkeypatch.setattr(run_memory.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(run_memory.workers, "largest", lambda _, pool: asked.append(pool))
+    memory = run_memory.RunMemory(settings, database)
+    for now in (100.0, 100.5, 101.5):
+        clock.now = now
+        memory.check(parse_spec(WIDE), "cpu")
+    assert asked == ["cpu", "cpu"]
