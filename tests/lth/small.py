@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from lth.engine.layers import LotteryLinear
+from lth.engine.observer import Outcome, Publisher
 from lth.results.layers import layer_table
 from lth.training.settings import Training
 
@@ -40,10 +41,11 @@ def layer_densities(masks: dict) -> dict[str, float]:
     return {layer.name: layer.density for layer in layer_table(masks)}
 
 
-class Recorder:
-    """An observer that records all checkpoints and all progress."""
+class Recorder(Publisher):
+    """An observer that records all checkpoints, all progress and all that is published."""
 
     def __init__(self) -> None:
+        self.published: list[Outcome] = []
         self.checkpoints: list[bytes] = []
         self.progress_seen: list = []
 
@@ -52,3 +54,6 @@ class Recorder:
 
     def checkpoint(self, content) -> None:
         self.checkpoints.append(content().read())
+
+    def publish(self, outcome: Outcome) -> None:
+        self.published.append(outcome)

@@ -151,8 +151,11 @@ class RunObserver(Publisher):
                 self.give(Order.DRAIN)
 
     def give(self, order: Order) -> None:
-        """Order the run to stop at its next call of this observer; the first order counts."""
-        self.order = self.order or order
+        """Order the run to stop at its next checkpoint. The first order counts.
+
+        If the lease is lost, nothing else counts.
+        """
+        self.order = order if order is Order.LEASE_LOST else self.order or order
 
     def obey(self) -> None:
         """Raise `lth.core.errors.Stopped` if the run was ordered to stop."""
@@ -175,16 +178,18 @@ class RunObserver(Publisher):
             log.warning("progress could not be written: %s", error)
 
     def _save_checkpoint(self, content: Callable[[], BinaryIO]) -> None:
+        began = time.monotonic()
         try:
             file = content()
         except OSError as error:
             log.warning("a checkpoint could not be written to a temporary file: %s", error)
         else:
             self._store_checkpoint(file)
+            self._publishing_seconds = time.monotonic() - began
 
     def _store_checkpoint(self, content: BinaryIO) -> None:
         """Save blobs first, and then all rows in one transaction."""
-        began, outcome = time.monotonic(), self._unpublished
+        outcome = self._unpublished
         try:
             blob = saving.save_file(self._database, self._blobs, content)
             self.say(f"saved a checkpoint of {size_text(blob.size)}")
@@ -202,8 +207,6 @@ class RunObserver(Publisher):
             return
         self._unpublished = None
         self._saved_at = time.monotonic()
-        if outcome is not None:
-            self._publishing_seconds = self._saved_at - began
         previous, self._checkpoint_digest = self._checkpoint_digest, blob.digest
         if previous is not None and previous != blob.digest:
             self._delete_checkpoint(previous)

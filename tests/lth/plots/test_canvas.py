@@ -83,7 +83,7 @@ def test_a_long_subtitle_is_wrapped_and_not_cut_off() -> None:
     figure.draw_without_rendering()
     headline, subtitle = (text.get_window_extent() for text in figure.texts)
     assert figure.texts[1].get_text().split("\n") == [
-        f"{title} · mean of 3 trials, bars from lowest to highest ·",
+        f"{title} · mean of 3 trials, bars are its 95 % interval ·",
         "levels rewound to iteration 500 count on from there",
     ]
     assert subtitle.x1 < figure.bbox.x1

@@ -3,12 +3,15 @@ import pytest
 from matplotlib.container import ErrorbarContainer
 
 from lth.plots import accuracy_by_density
+from lth.plots.density import Bars
+from lth.results.statistics import statistic
 from tests.lth.plots.made_up import robust, run
 
 
-def test_points_are_means_over_trials_and_bars_reach_from_lowest_to_highest() -> None:
+@pytest.mark.parametrize("bars", ["interval", "range"])
+def test_points_are_means_over_trials_with_bars(bars: Bars) -> None:
     results = robust(3, (1.0, 0.5, 0.2))
-    accuracy, stop = accuracy_by_density(results).axes
+    accuracy, stop = accuracy_by_density(results, bars=bars).axes
     tickets = [result for result in results if result.experiment == "ticket"]
     for axes, measured in (
         (accuracy, [[level.early_stop.test.accuracy for level in r.levels] for r in tickets]),
@@ -16,13 +19,29 @@ def test_points_are_means_over_trials_and_bars_reach_from_lowest_to_highest() ->
     ):
         container = axes.containers[0]
         assert isinstance(container, ErrorbarContainer)
-        line, _, (bars,) = container.lines
+        line, _, (drawn,) = container.lines
         densities = np.asarray(line.get_xdata(), float)
         np.testing.assert_allclose(densities, [level.density for level in tickets[0].levels])
         np.testing.assert_allclose(line.get_ydata(), np.mean(measured, axis=0))
-        reach = [(path.vertices[0, 1], path.vertices[1, 1]) for path in bars.get_paths()]
-        lowest, highest = np.min(measured, axis=0), np.max(measured, axis=0)
-        np.testing.assert_allclose(reach, list(zip(lowest, highest, strict=True)))
+        reach = [(path.vertices[0, 1], path.vertices[1, 1]) for path in drawn.get_paths()]
+        if bars == "range":
+            ends = [(min(values), max(values)) for values in zip(*measured, strict=True)]
+        else:
+            ends = [statistic(values).interval for values in zip(*measured, strict=True)]
+        np.testing.assert_allclose(reach, ends)
+
+
+def test_a_trial_that_goes_on_counts_at_the_levels_that_it_has_finished() -> None:
+    results = [one for one in robust(3, (1.0, 0.5, 0.2)) if one.experiment == "ticket"]
+    results[1] = results[1].model_copy(update={"levels": results[1].levels[:1], "partial": True})
+    accuracy, _ = accuracy_by_density(results).axes
+    container = accuracy.containers[0]
+    assert isinstance(container, ErrorbarContainer)
+    expected = [
+        np.mean([r.levels[n].early_stop.test.accuracy for r in results if len(r.levels) > n])
+        for n in range(3)
+    ]
+    np.testing.assert_allclose(container.lines[0].get_ydata(), expected)
 
 
 def test_density_falls_to_the_right_on_a_logarithmic_axis_with_ticks_at_the_levels() -> None:
@@ -66,5 +85,5 @@ def test_one_trial_has_no_bars() -> None:
 def test_the_subtitle_of_an_unfinished_job_has_the_numbers_of_trials() -> None:
     ticket, control = robust(3)[:3], robust(3)[3:]
     subtitle = accuracy_by_density([*ticket, control[0]]).texts[1].get_text()
-    assert subtitle == "mean of 1 to 3 trials, bars from lowest to highest"
+    assert subtitle == "mean of 1 to 3 trials, bars are its 95 % interval"
     assert accuracy_by_density([ticket[0], control[0]]).texts[1].get_text() == ""

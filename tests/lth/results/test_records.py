@@ -100,5 +100,6 @@ def test_a_model_a_session_and_trials_have_records() -> None:
         int,
         float,
         str,
+        bool,
         type(None),
     }

@@ -248,8 +248,26 @@ def test_the_summary_of_a_job_reports_its_coverage_of_the_plan():
         "trials_planned": 5,
         "results": 4,
         "results_planned": 10,
+        "partial": 0,
         "complete": False,
     }
+
+
+def test_a_summary_counts_the_trials_that_have_reached_a_level() -> None:
+    results = [run(trial, level(), level(1, 20), level(2, 10)) for trial in (1, 3)]
+    results.append(run(4, level(), level(1, 20)).model_copy(update={"partial": True}))
+    summary = summarise_job(SPEC, results)
+    (ticket,) = summary.experiments
+    assert [one.metrics["final_test_loss"].n for one in ticket.levels] == [3, 3, 2]
+    assert [one.metrics["final_test_accuracy"].statistic.n for one in summary.comparisons] == [3, 2]
+    assert summary.coverage is not None
+    assert (summary.coverage.results, summary.coverage.partial) == (2, 1)
+
+
+def test_only_a_partial_result_may_have_fewer_levels() -> None:
+    results = [run(1, level(), level(1, 20)), run(3, level())]
+    with pytest.raises(SpecError, match="not of the same experiment"):
+        summarise_job(SPEC, results)
 
 
 def test_the_summary_of_a_finished_job_is_complete():

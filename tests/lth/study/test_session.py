@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lth.core.errors import SpecError
+from lth.engine.observer import Observer
 from lth.results.statistics import summarise
 from lth.study.model import LotteryModel
 from lth.study.robust import LotteryRobust
@@ -246,7 +247,7 @@ def test_the_same_manual_steps_are_the_same_experiment():
     assert len(summarise([one, other]).experiments) == 1
 
 
-class Interrupting:
+class Interrupting(Observer):
     """An observer that interrupts the training at its n-th report."""
 
     def __init__(self, reports: int) -> None:
@@ -256,9 +257,6 @@ class Interrupting:
         self.left -= 1
         if not self.left:
             raise KeyboardInterrupt
-
-    def checkpoint(self, content) -> None:
-        pass
 
 
 def test_an_interrupted_study_continues_when_it_runs_again():

@@ -264,6 +264,7 @@ def test_the_summary_of_a_job_with_a_failed_run_reports_its_coverage(api, databa
         "trials_planned": 3,
         "results": 4,
         "results_planned": 6,
+        "partial": 0,
         "complete": False,
     }
     before = api.get(f"/v1/jobs/{job}/plots/learning.png")
