@@ -68,7 +68,8 @@ def publish(session: Session, lease: Lease, result: RunResult, artifacts: Sequen
         result: the result up to its last finished level.
         artifacts: all files of these levels.
     """
-    _store(session, lease, result, artifacts)
+    _store_result(session, lease, result)
+    _store_artifacts(session, lease, artifacts)
 
 
 def succeed(session: Session, lease: Lease, success: Success, settings: Settings) -> list[str]:
@@ -84,7 +85,9 @@ def succeed(session: Session, lease: Lease, success: Success, settings: Settings
     values = {"state": RunState.SUCCEEDED, "log_digest": log, "checkpoint_digest": None}
     spent = _end(session, lease, settings, **values)
     if success.result is not None:
-        _store(session, lease, success.result, success.artifacts)
+        _store_result(session, lease, success.result)
+    if success.artifacts:
+        _store_artifacts(session, lease, success.artifacts)
     if success.trunk_key and success.trunk:
         trunks.save(session, success.trunk_key, success.trunk.digest)
     released = dependents.release(session, lease.run_id)
@@ -286,26 +289,27 @@ def _failed(lease: Lease, failure: Failure) -> New:
     return New(EventKind.RUN_FAILED, lease.key, data)
 
 
-def _store(session: Session, lease: Lease, result: RunResult, artifacts: Sequence[Kept]) -> None:
-    """Store the result and the files of a run in place of earlier ones."""
+def _store_result(session: Session, lease: Lease, result: RunResult) -> None:
+    """Store the result of a run, in place of a partial one."""
     written = {"document": result.model_dump(mode="json"), "partial": result.partial}
     session.execute(
         insert(Result)
         .values(run_id=lease.run_id, job_id=lease.job_id, **written)
         .on_conflict_do_update(index_elements=["run_id"], set_=written)
     )
+
+
+def _store_artifacts(session: Session, lease: Lease, artifacts: Sequence[Kept]) -> None:
+    """Store the files of a run, in place of those that it has."""
     files = [_artifact(lease, kept) for kept in artifacts]
     old = (Artifact.run_id == lease.run_id, Artifact.name.not_in([file["name"] for file in files]))
     session.execute(delete(Artifact).where(*old))
     new = insert(Artifact)
     changed = {column: new.excluded[column] for column in ("digest", "size")}
+    differs = Artifact.digest != new.excluded.digest
+    keys = ["job_id", "name"]
     session.execute(
-        new.on_conflict_do_update(
-            index_elements=["job_id", "name"],
-            set_=changed,
-            where=Artifact.digest != new.excluded.digest,
-        ),
-        files,
+        new.on_conflict_do_update(index_elements=keys, set_=changed, where=differs), files
     )
 
 

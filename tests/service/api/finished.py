@@ -14,7 +14,7 @@ from service.settings import Settings
 from service.store.blobs import saving
 from service.store.blobs.object_store import Blobs
 from service.store.database import Database
-from service.store.runs import claims, finishing
+from service.store.runs import claims, finishing, leases
 from service.store.runs.claims import Claimed
 from service.store.runs.finishing import Failure, Kept, Success
 from service.store.states import Reason
@@ -58,6 +58,44 @@ def finish_runs(
         with database.transaction() as session:
             finishing.succeed(session, claimed.lease, success, settings)
     return ended
+
+
+def publish_levels(database: Database, settings: Settings, levels: int) -> Claimed:
+    """Claim the next experiment, and publish its first levels as its worker does."""
+    while True:
+        with database.transaction() as session:
+            claimed = claims.claim(session, "host/1/1", ["cpu"], settings)
+        assert claimed is not None
+        if claimed.planned.kind is RunKind.EXPERIMENT:
+            break
+        with database.transaction() as session:
+            finishing.succeed(session, claimed.lease, Success(None, []), settings)
+    publish_again(database, settings, claimed, levels)
+    return claimed
+
+
+def publish_again(database: Database, settings: Settings, claimed: Claimed, levels: int) -> None:
+    """Publish the first levels of a claimed run."""
+    blobs = Blobs(settings.object_store_url, settings.object_store_options)
+    success = _success(claimed, database, blobs)
+    assert success.result is not None
+    partial = success.result.model_copy(
+        update={"levels": success.result.levels[:levels], "partial": True}
+    )
+    later = {level_weights(number) for number in range(levels, len(success.result.levels))}
+    files = [kept for kept in success.artifacts if kept.name not in later]
+    checkpoint = saving.save(database, blobs, f"checkpoint after {levels}".encode())
+    with database.transaction() as session:
+        leases.save_checkpoint(session, claimed.lease, checkpoint.digest)
+        finishing.publish(session, claimed.lease, partial, files)
+
+
+def succeed(database: Database, settings: Settings, claimed: Claimed) -> None:
+    """End a claimed run with its whole result."""
+    blobs = Blobs(settings.object_store_url, settings.object_store_options)
+    success = _success(claimed, database, blobs)
+    with database.transaction() as session:
+        finishing.succeed(session, claimed.lease, success, settings)
 
 
 def _success(claimed: Claimed, database: Database, blobs: Blobs) -> Success:
