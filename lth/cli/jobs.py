@@ -205,6 +205,9 @@ def _put_results(client: Client, job_id: str, results: Results) -> None:
     if not results.results:
         return
     put("")
+    if partial := [one.run for one in results.results if one.result.partial]:
+        shown = ", ".join(partial) if len(partial) < 3 else f"{len(partial)} runs"
+        put(f"so far: {shown} will have more levels")
     if len({one.result.trial for one in results.results}) > 1:
         put(str(Summary.model_validate(client.summary(job_id)["summary"])))
     else:

@@ -1,6 +1,7 @@
 """Shows the progress of a job: a bar for each running run, and a line for each other event."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from rich.progress import (
     BarColumn,
@@ -53,6 +54,8 @@ class _Board:
             done = at["level"] * at["iterations"] + at["iteration"]
             total = (at["levels"] + 1) * at["iterations"]
             self._bars.update(self._task(event), completed=done, total=total, said=_said(event))
+        elif event.kind == "level_finished":
+            say(f"{event.run}: {_level(event.data)}")
         elif event.kind == "run_started":
             self._task(event)
         elif event.kind in _ENDED:
@@ -79,8 +82,8 @@ def _log(event: Event) -> None:
     match event.kind, event.data:
         case "evaluation", _:
             said = f" {_said(event)}"
-        case "level_finished", {"level": level}:
-            said = f" level {level}"
+        case "level_finished", level:
+            said = f" {_level(level)}"
         case "job_finished", {"state": state}:
             said = f" {state}"
         case _:
@@ -94,6 +97,17 @@ def _said(event: Event) -> str:
     where = f"level {at['level']}/{at['levels']}  {at['samples_per_second']:>9,.0f} samples/s"
     scores = at.get("validation")
     return f"{where}  validation {scores['accuracy']:.1%}" if scores else where
+
+
+def _level(level: dict[str, Any]) -> str:
+    """The numbers of a finished level, as the table of results has them."""
+    name = "dense" if level["level"] == 0 else f"level {level['level']}"
+    if "density" not in level:  # an event of an older version
+        return name
+    return (
+        f"{name}  density {level['density']:.2%}  stop at {level['early_stop_iteration']:,} it  "
+        f"test {level['early_stop_test_accuracy']:.2%}  at end {level['final_test_accuracy']:.2%}"
+    )
 
 
 def _because(event: Event) -> str:

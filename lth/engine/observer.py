@@ -79,10 +79,10 @@ class Observer:
         """Receive the progress at every evaluation point, and about once a second between them."""
 
     def level_finished(self, level: TrainedLevel) -> None:
-        """Receive a level after its training and evaluation, before its checkpoint.
+        """Receive a level after its training and evaluation, before its checkpoint."""
 
-        An experiment that continues from a trunk or a checkpoint begins with the last level there.
-        """
+    def level_restored(self, level: TrainedLevel) -> None:
+        """Receive the last level of the trunk or checkpoint from which an experiment continues."""
 
     def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
         """Receive the offer of a checkpoint, after every progress and after every level.

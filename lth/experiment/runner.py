@@ -239,7 +239,7 @@ class ExperimentRunner:
         self._last_level = rounds
         self.rewind_points |= {step}
         if self.state.trained:
-            observer.level_finished(self.state.finished[-1])
+            observer.level_restored(self.state.finished[-1])
         while True:
             if not self.state.trained:
                 self.train(observer)

@@ -99,12 +99,19 @@ class _Publishing(Observer):
 
     def level_finished(self, level: TrainedLevel) -> None:
         self._observer.level_finished(level)
-        result = self._session.result(self._experiment).model_copy(update={"partial": True})
-        files = level_files(self._session.experiment(self._experiment))
-        self._observer.publish(Outcome(result, files))
+        self._publish()
+
+    def level_restored(self, level: TrainedLevel) -> None:
+        self._observer.level_restored(level)
+        self._publish()
 
     def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
         self._observer.checkpoint(content)
+
+    def _publish(self) -> None:
+        result = self._session.result(self._experiment).model_copy(update={"partial": True})
+        files = level_files(self._session.experiment(self._experiment))
+        self._observer.publish(Outcome(result, files))
 
 
 def _with_points_of(experiment: Experiment, spec: Spec, trunk: BinaryIO) -> BinaryIO:

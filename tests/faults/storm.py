@@ -133,7 +133,9 @@ def judge(there: Scene, job_ids: list[str], undisturbed: dict[int, dict[str, str
             job = jobs.get(session, job_id)
             assert job.state is JobState.SUCCEEDED, (job_id, job.failure)
             assert [run.state for run in runs.of_job(session, job_id)] == [RunState.SUCCEEDED]
-            assert len(runs.results(session, job_id)) == 1
+            ((_, result),) = runs.results(session, job_id)
+            assert not result.partial
+            assert [level.level for level in result.levels] == list(range(len(result.levels)))
             ends = select(func.count()).where(Event.job_id == job_id, Event.kind == "run_succeeded")
             again = select(func.count()).where(
                 Event.job_id == job_id, Event.data["why"].astext == "its files are damaged"

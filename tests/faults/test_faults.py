@@ -16,8 +16,9 @@ import psutil
 import pytest
 from sqlalchemy import select
 
+from service.store.jobs import commands, jobs
 from service.store.states import JobState
-from service.store.tables import Event, Job, Run
+from service.store.tables import Event, Job, Result, Run
 from tests.faults.inject import FAULTS, LONGEST_WAIT
 from tests.faults.scene import Scene, scene
 from tests.faults.storm import arrays, document, finish, judge, peace, storm
@@ -75,6 +76,51 @@ def test_a_run_killed_at_a_random_evaluation_point_gives_the_bytes_of_an_undistu
     told = f"killed {later} s into level {level}"
     assert arrays(there, killed) == arrays(there, undisturbed), told
     assert len(arrays(there, killed)) == 6
+    assert levels(there, killed) == levels(there, undisturbed), told
+
+
+def test_a_cancelled_run_continues_at_the_step_that_it_has_reached(there: Scene) -> None:
+    undisturbed = there.submit(ITERATIVE)
+    finish(there, [undisturbed], 1200)
+    cancelled = there.submit(ITERATIVE)
+    eventually(lambda: trains(there, cancelled, 2), 1200, every=0.01)
+    with there.database.transaction() as session:
+        commands.cancel(session, jobs.get(session, cancelled))
+    eventually(lambda: state_of(there, cancelled) == JobState.CANCELLED, 60)
+    shown = levels(there, cancelled)
+    assert len(shown) == 2, "levels 0 and 1 are finished"
+    before = steps(there, cancelled)
+    with there.database.transaction() as session:
+        commands.retry(session, jobs.get(session, cancelled))
+    finish(there, [cancelled], 1200)
+    first = steps(there, cancelled)[len(before)]
+    assert first > before[-1], "no step is repeated"
+    assert arrays(there, cancelled) == arrays(there, undisturbed)
+    assert levels(there, cancelled) == levels(there, undisturbed)
+    assert levels(there, cancelled)[:2] == shown
+
+
+def state_of(there: Scene, job_id: str) -> JobState:
+    with there.database.transaction() as session:
+        return session.get_one(Job, job_id).state
+
+
+def levels(there: Scene, job_id: str) -> list[dict[str, Any]]:
+    """The results of the levels of a job with one run, without what depends on the clock."""
+    with there.database.transaction() as session:
+        document = session.scalars(select(Result.document).where(Result.job_id == job_id)).one()
+    timed = ("seconds", "samples_per_second")
+    return [{k: v for k, v in one.items() if k not in timed} for one in document["levels"]]
+
+
+def steps(there: Scene, job_id: str) -> list[tuple[int, int]]:
+    """Level and iteration of each progress that a job has reported."""
+    told = select(Event.data).where(
+        Event.job_id == job_id, Event.kind.in_(("progress", "evaluation"))
+    )
+    with there.database.transaction() as session:
+        found = session.scalars(told.order_by(Event.number))
+        return [(data["level"], data["iteration"]) for data in found]
 
 
 def seconds_of(there: Scene, job_id: str) -> float:

@@ -9,7 +9,7 @@ import structlog
 
 from lth.core.errors import LotteryError, Stopped
 from lth.engine.observer import Inputs, Outcome
-from lth.spec.document import Spec, canonical, parse_spec, spec_hash
+from lth.spec.document import Spec, parse_spec, spec_hash
 from lth.spec.plan import RunKind
 from lth.spec.titles import what_was_run
 from service.store.blobs import saving
@@ -111,7 +111,7 @@ def _log_settings(child: Child, claimed: Claimed, output: RunLog, spec: Spec) ->
     output.say(f"attempt {lease.attempt} at '{lease.key}' of {lease.job_id}, from {begin}")
     output.say(f"on {child.id} ({device}); {', '.join(versions)}")
     output.say(f"spec {spec_hash(spec)}, seed {claimed.planned.seed}: {what_was_run(spec)}")
-    output.say(f"training: {canonical(spec.training)}")
+    output.say(f"training: {spec.training.model_dump_json()}")
 
 
 def _read(

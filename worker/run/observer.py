@@ -85,30 +85,37 @@ class RunObserver(Publisher):
         self._progress_at = 0.0
         self._evaluation_at = 0.0
         self._saved_at = time.monotonic()
-        self._level: int | None = None
         self._unpublished: Outcome | None = None
         self._publishing_seconds = _COST
 
     def progress(self, progress: Progress) -> None:
         """Store the progress."""
         now = self.seen = time.monotonic()
-        ended_level = self._level is not None and progress.level > self._level
         if progress.validation:
             self.say(str(progress))
         told = self._evaluation_at if progress.validation else self._progress_at
-        if ended_level or now - told >= _pause(now - self._began):
-            self._write_progress(progress, ended_level)
+        if now - told >= _pause(now - self._began):
+            self._write_progress(progress)
             self._progress_at = now
             if progress.validation:
                 self._evaluation_at = now
-        self._level = progress.level
         self.check_time_limits()
         if self.order is Order.LEASE_LOST:
             self.obey()
 
     def level_finished(self, level: TrainedLevel) -> None:
-        """Log the level."""
+        """Tell watchers of the level, and log it."""
         self.say(str(level))
+        result = level.result
+        data = {
+            "level": result.level,
+            "density": result.density,
+            "early_stop_iteration": result.early_stop.iteration,
+            "early_stop_test_accuracy": result.early_stop.test.accuracy,
+            "final_test_accuracy": result.final.test.accuracy,
+            "seconds": result.seconds,
+        }
+        self._tell(New(EventKind.LEVEL_FINISHED, self.lease.key, data))
 
     def say(self, text: str) -> None:
         """Add a line to the log of the run."""
@@ -162,15 +169,16 @@ class RunObserver(Publisher):
         if self.order is not None:
             raise Stopped(f"the run '{self.lease.key}' was ordered to stop: {self.order}")
 
-    def _write_progress(self, progress: Progress, ended_level: bool) -> None:
+    def _write_progress(self, progress: Progress) -> None:
         data = _plain(progress)
         kind = EventKind.EVALUATION if progress.validation else EventKind.PROGRESS
-        news = [New(kind, self.lease.key, data)]
-        if ended_level:
-            news.insert(0, New(EventKind.LEVEL_FINISHED, self.lease.key, {"level": self._level}))
+        self._tell(New(kind, self.lease.key, data), data)
+
+    def _tell(self, news: New, progress: dict[str, Any] | None = None) -> None:
+        """Write an event and the progress, and renew the lease."""
         try:
             with self._database.transaction() as session:
-                if leases.tell(session, self.lease, self._settings.lease, data, news):
+                if leases.tell(session, self.lease, self._settings.lease, progress, [news]):
                     self.give(Order.CANCEL)
         except LeaseLost:
             self.give(Order.LEASE_LOST)
@@ -184,15 +192,21 @@ class RunObserver(Publisher):
         except OSError as error:
             log.warning("a checkpoint could not be written to a temporary file: %s", error)
         else:
-            self._store_checkpoint(file)
+            size = self._store_checkpoint(file)
             self._publishing_seconds = time.monotonic() - began
+            if size is not None:
+                took = f"{self._publishing_seconds:.3f} s"
+                self.say(f"saved a checkpoint of {size_text(size)} in {took}")
 
-    def _store_checkpoint(self, content: BinaryIO) -> None:
-        """Save blobs first, and then all rows in one transaction."""
+    def _store_checkpoint(self, content: BinaryIO) -> int | None:
+        """Save blobs first, and then all rows in one transaction.
+
+        Returns:
+            The size of the checkpoint in bytes; None if it could not be saved.
+        """
         outcome = self._unpublished
         try:
             blob = saving.save_file(self._database, self._blobs, content)
-            self.say(f"saved a checkpoint of {size_text(blob.size)}")
             output = self._save_log()
             files = [] if outcome is None else self.save_artifacts(outcome.artifacts)
             with self._database.transaction() as session:
@@ -201,15 +215,16 @@ class RunObserver(Publisher):
                     finishing.publish(session, self.lease, outcome.result, files)
         except LeaseLost:
             self.give(Order.LEASE_LOST)
-            return
+            return None
         except (*UNAVAILABLE, IntegrityError, StorageFailed) as error:
             log.warning("a checkpoint could not be saved: %s", error)
-            return
+            return None
         self._unpublished = None
         self._saved_at = time.monotonic()
         previous, self._checkpoint_digest = self._checkpoint_digest, blob.digest
         if previous is not None and previous != blob.digest:
             self._delete_checkpoint(previous)
+        return blob.size
 
     def save_artifacts(self, artifacts: Sequence[Artifact]) -> list[Kept]:
         """Save the contents of files as blobs."""

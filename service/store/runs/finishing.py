@@ -304,6 +304,8 @@ def _store_artifacts(session: Session, lease: Lease, artifacts: Sequence[Kept]) 
     files = [_artifact(lease, kept) for kept in artifacts]
     old = (Artifact.run_id == lease.run_id, Artifact.name.not_in([file["name"] for file in files]))
     session.execute(delete(Artifact).where(*old))
+    if not files:
+        return
     new = insert(Artifact)
     changed = {column: new.excluded[column] for column in ("digest", "size")}
     differs = Artifact.digest != new.excluded.digest

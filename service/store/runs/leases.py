@@ -64,7 +64,11 @@ def renew(
 
 
 def tell(
-    session: Session, lease: Lease, length: timedelta, progress: dict[str, Any], news: list[New]
+    session: Session,
+    lease: Lease,
+    length: timedelta,
+    progress: dict[str, Any] | None,
+    news: list[New],
 ) -> bool:
     """Renew the lease, and add events for watchers; returns and raises as `renew`."""
     cancel = renew(session, lease, length, progress)

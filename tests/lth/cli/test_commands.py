@@ -232,9 +232,16 @@ def test_each_line_about_an_event_has_its_content(
 ) -> None:
     score = {"loss": 0.1, "accuracy": 0.95}
     at = {"level": 1, "levels": 2, "samples_per_second": 5e4, "validation": score}
+    level = {
+        "level": 0,
+        "density": 1.0,
+        "early_stop_iteration": 40,
+        "early_stop_test_accuracy": 0.955,
+        "final_test_accuracy": 0.96,
+    }
     events = [
         ("run_started", "trial-1/ticket", {}),
-        ("level_finished", "trial-1/ticket", {"level": 0}),
+        ("level_finished", "trial-1/ticket", level),
         ("evaluation", "trial-1/ticket", at),
         ("run_failed", "trial-1/ticket", {"reason": "diverged", "message": "the loss is NaN"}),
         ("job_finished", None, {"state": "failed"}),
@@ -254,7 +261,8 @@ def test_each_line_about_an_event_has_its_content(
     printed = [line.partition(" ")[2] for line in capsys.readouterr().err.splitlines()]
     assert printed[:5] == [
         "run_started trial-1/ticket",
-        "level_finished trial-1/ticket level 0",
+        "level_finished trial-1/ticket "
+        "dense  density 100.00%  stop at 40 it  test 95.50%  at end 96.00%",
         "evaluation trial-1/ticket level 1/2     50,000 samples/s  validation 95.0%",
         "run_failed trial-1/ticket: diverged: the loss is NaN",
         "job_finished failed",

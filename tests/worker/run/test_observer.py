@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from lth.core import disk_arrays
 from lth.core.errors import Stopped
-from lth.engine.observer import Outcome, Progress
+from lth.engine.observer import Outcome, Progress, TrainedLevel
 from lth.results.schemas import Scores
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
@@ -24,6 +24,7 @@ from service.store.jobs import commands, events, jobs, submitting
 from service.store.jobs.submitting import Submission
 from service.store.runs import claims, finishing
 from service.store.tables import Run
+from tests.lth.plots import made_up
 from worker.run.observer import Order, RunObserver, _pause
 
 
@@ -73,10 +74,10 @@ def test_progress_of_a_long_run_is_written_less_often() -> None:
 
 
 def test_the_end_of_a_level_is_always_written(database: Database, observer: RunObserver) -> None:
-    for level in range(3):
-        observer.progress(at(level, 1))
+    for level in made_up.run((1.0, 0.5, 0.2)).levels:
+        observer.level_finished(TrainedLevel(level, {}, {}))
 
-    assert told(database, observer)["level_finished"] == 2
+    assert told(database, observer)["level_finished"] == 3
 
 
 def test_a_cancel_is_received_with_the_next_written_progress(
