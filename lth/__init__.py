@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from lth.core.errors import (
         DatasetMissing,
         Diverged,
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     )
     from lth.datasets import ArrayDataset
     from lth.engine.layers import LotteryConv2D, LotteryLinear
-    from lth.engine.observer import Printing
+    from lth.engine.observer import Observer, Printing, Progress
     from lth.spec.document import parse_spec, spec_hash
     from lth.spec.plan import plan
     from lth.study.model import LotteryModel
@@ -37,7 +38,9 @@ _MODULES = {
     "LotteryRobust": "lth.study.robust",
     "LotterySession": "lth.study.session",
     "NothingToPrune": "lth.core.errors",
+    "Observer": "lth.engine.observer",
     "Printing": "lth.engine.observer",
+    "Progress": "lth.engine.observer",
     "SpecError": "lth.core.errors",
     "Stopped": "lth.core.errors",
     "Training": "lth.training.settings",
@@ -59,10 +62,13 @@ __all__ = [
     "LotteryRobust",
     "LotterySession",
     "NothingToPrune",
+    "Observer",
     "Printing",
+    "Progress",
     "SpecError",
     "Stopped",
     "Training",
+    "__version__",
     "parse_spec",
     "plan",
     "spec_hash",
@@ -70,6 +76,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("lth")
     if name not in _MODULES:
         raise AttributeError(f"module 'lth' has no attribute '{name}'")
     try:
@@ -86,4 +94,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -75,6 +75,9 @@ class Observer:
     continued from that step.
     """
 
+    def experiment_started(self, experiment: str, trial: int) -> None:
+        """Receive the name of the experiment of a session that begins or continues."""
+
     def progress(self, progress: Progress) -> None:
         """Receive the progress at every evaluation point, and about once a second between them."""
 

@@ -1,5 +1,6 @@
 """Runs one experiment: its state, and the steps that change it."""
 
+import json
 from collections.abc import Callable, Mapping
 from copy import copy
 from typing import BinaryIO
@@ -182,10 +183,14 @@ class ExperimentRunner:
         """Execute a method up to its last level, from the current state.
 
         Raises:
-            SpecError: if the network was pruned with another method before.
+            SpecError: if the network was pruned before, and not with this method or with a shorter
+                schedule of it.
         """
         pruning = self.context.papers.pruning(method.pruning)
-        self._begin(f"{canonical(pruning)} {canonical(method.reinit)}")
+        earlier = _method(self.state.method)
+        if earlier and Method(pruning=pruning, reinit=method.reinit).extends(earlier):
+            self.state.method = _text(pruning, method.reinit)
+        self._begin(_text(pruning, method.reinit))
         how = pruning.criterion, pruning.schedule, pruning.scope
         rounds, values = len(pruning.schedule.densities(1.0)), pruning.pruned_weights
         self._carry_out(rounds, lambda _: self.pruned(*how), method.reinit, values, observer)
@@ -301,3 +306,17 @@ class ExperimentRunner:
 
     def _step_of(self, reinit: ReinitContract) -> int:
         return reinit.rewind_point.iterations(self.context.steps_per_epoch)
+
+
+def _text(pruning: Pruning, reinit: Reinit) -> str:
+    """The method of an experiment as text."""
+    return f"{canonical(pruning)} {canonical(reinit)}"
+
+
+def _method(text: str) -> Method | None:
+    """The opposite of `_text`; None for single steps and for controls."""
+    try:
+        pruning, end = json.JSONDecoder().raw_decode(text)
+        return Method.model_validate({"pruning": pruning, "reinit": json.loads(text[end:])})
+    except ValueError:
+        return None

@@ -51,6 +51,13 @@ class Method(Document):
     pruning: Pruning = Pruning()
     reinit: Reinit = Rewind(kind="rewind")
 
+    def extends(self, other: "Method") -> bool:
+        """Whether another method differs in nothing but that its schedule ends earlier."""
+        ours, theirs = (each.pruning.schedule.densities(1.0) for each in (self, other))
+        schedule = {"schedule": other.pruning.schedule}
+        same = {"pruning": self.pruning.model_copy(update=schedule)}
+        return other == self.model_copy(update=same) and ours[: len(theirs)] == theirs
+
 
 class Ticket(Method):
     """An experiment of a session that finds a ticket."""

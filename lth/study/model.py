@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from lth.core.disk_arrays import as_file, content_of
 from lth.core.durations import START, Duration
 from lth.core.field_errors import valid
-from lth.engine.observer import Observer, TrainedLevel
+from lth.engine.observer import TrainedLevel
 from lth.engine.variables import Weights
 from lth.experiment.context import Context, environment
 from lth.experiment.runner import ExperimentRunner
@@ -26,6 +26,7 @@ from lth.results.schemas import LevelResult, RunResult
 from lth.spec.document import Method
 from lth.study.files import save_experiment
 from lth.study.inspection import finished_level, keras_network, layer_mask_picture, weights_picture
+from lth.study.observing import Observing, observing
 from lth.study.study import Study
 from lth.study.trial import OneTrial
 
@@ -50,11 +51,12 @@ class LotteryModel(OneTrial, Study):
 
     # -- the steps ------------------------------------------------------------------------------
 
-    def train(self, observer: Observer | None = None) -> LevelResult:
+    def train(self, observer: Observing = "bar") -> LevelResult:
         """Train the current level to its end, and evaluate it.
 
         Args:
-            observer: receives progress and checkpoints.
+            observer: "bar" for a progress bar, None for no output, a function of `lth.Progress`, or
+                an `lth.Observer`, which also receives finished levels and checkpoints.
 
         Returns:
             The result of the level.
@@ -63,7 +65,8 @@ class LotteryModel(OneTrial, Study):
             SpecError: if the level is already trained; prune it first.
             Diverged: if the loss is not finite.
         """
-        return self._runner.train(observer or Observer())
+        with observing(observer) as seeing:
+            return self._runner.train(seeing)
 
     def prune(
         self,
@@ -111,7 +114,7 @@ class LotteryModel(OneTrial, Study):
         reinit: Any = "rewind",
         scope: Any = "layer",
         pruned_weights: PrunedWeights = "zero",
-        observer: Observer | None = None,
+        observer: Observing = "bar",
     ) -> tuple[LevelResult, ...]:
         """Train, prune once, reset and train again.
 
@@ -121,7 +124,8 @@ class LotteryModel(OneTrial, Study):
             reinit: resets the surviving weights before they are trained again.
             scope: which weights are ranked together, and the rate of each layer.
             pruned_weights: the values of pruned weights.
-            observer: receives progress and checkpoints.
+            observer: "bar" for a progress bar, None for no output, a function of `lth.Progress`, or
+                an `lth.Observer`, which also receives finished levels and checkpoints.
 
         Returns:
             The results of levels 0 and 1.
@@ -136,7 +140,7 @@ class LotteryModel(OneTrial, Study):
         reinit: Any = "rewind",
         scope: Any = "layer",
         pruned_weights: PrunedWeights = "zero",
-        observer: Observer | None = None,
+        observer: Observing = "bar",
     ) -> tuple[LevelResult, ...]:
         """Train, prune and reset in turn, up to the last level of the schedule.
 
@@ -147,28 +151,32 @@ class LotteryModel(OneTrial, Study):
             reinit: resets the surviving weights before they are trained again.
             scope: which weights are ranked together, and the rate of each layer.
             pruned_weights: the values of pruned weights.
-            observer: receives progress and checkpoints.
+            observer: "bar" for a progress bar, None for no output, a function of `lth.Progress`, or
+                an `lth.Observer`, which also receives finished levels and checkpoints.
 
         Returns:
             The results of all levels, from 0.
 
         Raises:
-            SpecError: if the experiment was pruned in another way before.
+            SpecError: if the experiment was pruned in another way before. A schedule that continues
+                an earlier one is allowed: 7 rounds after 5 of the same fraction add two levels.
         """
         method = self._method(schedule, criterion, reinit, scope, pruned_weights)
         return self.follow(method, observer)
 
-    def follow(self, method: Method, observer: Observer | None = None) -> tuple[LevelResult, ...]:
+    def follow(self, method: Method, observer: Observing = "bar") -> tuple[LevelResult, ...]:
         """Execute a method up to its last level, from the current state.
 
         Args:
             method: pruning and reset.
-            observer: receives progress and checkpoints.
+            observer: "bar" for a progress bar, None for no output, a function of `lth.Progress`, or
+                an `lth.Observer`, which also receives finished levels and checkpoints.
 
         Returns:
             The results of all levels, from 0.
         """
-        self._runner.follow(method, observer or Observer())
+        with observing(observer) as seeing:
+            self._runner.follow(method, seeing)
         return self.levels
 
     def follow_control(
@@ -176,7 +184,7 @@ class LotteryModel(OneTrial, Study):
         control: Control,
         ticket_masks: Mapping[int, dict[str, Mask]],
         rewind_point: Duration = START,
-        observer: Observer | None = None,
+        observer: Observing = "bar",
     ) -> tuple[LevelResult, ...]:
         """Train a control of a ticket.
 
@@ -184,12 +192,14 @@ class LotteryModel(OneTrial, Study):
             control: the kind of control.
             ticket_masks: masks of the ticket by level, from level 1; bool by layer name.
             rewind_point: rewind point of the ticket.
-            observer: receives progress and checkpoints.
+            observer: "bar" for a progress bar, None for no output, a function of `lth.Progress`, or
+                an `lth.Observer`, which also receives finished levels and checkpoints.
 
         Returns:
             The results of all levels, from 0.
         """
-        self._runner.follow_control(control, ticket_masks, rewind_point, observer or Observer())
+        with observing(observer) as seeing:
+            self._runner.follow_control(control, ticket_masks, rewind_point, seeing)
         return self.levels
 
     # -- results --------------------------------------------------------------------------

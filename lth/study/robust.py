@@ -6,11 +6,11 @@ from typing import Any
 
 from lth.core.errors import SpecError
 from lth.core.field_errors import whole
-from lth.engine.observer import Observer
 from lth.results.schemas import RunResult
 from lth.results.statistics import summarise
 from lth.results.summary import Summary
 from lth.study.files import save_comparison
+from lth.study.observing import Observing, observing
 from lth.study.session import LotterySession
 from lth.study.session_state import bundle, unbundle
 from lth.study.study import Study
@@ -78,18 +78,19 @@ class LotteryRobust(Study):
         return self._sessions[0].controls
 
     def run(
-        self, experiments: Iterable[Any] = (), observer: Observer | None = None, *, grid: Any = None
+        self, experiments: Iterable[Any] = (), observer: Observing = "bar", *, grid: Any = None
     ) -> None:
         """Run the same experiments in every trial. After an interruption, call it again.
 
         Args:
             experiments: members of `lth.spec.document.Experiment`, or dictionaries of their fields.
-            observer: receives progress.
+            observer: as in `LotterySession.run`.
             grid: combinations of criteria and resets, as in `LotterySession.run`.
         """
         asked = tuple(experiments)
-        for session in self._sessions:
-            session.run(asked, observer, grid=grid)
+        with observing(observer) as seeing:
+            for session in self._sessions:
+                session.run(asked, seeing, grid=grid)
 
     def state(self) -> bytes:
         """The state of all trials as bytes; `restore` continues from it."""

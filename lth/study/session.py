@@ -8,16 +8,18 @@ from lth.core.disk_arrays import as_file, content_of
 from lth.core.durations import START
 from lth.core.errors import SpecError
 from lth.core.field_errors import valid
-from lth.engine.observer import Observer
 from lth.experiment.context import Context
 from lth.experiment.state import ExperimentState
 from lth.pruning.masks import Mask
 from lth.pruning.methods import Grid, Name
 from lth.results.schemas import RunResult
+from lth.results.statistics import summarise
+from lth.results.summary import Summary
 from lth.spec.contradictions import between_experiments
 from lth.spec.document import ControlExperiment, Experiment, Ticket
 from lth.study.files import save_comparison, save_experiment
 from lth.study.model import LotteryModel
+from lth.study.observing import Observing, observing
 from lth.study.session_state import SessionState
 from lth.study.study import Study
 from lth.study.trial import OneTrial
@@ -100,7 +102,7 @@ class LotterySession(OneTrial, Study):
         return self._models[name]
 
     def train_dense(
-        self, observer: Observer | None = None, checkpoint: bytes | BinaryIO | None = None
+        self, observer: Observing = "bar", checkpoint: bytes | BinaryIO | None = None
     ) -> bytes:
         """Train the dense network that all experiments share, unless it is already trained.
 
@@ -110,7 +112,7 @@ class LotterySession(OneTrial, Study):
         return content_of(self.dense_training(observer, checkpoint))
 
     def dense_training(
-        self, observer: Observer | None = None, checkpoint: bytes | BinaryIO | None = None
+        self, observer: Observing = "bar", checkpoint: bytes | BinaryIO | None = None
     ) -> BinaryIO:
         """As `train_dense`, with the trunk in a temporary file, which must not be changed.
 
@@ -121,7 +123,9 @@ class LotterySession(OneTrial, Study):
             if checkpoint is not None:
                 model.restore(checkpoint)
             if not model.levels:
-                model.train(observer)
+                with observing(observer) as seeing:
+                    seeing.experiment_started("dense network", self.trial)
+                    model.train(seeing)
             self._trunk = model.trunk_file()
         return self._trunk
 
@@ -130,7 +134,7 @@ class LotterySession(OneTrial, Study):
         self._trunk = trunk
 
     def run(
-        self, experiments: Iterable[Any] = (), observer: Observer | None = None, *, grid: Any = None
+        self, experiments: Iterable[Any] = (), observer: Observing = "bar", *, grid: Any = None
     ) -> None:
         """Run experiments. Tickets run before the controls that follow them.
 
@@ -138,7 +142,8 @@ class LotterySession(OneTrial, Study):
 
         Args:
             experiments: members of `lth.spec.document.Experiment`, or dictionaries of their fields.
-            observer: receives progress.
+            observer: "bar" for a progress bar, None for no output, a function of `lth.Progress`, or
+                an `lth.Observer`.
             grid: adds every combination of a criterion and a reset, as `lth.pruning.methods.Grid`
                 or a dictionary of its fields, such as
                 ``{"criteria": ["large_final", "random"], "reinit": ["rewind"]}``.
@@ -161,14 +166,15 @@ class LotterySession(OneTrial, Study):
                 "give all experiments to one call, or begin a new session"
             )
         self._rewind_points |= points
-        self.dense_training(observer)
-        for experiment in sorted(asked, key=lambda e: isinstance(e, ControlExperiment)):
-            self.carry_out(experiment, observer)
+        with observing(observer) as seeing:
+            self.dense_training(seeing)
+            for experiment in sorted(asked, key=lambda e: isinstance(e, ControlExperiment)):
+                self.carry_out(experiment, seeing)
 
     def carry_out(
         self,
         experiment: Experiment,
-        observer: Observer | None = None,
+        observer: Observing = "bar",
         *,
         checkpoint: bytes | BinaryIO | None = None,
         ticket: Experiment | None = None,
@@ -178,7 +184,7 @@ class LotterySession(OneTrial, Study):
 
         Args:
             experiment: the experiment.
-            observer: receives progress and checkpoints.
+            observer: as in `run`; an `lth.Observer` also receives checkpoints.
             checkpoint: the last checkpoint of an interrupted attempt.
             ticket: the experiment that a control follows; by default from this session.
             ticket_masks: the masks of that ticket by level; by default from this session.
@@ -190,18 +196,26 @@ class LotterySession(OneTrial, Study):
         if checkpoint is not None:
             model.restore(checkpoint)
         self._share_trunk(name)
-        observer = observer or Observer()
-        if isinstance(experiment, ControlExperiment):
-            of = experiment.control.of
-            followed = ticket or self._asked.get(of)
-            point = followed.reinit.rewind_point if isinstance(followed, Ticket) else START
-            masks = ticket_masks or self._masks_of(of)
-            model.follow_control(experiment.control, masks, point, observer)
-        else:
-            model.follow(experiment, observer)
+        with observing(observer) as seeing:
+            seeing.experiment_started(name, self.trial)
+            if isinstance(experiment, ControlExperiment):
+                of = experiment.control.of
+                followed = ticket or self._asked.get(of)
+                point = followed.reinit.rewind_point if isinstance(followed, Ticket) else START
+                masks = ticket_masks or self._masks_of(of)
+                model.follow_control(experiment.control, masks, point, seeing)
+            else:
+                model.follow(experiment, seeing)
         if self._trunk is None:
             self._trunk = model.trunk_file()
         return self.result(name)
+
+    def get_summary(self) -> Summary:
+        """The metrics of every experiment at every level, as a table if printed.
+
+        Experiments are compared with the dense network and with their controls.
+        """
+        return summarise(self.results, self.controls)
 
     def result(self, name: str) -> RunResult:
         """The result of an experiment."""
@@ -264,7 +278,7 @@ class LotterySession(OneTrial, Study):
         name = experiment.name
         model, asked = self._models.get(name), self._asked.get(name)
         begun = model is not None and not all(mask.all() for mask in model.masks.values())
-        if asked != experiment and (asked or begun):
+        if asked != experiment and (asked or begun) and not _extends(experiment, asked):
             raise _twice(name)
 
     def _check(self, asked: tuple[Experiment, ...]) -> None:
@@ -279,6 +293,15 @@ class LotterySession(OneTrial, Study):
     def _masks_of(self, ticket: str) -> dict[int, dict[str, Mask]]:
         levels = self.experiment(ticket).trained_levels
         return {level.result.level: level.masks for level in levels[1:]}
+
+
+def _extends(experiment: Experiment, earlier: Experiment | None) -> bool:
+    """Whether a ticket differs from an earlier one only in a longer schedule."""
+    return (
+        isinstance(experiment, Ticket)
+        and isinstance(earlier, Ticket)
+        and experiment.extends(earlier)
+    )
 
 
 def _twice(name: str) -> SpecError:
