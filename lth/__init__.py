@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         Stopped,
     )
     from lth.datasets import ArrayDataset
-    from lth.engine.layers import LotteryConv2D, LotteryLinear
+    from lth.engine.layers import LotteryConv2D, LotteryLinear, lottery_network
     from lth.engine.observer import Observer, Printing, Progress
     from lth.spec.document import parse_spec, spec_hash
     from lth.spec.plan import plan
@@ -44,6 +44,7 @@ _MODULES = {
     "SpecError": "lth.core.errors",
     "Stopped": "lth.core.errors",
     "Training": "lth.training.settings",
+    "lottery_network": "lth.engine.layers",
     "parse_spec": "lth.spec.document",
     "plan": "lth.spec.plan",
     "spec_hash": "lth.spec.document",
@@ -69,6 +70,7 @@ __all__ = [
     "Stopped",
     "Training",
     "__version__",
+    "lottery_network",
     "parse_spec",
     "plan",
     "spec_hash",

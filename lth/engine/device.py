@@ -53,6 +53,7 @@ class DeviceData:
         train: rows of `x_train` for training, int32, ascending.
         train_split, validation, test: splits for evaluation.
         classes: number of classes.
+        majority: share of the most frequent class of the test samples.
         identity: digest of the arrays, number of validation samples, and normalization.
     """
 
@@ -65,6 +66,7 @@ class DeviceData:
     validation: Split
     test: Split
     classes: int
+    majority: float
     identity: str
 
     @classmethod
@@ -94,6 +96,7 @@ class DeviceData:
             Split.of(x_train, y_train, rows.validation, evaluated_at_once),
             Split.of(x_test, y_test, np.arange(len(arrays.y_test)), evaluated_at_once),
             classes,
+            float(np.bincount(arrays.y_test).max() / len(arrays.y_test)),
             f"{arrays.digest} {validation} {normalisation}",
         )
 

@@ -7,11 +7,13 @@ not, so the engine leaves the constraint out. The forward pass does not multiply
 saves a fifth of the time on a CPU.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import keras
 import tensorflow as tf
 from keras import ops
+
+from lth.core.errors import SpecError
 
 _REGISTER = keras.saving.register_keras_serializable(package="lth")
 
@@ -193,3 +195,46 @@ class LotteryConv2D(Prunable, keras.layers.Conv2D):
     def get_config(self) -> dict[str, Any]:
         """The arguments of the layer, for `from_config`."""
         return {**super().get_config(), "freezes": self.freezes}
+
+
+def lottery_network(network: keras.Sequential) -> keras.Sequential:
+    """Convert a network of plain Keras layers, so that `Dense` and `Conv2D` can be pruned.
+
+    Other layers stay as they are. If the network is built, the new one has the same weights.
+
+    Args:
+        network: a Sequential; it is not changed.
+
+    Returns:
+        A Sequential with a `LotteryLinear` for each `Dense`, and a `LotteryConv2D` for each
+        `Conv2D`, with the same names and settings.
+
+    Raises:
+        SpecError: if there is no layer to convert.
+
+    Examples:
+        >>> model = LotteryModel(lottery_network(network), "digits")
+    """
+    if not isinstance(network, keras.Sequential):
+        raise SpecError(f"{type(network).__name__} is not a keras.Sequential; give a Sequential")
+    layers = [_lottery_layer(layer) for layer in network.layers]
+    if not any(isinstance(layer, Prunable) for layer in layers):
+        kinds = ", ".join(dict.fromkeys(type(layer).__name__ for layer in network.layers)) or "none"
+        raise SpecError(f"the network has no Dense or Conv2D layer to convert; its layers: {kinds}")
+    if not network.built:
+        return keras.Sequential(layers, name=network.name)
+    converted = keras.Sequential(
+        [keras.Input(cast(Any, network.input_shape)[1:]), *layers], name=network.name
+    )
+    for layer, original in zip(converted.layers, network.layers, strict=True):
+        own = [each for each in layer.variables if each is not getattr(layer, "mask", None)]
+        for variable, value in zip(own, original.variables, strict=True):
+            variable.assign(value)
+    return converted
+
+
+def _lottery_layer(layer: keras.Layer) -> keras.Layer:
+    """A lottery layer for a plain `Dense` or `Conv2D`; a copy of any other layer."""
+    kinds = {keras.layers.Dense: LotteryLinear, keras.layers.Conv2D: LotteryConv2D}
+    kind = kinds.get(cast(Any, type(layer)), type(layer))
+    return kind.from_config(layer.get_config())

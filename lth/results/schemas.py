@@ -100,6 +100,13 @@ class Environment(ResultModel):
     versions: dict[str, str]
 
 
+class EvaluationData(ResultModel):
+    """The samples on which test accuracies are measured."""
+
+    number: int
+    majority: float = Field(description="share of the most frequent class")
+
+
 class RunResult(ResultModel):
     """One experiment of one trial, with all of its levels."""
 
@@ -113,6 +120,9 @@ class RunResult(ResultModel):
     levels: tuple[LevelResult, ...]
     trunk_reused: bool = Field(description="level 0 was trained before, by another run")
     environment: Environment
+    test_samples: EvaluationData | None = Field(
+        default=None, description="none in results of older versions"
+    )
     seconds: float = Field(description="of this run, without waiting")
     partial: bool = Field(
         default=False, description="the run has not ended; later levels are missing"

@@ -22,7 +22,7 @@ from lth.pruning.masks import Mask
 from lth.pruning.pruned_values import PrunedWeights
 from lth.reinit import Reinit
 from lth.results.layers import layer_table
-from lth.results.schemas import LevelResult, RunResult
+from lth.results.schemas import EvaluationData, LevelResult, RunResult
 from lth.spec.document import Method
 from lth.study.files import save_experiment
 from lth.study.inspection import finished_level, keras_network, layer_mask_picture, weights_picture
@@ -240,6 +240,7 @@ class LotteryModel(OneTrial, Study):
             name: the name of the experiment in the result.
             reused: whether level 0 was taken from a trunk.
         """
+        data = self.context.data
         done = f"{self.context.digest} {self._runner.state.method}"
         return RunResult(
             experiment=name,
@@ -249,6 +250,7 @@ class LotteryModel(OneTrial, Study):
             levels=self.levels,
             trunk_reused=reused,
             environment=environment(self.context),
+            test_samples=EvaluationData(number=data.test.samples, majority=data.majority),
             seconds=sum(level.seconds for level in self.levels),
         )
 
