@@ -28,7 +28,23 @@ def _recent_jobs(incomplete: str) -> list[tuple[str, str]]:
 JobId = Annotated[
     str,
     typer.Argument(
-        metavar="JOB", help="The job's id.", show_default=False, autocompletion=_recent_jobs
+        metavar="JOB",
+        help="The job's id, or its name, or the beginning of its id.",
+        show_default=False,
+        autocompletion=_recent_jobs,
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        min=0.1, help="Wait at most this many seconds; the exit code is 9 if the job has not ended."
+    ),
+]
+CancelOnAbort = Annotated[
+    bool,
+    typer.Option(
+        "--cancel-on-abort",
+        help="Cancel the job if this command is interrupted, terminated, or waits too long.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

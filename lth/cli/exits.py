@@ -20,6 +20,8 @@ class Exit(IntEnum):
     """The service is unavailable."""
     STACK = 6
     """The local stack or a server process cannot start, or had to stop."""
+    DEADLINE = 9
+    """The job did not end within `--timeout`; it goes on unless `--cancel-on-abort` is given."""
     DAMAGED = 10
     """Stored files are missing or damaged."""
     INTERRUPTED = 130
@@ -32,8 +34,20 @@ class CommandFailed(Exception):
     code = Exit.STACK
 
 
+class WrongUse(CommandFailed):
+    """The arguments cannot be used together, or with the files that are there."""
+
+    code = Exit.USAGE
+
+
+class DeadlineOver(CommandFailed):
+    """The job did not end in time."""
+
+    code = Exit.DEADLINE
+
+
 EPILOG = (
     "Exit codes: 0 success, 1 the job failed or was cancelled, 2 wrong command line, 3 wrong spec, "
-    "4 refused by the service, 5 service unavailable, 6 a server cannot run here, 10 stored "
-    "files are missing or damaged, 130 interrupted."
+    "4 refused by the service, 5 service unavailable, 6 a server cannot run here, 9 not ended "
+    "within --timeout, 10 stored files are missing or damaged, 130 interrupted."
 )

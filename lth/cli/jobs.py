@@ -1,27 +1,31 @@
 """Commands for jobs: submit, list, show, watch, fetch."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.text import Text
 
-from lth.cli.connection import JobId, Json, open_client
+from lth.cli.connection import CancelOnAbort, JobId, Json, Timeout, open_client
 from lth.cli.documents import read_document
+from lth.cli.exits import WrongUse
+from lth.cli.following import Limits, following
 from lth.cli.screen import err, put, put_json, put_table, say
 from lth.cli.tables import artifact_table, job_table, level_table, run_table, state
 from lth.cli.watching import show_events
-from lth.client import Artifact, Client, Job, Results, Run
+from lth.client import Artifact, Client, Job, Results, Run, requests
 from lth.client.errors import JobNotSucceeded
 from lth.client.models import how_it_ended
 from lth.results.artifacts import JOB
 from lth.results.summary import Summary
 from lth.results.warnings import remarks
 
+_MARK = ".lth-job"
+"""The file in a directory of fetched files that has the id of their job."""
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 
 
@@ -42,9 +46,12 @@ def add_to(app: typer.Typer) -> None:
 
 def submit(
     context: typer.Context,
-    file: Annotated[
-        Path,
-        typer.Argument(help="The spec, YAML or JSON; - is standard input."),
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="The spec, YAML or JSON; - is standard input. Several specs are several jobs.",
+        ),
     ],
     wait: Annotated[
         bool, typer.Option("--wait", "-w", help="Follow the job, then show its results.")
@@ -64,25 +71,41 @@ def submit(
     idempotency_key: Annotated[
         str | None, typer.Option(help="A second submission with the same key returns the same job.")
     ] = None,
+    timeout: Timeout = None,
+    cancel_on_abort: CancelOnAbort = False,
     as_json: Json = False,
 ) -> None:
-    """Submit an experiment."""
+    """Submit experiments."""
     labels = _labels(label or ())
     _check_idempotency_key(idempotency_key)
-    document = read_document(file)
+    if idempotency_key is not None and len(files) > 1:
+        raise WrongUse("an idempotency key is for one job; submit one file with it")
+    documents = [read_document(file) for file in files]
     chosen = {"name": name, "priority": priority, "pool": pool, "max_seconds": max_seconds}
-    document |= {field: value for field, value in chosen.items() if value is not None}
-    written = document.get("labels") or {}
-    if labels and isinstance(written, dict):  # the service refuses labels of another type
-        document["labels"] = written | labels
+    for document in documents:
+        document |= {field: value for field, value in chosen.items() if value is not None}
+        written = document.get("labels") or {}
+        if labels and isinstance(written, dict):  # the service refuses labels of another type
+            document["labels"] = written | labels
     with open_client(context) as client:
-        job = client.submit(document, idempotency_key=idempotency_key)
-        if not wait:
-            put_json(job) if as_json else _tell_submitted(job)
-            return
-        say(job.id, style="bold")
-        _follow(client, job.id)
-        _show_end(client, job.id, as_json)
+        if len(documents) > 1:  # Nothing is submitted if one of them is wrong.
+            for document in documents:
+                client.send(requests.estimate(document))
+        submitted = []
+        for document in documents:
+            job = client.submit(document, idempotency_key=idempotency_key)
+            submitted.append(job)
+            if not as_json:
+                _tell_submitted(client, job, document, follow=wait)
+            elif not wait:
+                put_json(job)
+        if wait:
+            limits = Limits(timeout, cancel_on_abort)
+            with following(client, [job.id for job in submitted], limits):
+                for job in submitted:
+                    _follow(client, job.id, quiet=as_json)
+            for job in submitted:
+                _show_end(client, job.id, as_json)
 
 
 def list_jobs(
@@ -130,25 +153,33 @@ def watch(
     context: typer.Context,
     job_id: JobId,
     after: Annotated[int, typer.Option(min=0, help="Start after this event.")] = 0,
+    timeout: Timeout = None,
+    cancel_on_abort: CancelOnAbort = False,
     as_json: Json = False,
 ) -> None:
     """Follow a job until it is finished. Fails if the job does not succeed."""
     with open_client(context) as client:
+        with following(client, [job_id], Limits(timeout, cancel_on_abort)):
+            if as_json:
+                for event in client.events(job_id, after=after):
+                    put_json(event)
+            else:
+                _follow(client, job_id, after)
         if as_json:
-            for event in client.events(job_id, after=after):
-                put_json(event)
             _check(client.job(job_id))
-            return
-        _follow(client, job_id, after)
-        _show_end(client, job_id, as_json=False)
+        else:
+            _show_end(client, job_id, as_json=False)
 
 
 def fetch(
     context: typer.Context,
     job_id: JobId,
-    to: Annotated[Path, typer.Option("--out", "-o", help="Directory for the files.")] = Path(
-        "results"
-    ),
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Directory for the files (default: results/ and the job's id)."
+        ),
+    ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option(help="Only files with this ending, such as masks.npz; may be repeated."),
@@ -161,6 +192,8 @@ def fetch(
 ) -> None:
     """Fetch a job's files: masks, weights, plots, tables, reports."""
     with open_client(context) as client:
+        job_id = client.job(job_id).id
+        to = _own_directory(to or Path("results", job_id), job_id)
         found = client.artifacts(job_id)
         if only:
             wanted = _ending(found, only)
@@ -186,6 +219,16 @@ def fetch(
     else:
         put_table(artifact_table(wanted))
         put(f"{len(wanted)} files in {to}")
+
+
+def _own_directory(directory: Path, job_id: str) -> Path:
+    """The directory, if it does not have the files of another job; it is marked as this job's."""
+    mark = directory / _MARK
+    if mark.exists() and (other := mark.read_text().strip()) != job_id:
+        raise WrongUse(f"{directory} has the files of {other}; give another directory with --out")
+    directory.mkdir(parents=True, exist_ok=True)
+    mark.write_text(f"{job_id}\n")
+    return directory
 
 
 def _put_job(job: Job, runs: Sequence[Run]) -> None:
@@ -255,17 +298,24 @@ def _quickly_made(found: Sequence[Artifact]) -> list[Artifact]:
     return [one for one in found if one.name.startswith(whole) or "/plots/" not in one.name]
 
 
-def _tell_submitted(job: Job) -> None:
+def _tell_submitted(client: Client, job: Job, document: Mapping[str, Any], *, follow: bool) -> None:
+    """Print the id of a job, why it waits, and the remarks on its plan."""
     put(job.id)
-    say(f"{job.state}, runs: {job.runs_total}; follow it with: lth watch {job.id}")
+    if (now := client.job(job.id)).waiting:
+        say(f"waits: {now.waiting.detail}")
+    for remark in client.send(requests.estimate(document)).remarks:
+        say(remark)
+    if not follow:
+        say(f"{now.state}, runs: {job.runs_total}; follow it with: lth watch {job.id}")
 
 
-def _follow(client: Client, job_id: str, after: int = 0) -> None:
-    try:
-        show_events(client.events(job_id, after=after))
-    except KeyboardInterrupt:
-        say(f"the job continues: lth watch {job_id} follows it, lth cancel {job_id} cancels it")
-        raise
+def _follow(client: Client, job_id: str, after: int = 0, *, quiet: bool = False) -> None:
+    events = client.events(job_id, after=after)
+    if quiet:
+        for _ in events:
+            pass
+    else:
+        show_events(events)
 
 
 def _show_end(client: Client, job_id: str, as_json: bool) -> None:

@@ -1,7 +1,9 @@
 """The command line ``lth``: its commands, and the exit codes of its errors."""
 
+import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Annotated
 
@@ -24,7 +26,7 @@ from lth.client.errors import (
     Unreachable,
     Wrong,
 )
-from lth.core.secrets import print_uncaught
+from lth.core.secrets import hidden, print_uncaught
 
 _KEYS = "Set a key with --key or LTH_API_KEY. An administrator creates keys with 'lth keys new'."
 
@@ -75,10 +77,10 @@ def main() -> None:
     try:
         app()
     except BadDocument as error:
-        _fail(_listed(error.wrong) or str(error), Exit.INVALID)
+        _fail(_listed(error.wrong) or str(error), Exit.INVALID, error.wrong)
     except Invalid as error:
         code = Exit.USAGE if error.wrong_parameters else Exit.INVALID
-        _fail(_listed(error.wrong) or str(error), code)
+        _fail(_listed(error.wrong) or str(error), code, error.wrong)
     except JobNotSucceeded as error:
         _fail(str(error), Exit.FAILED)
     except (Unreachable, NotTheService, ServiceFailed, DamagedDownload) as error:
@@ -112,6 +114,12 @@ def _listed(fields: Sequence[Wrong]) -> str:
     return "\n".join(lines)
 
 
-def _fail(message: str, code: Exit) -> None:
-    say(message, style="red")
+def _fail(message: str, code: Exit, wrong: Sequence[Wrong] = ()) -> None:
+    """Print an error, as JSON if the command prints JSON, and exit."""
+    if "--json" in sys.argv[1:]:
+        fields = [asdict(one) for one in wrong]
+        error = {"message": message, "exit_code": int(code), "wrong": fields}
+        print(hidden(json.dumps({"error": error}, default=str)), file=sys.stderr)
+    else:
+        say(message, style="red")
     sys.exit(code)

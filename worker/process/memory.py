@@ -1,6 +1,7 @@
 """Frees the memory of an idle child."""
 
 import ctypes
+import gc
 import logging
 
 import psutil
@@ -24,6 +25,7 @@ def release(child: Child) -> None:
     before = resident()
     inputs.forget(KEPT_BYTES)
     child.execution.forget_data(KEPT_BYTES)
+    gc.collect()
     _trim()
     log.debug("memory released: %d of %d bytes", before - resident(), before)
 

@@ -83,6 +83,8 @@ def _attempt(child: Child, claimed: Claimed, lease: Lease) -> Sequence[str]:
                     _fail(child, observer, failure, output)
     except LeaseLost as error:
         log.warning("abandoned: %s", error)
+    finally:
+        observer.forget()
     return ()
 
 

@@ -126,6 +126,10 @@ class RunObserver(Publisher):
         """Store the finished levels with the next checkpoint."""
         self._unpublished = outcome
 
+    def forget(self) -> None:
+        """Release the levels that were not stored; they refer to the data set."""
+        self._unpublished = None
+
     def checkpoint(self, content: Callable[[], BinaryIO]) -> None:
         """Save a checkpoint if it is due, or the run is ordered to stop."""
         self.seen = time.monotonic()

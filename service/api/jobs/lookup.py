@@ -11,17 +11,21 @@ from service.store.jobs import jobs
 from service.store.tables import Job
 
 JobId = Annotated[
-    str, Path(description="the job's id", examples=["job_0199f0c2a5d87c3e8a51f2f7f9d1c001"])
+    str,
+    Path(
+        description="the job's id; or its name, or the beginning of its id, if no other job has it",
+        examples=["job_0199f0c2a5d87c3e8a51f2f7f9d1c001"],
+    ),
 ]
 
 
 def visible(session: Session, job_id: str, principal: Principal) -> Job:
-    """A job that the principal may see.
+    """A job that the principal may see, by its id or as `jobs.find` finds it.
 
     Raises:
         NotThere: if it does not exist or belongs to another owner; both look the same.
     """
-    return jobs.get(session, job_id, principal.sees)
+    return jobs.find(session, job_id, principal.sees)
 
 
 def _job(job_id: JobId, principal: ReaderDep, app: AppStateDep) -> Job:

@@ -1,5 +1,6 @@
 """Jobs: lookup and lists."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,8 @@ from service.store.paging import Page
 from service.store.states import JobState
 from service.store.tables import Job
 
+_PREFIX = re.compile("job_[0-9a-f]{4,31}")
+_TOLD = 5
 _FEW = 5_000
 """If at most this many jobs have a label, they are looked up before the list is read."""
 _APART = 60.0
@@ -53,6 +56,34 @@ def get(session: Session, job_id: str, owner: str | None = None) -> Job:
     if job is None or (owner is not None and job.owner != owner):
         raise NotThere(f"there is no job '{job_id}'")
     return job
+
+
+def find(session: Session, given: str, owner: str | None = None) -> Job:
+    """A job by its id, by its name, or by the beginning of its id, optionally of one owner.
+
+    A name or a beginning counts only if it belongs to one job.
+
+    Raises:
+        NotThere: if there is no such job, or more than one.
+    """
+    job = session.get(Job, given)
+    if job is not None and (owner is None or job.owner == owner):
+        return job
+    conditions: list[ColumnElement[bool]] = [(Job.name == given) & (Job.name != "")]
+    if _PREFIX.fullmatch(given):
+        conditions.append(Job.id.startswith(given, autoescape=True))
+    for condition in conditions:
+        query = select(Job).where(condition).order_by(Job.id.desc()).limit(_TOLD + 1)
+        if owner is not None:
+            query = query.where(Job.owner == owner)
+        found = session.scalars(query).all()
+        if len(found) == 1:
+            return found[0]
+        if found:
+            ids = ", ".join(job.id for job in found[:_TOLD])
+            more = "" if len(found) <= _TOLD else ", and others"
+            raise NotThere(f"'{given}' stands for several jobs: {ids}{more}; give one of these ids")
+    raise NotThere(f"there is no job '{given}'")
 
 
 def page(

@@ -47,6 +47,7 @@ class Job(Table):
     __table_args__ = (
         Index("ix_jobs_owner_id", "owner", "id"),
         Index("ix_jobs_state_id", "state", "id"),
+        Index("ix_jobs_name_id", "name", "id", postgresql_where=text("name <> ''")),
         Index("ix_jobs_owner_state_id", "owner", "state", "id"),
         Index("ix_jobs_labels", "labels", postgresql_using="gin",
               postgresql_ops={"labels": "jsonb_path_ops"}),

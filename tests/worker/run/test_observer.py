@@ -87,7 +87,7 @@ def test_a_cancel_is_received_with_the_next_written_progress(
     with database.transaction() as session:
         commands.cancel(session, jobs.get(session, observer.lease.job_id))
 
-    observer.progress(at(1, 1))
+    observer.progress(at(0, 2, evaluated=True))
     assert observer.order is Order.CANCEL
     with pytest.raises(Stopped):
         observer.checkpoint(BytesIO)
