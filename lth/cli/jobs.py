@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +19,7 @@ from lth.cli.screen import err, put, put_json, put_table, say
 from lth.cli.tables import artifact_table, job_table, level_table, run_table, state
 from lth.cli.watching import show_events
 from lth.client import Artifact, Client, Job, Results, Run, requests
-from lth.client.errors import JobNotSucceeded
+from lth.client.errors import ClientError, JobNotSucceeded
 from lth.client.models import how_it_ended
 from lth.results.artifacts import JOB
 from lth.results.summary import Summary
@@ -192,9 +193,9 @@ def fetch(
 ) -> None:
     """Fetch a job's files: masks, weights, plots, tables, reports."""
     with open_client(context) as client:
-        job_id = client.job(job_id).id
-        to = _own_directory(to or Path("results", job_id), job_id)
         found = client.artifacts(job_id)
+        own_id = next((one.job_id for one in found), job_id)
+        to = _own_directory(to or Path("results", own_id), own_id)
         if only:
             wanted = _ending(found, only)
         else:
@@ -301,12 +302,13 @@ def _quickly_made(found: Sequence[Artifact]) -> list[Artifact]:
 def _tell_submitted(client: Client, job: Job, document: Mapping[str, Any], *, follow: bool) -> None:
     """Print the id of a job, why it waits, and the remarks on its plan."""
     put(job.id)
-    if (now := client.job(job.id)).waiting:
-        say(f"waits: {now.waiting.detail}")
-    for remark in client.send(requests.estimate(document)).remarks:
-        say(remark)
     if not follow:
-        say(f"{now.state}, runs: {job.runs_total}; follow it with: lth watch {job.id}")
+        say(f"{job.state}, runs: {job.runs_total}; follow it with: lth watch {job.id}")
+    with suppress(ClientError):  # The job is submitted, whatever happens to these requests.
+        if waiting := client.job(job.id).waiting:
+            say(f"waits: {waiting.detail}")
+        for remark in client.send(requests.estimate(document)).remarks:
+            say(remark)
 
 
 def _follow(client: Client, job_id: str, after: int = 0, *, quiet: bool = False) -> None:

@@ -137,6 +137,11 @@ class Artifact(_Answer):
     digest: str | None
     href: str
 
+    @property
+    def job_id(self) -> str:
+        """The id of its job."""
+        return self.href.removeprefix("/v1/jobs/").partition("/")[0]
+
 
 class ArtifactList(Page):
     """A page of the files of a job, by name."""
