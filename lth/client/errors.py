@@ -2,6 +2,7 @@
 
 ClientError
 ├── Unreachable          no response after all attempts
+│   └── NoAddress            no address is set, and no local stack runs
 ├── NotTheService        a response that is not from this service
 ├── DamagedDownload      the bytes of a file have another SHA-256
 ├── JobNotSucceeded      the job failed or was cancelled
@@ -36,6 +37,10 @@ class ClientError(Exception):
 
 class Unreachable(ClientError):
     """No response after all attempts."""
+
+
+class NoAddress(Unreachable):
+    """No address of a service is set, and no local stack runs."""
 
 
 class NotTheService(ClientError):

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import httpx
 
 from lth.client.connecting import is_address
-from lth.client.errors import Unreachable
+from lth.client.errors import NoAddress, Unreachable
 from lth.client.local_stack import default_directory, read_admin_key, read_running
 
 _KEY = re.compile(r"[!-~]+")
@@ -41,7 +41,8 @@ def locate(server: str | None = None, key: str | None = None) -> Address:
     The key is `key`, or ``LTH_API_KEY``, or the key of the local stack.
 
     Raises:
-        Unreachable: if no address is set and no local stack runs, or the address is wrong.
+        NoAddress: if no address is set and no local stack runs.
+        Unreachable: if the address is wrong.
     """
     key = key or os.environ.get("LTH_API_KEY")
     server = (server or os.environ.get("LTH_SERVER") or "").rstrip("/") or None
@@ -62,7 +63,7 @@ def locate(server: str | None = None, key: str | None = None) -> Address:
     directory = default_directory()
     running = read_running(directory)
     if server is None and running is None:
-        raise Unreachable(
+        raise NoAddress(
             f"no address of a service is set, and no local stack runs on {directory}. Start one "
             "with 'lth up', set LTH_DATA_DIR to the data directory of another one, or set an "
             "address with --server or LTH_SERVER"

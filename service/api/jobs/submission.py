@@ -14,9 +14,8 @@ from pydantic import (
 )
 
 from lth.core.field_errors import WrongField, wrong_fields
-from lth.core.limits import Limits
+from lth.spec.checking import checked
 from lth.spec.document import SPEC, Spec
-from lth.spec.likely_kind import likely_kind
 from service.api.datasets.referring import filled_in
 from service.api.http.documents import MOST_ERRORS, invalid, parse_json
 from service.settings import POOL, Settings
@@ -112,18 +111,6 @@ def _submission_schema() -> dict[str, Any]:
 SUBMISSION_SCHEMA = _submission_schema()
 
 
-def _spec(said: Any, limits: Limits) -> tuple[Spec | None, tuple[WrongField, ...]]:
-    """The spec, or all its wrong fields; without a known kind, those of the likely kind too."""
-    try:
-        return SPEC.validate_python(said, context=limits), ()
-    except ValidationError as error:
-        wrong = wrong_fields(error, said, SUBMISSION_SCHEMA, MOST_ERRORS)
-    if isinstance(said, dict) and [each.pointer for each in wrong] == ["/kind"]:
-        _, more = _spec({**said, "kind": likely_kind(said)}, limits)
-        wrong += more
-    return None, wrong
-
-
 def read_submission(
     body: bytes,
     settings: Settings,
@@ -152,7 +139,7 @@ def read_submission(
         said = {name: value for name, value in document.items() if name not in beside}
     said, wrong = filled_in(said, find)
     options = None
-    spec, wrong_in_spec = _spec(said, settings.limits)
+    spec, wrong_in_spec = checked(said, settings.limits, SUBMISSION_SCHEMA, MOST_ERRORS)
     wrong += wrong_in_spec
     try:
         options = OPTIONS.validate_python(beside)
