@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from typing import cast
 
 import pytest
@@ -11,6 +12,14 @@ import pytest
 from lth.cli.exits import DeadlineOver
 from lth.cli.following import Limits, following
 from lth.client import Client
+
+
+@pytest.fixture(autouse=True)
+def _python_handles_sigint() -> Iterator[None]:
+    """A shell ignores SIGINT in processes that it starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class Recording:

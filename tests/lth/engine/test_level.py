@@ -145,7 +145,7 @@ def test_noise_depends_on_seed_level_and_layer():
     assert len({tuple(each.weights[path]) for each in begun for path in paths}) == 2 * 2 * 2
 
 
-def test_short_calls_give_the_same_level_and_checkpoints_at_evaluation_points(
+def test_short_calls_give_the_same_level_and_checkpoints_after_each_report(
     monkeypatch,
 ):
     fields = {"duration": "2ep", "batch_size": 20, "evaluate_every": "7it", "decay": "cosine"}
@@ -159,7 +159,7 @@ def test_short_calls_give_the_same_level_and_checkpoints_at_evaluation_points(
     evaluated = [p.iteration for p in recorder.progress_seen if p.validation is not None]
     assert evaluated == [7, 14, 20]
     stopped_stack = [ExperimentState.from_bytes(each).current for each in recorder.checkpoints]
-    assert [state and state.iteration for state in stopped_stack] == [7, 14, None]
+    assert [state and state.iteration for state in stopped_stack] == [*range(1, 20), None]
 
 
 def test_the_time_of_a_level_includes_the_time_before_its_checkpoint():

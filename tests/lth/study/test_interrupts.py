@@ -1,6 +1,7 @@
 """An interrupted level continues from the step that it reached, and ends with the same bytes."""
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,6 +14,14 @@ from tests.lth.small import noisy_network, same
 
 LONG = Training.model_validate({"duration": "1200it", "evaluate_every": "400it"})
 """Long enough for several compiled calls between two evaluation points."""
+
+
+@pytest.fixture(autouse=True)
+def _python_handles_sigint() -> Iterator[None]:
+    """A shell ignores SIGINT in processes that it starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def trained(model: LotteryModel) -> dict:

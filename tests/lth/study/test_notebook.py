@@ -83,7 +83,7 @@ def test_a_second_method_cannot_continue_the_first():
     first = model.one_shot(0.5)
     assert model.one_shot(0.5) == first
     refused("pruned in another way before, and is at level 1", model.one_shot, 0.9)
-    three = {"kind": "geometric", "fraction": 0.5, "rounds": 3}
+    three = {"kind": "geometric", "fraction": 0.4, "rounds": 3}
     refused("pruned in another way before", model.iterative_pruning, three)
     model.prune(sparsity=0.9)
     model.train()
