@@ -22,8 +22,19 @@ from lth.client.tokens import new_token
 from service.stack.errors import AlreadyRunning, StartFailed
 from service.stack.folders import PRIVATE, private_folder
 
+_SIGNING_SECRET = "signing-secret"
 _NAMES = frozenset(
-    {"postgres", "valkey", "blobs", "datasets", "logs", ADMIN_KEY, "lock", ANNOUNCEMENT}
+    {
+        "postgres",
+        "valkey",
+        "blobs",
+        "datasets",
+        "logs",
+        ADMIN_KEY,
+        _SIGNING_SECRET,
+        "lock",
+        ANNOUNCEMENT,
+    }
 )
 """The names of all files of a data directory."""
 _LONGEST_PATH = 900
@@ -76,14 +87,20 @@ class DataDirectory:
 
     def make_admin_key(self) -> str:
         """The administrator's key, created at the first start; only the user may read its file."""
-        key = self.read_admin_key()
-        if key is None:
-            key = new_token()
-            new = self.admin_key.with_suffix(".new")
-            new.touch(mode=0o600)
-            new.write_text(key)
-            new.replace(self.admin_key)
-        return key
+        return self.read_admin_key() or self._new_secret(self.admin_key)
+
+    def make_signing_secret(self) -> str:
+        """The secret that signs webhooks, created at the first start; only the user may read it."""
+        file = self.directory / _SIGNING_SECRET
+        return file.read_text().strip() if file.exists() else self._new_secret(file)
+
+    def _new_secret(self, file: Path) -> str:
+        secret = new_token()
+        new = file.with_suffix(".new")
+        new.touch(mode=0o600)
+        new.write_text(secret)
+        new.replace(file)
+        return secret
 
     def log(self, name: str) -> Path:
         """The log file of a part."""

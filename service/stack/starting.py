@@ -128,6 +128,7 @@ class _Starting:
         self.env.setdefault("LTH_OBJECT_STORE_URL", self.data.blobs.absolute().as_uri())
         self.env.setdefault("LTH_DATASETS_DIR", str(self.data.datasets.absolute()))
         self.env.setdefault("LTH_ADMIN_KEY", self.data.make_admin_key())
+        self.env.setdefault("LTH_SIGNING_SECRET", self.data.make_signing_secret())
         if workers is not None:
             self.env["LTH_WORKER_PROCESSES"] = str(workers)
 

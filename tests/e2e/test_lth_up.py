@@ -91,6 +91,17 @@ def test_a_wrong_spec_is_reported_field_by_field(stack: LocalStack) -> None:
     assert "/seed" in done.stderr
 
 
+def test_webhooks_are_signed_with_a_secret_of_the_stack(stack: LocalStack) -> None:
+    directory = stack.place.directory
+    key = (directory / "admin-key").read_text()
+    answer = httpx.get(
+        f"{stack.running.server}/v1/webhook-secret", headers={"Authorization": f"Bearer {key}"}
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["secret"].startswith("whsec_")
+    assert (directory / "signing-secret").stat().st_mode & 0o777 == 0o600
+
+
 def test_an_unknown_job_is_refused(stack: LocalStack) -> None:
     done = stack.lth("show", "job_unknown")
     assert done.returncode == 4
