@@ -22,7 +22,7 @@ from lth.client.tokens import new_token
 from service.stack.errors import AlreadyRunning, StartFailed
 from service.stack.folders import PRIVATE, private_folder
 
-_SIGNING_SECRET = "signing-secret"
+_SIGNING = "signing-secret"
 _NAMES = frozenset(
     {
         "postgres",
@@ -31,7 +31,7 @@ _NAMES = frozenset(
         "datasets",
         "logs",
         ADMIN_KEY,
-        _SIGNING_SECRET,
+        _SIGNING,
         "lock",
         ANNOUNCEMENT,
     }
@@ -91,7 +91,7 @@ class DataDirectory:
 
     def make_signing_secret(self) -> str:
         """The secret that signs webhooks, created at the first start; only the user may read it."""
-        file = self.directory / _SIGNING_SECRET
+        file = self.directory / _SIGNING
         return file.read_text().strip() if file.exists() else self._new_secret(file)
 
     def _new_secret(self, file: Path) -> str:
