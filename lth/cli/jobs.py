@@ -1,5 +1,6 @@
 """Commands for jobs: submit, list, show, watch, fetch."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -98,7 +99,9 @@ def submit(
             submitted.append(job)
             if not as_json:
                 _tell_submitted(client, job, document, follow=wait)
-            elif not wait:
+            elif wait:  # The id comes first, for scripts that are interrupted later.
+                say(json.dumps({"submitted": job.id}))
+            else:
                 put_json(job)
         if wait:
             limits = Limits(timeout, cancel_on_abort)
