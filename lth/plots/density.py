@@ -78,7 +78,9 @@ def accuracy_by_density(
     dense = max(series, key=lambda one: len(one.results))
     for axes, values_of in ((accuracy, _accuracies), (stop, _stops)):
         density_axis(axes, densities, _TICKS)
-        axes.axhline(float(np.nanmean(values_of(dense)[:, 0])), label="dense network", **_DENSE)
+        level = float(np.nanmean(values_of(dense)[:, 0]))
+        axes.axhline(level, label="dense network", **_DENSE)
+        axes.plot([dense.density(0)], [level], marker="o", markersize=5, color=MUTED, zorder=4)
         for one, (colour, line) in zip(series, SERIES, strict=False):
             filling = "white" if one.experiment in controls else colour
             look = {"color": colour, "linestyle": line, "markerfacecolor": filling}
@@ -133,6 +135,7 @@ def _reached(values: NDArray[np.float64], bars: Bars) -> NDArray[np.floating]:
 def _draw(
     axes: Axes, series: Series, values: NDArray[np.float64], bars: Bars, look: dict[str, Any]
 ) -> None:
+    """Draw the levels of an experiment; the dense network has one marker for all experiments."""
     x = [series.density(number) for number in range(series.levels)]
     mean, ends = mean_and_interval(values)[0], _ends(values, bars)
     axes.errorbar(
@@ -141,6 +144,7 @@ def _draw(
         yerr=None if ends is None else [mean - ends[0], ends[1] - mean],
         label=wrapped(series.experiment),
         marker="o",
+        markevery=slice(1, None),
         markersize=5,
         linewidth=1.6,
         elinewidth=1,

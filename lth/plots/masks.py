@@ -6,7 +6,7 @@ from math import ceil, prod, sqrt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from lth.plots.style import AMOUNT, COUNT, dress, dress_bar, grid, percent
 
 _HEIGHT = 3.9
 _MOST_KERNELS = 256
+_DISTINCT = 8
+"""Up to this count, each number has a color of its own."""
 _NONE = "#ececea"
 _KEPT = LinearSegmentedColormap.from_list("kept", ["#f3f3f0", "#0B4A7F"])
 
@@ -95,11 +97,18 @@ def _kernels(plot: Plot, axes: Axes, mask: Mask) -> None:
 
 def _image(plot: Plot, axes: Axes, counts: np.ma.MaskedArray, label: str) -> None:
     colours = AMOUNT.with_extremes(under=_NONE)
-    scale = Normalize(0.5, max(int(counts.max()), 1))
+    most = max(int(counts.max()), 1)
+    few = most <= _DISTINCT
+    scale = BoundaryNorm(np.arange(most + 1) + 0.5, colours.N) if few else Normalize(0.5, most)
     drawn = axes.imshow(counts, colours, scale, interpolation="nearest")
     _whole_numbers(axes.xaxis, axes.yaxis)
     bar = plot.colorbar(drawn, ax=axes, pad=0.03, shrink=0.9, extend="min")
-    _whole_numbers(bar.ax.yaxis)
+    if few:
+        bar.set_ticks(range(1, most + 1))
+        bar.ax.minorticks_off()
+        bar.ax.yaxis.set_major_formatter(COUNT)
+    else:
+        _whole_numbers(bar.ax.yaxis)
     dress_bar(bar, f"{label}; grey: none")
 
 

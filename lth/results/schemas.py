@@ -91,6 +91,14 @@ class LevelResult(ResultModel):
     seconds: float
     samples_per_second: float
 
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """A short representation: density, early stop and test accuracies."""
+        yield "level", self.level
+        yield "density", round(self.density, 4)
+        yield "early_stop", self.early_stop.iteration
+        yield "test_accuracy", self.early_stop.test.accuracy
+        yield "at_end", self.final.test.accuracy
+
 
 class Environment(ResultModel):
     """The machine and the versions of the libraries that executed a run."""
@@ -127,3 +135,9 @@ class RunResult(ResultModel):
     partial: bool = Field(
         default=False, description="the run has not ended; later levels are missing"
     )
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """A short representation: the experiment, its trial and its levels."""
+        yield "experiment", self.experiment
+        yield "trial", self.trial
+        yield "levels", list(self.levels)

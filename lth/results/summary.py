@@ -1,5 +1,6 @@
 """Statistics over trials as plain data, and as a table of plain text."""
 
+from html import escape
 from typing import Any
 
 from pydantic import Field
@@ -88,6 +89,10 @@ class Summary(ResultModel):
     def __str__(self) -> str:
         """A table of accuracy and early stop at every level."""
         return summary_table(self)
+
+    def _repr_html_(self) -> str:
+        """The representation in a notebook: the table, and what was noticed."""
+        return f"<pre>{escape(str(self))}</pre>"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """The representation in a notebook."""

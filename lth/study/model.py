@@ -229,6 +229,12 @@ class LotteryModel(OneTrial, Study):
         """The weights at the start of the current level, float32 by path; zero where pruned."""
         return dict(self._runner.state.start)
 
+    def __repr__(self) -> str:
+        if not self.levels:
+            return f"{super().__repr__()[:-1]}; not trained)"
+        last = self.levels[-1]
+        return f"{super().__repr__()[:-1]}; level {last.level}, {last.density:.2%} kept)"
+
     @property
     def results(self) -> tuple[RunResult, ...]:
         return (self.result(),) if self.levels else ()

@@ -57,6 +57,10 @@ class LotteryRobust(Study):
             for trial in range(1, trials + 1)
         )
 
+    def __repr__(self) -> str:
+        first = repr(self._sessions[0]).partition("(")[2].replace("; trial 1", "")
+        return f"{type(self).__name__}({len(self._sessions)} trials of {first}"
+
     @property
     def sessions(self) -> tuple[LotterySession, ...]:
         """The session of each trial."""

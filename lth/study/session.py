@@ -44,6 +44,10 @@ class LotterySession(OneTrial, Study):
         self._reused: set[str] = set()
         self._asked: dict[str, Experiment] = {}
 
+    def __repr__(self) -> str:
+        names = ", ".join(self._models) or "none yet"
+        return f"{super().__repr__()[:-1]}; experiments: {names})"
+
     @property
     def trunk(self) -> bytes | None:
         """The dense training that all experiments share; None before it is trained."""

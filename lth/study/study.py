@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from lth.plots import accuracy_by_density, compare_learning, supermask_by_density
 from lth.results.records import Record, records
 from lth.results.schemas import RunResult
+from lth.study.display import results_html
 
 
 class Study(ABC):
@@ -26,6 +27,10 @@ class Study(ABC):
     def controls(self) -> dict[str, str]:
         """The name of the ticket that each control follows, by the name of the control."""
         return {}
+
+    def _repr_html_(self) -> str:
+        """The representation in a notebook: a table of all finished levels."""
+        return results_html(repr(self), self.results)
 
     def records(self) -> list[Record]:
         """The results as plain data: one row for each trial, experiment and finished level.

@@ -58,3 +58,14 @@ def test_the_number_of_drawn_kernels_is_limited_and_the_title_says_so() -> None:
 def test_other_dimensions_are_refused_with_the_shape() -> None:
     with pytest.raises(SpecError, match=r"this one has the shape \[3\]"):
         mask_picture(np.ones(3, bool))
+
+
+@pytest.mark.parametrize("most", [1, 3, 8])
+def test_small_counts_have_one_color_and_one_tick_each(most: int) -> None:
+    mask = np.zeros((4, most), bool)
+    mask[0], mask[1, :1] = True, True
+    figure = mask_picture(mask, input_shape=(2, 2, 1))
+    figure.canvas.draw()
+    bar = figure.axes[-1]
+    labels = [label.get_text() for label in bar.get_yticklabels()]
+    assert labels == [str(number) for number in range(1, most + 1)]

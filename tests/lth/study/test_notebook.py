@@ -14,6 +14,7 @@ from lth import (
 )
 from lth.datasets import Digits
 from lth.pruning.criteria import LargeFinal
+from lth.study.display import table_html
 from tests.lth.own import OWN, SHORT, X, Y, refused, small
 from tests.lth.small import TRAINING, network, noisy_network, same
 
@@ -191,8 +192,29 @@ def test_progress_can_be_printed_as_one_line_for_each_level(capsys):
 
 def test_results_have_a_short_repr():
     result = LotteryModel(small(), OWN, SHORT).train()
-    assert "history=History(points=4)" in repr(result)
-    assert len(repr(result)) < 1_000
+    assert repr(result).startswith("LevelResult(level=0, density=1.0, early_stop=")
+    assert len(repr(result)) < 200
+    assert repr(result.history) == "History(points=4)"
+
+
+def test_studies_have_a_readable_repr_and_a_table_in_a_notebook():
+    model = LotteryModel(small(), OWN, SHORT)
+    assert repr(model).endswith("trial 1; not trained)")
+    model.one_shot(0.5)
+    assert repr(model).endswith("trial 1; level 1, 56.25% kept)")
+    assert model._repr_html_().count("<tr>") == 1 + 2
+    session = LotterySession(small(), OWN, SHORT)
+    assert repr(session).endswith("trial 1; experiments: none yet)")
+    session.run([{"name": "a"}])
+    assert repr(session).endswith("trial 1; experiments: a)")
+    assert "<td>a</td>" in session._repr_html_()
+    assert "<pre>experiment" in session.get_summary()._repr_html_()
+    robust = LotteryRobust(small(), OWN, SHORT, trials=2)
+    assert repr(robust).startswith("LotteryRobust(2 trials of ")
+
+
+def test_texts_in_a_table_are_escaped():
+    assert "<script>" not in table_html(["<script>"], [["<script>"]])
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' save
@@ -215,7 +237,7 @@ def test_a_data_set_object_is_accepted():
     dataset = Digits(kind="digits", validation=200)
     model = LotteryModel(network(), dataset, TRAINING)
     assert model.context.data.validation.samples == 200
-    assert repr(model) == "LotteryModel(flatten_1 - linear_1 - linear_2; trial 1)"
+    assert repr(model) == "LotteryModel(flatten_1 - linear_1 - linear_2; trial 1; not trained)"
 
 
 OPTIMIZERS = sorted(
