@@ -6,6 +6,7 @@ ClientError
 ├── NotTheService        a response that is not from this service
 ├── DamagedDownload      the bytes of a file have another SHA-256
 ├── JobNotSucceeded      the job failed or was cancelled
+├── NotFinished          the job is not finished in time
 └── Refused              the service refused, with a problem document (RFC 9457)
     ├── NotAuthenticated     401  no key, or a wrong one
     ├── NotAllowed           403  the role of the key does not allow it
@@ -53,6 +54,10 @@ class DamagedDownload(ClientError):
 
 class JobNotSucceeded(ClientError):
     """The job failed or was cancelled."""
+
+
+class NotFinished(ClientError):
+    """The job is not finished in time; it goes on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,22 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Mapping
+from math import inf
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 from httpx_sse import aconnect_sse
+from pydantic import BaseModel
 
 from lth.client import requests
 from lth.client._async.proving import AsyncProvingTransport
 from lth.client._async.routing import AsyncRoutingTransport
 from lth.client.connecting import no_answer
 from lth.client.downloading import Download, Progress
-from lth.client.errors import JobNotSucceeded, ServiceFailed, Unreachable, refusal
+from lth.client.errors import JobNotSucceeded, NotFinished, ServiceFailed, Unreachable, refusal
 from lth.client.following import TIMEOUT as EVENTS_TIMEOUT
 from lth.client.following import Following
 from lth.client.locating import TIMEOUT, locate
@@ -25,6 +28,7 @@ from lth.client.retries import Retries, should_retry
 from lth.client.uploading import async_pieces
 
 Answer = TypeVar("Answer")
+_POLL_SECONDS = 1.0
 
 
 class AsyncClient:
@@ -104,18 +108,20 @@ class AsyncClient:
             await asyncio.sleep(self._retries.wait(attempt, answer))
 
     async def submit(
-        self, document: Mapping[str, Any], *, idempotency_key: str | None = None
+        self, document: Mapping[str, Any] | BaseModel, *, idempotency_key: str | None = None
     ) -> Job:
         """Submit a job.
 
         Args:
-            document: the spec, with optional fields of the job such as `name`, `labels`, `pool`.
+            document: the spec, as plain data with optional fields of the job such as `priority` or
+                `pool`, or as `lth.parse_spec` returns it.
             idempotency_key: a second submission with the same key returns the same job.
 
         Raises:
             Invalid: if the document is wrong; `wrong` lists the fields.
         """
-        return await self.send(requests.submit(document, idempotency_key=idempotency_key))
+        said = document.model_dump(mode="json") if isinstance(document, BaseModel) else document
+        return await self.send(requests.submit(said, idempotency_key=idempotency_key))
 
     async def job(self, job_id: str) -> Job:
         """Get a job."""
@@ -181,15 +187,32 @@ class AsyncClient:
                 raise no_answer(self.address.server, said) from broken
             await asyncio.sleep(wait)
 
-    async def wait(self, job_id: str, *, check: bool = True) -> Job:
+    async def wait(self, job_id: str, *, check: bool = True, timeout: float | None = None) -> Job:
         """Wait until a job is finished.
+
+        Args:
+            job_id: the id of the job.
+            check: whether a job that did not succeed raises an error.
+            timeout: the most seconds to wait; None for any time.
 
         Raises:
             JobNotSucceeded: if `check` is set and the job failed or was cancelled.
+            NotFinished: if the job is not finished in time. It goes on.
+
+        Examples:
+            >>> job = client.wait(job.id, timeout=3600)
         """
-        async for _ in self.events(job_id):
-            pass
-        job = await self.job(job_id)
+        if timeout is None:
+            async for _ in self.events(job_id):
+                pass
+        until = inf if timeout is None else monotonic() + timeout
+        while not (job := await self.job(job_id)).finished:
+            left = until - monotonic()
+            if left <= 0:
+                raise NotFinished(
+                    f"{job_id} has not finished within {timeout:g} s; it is {job.state}"
+                )
+            await asyncio.sleep(min(_POLL_SECONDS, left))
         if check and job.state != "succeeded":
             raise JobNotSucceeded(how_it_ended(job))
         return job

@@ -19,6 +19,7 @@ from lth.client.errors import (
     JobNotSucceeded,
     NotAllowed,
     NotAuthenticated,
+    NotFinished,
     NotFound,
     NotTheService,
     ServiceFailed,
@@ -27,6 +28,7 @@ from lth.client.errors import (
 )
 from lth.client.locating import Address
 from lth.client.retries import Retries
+from lth.spec.document import parse_spec
 from tests.lth.client.scripted import Answer, document, problem, scripted
 
 FAST = Retries(attempts=4, first=0.001, longest=0.002)
@@ -265,6 +267,24 @@ def test_waiting_for_a_failed_job_raises_with_the_reason(use: Use) -> None:
     said = pytest.raises(JobNotSucceeded, match=r"diverged in trial-1/ticket: the loss is NaN")
     with scripted(_events(1, last="job_finished"), failed) as script, said:
         use(script.server, lambda client: client.wait("job_1"))
+
+
+def test_waiting_ends_in_time(use: Use) -> None:
+    running = document({**JOB, "state": "running"})
+    said = pytest.raises(NotFinished, match=r"has not finished within 0\.1 s; it is running")
+    with scripted(running, running, running) as script, said:
+        use(script.server, lambda client: client.wait("job_1", timeout=0.1))
+    done = document({**JOB, "state": "succeeded"})
+    with scripted(running, done) as script:
+        job = use(script.server, lambda client: client.wait("job_1", timeout=60))
+    assert job.state == "succeeded"
+
+
+def test_a_validated_spec_is_submitted_as_its_document(use: Use) -> None:
+    spec = parse_spec({"kind": "model", "seed": 3})
+    with scripted(document(JOB, 202)) as script:
+        use(script.server, lambda client: client.submit(spec))
+    assert json.loads(script.seen[0].body) == spec.model_dump(mode="json")
 
 
 def test_a_download_resumes_after_a_lost_connection(use: Use, tmp_path: Path) -> None:
