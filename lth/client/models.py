@@ -149,6 +149,13 @@ class ArtifactList(Page):
     artifacts: list[Artifact]
 
 
+class WebhookSecret(_Answer):
+    """The secret with which a receiver verifies the webhooks of an owner."""
+
+    owner: str
+    secret: str = Field(repr=False)
+
+
 class Estimate(_Answer):
     """An estimate of the device time of a job."""
 

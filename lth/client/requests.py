@@ -27,6 +27,7 @@ from lth.client.models import (
     Role,
     RunList,
     StoredDataset,
+    WebhookSecret,
     WorkerList,
 )
 from lth.core.plain_data import require_plain
@@ -214,6 +215,11 @@ def make_key(
 def revoke_key(key_id: str) -> Request[Key]:
     """Revoke a key. For administrators."""
     return Request("DELETE", f"/v1/keys/{part(key_id)}", _model(Key))
+
+
+def webhook_secret() -> Request[WebhookSecret]:
+    """The secret that signs your webhooks."""
+    return Request("GET", "/v1/webhook-secret", _model(WebhookSecret))
 
 
 def dataset_page(cursor: str | None = None) -> Request[DatasetPage]:

@@ -5,14 +5,10 @@ each owner.
 """
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import json
 import logging
 import socket
 import threading
-import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
@@ -22,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from lth.core.webhook_signature import signed
 from service import signing
 from service.addresses import is_public
 from service.settings import Settings
@@ -125,18 +122,6 @@ class WebhookCaller:
             response = await client.send(request, stream=True)
             await response.aclose()
             return response.status_code
-
-
-def signed(secret: bytes, name: str, content: bytes, now: int | None = None) -> dict[str, str]:
-    """The headers with which a receiver verifies the origin and the age of a call."""
-    timestamp = str(int(time.time()) if now is None else now)
-    said = b".".join((name.encode(), timestamp.encode(), content))
-    digest = hmac.digest(secret, said, hashlib.sha256)
-    return {
-        "webhook-id": name,
-        "webhook-timestamp": timestamp,
-        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
-    }
 
 
 def resolve(url: httpx.URL, *, private_allowed: bool) -> str:

@@ -68,6 +68,8 @@ ARGUMENTS: dict[str, list[str]] = {
     "datasets list": [],
     "datasets upload": FILE,
     "datasets delete": ["ds_1"],
+    "webhook secret": [],
+    "webhook test": ["http://127.0.0.1:1/"],
     "up": ["--port", "0"],
     "api": [],
     "worker": [],

@@ -17,6 +17,7 @@ from sqlalchemy.exc import ProgrammingError
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
+from lth.core.webhook_signature import signed
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
 from service.settings import Settings
@@ -28,7 +29,7 @@ from service.store.jobs.submitting import Submission, submit
 from service.store.jobs.webhooks import Call
 from service.store.states import JobState
 from service.store.tables import Job, Webhook
-from worker.beat.webhooks import _AT_ONCE, NotCalled, WebhookCaller, resolve, signed
+from worker.beat.webhooks import _AT_ONCE, NotCalled, WebhookCaller, resolve
 
 SECRET = "a secret of some length"
 SPEC = parse_spec({"kind": "model", "name": "first", "labels": {"a": "b"}})
