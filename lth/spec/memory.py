@@ -23,14 +23,15 @@ from lth.spec.plan import levels_of
 _FLOAT = 4
 _PROCESS = 1_000_000_000
 """Python, TensorFlow, connections, and the compiled programs of a run, on a CPU."""
-_COPIES = 8
+_COPIES = 9
 """Copies of the weights: variables, new values, gradients, initial weights, those at the start of a
-level and at the early stop, those of a checkpoint, and its serialization."""
+level and at the early stop, those of a checkpoint, its serialization, and a buffer that TensorFlow
+keeps on some processors."""
 _COPIES_OF_SLOTS = 4
 """Copies of the optimizer's slots: the variables, new values, fresh ones, those of a checkpoint."""
 _MASK = 0.25
 """A mask has a byte for each weight."""
-_IN_EVALUATION = 1.25
+_IN_EVALUATION = 1.6
 """Copies of the numbers that enter and leave a layer."""
 
 
