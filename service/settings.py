@@ -187,6 +187,12 @@ class Settings(BaseSettings):
         description="the half-life of an owner's past usage in the order of claims",
     )
 
+    default_visibility: Literal["private", "team"] = Field(
+        default="private",
+        description="who sees a job or data set of a request that names no team: 'private' is its "
+        "owner alone, 'team' is the owner's home team too",
+    )
+
     default_pool: str = Field(
         default="cpu", pattern=POOL, description="pool of workers for jobs that name none"
     )

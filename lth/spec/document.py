@@ -48,6 +48,7 @@ __all__ = [
     "ControlExperiment",
     "Experiment",
     "Grid",
+    "Labels",
     "Method",
     "ModelSpec",
     "Plots",
@@ -63,6 +64,7 @@ __all__ = [
 
 LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")]
 LabelValue = Annotated[str, Field(max_length=128)]
+Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=32)]
 
 Plots = Literal["none", "png", "png_svg"]
 
@@ -71,7 +73,7 @@ class _Spec(Document):
     """The fields that all kinds of jobs share."""
 
     name: str = Field("", max_length=200, description="free text, shown in lists")
-    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, max_length=32)
+    labels: Labels = Field(default_factory=dict)
     dataset: Dataset = Digits(kind="digits")
     network: Network = Lenet300100(kind="lenet-300-100")
     training: Training = Field(

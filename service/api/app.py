@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 
 from service import descriptors, logs
 from service.api import catalogue, openapi, results
-from service.api.accounts import audit, keys, owners
+from service.api.accounts import audit, keys, owners, teams
 from service.api.accounts.access import authenticate
 from service.api.accounts.key_cache import KeyCache
 from service.api.artifacts import router as artifacts
@@ -41,7 +41,7 @@ from service.api.jobs import logs as job_logs
 from service.api.jobs.pools import Pools
 from service.api.jobs.run_memory import RunMemory
 from service.api.listening import Listener
-from service.api.operations import health, webhooks, workers
+from service.api.operations import health, queue, webhooks, workers
 from service.api.operations import metrics as metrics
 from service.drawing.artist import Artist
 from service.hints import Hints
@@ -66,9 +66,11 @@ _FEATURES = (
     catalogue,
     datasets,
     workers,
+    queue,
     webhooks,
     keys,
     owners,
+    teams,
     audit,
 )
 _AT_THE_ROOT = (openapi, metrics, health)

@@ -11,7 +11,10 @@ from pydantic.json_schema import models_json_schema
 from service.api.accounts.access import authenticate
 from service.api.accounts.keys import NewKey
 from service.api.accounts.owners import QuotaDocument
+from service.api.accounts.teams import TeamQuotaDocument
+from service.api.datasets.router import DatasetChange
 from service.api.http.problems import InvalidRequest, Problem, answers
+from service.api.jobs.commands import JobChange
 from service.api.jobs.submission import SUBMISSION_SCHEMA
 
 _REF = "#/components/schemas/{model}"
@@ -26,7 +29,7 @@ _EVENT = {
         "data": {"type": "string", "contentMediaType": "application/json"},
     },
 }
-_BODIES = (NewKey, QuotaDocument)
+_BODIES = (NewKey, QuotaDocument, TeamQuotaDocument, JobChange, DatasetChange)
 """Documents that `service.api.http.documents` reads instead of FastAPI."""
 
 DESCRIPTION = """\

@@ -1,7 +1,7 @@
 """The errors of the store.
 
 StoreError
-├── NotThere              no such row, or it belongs to another owner
+├── NotThere              no such row, or it is not visible
 ├── BadCursor             a cursor that this list did not create
 ├── IdempotencyMismatch   the idempotency key was used with another body
 ├── QuotaExceeded         the quota of the owner is exceeded
@@ -16,7 +16,7 @@ class StoreError(Exception):
 
 
 class NotThere(StoreError):
-    """It does not exist, or belongs to another owner."""
+    """It does not exist, or is not visible."""
 
 
 class BadCursor(StoreError, ValueError):

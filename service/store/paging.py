@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Select
+from sqlalchemy import ColumnElement, Select, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.store.errors import BadCursor
@@ -37,6 +37,7 @@ def page(
     by: InstrumentedAttribute[Any],
     cursor: str | None,
     limit: int,
+    parts: Sequence[ColumnElement[bool]] = (),
 ) -> Page[Row]:
     """The next rows of a query.
 
@@ -46,16 +47,37 @@ def page(
         by: the id of the table, which increases with time.
         cursor: cursor of the previous page; None for the first page.
         limit: the most rows of the page.
+        parts: disjoint conditions; rows that meet one of them are in the list. Each part is read
+            by its own index. No part: all rows of the query.
 
     Raises:
         BadCursor: if the cursor does not belong to this list.
     """
-    query = query.order_by(by.desc()).limit(limit + 1)
     if cursor is not None:
         query = query.where(by < _decoded(cursor, by))
+    if len(parts) == 1:
+        query = query.where(parts[0])
+    elif parts:
+        query = query.where(by.in_(_newest(query, by, limit + 1, parts)))
+    query = query.order_by(by.desc()).limit(limit + 1)
     found = session.scalars(query).all()
     more = len(found) > limit
     return Page(found[:limit], _encoded(found[limit - 1], by) if more else None)
+
+
+def _newest(
+    query: Select[Any],
+    by: InstrumentedAttribute[Any],
+    number: int,
+    parts: Sequence[ColumnElement[bool]],
+) -> Select[Any]:
+    """The newest ids of all parts of a query, from the newest ids of each."""
+    ids = select(by.label("id"))
+    if query.whereclause is not None:
+        ids = ids.where(query.whereclause)
+    each = union_all(*(ids.where(part).order_by(by.desc()).limit(number) for part in parts))
+    merged = each.subquery()
+    return select(merged.c.id).order_by(merged.c.id.desc()).limit(number)
 
 
 def position_cursor(job_id: str, position: int) -> str:

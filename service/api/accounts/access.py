@@ -7,13 +7,14 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from service.api.accounts.key_cache import KeyCacheDep
+from service.api.accounts.key_cache import Holder, KeyCacheDep
 from service.api.http.connections import CONNECTION, Connection
 from service.api.http.problems import Forbidden, TooManyRequests, Unauthenticated
 from service.api.http.state import app_state
 from service.api.http.tracing import ANSWER_HEADERS, request_id_of
 from service.store.accounts.audit import Actor
-from service.store.tables import Role
+from service.store.accounts.viewers import Viewer
+from service.store.tables import Job, Role, StoredDataset
 
 _RANK = {Role.READER: 0, Role.MEMBER: 1, Role.ADMIN: 2}
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="lth"'}
@@ -24,18 +25,37 @@ CredentialsDep = Annotated[HTTPAuthorizationCredentials, Depends(_bearer)]
 """The key of an authenticated request."""
 
 
+def viewer_of(holder: Holder) -> Viewer | None:
+    """Decides what the holder of a key sees; None if everything."""
+    return None if holder.role is Role.ADMIN else Viewer(holder.owner, holder.teams)
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An owner, and the role of the key."""
+    """The owner of the key of a request, with its teams, and the role of the key.
+
+    Attributes:
+        teams: the owner's teams, its home first.
+        viewer: decides what is visible; None if everything is.
+    """
 
     owner: str
     role: Role
+    teams: tuple[str, ...]
+    viewer: Viewer | None
     actor: Actor
 
-    @property
-    def sees(self) -> str | None:
-        """The owner whose data is visible; None for the data of all owners."""
-        return None if self.role is Role.ADMIN else self.owner
+    def check_may_change(self, thing: Job | StoredDataset) -> None:
+        """Check that a visible job or data set may be changed.
+
+        Raises:
+            Forbidden: if it belongs to somebody else.
+        """
+        if self.role is not Role.ADMIN and thing.owner != self.owner:
+            raise Forbidden(
+                f"'{thing.id}' belongs to '{thing.owner}'; only '{thing.owner}' and administrators "
+                "can change it"
+            )
 
 
 async def authenticate(
@@ -74,7 +94,7 @@ async def authenticate(
             headers={"Retry-After": "1"},
         )
     actor = Actor(key.owner, key.key_id, request_id_of(request))
-    request.state.principal = Principal(key.owner, key.role, actor)
+    request.state.principal = Principal(key.owner, key.role, key.teams, viewer_of(key), actor)
 
 
 def _at_least(role: Role) -> Callable[[Request], Coroutine[Any, Any, Principal]]:

@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
-from service.store.accounts import keys
+from service.store.accounts import keys, teams
 from service.store.database import Database
 from service.store.tables import Role
 
@@ -22,10 +22,11 @@ _MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The owner and the role of a valid key."""
+    """The owner and the role of a valid key, and the owner's teams, its home first."""
 
     owner: str
     role: Role
+    teams: tuple[str, ...]
     key_id: str
     expires_at: datetime | None
 
@@ -46,10 +47,13 @@ class KeyCache:
             return holder
         return await run_in_threadpool(self._look_up, token, digest)
 
-    def lasting(self, token: str) -> Callable[[], Awaitable[bool]]:
-        """A function that returns whether a key is still valid.
+    def lasting(
+        self, token: str, allows: Callable[[Holder], Awaitable[bool]]
+    ) -> Callable[[], Awaitable[bool]]:
+        """A function that returns whether a key is still valid and still allows something.
 
-        It looks the key up again only after a key was revoked, or when this one expires.
+        It looks the key up again only after a key was revoked or a team or what it sees changed,
+        or when this key expires.
         """
         seen, expires_at = -1, None
 
@@ -58,7 +62,7 @@ class KeyCache:
             if seen != self._forgotten or _remembered(expires_at) <= 0:
                 seen = self._forgotten
                 holder = await self.holder(token)
-                if holder is None:
+                if holder is None or not await allows(holder):
                     return False
                 expires_at = holder.expires_at
             return True
@@ -69,9 +73,10 @@ class KeyCache:
         forgotten = self._forgotten
         with self._database.transaction() as session:
             key = keys.find(session, token)
-        if key is None:
-            return None
-        holder = Holder(key.owner, key.role, key.id, key.expires_at)
+            if key is None:
+                return None
+            of_owner = teams.of_owner(session, key.owner)
+        holder = Holder(key.owner, key.role, of_owner, key.id, key.expires_at)
         if len(self._known) >= _MOST:
             self._known.clear()
         if forgotten == self._forgotten:  # A lookup from before a revocation is outdated.
@@ -79,7 +84,7 @@ class KeyCache:
         return holder
 
     def forget(self) -> None:
-        """Clear the cache, because a key was revoked."""
+        """Clear the cache, because a key was revoked or a team changed."""
         self._forgotten += 1
         self._known.clear()
 

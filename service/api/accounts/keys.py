@@ -22,13 +22,13 @@ from service.api.http.problems import (
 )
 from service.api.http.state import AppStateDep
 from service.store.accounts import audit, keys
+from service.store.accounts.owners import NAME
 from service.store.tables import Role
 
 router = APIRouter(tags=["keys"], responses=answers(Forbidden))
 
 _NO_END = datetime(9000, 1, 1, tzinfo=UTC)
 """Moments after this one cannot be converted to every time zone in Python."""
-OWNER = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 
 class NewKey(BaseModel):
@@ -39,7 +39,7 @@ class NewKey(BaseModel):
         json_schema_extra={"examples": [{"owner": "ada", "role": "member", "name": "laptop"}]},
     )
 
-    owner: str = Field(pattern=OWNER, description="the person or team whose key it is")
+    owner: str = Field(pattern=NAME, description="the person or team whose key it is")
     role: Role = Field(
         description="'reader' looks, 'member' also submits, 'admin' sees and does everything"
     )
@@ -108,7 +108,7 @@ def make_key(principal: AdminDep, body: JsonBytes, app: AppStateDep) -> MadeKey:
 def list_keys(
     _: AdminDep,
     app: AppStateDep,
-    owner: Annotated[str | None, Query(pattern=OWNER, description="of this owner alone")] = None,
+    owner: Annotated[str | None, Query(pattern=NAME, description="of this owner alone")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> KeyPage:

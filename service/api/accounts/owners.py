@@ -6,7 +6,6 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from service.api.accounts.access import AdminDep, ReaderDep
-from service.api.accounts.keys import OWNER
 from service.api.http.documents import JsonBytes, json_body, parse_json, validated
 from service.api.http.problems import (
     BodyTooLarge,
@@ -19,7 +18,7 @@ from service.api.http.problems import (
 )
 from service.api.http.state import AppStateDep
 from service.store.accounts import audit, owners
-from service.store.accounts.owners import Holdings, Quota
+from service.store.accounts.owners import NAME, Holdings, Quota
 from service.store.tables import Owner
 
 router = APIRouter(tags=["owners"])
@@ -59,14 +58,15 @@ class OwnerList(BaseModel):
 _QUOTA: TypeAdapter[QuotaDocument] = TypeAdapter(QuotaDocument)
 
 
-OwnerName = Annotated[str, Path(pattern=OWNER, description="the owner", examples=["ada"])]
+OwnerName = Annotated[str, Path(pattern=NAME, description="the owner", examples=["ada"])]
 
 
 @router.get("/owners", summary="List owners")
 def list_owners(principal: ReaderDep, app: AppStateDep) -> OwnerList:
     """Your own usage and quota; administrators see all owners."""
     with app.database.transaction() as session:
-        found = owners.with_holdings(session, principal.sees)
+        viewer = principal.viewer
+        found = owners.with_holdings(session, None if viewer is None else viewer.owner)
     return OwnerList(owners=[_view(owner, held) for owner, held in found])
 
 

@@ -40,7 +40,7 @@ def filled_in(
     ]
     found = find(name)
     if found is None:
-        right = "the id of a data set of yours; GET /v1/datasets lists them"
+        right = "the id of a data set of yours or your team's; GET /v1/datasets lists them"
         wrong.append(WrongField("/dataset/id", "there is no such data set", name, right))
         # Other wrong fields are reported too, as if the default data set were named.
         rest = {key: value for key, value in document.items() if key != "dataset"}

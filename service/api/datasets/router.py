@@ -6,14 +6,15 @@ from io import SEEK_END
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Path, Query, Response, status
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from lth.networks.channels import channels_first
 from service.api.accounts.access import MemberDep, ReaderDep
+from service.api.accounts.sharing import check_team, usual_team
 from service.api.datasets.archives import BadArchive
 from service.api.datasets.contents import check_file, restored, stored
 from service.api.datasets.receiving import MEDIA_TYPES, UploadDep
-from service.api.http.documents import PLAIN
+from service.api.http.documents import PLAIN, JsonBytes, json_body, parse_json, validated
 from service.api.http.paging import Cursor, Limit, Paged
 from service.api.http.problems import (
     BodyTooLarge,
@@ -22,6 +23,7 @@ from service.api.http.problems import (
     InsufficientStorage,
     InvalidDataset,
     InvalidRequest,
+    MalformedBody,
     NotFound,
     QuotaExceeded,
     TooManyRequests,
@@ -30,6 +32,7 @@ from service.api.http.problems import (
 )
 from service.api.http.state import AppStateDep
 from service.store.accounts import audit, owners
+from service.store.accounts.owners import NAME
 from service.store.blobs import datasets, saving
 from service.store.tables import StoredDataset
 
@@ -59,6 +62,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         UnsupportedMediaType,
         InvalidDataset,
         InvalidRequest,
+        MalformedBody,
         TooManyRequests,
         QuotaExceeded,
         InsufficientStorage,
@@ -72,6 +76,7 @@ class DatasetView(BaseModel):
     id: str = Field(examples=["ds_0199f0c2a5d87c3e8a51f2f7f9d1c001"])
     name: str
     owner: str
+    team: str | None = Field(description="the team that sees and uses it; null: only its owner")
     size: int = Field(description="of the file, in bytes")
     decoded_size: int = Field(
         description="of its arrays, in bytes; the larger of both sizes counts as stored"
@@ -119,11 +124,22 @@ def upload_dataset(
         str,
         Query(min_length=1, max_length=200, pattern=PLAIN, description="shown in lists"),
     ],
+    team: Annotated[
+        str | None,
+        Query(
+            pattern=rf"{NAME}|^$",
+            description="a team of yours that sees and uses the data set; empty: only you; "
+            "default: as the service is set up",
+        ),
+    ] = None,
 ) -> DatasetView:
     """Upload an npz file. Sizes and headers are checked before anything is decoded.
 
     No pickle is read; arrays of objects are refused.
     """
+    if team:
+        check_team(app, principal, team)
+    seen_by = usual_team(app, principal) if team is None else team or None
     try:
         checked, decoded = check_file(file, app.settings.max_dataset_bytes)
     except BadArchive as error:
@@ -132,7 +148,9 @@ def upload_dataset(
         owners.check_room(session, principal.owner, datasets.counted(_size(file), decoded))
     blob = saving.save_file(app.database, app.blobs, file)
     with app.database.transaction() as session:
-        dataset = datasets.add(session, principal.owner, name, blob, stored(checked), decoded)
+        dataset = datasets.add(
+            session, principal.owner, name, blob, stored(checked), decoded, seen_by
+        )
         audit.record(session, principal.actor, "dataset.upload", dataset.id, name=name)
     response.headers["Location"] = f"/v1/datasets/{dataset.id}"
     return _view(dataset)
@@ -145,9 +163,9 @@ def list_datasets(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> DatasetPage:
-    """Your uploaded data sets, newest first; administrators see all."""
+    """Your uploaded data sets and those of your teams, newest first; administrators see all."""
     with app.database.transaction() as session:
-        found = datasets.page(session, principal.sees, cursor, limit)
+        found = datasets.page(session, principal.viewer, cursor, limit)
     return DatasetPage(datasets=[_view(dataset) for dataset in found.rows], cursor=found.cursor)
 
 
@@ -155,7 +173,43 @@ def list_datasets(
 def show_dataset(dataset_id: DatasetId, principal: ReaderDep, app: AppStateDep) -> DatasetView:
     """The facts of an uploaded data set."""
     with app.database.transaction() as session:
-        return _view(datasets.get(session, dataset_id, principal.sees))
+        return _view(datasets.get(session, dataset_id, principal.viewer))
+
+
+class DatasetChange(BaseModel):
+    """A change of a data set."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    team: str | None = Field(
+        pattern=NAME, description="a team of yours that sees and uses it; null: only you"
+    )
+
+
+_CHANGE: TypeAdapter[DatasetChange] = TypeAdapter(DatasetChange)
+
+
+@router.patch(
+    "/datasets/{dataset_id}",
+    summary="Change the team of a data set",
+    openapi_extra=json_body(DatasetChange),
+    responses=answers(
+        MalformedBody, Forbidden, NotFound, BodyTooLarge, UnsupportedMediaType, InvalidRequest
+    ),
+)
+def change_dataset(
+    dataset_id: DatasetId, principal: MemberDep, body: JsonBytes, app: AppStateDep
+) -> DatasetView:
+    """Jobs that were submitted keep using it."""
+    team = validated(_CHANGE, parse_json(body)).team
+    if team is not None:
+        check_team(app, principal, team)
+    with app.database.transaction() as session:
+        dataset = datasets.get(session, dataset_id, principal.viewer)
+        principal.check_may_change(dataset)
+        dataset.team = team
+        audit.record(session, principal.actor, "dataset.change", dataset.id, team=team)
+    return _view(dataset)
 
 
 @router.delete(
@@ -167,7 +221,8 @@ def show_dataset(dataset_id: DatasetId, principal: ReaderDep, app: AppStateDep) 
 def delete_dataset(dataset_id: DatasetId, principal: MemberDep, app: AppStateDep) -> Response:
     """Delete a data set that no job uses. The space is freed later."""
     with app.database.transaction() as session:
-        dataset = datasets.get(session, dataset_id, principal.sees)
+        dataset = datasets.get(session, dataset_id, principal.viewer)
+        principal.check_may_change(dataset)
         datasets.delete(session, dataset)
         audit.record(session, principal.actor, "dataset.delete", dataset.id, name=dataset.name)
     return Response(status_code=status.HTTP_204_NO_CONTENT)
@@ -184,6 +239,7 @@ def _view(dataset: StoredDataset) -> DatasetView:
         id=dataset.id,
         name=dataset.name,
         owner=dataset.owner,
+        team=dataset.team,
         size=dataset.size,
         decoded_size=dataset.decoded_size,
         digest=dataset.digest,

@@ -24,7 +24,12 @@ class JobQuery(BaseModel):
         description="labels that a job must have, each as NAME=VALUE",
         examples=[["team=vision"]],
     )
-    owner: str | None = Field(default=None, max_length=64, pattern=_NO_NULL)
+    owner: str | None = Field(
+        default=None, max_length=64, pattern=_NO_NULL, description="of this owner"
+    )
+    team: str | None = Field(
+        default=None, max_length=64, pattern=_NO_NULL, description="visible to this team"
+    )
     created_from: datetime | None = Field(default=None, description="at or after; UTC if not said")
     created_before: datetime | None = Field(default=None, description="before; UTC if not said")
     spec_hash: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
@@ -54,10 +59,10 @@ class JobQuery(BaseModel):
         labels = dict(pairs)
         if len(labels) < len(pairs):  # two values of one label
             return None
-        if principal.sees is not None and self.owner not in (None, principal.sees):
-            return None
         return JobFilter(
-            owner=self.owner or principal.sees,
+            viewer=principal.viewer,
+            owner=self.owner,
+            team=self.team,
             states=self.state,
             labels=labels,
             created_from=self.created_from,

@@ -19,13 +19,25 @@ JobId = Annotated[
 ]
 
 
+def changeable(session: Session, job_id: str, principal: Principal) -> Job:
+    """A job that the principal may change, by its id or as `jobs.find` finds it.
+
+    Raises:
+        NotThere: if it does not exist or is not visible; both look the same.
+        Forbidden: if it is visible, but belongs to somebody else.
+    """
+    job = visible(session, job_id, principal)
+    principal.check_may_change(job)
+    return job
+
+
 def visible(session: Session, job_id: str, principal: Principal) -> Job:
     """A job that the principal may see, by its id or as `jobs.find` finds it.
 
     Raises:
-        NotThere: if it does not exist or belongs to another owner; both look the same.
+        NotThere: if it does not exist or is not visible; both look the same.
     """
-    return jobs.find(session, job_id, principal.sees)
+    return jobs.find(session, job_id, principal.viewer)
 
 
 def _job(job_id: JobId, principal: ReaderDep, app: AppStateDep) -> Job:

@@ -32,6 +32,7 @@ class JobSummary(_View):
     name: str
     kind: str = Field(description="'model', 'session' or 'robust'")
     owner: str
+    team: str | None = Field(description="the team that sees it; null: only its owner")
     labels: dict[str, str]
     state: JobState
     runs_total: int

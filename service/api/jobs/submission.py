@@ -19,6 +19,7 @@ from lth.spec.document import SPEC, Spec
 from service.api.datasets.referring import filled_in
 from service.api.http.documents import MOST_ERRORS, invalid, parse_json
 from service.settings import POOL, Settings
+from service.store.accounts.owners import NAME
 from service.store.tables import StoredDataset
 
 
@@ -36,6 +37,12 @@ class Options(BaseModel):
         description="the pool of workers to run on, such as 'cpu' or 'gpu': one that the operator "
         "configured or that a worker has served; default: the service's",
     )
+    team: str | None = Field(
+        default=None,
+        pattern=NAME,
+        description="a team of yours that sees the job and reuses its results; null: only you; "
+        "default: as the service is set up",
+    )
     max_seconds: int | None = Field(
         default=None,
         ge=1,
@@ -52,7 +59,8 @@ class Options(BaseModel):
     )
     reuse: Literal["never", "if_finished"] = Field(
         default="never",
-        description="'if_finished' answers with a finished job of yours that had the same spec",
+        description="'if_finished' answers with a finished job of yours or your team's that had "
+        "the same spec",
     )
     webhook: HttpUrl | None = Field(
         default=None,
@@ -116,6 +124,7 @@ def read_submission(
     settings: Settings,
     find: Callable[[str], StoredDataset | None],
     wrong_pool: Callable[[str], WrongField | None],
+    wrong_team: Callable[[str], WrongField | None],
     check_memory: Callable[[Spec, str | None], None],
 ) -> tuple[Spec, Options]:
     """Read and validate a submission.
@@ -125,6 +134,7 @@ def read_submission(
         settings: bounds on the spec.
         find: looks up an uploaded data set that the submitter may use.
         wrong_pool: returns the error for a pool that a job may not name.
+        wrong_team: returns the error for a team that may not be named.
         check_memory: raises `ValidationError` if runs need too much memory for a pool.
 
     Raises:
@@ -149,10 +159,11 @@ def read_submission(
         wrong.append(
             WrongField("/webhook", "webhooks are not set up here: LTH_SIGNING_SECRET", None)
         )
-    pool = beside.get("pool")
-    if isinstance(pool, str) and all(field.pointer != "/pool" for field in wrong):
-        unknown = wrong_pool(pool)
-        wrong += [unknown] if unknown else []
+    for name, wrong_name in (("pool", wrong_pool), ("team", wrong_team)):
+        given = beside.get(name)
+        if isinstance(given, str) and all(field.pointer != f"/{name}" for field in wrong):
+            unknown = wrong_name(given)
+            wrong += [unknown] if unknown else []
     if spec is not None and options is not None:
         try:
             check_memory(spec, options.pool)

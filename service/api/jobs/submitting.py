@@ -13,6 +13,7 @@ from lth.datasets import Uploaded
 from lth.spec.document import Spec, spec_hash
 from lth.spec.plan import plan
 from service.api.accounts.access import MemberDep, Principal
+from service.api.accounts.sharing import not_a_team_of, usual_team
 from service.api.http.documents import JsonBytes, answer
 from service.api.http.problems import (
     BodyTooLarge,
@@ -32,6 +33,7 @@ from service.api.jobs.pools import PoolsDep
 from service.api.jobs.run_memory import RunMemoryDep
 from service.api.jobs.shapes import SubmittedJob, job_view
 from service.api.jobs.submission import EXAMPLES, Options, read_submission
+from service.store.accounts.viewers import Viewer
 from service.store.blobs import datasets
 from service.store.errors import NotThere
 from service.store.jobs.submitting import (
@@ -133,8 +135,13 @@ def submit_job(
             if not _repeated(app, principal, idempotency):
                 raise
 
+    def wrong_team(team: str) -> WrongField | None:
+        wrong = not_a_team_of(app, principal, team)
+        # A repeated request gets its job, even if the owner has left the team since.
+        return None if wrong is None or _repeated(app, principal, idempotency) else wrong
+
     find = _finder(app, principal)
-    spec, options = read_submission(body, app.settings, find, wrong_pool, check_memory)
+    spec, options = read_submission(body, app.settings, find, wrong_pool, wrong_team, check_memory)
     if validate_only:
         with app.database.transaction() as session:
             return answer(planned(session, spec, options.pool or app.settings.default_pool))
@@ -142,6 +149,7 @@ def submit_job(
         by=principal.actor,
         spec=spec,
         runs=plan(spec),
+        team=options.team if "team" in options.model_fields_set else usual_team(app, principal),
         priority=options.priority,
         pool=options.pool,
         max_seconds=options.max_seconds,
@@ -150,7 +158,7 @@ def submit_job(
         webhook=str(options.webhook) if options.webhook else None,
         idempotency=idempotency,
     )
-    finished = _finished_before(app, submission, options)
+    finished = _finished_before(app, principal, submission, options)
     submitted = finished or submit(app.database, submission, app.settings)
     job = submitted.job
     headers = {"Location": f"/v1/jobs/{job.id}"}
@@ -165,7 +173,7 @@ def submit_job(
 def _finder(app: AppState, principal: Principal) -> Callable[[str], StoredDataset | None]:
     def find(name: str) -> StoredDataset | None:
         with app.database.transaction() as session, suppress(NotThere):
-            return datasets.get(session, name, principal.sees)
+            return datasets.get(session, name, principal.viewer)
         return None
 
     return find
@@ -178,12 +186,18 @@ def _repeated(app: AppState, principal: Principal, asked: Idempotency | None) ->
         return repeated(session, principal.owner, asked)
 
 
-def _finished_before(app: AppState, submission: Submission, options: Options) -> Submitted | None:
-    """A finished job with undamaged files, if reuse was requested and there is one."""
+def _finished_before(
+    app: AppState, principal: Principal, submission: Submission, options: Options
+) -> Submitted | None:
+    """A finished job with undamaged files, if reuse was requested and there is one.
+
+    An administrator reuses the jobs that its owner sees, and no others.
+    """
     if options.reuse == "never":
         return None
+    viewer = Viewer(principal.owner, principal.teams)
     with app.database.transaction() as session:
-        job = reusable(session, submission.by.owner, spec_hash(submission.spec))
+        job = reusable(session, viewer, spec_hash(submission.spec))
         files = artifacts.of_job(session, job.id) if job else ()
     if job is None or not all(app.blobs.has(file.digest) for file in files):
         return None

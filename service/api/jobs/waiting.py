@@ -47,7 +47,7 @@ def _reason(job: Job, queue: Queue) -> tuple[Cause, str]:
     if not queue.workers:
         return "no_workers", f"no worker serves the pool '{job.pool}' at the moment"
     if queue.at_quota:
-        return "quota", f"'{job.owner}' has as many runs running as they may have"
+        return "quota", f"'{job.owner}' or their team has as many runs running as they may have"
     if queue.idle > queue.ahead:
         return "starting", "a worker is free and will take it"
     many = "or more " if queue.ahead >= MOST_COUNTED else ""

@@ -16,7 +16,7 @@ from service.store.paging import Page
 from service.store.tables import ApiKey, Owner, Role
 
 CHANNEL = "lth_keys_revoked"
-"""Postgres' channel that notifies API processes of revoked keys."""
+"""Postgres' channel that notifies API processes of revoked keys and changed teams."""
 _OPERATORS = "LTH_ADMIN_KEY"
 _USED_EVERY = timedelta(minutes=1)
 
@@ -86,7 +86,7 @@ def revoke(session: Session, key_id: str) -> ApiKey:
     if key.revoked_at is None:
         key.revoked_at = session.scalar(select(func.now()))
         session.flush()
-        _tell(session)
+        announce_change(session)
     return key
 
 
@@ -101,7 +101,7 @@ def ensure_operators(session: Session, token: str, owner: str = "admin") -> None
         .where(ApiKey.name == _OPERATORS, ApiKey.revoked_at.is_(None))
         .values(revoked_at=func.now())
     )
-    _tell(session)
+    announce_change(session)
     row = {
         "id": f"key_{uuid7().hex}",
         "prefix": _prefix(token),
@@ -118,7 +118,8 @@ def ensure_operators(session: Session, token: str, owner: str = "admin") -> None
     )
 
 
-def _tell(session: Session) -> None:
+def announce_change(session: Session) -> None:
+    """Have API processes look up keys again after the commit."""
     session.execute(select(func.pg_notify(CHANNEL, "")))
 
 

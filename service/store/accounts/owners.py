@@ -1,15 +1,17 @@
-"""Owners with their quota and their usage."""
+"""Owners with their quota and their usage. The quota of their home team counts too."""
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from service.store.errors import NotThere, QuotaExceeded
 from service.store.states import FINISHED_JOB, UNFINISHED_JOB, RunState
-from service.store.tables import Job, Owner, Run, StoredDataset
+from service.store.tables import Job, Owner, Run, StoredDataset, Team, TeamMember
 
+NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+"""The pattern of the name of an owner or a team."""
 MOST_HALF_LIVES = 100
 """The oldest usage that is halved, in half-lives: Postgres refuses smaller powers, such as those of
 45 days with half-lives of an hour."""
@@ -94,12 +96,21 @@ def check_room_for_a_job(session: Session, name: str) -> None:
     """
     check_room(session, name)
     most = session.scalar(select(Owner.max_queued).where(Owner.name == name))
-    if most is None:
-        return
-    count = session.execute(select(_UNFINISHED).where(Owner.name == name)).scalar_one()
+    if most is not None:
+        _check_queued(session, f"'{name}'", most, Owner.name == name)
+    team = _home(session, name)
+    if team is not None and team.max_queued is not None:
+        _check_queued(
+            session, f"the team '{team.name}'", team.max_queued, Owner.name.in_(_at_home(team.name))
+        )
+
+
+def _check_queued(session: Session, who: str, most: int, condition: ColumnElement[bool]) -> None:
+    counts = session.scalars(select(_UNFINISHED).where(condition))
+    count = sum(counts)
     if count >= most:
         raise QuotaExceeded(
-            f"'{name}' has {count} unfinished jobs, and may have {most}; "
+            f"{who} has {count} unfinished jobs, and may have {most}; "
             "wait for some of them to end, or cancel some"
         )
 
@@ -109,11 +120,17 @@ def room(session: Session, name: str) -> int | None:
     most, used = session.execute(
         select(Owner.max_stored_bytes, Owner.stored_bytes).where(Owner.name == name)
     ).one_or_none() or (None, 0)
-    return None if most is None else most - used
+    left = [] if most is None else [most - used]
+    team = _home(session, name)
+    if team is not None and team.max_stored_bytes is not None:
+        left.append(team.max_stored_bytes - _stored(session, team.name))
+    return min(left, default=None)
 
 
 def check_room(session: Session, name: str, more: int = 1) -> None:
-    """Check that an owner may store more bytes, and lock the owner until the commit.
+    """Check that an owner may store more bytes.
+
+    The owner, and then a home team with a quota, are locked until the commit.
 
     Raises:
         QuotaExceeded: if `more` bytes would not fit.
@@ -123,6 +140,35 @@ def check_room(session: Session, name: str, more: int = 1) -> None:
     most, used = locked.one_or_none() or (None, 0)
     if most is not None and used + more > most:
         raise _full(session, name, used, most, more)
+    team = _home(session, name, lock=True)
+    if team is not None and team.max_stored_bytes is not None:
+        used = _stored(session, team.name)
+        if used + more > team.max_stored_bytes:
+            raise QuotaExceeded(
+                f"the team '{team.name}' stores {used:,} bytes, may store "
+                f"{team.max_stored_bytes:,} and {_no_room(more)}; delete finished jobs or data sets"
+            )
+
+
+def _home(session: Session, name: str, *, lock: bool = False) -> Team | None:
+    """The home team of an owner, if it has one with a quota."""
+    bounded = or_(Team.max_queued.is_not(None), Team.max_stored_bytes.is_not(None))
+    query = (
+        select(Team)
+        .join(TeamMember, TeamMember.team == Team.name)
+        .where(TeamMember.owner == name, TeamMember.home, bounded)
+        .execution_options(populate_existing=True)
+    )
+    return session.scalar(query.with_for_update(key_share=True, of=Team) if lock else query)
+
+
+def _at_home(team: str) -> Select[str]:
+    return select(TeamMember.owner).where(TeamMember.team == team, TeamMember.home)
+
+
+def _stored(session: Session, team: str) -> int:
+    stored = select(func.coalesce(func.sum(Owner.stored_bytes), 0))
+    return int(session.scalar(stored.where(Owner.name.in_(_at_home(team)))) or 0)
 
 
 def _full(session: Session, name: str, used: int, most: int, more: int) -> QuotaExceeded:
@@ -132,8 +178,11 @@ def _full(session: Session, name: str, used: int, most: int, more: int) -> Quota
     finished = select(Job.id).where(Job.owner == name, Job.state.in_(FINISHED_JOB))
     oldest = session.scalar(finished.order_by(Job.id).limit(1))
     such = f" (the oldest is '{oldest}')" if oldest else ""
-    room = f"has no room for {more:,} more" if more > 1 else "has no room left"
     return QuotaExceeded(
         f"'{name}' stores {used:,} bytes, {datasets:,} of them in data sets, may store {most:,} "
-        f"and {room}; delete finished jobs{such} or data sets that no job uses"
+        f"and {_no_room(more)}; delete finished jobs{such} or data sets that no job uses"
     )
+
+
+def _no_room(more: int) -> str:
+    return f"has no room for {more:,} more" if more > 1 else "has no room left"

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from service.store import paging
 from service.store.accounts import owners
+from service.store.accounts.viewers import Viewer, may_see, visible_parts
 from service.store.blobs.object_store import Blob
 from service.store.errors import InUse, NotThere
 from service.store.ids import uuid7
@@ -15,7 +16,13 @@ from service.store.tables import Job, StoredDataset
 
 
 def add(
-    session: Session, owner: str, name: str, blob: Blob, facts: dict[str, Any], decoded_size: int
+    session: Session,
+    owner: str,
+    name: str,
+    blob: Blob,
+    facts: dict[str, Any],
+    decoded_size: int,
+    team: str | None = None,
 ) -> StoredDataset:
     """Store a data set whose blob has been saved (`service.store.blobs.saving`).
 
@@ -26,6 +33,7 @@ def add(
         blob: the file.
         facts: facts of its arrays as plain data.
         decoded_size: size of its arrays in bytes.
+        team: the team that sees and uses it; None if only its owner does.
 
     Raises:
         QuotaExceeded: if the owner's quota has no room for it.
@@ -35,6 +43,7 @@ def add(
     dataset = StoredDataset(
         id=f"ds_{uuid7().hex}",
         owner=owner,
+        team=team,
         name=name,
         digest=blob.digest,
         size=blob.size,
@@ -55,26 +64,24 @@ def counted(size: int, decoded_size: int) -> int:
     return max(size, decoded_size)
 
 
-def get(session: Session, dataset_id: str, owner: str | None = None) -> StoredDataset:
-    """A data set, optionally of one owner.
+def get(session: Session, dataset_id: str, viewer: Viewer | None = None) -> StoredDataset:
+    """A visible data set.
 
     Raises:
-        NotThere: if it does not exist or belongs to another owner.
+        NotThere: if it does not exist or is not visible.
     """
     dataset = session.get(StoredDataset, dataset_id)
-    if dataset is None or (owner is not None and dataset.owner != owner):
+    if dataset is None or not may_see(viewer, dataset):
         raise NotThere(f"there is no data set '{dataset_id}'")
     return dataset
 
 
 def page(
-    session: Session, owner: str | None = None, cursor: str | None = None, limit: int = 50
+    session: Session, viewer: Viewer | None = None, cursor: str | None = None, limit: int = 50
 ) -> Page[StoredDataset]:
-    """A page of data sets, optionally of one owner (`service.store.paging`)."""
-    query = select(StoredDataset)
-    if owner is not None:
-        query = query.where(StoredDataset.owner == owner)
-    return paging.page(session, query, StoredDataset.id, cursor, limit)
+    """A page of visible data sets (`service.store.paging`)."""
+    parts = visible_parts(viewer, StoredDataset)
+    return paging.page(session, select(StoredDataset), StoredDataset.id, cursor, limit, parts)
 
 
 def delete(session: Session, dataset: StoredDataset) -> None:
@@ -86,10 +93,15 @@ def delete(session: Session, dataset: StoredDataset) -> None:
     """
     if not session.get(StoredDataset, dataset.id, with_for_update=True):
         raise NotThere(f"there is no data set '{dataset.id}' any more")
-    user = session.scalar(select(Job.id).where(Job.dataset_id == dataset.id).limit(1))
+    own_first = (Job.owner != dataset.owner, Job.id)
+    user = session.scalar(
+        select(Job).where(Job.dataset_id == dataset.id).order_by(*own_first).limit(1)
+    )
     if user is not None:
-        raise InUse(
-            f"the data set '{dataset.id}' is used by the job '{user}'; delete the job first"
-        )
+        if user.owner == dataset.owner:
+            which = f"the job '{user.id}'; delete the job first"
+        else:
+            which = f"a job of '{user.owner}', who can delete the job"
+        raise InUse(f"the data set '{dataset.id}' is used by {which}")
     session.delete(dataset)
     session.flush()

@@ -1,13 +1,14 @@
-"""Commands on a job: cancel, retry, delete."""
+"""Commands on a job: cancel, retry, change, delete."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, ScalarSelect, func, select, update
 from sqlalchemy import delete as drop
 from sqlalchemy.orm import Session, aliased
 
-from service.store.accounts import owners
+from service.store.accounts import keys, owners
 from service.store.errors import NotInThatState, NotThere
 from service.store.jobs.events import EventKind, New
 from service.store.jobs.job_state import update_job_state
@@ -88,6 +89,20 @@ def retry(session: Session, job: Job, *, afresh: bool = False) -> Job:
     update_job_state(session, job.id, [New(EventKind.JOB_RETRIED, data={"afresh": afresh})])
     session.refresh(job)
     return job
+
+
+def change(session: Session, job: Job, values: Mapping[str, Any]) -> None:
+    """Set the team or the labels of a job.
+
+    Raises:
+        NotThere: if it was deleted meanwhile.
+    """
+    _hold(session, job)
+    for name, value in values.items():
+        setattr(job, name, value)
+    session.flush()
+    if "team" in values:
+        keys.announce_change(session)
 
 
 def rerun(session: Session, job: Job, run_ids: Collection[uuid.UUID]) -> None:

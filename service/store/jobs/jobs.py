@@ -4,11 +4,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import product
 
-from sqlalchemy import ARRAY, ColumnElement, Select, String, any_, func, literal, select
+from sqlalchemy import ARRAY, ColumnElement, Select, String, any_, false, func, literal, or_, select
 from sqlalchemy.orm import Session, defer
 
 from service.store import paging
+from service.store.accounts.viewers import Viewer, may_see, visible_parts
 from service.store.errors import NotThere
 from service.store.ids import job_ids_from
 from service.store.paging import Page
@@ -32,12 +34,16 @@ class JobFilter:
     """The filter of a list of jobs; None and empty values match all.
 
     Attributes:
+        viewer: whose visible jobs are listed.
+        team: jobs that this team sees.
         labels: labels that a job must have, all of them.
         created_from, created_before: a range of time; the end is exclusive.
         text: part of a job's name, case-insensitive.
     """
 
+    viewer: Viewer | None = None
     owner: str | None = None
+    team: str | None = None
     states: Sequence[JobState] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     created_from: datetime | None = None
@@ -46,36 +52,36 @@ class JobFilter:
     text: str | None = None
 
 
-def get(session: Session, job_id: str, owner: str | None = None) -> Job:
-    """A job, optionally of one owner.
+def get(session: Session, job_id: str, viewer: Viewer | None = None) -> Job:
+    """A visible job.
 
     Raises:
-        NotThere: if it does not exist or belongs to another owner.
+        NotThere: if it does not exist or is not visible.
     """
     job = session.get(Job, job_id)
-    if job is None or (owner is not None and job.owner != owner):
+    if job is None or not may_see(viewer, job):
         raise NotThere(f"there is no job '{job_id}'")
     return job
 
 
-def find(session: Session, given: str, owner: str | None = None) -> Job:
-    """A job by its id, by its name, or by the beginning of its id, optionally of one owner.
+def find(session: Session, given: str, viewer: Viewer | None = None) -> Job:
+    """A visible job by its id, by its name, or by the beginning of its id.
 
-    A name or a beginning counts only if it belongs to one job.
+    A name or a beginning counts only if it belongs to one job: to one of the viewer's own jobs, or
+    else to one that a team sees.
 
     Raises:
         NotThere: if there is no such job, or more than one.
     """
     job = session.get(Job, given)
-    if job is not None and (owner is None or job.owner == owner):
+    if job is not None and may_see(viewer, job):
         return job
     conditions: list[ColumnElement[bool]] = [(Job.name == given) & (Job.name != "")]
     if _PREFIX.fullmatch(given):
         conditions.append(Job.id.startswith(given, autoescape=True))
-    for condition in conditions:
-        query = select(Job).where(condition).order_by(Job.id.desc()).limit(_TOLD + 1)
-        if owner is not None:
-            query = query.where(Job.owner == owner)
+    own, *of_teams = visible_parts(viewer, Job)
+    for condition, part in product(conditions, (own, or_(false(), *of_teams))):
+        query = select(Job).where(condition, part).order_by(Job.id.desc()).limit(_TOLD + 1)
         found = session.scalars(query).all()
         if len(found) == 1:
             return found[0]
@@ -93,13 +99,11 @@ def page(
     query = _matching(wanted).options(defer(Job.spec, raiseload=True))
     if wanted.labels:
         query = query.where(_labelled(session, wanted.labels))
-    return paging.page(session, query, Job.id, cursor, limit)
+    return paging.page(session, query, Job.id, cursor, limit, _parts(wanted))
 
 
 def _matching(wanted: JobFilter) -> Select[Job]:
     query = select(Job)
-    if wanted.owner is not None:
-        query = query.where(Job.owner == wanted.owner)
     if wanted.states:
         query = query.where(Job.state.in_(wanted.states))
     if wanted.created_from is not None:
@@ -117,6 +121,16 @@ def _matching(wanted: JobFilter) -> Select[Job]:
     if wanted.text:
         query = query.where(Job.name.icontains(wanted.text, autoescape=True))
     return query
+
+
+def _parts(wanted: JobFilter) -> Sequence[ColumnElement[bool]]:
+    """The parts of the list that the viewer, the owner and the team of a filter select."""
+    parts = visible_parts(wanted.viewer, Job)
+    if wanted.viewer is not None and wanted.owner == wanted.viewer.owner:
+        parts = parts[:1]
+    elif wanted.owner is not None:
+        parts = [part & (Job.owner == wanted.owner) for part in parts]
+    return parts if wanted.team is None else [part & (Job.team == wanted.team) for part in parts]
 
 
 def _labelled(session: Session, labels: Mapping[str, str]) -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from service.store.states import RunState
-from service.store.tables import Job, Owner, Run, Worker, WorkerState
+from service.store.tables import Job, Owner, Run, Team, TeamMember, Worker, WorkerState
 from service.store.workers import workers
 
 MOST_COUNTED = 10_000
@@ -26,7 +26,7 @@ class Queue:
         needs: bytes of memory that its next run needs.
         largest: bytes of memory of the largest worker of its pool; None if unknown, or if no worker
             serves it.
-        at_quota: whether the owner may not have more running runs.
+        at_quota: whether the owner or its home team may not have more running runs.
         ahead: number of runs that will start before its next one, if owners take turns.
         seconds: average seconds of a run in this pool; None if none has finished.
     """
@@ -102,15 +102,17 @@ def _needs(session: Session, job: Job) -> int:
 
 
 def _at_quota(session: Session, owner: str) -> bool:
+    """Whether an owner, or its home team, may not have more running runs."""
+    running = select(func.count()).select_from(Run).where(Run.state == RunState.RUNNING)
     most = session.scalar(select(Owner.max_running).where(Owner.name == owner))
-    if most is None:
+    if most is not None and (session.scalar(running.where(Run.owner == owner)) or 0) >= most:
+        return True
+    home = select(TeamMember.team).where(TeamMember.owner == owner, TeamMember.home)
+    team = session.scalar(select(Team).where(Team.name.in_(home), Team.max_running.is_not(None)))
+    if team is None:
         return False
-    running = session.scalar(
-        select(func.count())
-        .select_from(Run)
-        .where(Run.owner == owner, Run.state == RunState.RUNNING)
-    )
-    return (running or 0) >= most
+    at_home = select(TeamMember.owner).where(TeamMember.team == team.name, TeamMember.home)
+    return (session.scalar(running.where(Run.owner.in_(at_home))) or 0) >= (team.max_running or 0)
 
 
 def _ahead(session: Session, job: Job) -> int:

@@ -1,7 +1,7 @@
 """Submits a job: one transaction writes the job, its runs and the idempotency record.
 
-Usually one statement does all of this. If an owner has a quota, or the idempotency key was used
-before, the statement writes nothing, and the same is done step by step.
+Usually one statement does all of this. If the owner or its home team has a quota, or the
+idempotency key was used before, the statement writes nothing, and the same is done step by step.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from service.settings import Settings
 from service.store import ids
 from service.store.accounts import audit, owners
 from service.store.accounts.audit import Actor
+from service.store.accounts.viewers import Viewer, visible_parts
 from service.store.database import Database
 from service.store.errors import IdempotencyMismatch
 from service.store.ids import job_id, uuid7
@@ -39,6 +40,11 @@ from service.store.writing import Moments, Row, Rows, write
 
 _UNBOUNDED = """
     FROM owners WHERE name = :owner AND max_queued IS NULL AND max_stored_bytes IS NULL
+    AND NOT EXISTS (
+        SELECT FROM team_members m JOIN teams t ON t.name = m.team
+        WHERE m.owner = :owner AND m.home
+        AND (t.max_queued IS NOT NULL OR t.max_stored_bytes IS NOT NULL)
+    )
 """
 _IF_UNBOUNDED = f"SELECT {_UNBOUNDED}"
 _IF_KEY_IS_FREE = f"""
@@ -70,6 +76,7 @@ class Submission:
 
     Attributes:
         by: the actor; the actor's owner will own the job.
+        team: the team that will see the job; None if only the owner will.
         priority: 0 to 100; orders the jobs of one owner, and ages.
         pool: the pool of workers; None for the default pool.
         max_seconds: bound on the device seconds of the job; None for no bound.
@@ -81,6 +88,7 @@ class Submission:
     by: Actor
     spec: Spec
     runs: Sequence[PlannedRun]
+    team: str | None = None
     priority: int = 50
     pool: str | None = None
     max_seconds: int | None = None
@@ -139,14 +147,22 @@ def repeated(session: Session, owner: str, asked: Idempotency) -> bool:
     return record is not None and record.body_hash == asked.body_hash
 
 
-def reusable(session: Session, owner: str, digest: str) -> Job | None:
-    """The owner's newest succeeded job with this spec hash; None if there is none."""
-    return session.scalar(
-        select(Job)
-        .where(Job.owner == owner, Job.spec_hash == digest, Job.state == JobState.SUCCEEDED)
-        .order_by(Job.id.desc())
-        .limit(1)
-    )
+def reusable(session: Session, viewer: Viewer, digest: str) -> Job | None:
+    """The newest visible job with this spec hash that succeeded, the viewer's own ones first.
+
+    Returns:
+        None if there is none.
+    """
+    for part in visible_parts(viewer, Job):
+        found = session.scalar(
+            select(Job)
+            .where(part, Job.spec_hash == digest, Job.state == JobState.SUCCEEDED)
+            .order_by(Job.id.desc())
+            .limit(1)
+        )
+        if found is not None:
+            return found
+    return None
 
 
 def _earlier(
@@ -181,6 +197,7 @@ def _job(submission: Submission, settings: Settings) -> Row:
     return {
         "id": job_id(),
         "owner": submission.by.owner,
+        "team": submission.team,
         "name": spec.name,
         "kind": spec.kind,
         "spec": spec.model_dump(mode="json"),

@@ -1,8 +1,9 @@
 """Claims: which run a worker executes next, and its lease.
 
-Among owners, the one with the smallest weighted share of the workers comes first, and then the one
-with the least recent usage. Within an owner, priority and age decide (`Run.rank`), and then the
-order of the plan, in which runs that others need come first.
+A team with a weight counts as one, and so does an owner whose home is no such team. Among them, the
+one with the smallest weighted share of the workers comes first, and then the one with the least
+recent usage. The same rule decides among the owners of a team. Within an owner, priority and age
+decide (`Run.rank`), and then the order of the plan, in which runs that others need come first.
 
 Claims take turns under an advisory lock, so shares and quotas are exact. A claim takes about a
 millisecond. `SKIP LOCKED` skips a run that is being cancelled.
@@ -33,21 +34,38 @@ _NEXT = text(
     WITH active AS MATERIALIZED (
         SELECT owner, kind, trunk FROM runs WHERE state = 'running'
     ),
-    fair AS MATERIALIZED (
-        SELECT o.name
+    loads AS MATERIALIZED (
+        SELECT o.name, o.weight, o.max_running, m.team, coalesce(a.number, 0) AS running,
+            o.usage * 0.5 ^ least(extract(epoch FROM now() - o.usage_at) / :half_life, :most)
+                AS usage
         FROM owners o
+        LEFT JOIN team_members m ON m.owner = o.name AND m.home
         LEFT JOIN (SELECT owner, count(*) AS number FROM active GROUP BY owner) a
             ON a.owner = o.name
+    ),
+    team_loads AS MATERIALIZED (
+        SELECT t.name, t.weight, t.max_running, l.running, l.usage
+        FROM (
+            SELECT team, sum(running) AS running, sum(usage) AS usage FROM loads GROUP BY team
+        ) l
+        JOIN teams t ON t.name = l.team
+    ),
+    fair AS MATERIALIZED (
+        SELECT o.name
+        FROM loads o
+        LEFT JOIN team_loads t ON t.name = o.team
         WHERE (
             SELECT true FROM runs q
             WHERE q.state = 'queued' AND q.pool = :pool AND q.owner = o.name
             LIMIT 1
         )
-        AND (o.max_running IS NULL OR coalesce(a.number, 0) < o.max_running)
+        AND (o.max_running IS NULL OR o.running < o.max_running)
+        AND (t.max_running IS NULL OR t.running < t.max_running)
         ORDER BY
-            coalesce(a.number, 0) / o.weight,
-            o.usage / o.weight
-                * 0.5 ^ least(extract(epoch FROM now() - o.usage_at) / :half_life, :most),
+            coalesce(t.running / t.weight, o.running / o.weight),
+            coalesce(t.usage / t.weight, o.usage / o.weight),
+            o.running / o.weight,
+            o.usage / o.weight,
             o.name
     ),
     chosen AS (

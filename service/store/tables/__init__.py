@@ -1,6 +1,14 @@
 """The tables, by subject; `Table.metadata` holds all of them."""
 
-from service.store.tables.access import ApiKey, AuditEntry, IdempotentRequest, Owner, Role
+from service.store.tables.access import (
+    ApiKey,
+    AuditEntry,
+    IdempotentRequest,
+    Owner,
+    Role,
+    Team,
+    TeamMember,
+)
 from service.store.tables.base import Table
 from service.store.tables.blobs import BlobDoubt, ServiceIdentity, StoredBlob, StoredDataset
 from service.store.tables.jobs import Artifact, Event, Job, Result, Run, RunNeed, Trunk
@@ -27,6 +35,8 @@ __all__ = [
     "StoredBlob",
     "StoredDataset",
     "Table",
+    "Team",
+    "TeamMember",
     "Trunk",
     "Webhook",
     "Worker",

@@ -1,10 +1,10 @@
-"""Owners, keys, idempotency keys, and the audit log."""
+"""Owners, teams, keys, idempotency keys, and the audit log."""
 
 import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.store.tables.base import Now, Sorted, Table, words
@@ -35,6 +35,37 @@ class Owner(Table):
     """Device seconds, halved for each half-life since `usage_at`."""
     usage_at: Mapped[Now]
     created_at: Mapped[Now]
+
+
+class Team(Table):
+    """A team of owners, with its quota; None means unlimited."""
+
+    __tablename__ = "teams"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    weight: Mapped[float | None]
+    """Share of the workers of all owners whose home it is; None: each owner has a share."""
+    max_running: Mapped[int | None]
+    max_queued: Mapped[int | None]
+    max_stored_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    created_at: Mapped[Now]
+
+
+class TeamMember(Table):
+    """An owner is a member of a team."""
+
+    __tablename__ = "team_members"
+
+    team: Mapped[str] = mapped_column(ForeignKey("teams.name"), primary_key=True)
+    owner: Mapped[str] = mapped_column(ForeignKey("owners.name"), primary_key=True)
+    home: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """Whether the owner's jobs count for this team's quota and share. At most one for an owner."""
+    joined_at: Mapped[Now]
+
+    __table_args__ = (
+        Index("ix_team_members_owner", "owner"),
+        Index("uq_team_members_home", "owner", unique=True, postgresql_where=text("home")),
+    )
 
 
 class ApiKey(Table):

@@ -52,6 +52,8 @@ class StoredDataset(Table):
 
     id: Mapped[str] = mapped_column(Sorted, primary_key=True)
     owner: Mapped[str] = mapped_column(ForeignKey("owners.name"))
+    team: Mapped[str | None] = mapped_column(ForeignKey("teams.name"))
+    """The team that sees and uses it; None if only its owner does."""
     name: Mapped[str]
     digest: Mapped[str] = mapped_column(ForeignKey("blobs.digest"), index=True)
     size: Mapped[int] = mapped_column(BigInteger)
@@ -62,4 +64,7 @@ class StoredDataset(Table):
     """Shape, classes, and numbers of samples: `lth.datasets.Facts` and more."""
     created_at: Mapped[Now]
 
-    __table_args__ = (Index("ix_datasets_owner_id", "owner", "id"),)
+    __table_args__ = (
+        Index("ix_datasets_owner_id", "owner", "id"),
+        Index("ix_datasets_team_id", "team", "id", postgresql_where=text("team IS NOT NULL")),
+    )

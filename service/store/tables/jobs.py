@@ -19,6 +19,8 @@ class Job(Table):
 
     id: Mapped[str] = mapped_column(Sorted, primary_key=True)
     owner: Mapped[str] = mapped_column(ForeignKey("owners.name"))
+    team: Mapped[str | None] = mapped_column(ForeignKey("teams.name"))
+    """The team that sees it; None if only its owner does."""
     name: Mapped[str]
     kind: Mapped[str] = mapped_column(String(16))
     spec: Mapped[dict[str, Any]]
@@ -49,6 +51,9 @@ class Job(Table):
         Index("ix_jobs_state_id", "state", "id"),
         Index("ix_jobs_name_id", "name", "id", postgresql_where=text("name <> ''")),
         Index("ix_jobs_owner_state_id", "owner", "state", "id"),
+        Index("ix_jobs_team_id", "team", "id", postgresql_where=text("team IS NOT NULL")),
+        Index("ix_jobs_team_state_id", "team", "state", "id",
+              postgresql_where=text("team IS NOT NULL")),
         Index("ix_jobs_labels", "labels", postgresql_using="gin",
               postgresql_ops={"labels": "jsonb_path_ops"}),
         Index("ix_jobs_owner_spec_hash", "owner", "spec_hash"),

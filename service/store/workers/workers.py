@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
-from service.store.tables import Run, Worker, WorkerState
+from service.store.tables import Job, Run, Worker, WorkerState
 from service.store.workers import pools
 
 
@@ -156,10 +156,16 @@ def all_of_them(session: Session) -> Sequence[Worker]:
     return session.scalars(select(Worker).order_by(Worker.id)).all()
 
 
-def with_runs(session: Session) -> Sequence[tuple[Worker, Run | None]]:
-    """All known workers, by name, with their current runs."""
-    query = select(Worker, Run).outerjoin(Run, Run.id == Worker.run_id).order_by(Worker.id)
-    return [(worker, run) for worker, run in session.execute(query)]
+def with_runs(session: Session) -> Sequence[tuple[Worker, Run | None, Job | None]]:
+    """All known workers, by name, with their current runs and jobs, without specs."""
+    query = (
+        select(Worker, Run, Job)
+        .outerjoin(Run, Run.id == Worker.run_id)
+        .outerjoin(Job, Job.id == Run.job_id)
+        .options(defer(Job.spec, raiseload=True))
+        .order_by(Worker.id)
+    )
+    return [(worker, run, job) for worker, run, job in session.execute(query)]
 
 
 def _unlocked(*conditions: ColumnElement[bool]) -> Select[str]:

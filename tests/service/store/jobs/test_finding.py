@@ -2,15 +2,16 @@
 
 import pytest
 
+from service.store.accounts.viewers import Viewer
 from service.store.database import Database
 from service.store.errors import NotThere
 from service.store.jobs import jobs
 from tests.service.store.conftest import Submit
 
 
-def found(database: Database, given: str, owner: str | None = None) -> str:
+def found(database: Database, given: str, viewer: Viewer | None = None) -> str:
     with database.transaction() as session:
-        return jobs.find(session, given, owner).id
+        return jobs.find(session, given, viewer).id
 
 
 def test_a_job_is_found_by_id_name_and_beginning(submit: Submit, database: Database) -> None:
@@ -42,4 +43,4 @@ def test_jobs_of_others_are_not_found(submit: Submit, database: Database) -> Non
     job = submit({"name": "mine"})
     for given in (job, "mine", job[:20]):
         with pytest.raises(NotThere, match="there is no job"):
-            found(database, given, "somebody")
+            found(database, given, Viewer("somebody"))

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from service.settings import Settings
 from service.store.accounts import audit, owners
 from service.store.accounts.owners import Quota
+from service.store.accounts.viewers import Viewer
 from service.store.database import Database
 from service.store.errors import BadCursor, IdempotencyMismatch, QuotaExceeded
 from service.store.jobs import events, jobs, submitting
@@ -202,10 +203,10 @@ def test_the_newest_succeeded_job_of_the_same_owner_is_reused(
     _, job_id = submit(), submit()
     with database.transaction() as session:
         digest = jobs.get(session, job_id).spec_hash
-        assert submitting.reusable(session, "ann", digest) is None
+        assert submitting.reusable(session, Viewer("ann"), digest) is None
         session.execute(update(Job).values(state="succeeded"))
     with database.transaction() as session:
-        found = submitting.reusable(session, "ann", digest)
+        found = submitting.reusable(session, Viewer("ann"), digest)
         assert found is not None
         assert found.id == job_id
-        assert submitting.reusable(session, "bob", digest) is None
+        assert submitting.reusable(session, Viewer("bob"), digest) is None
