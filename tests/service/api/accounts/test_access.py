@@ -1,4 +1,4 @@
-"""Access: every endpoint, with every kind of key."""
+"""Access: every endpoint, with every kind of key, to private and shared jobs and data sets."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,11 @@ from starlette.routing import BaseRoute
 from lth.client.tokens import new_token
 from service.api.app import create_app
 from service.settings import Settings
-from service.store.accounts import keys
+from service.store.accounts import keys, teams
+from service.store.accounts.teams import TeamQuota
 from service.store.tables import Role
 from tests.service.api.conftest import client
+from tests.service.api.test_datasets import good, npz, upload
 from tests.service.api.test_submitting import SPEC, problem
 
 OPEN = {"GET /healthz", "GET /readyz"}
@@ -21,6 +23,10 @@ ADMINS = {
     "GET /v1/keys",
     "DELETE /v1/keys/{key_id}",
     "PUT /v1/owners/{name}/quota",
+    "PUT /v1/teams/{team}",
+    "DELETE /v1/teams/{team}",
+    "PUT /v1/teams/{team}/members/{name}",
+    "DELETE /v1/teams/{team}/members/{name}",
     "GET /v1/audit",
 }
 MEMBERS = {"GET /v1/webhook-secret"}
@@ -43,24 +49,44 @@ def flattened(routes: list[BaseRoute], prefix: str = "") -> list[tuple[str, str]
 OPERATIONS = [f"{m} {path}" for m, path in flattened(create_app(Settings()).routes)]
 
 
+OF_JOBS = [operation for operation in OPERATIONS if "{job_id}" in operation]
+OF_DATASETS = [operation for operation in OPERATIONS if "{dataset_id}" in operation]
+
+
 @dataclass
 class World:
-    """An API, a key of each kind, and a job of a member."""
+    """An API, a key of each kind, and jobs and data sets of ada: private ones and shared ones.
+
+    ada and bob are in the team 'vision', cyd is in the team 'speech'.
+    """
 
     address: str
     tokens: dict[str, str]
-    job: str
+    jobs: dict[str, str]
+    datasets: dict[str, str]
 
-    def ask(self, caller: str, operation: str) -> httpx.Response:
+    @property
+    def job(self) -> str:
+        return self.jobs["private"]
+
+    def ask(self, caller: str, operation: str, which: str = "private") -> httpx.Response:
         method, path = operation.split(" ")
-        for name, value in {"job_id": self.job, "key_id": "key_0", "name:path": "x"}.items():
+        for name, value in {
+            "job_id": self.jobs[which],
+            "dataset_id": self.datasets[which],
+            "key_id": "key_0",
+            "team": "x",
+            "name": "x",
+            "name:path": "x",
+            "run:path": "x",
+        }.items():
             path = path.replace(f"{{{name}}}", value)
-        path = path.replace("{name}", "x").replace("{run:path}", "x").replace("{dataset_id}", "x")
         with client(self.address, self.tokens[caller]) as api:
             if caller == "nobody":
                 del api.headers["Authorization"]
             # The event stream of an unfinished job has no end, so it is not read.
-            with api.stream(method, path) as response:
+            body = {"team": None} if method == "PATCH" else None
+            with api.stream(method, path, json=body) as response:
                 streamed = "text/event-stream" in response.headers.get("content-type", "")
                 if method == "HEAD" or not streamed:
                     response.read()
@@ -74,14 +100,24 @@ def world(address, database) -> World:
         for caller, owner, role in [
             ("reader", "ada", Role.READER),
             ("member", "ada", Role.MEMBER),
-            ("other", "bob", Role.MEMBER),
+            ("colleague", "bob", Role.MEMBER),
+            ("colleague's reader", "bob", Role.READER),
+            ("other", "cyd", Role.MEMBER),
+            ("other's reader", "cyd", Role.READER),
+            ("without a team", "dan", Role.MEMBER),
             ("admin", "root", Role.ADMIN),
         ]:
             tokens[caller] = new_token()
             keys.create(session, tokens[caller], owner=owner, role=role, name=caller)
+        for team, owner in [("vision", "ada"), ("vision", "bob"), ("speech", "cyd")]:
+            teams.put(session, team, TeamQuota())
+            teams.add_member(session, team, owner)
+    jobs, datasets = {}, {}
     with client(address, tokens["member"]) as api:
-        job = api.post("/v1/jobs", json=SPEC).json()["id"]
-    return World(address, tokens, job)
+        for which, team in [("private", None), ("shared", "vision")]:
+            jobs[which] = api.post("/v1/jobs", json={**SPEC, "team": team}).json()["id"]
+            datasets[which] = upload(api, npz(**good()), team=team or "").json()["id"]
+    return World(address, tokens, jobs, datasets)
 
 
 def test_the_matrix_covers_all_routes():
@@ -116,17 +152,68 @@ def test_members_can_do_everything_except_administration(world):
         assert (response.status_code == 403) == (operation in ADMINS), operation
 
 
-def test_another_owner_cannot_see_that_the_job_exists(world):
-    asked = [operation for operation in OPERATIONS if "{job_id}" in operation]
-    assert len(asked) >= 8
-    for operation in asked:
-        document = problem(world.ask("other", operation), 404, "not-found")
-        assert document["detail"] == f"there is no job '{world.job}'"
+HIDDEN = [
+    (caller, "private") for caller in ("colleague", "other", "without a team")
+] + [(caller, "shared") for caller in ("other", "without a team")]  # fmt: skip
 
 
-def test_the_list_of_another_owner_does_not_have_the_job(world):
-    with client(world.address, world.tokens["other"]) as api:
-        assert api.get("/v1/jobs").json() == {"jobs": [], "cursor": None}
+@pytest.mark.parametrize(("caller", "which"), HIDDEN)
+def test_who_may_not_see_a_job_or_a_data_set_does_not_learn_that_it_exists(world, caller, which):
+    assert len(OF_JOBS) >= 8
+    assert len(OF_DATASETS) >= 3
+    for operation in OF_JOBS:
+        document = problem(world.ask(caller, operation, which), 404, "not-found")
+        assert document["detail"] == f"there is no job '{world.jobs[which]}'", operation
+    for operation in OF_DATASETS:
+        document = problem(world.ask(caller, operation, which), 404, "not-found")
+        assert document["detail"] == f"there is no data set '{world.datasets[which]}'", operation
+
+
+@pytest.mark.parametrize("caller", ["colleague's reader", "other's reader"])
+def test_readers_of_others_see_private_ones_no_more_than_members(world, caller):
+    for operation in OF_JOBS + OF_DATASETS:
+        slug = "forbidden" if operation.split(" ")[0] in CHANGES else "not-found"
+        problem(world.ask(caller, operation), 403 if slug == "forbidden" else 404, slug)
+
+
+@pytest.mark.parametrize("caller", ["colleague", "colleague's reader"])
+def test_the_team_reads_what_is_shared_and_changes_nothing(world, caller):
+    for operation in OF_JOBS + OF_DATASETS:
+        response = world.ask(caller, operation, "shared")
+        if operation.split(" ")[0] in CHANGES:
+            detail = problem(response, 403, "forbidden")["detail"]
+            assert ("belongs to 'ada'" in detail) == (caller == "colleague"), operation
+        else:
+            owners_answer = world.ask("member", operation, "shared")
+            assert response.status_code == owners_answer.status_code, operation
+            if response.is_stream_consumed:
+                assert "there is no job" not in response.text, operation
+
+
+@pytest.mark.parametrize(
+    ("caller", "sees"),
+    [
+        ("reader", {"private", "shared"}),
+        ("member", {"private", "shared"}),
+        ("colleague", {"shared"}),
+        ("colleague's reader", {"shared"}),
+        ("other", set()),
+        ("other's reader", set()),
+        ("without a team", set()),
+        ("admin", {"private", "shared"}),
+    ],
+)
+def test_lists_have_what_the_caller_may_see(world, caller, sees):
+    with client(world.address, world.tokens[caller]) as api:
+        jobs = {job["id"] for job in api.get("/v1/jobs").json()["jobs"]}
+        by_team = {job["id"] for job in api.get("/v1/jobs?team=vision").json()["jobs"]}
+        of_ada = {job["id"] for job in api.get("/v1/jobs?owner=ada").json()["jobs"]}
+        queued = {job["id"] for job in api.get("/v1/queue").json()["jobs"]}
+        datasets = {found["id"] for found in api.get("/v1/datasets").json()["datasets"]}
+    assert jobs == of_ada == queued == {world.jobs[which] for which in sees}
+    assert by_team == {world.jobs[which] for which in sees & {"shared"}}
+    assert datasets >= {world.datasets[which] for which in sees}
+    assert not datasets & {world.datasets[which] for which in {"private", "shared"} - sees}
 
 
 def test_administrators_can_do_everything(world):
