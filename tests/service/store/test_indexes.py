@@ -9,6 +9,8 @@ from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from service.store.accounts import owners
+from service.store.accounts.viewers import Viewer
+from service.store.blobs import datasets
 from service.store.database import Database
 from service.store.jobs import jobs
 from service.store.jobs.jobs import JobFilter
@@ -37,6 +39,7 @@ def plans(database: Database, query: Callable[[Session], object]) -> str:
 
 
 FAILED = JobFilter(owner="ann", states=[JobState.FAILED])
+OF_A_TEAM = Viewer("ann", ("vision",))
 FIRST_DAY = datetime(2025, 1, 1, tzinfo=UTC)
 OF_A_DAY = JobFilter(created_from=FIRST_DAY, created_before=FIRST_DAY + timedelta(days=1))
 
@@ -46,6 +49,13 @@ OF_A_DAY = JobFilter(created_from=FIRST_DAY, created_before=FIRST_DAY + timedelt
     [
         ("ix_jobs_owner_state_id", lambda session: owners.with_holdings(session)),
         ("ix_jobs_owner_state_id", lambda session: jobs.page(session, FAILED)),
+        ("ix_jobs_team_id", lambda session: jobs.page(session, JobFilter(OF_A_TEAM))),
+        ("ix_jobs_owner_id", lambda session: jobs.page(session, JobFilter(OF_A_TEAM))),
+        (
+            "ix_jobs_team_state_id",
+            lambda session: jobs.page(session, JobFilter(OF_A_TEAM, states=[JobState.FAILED])),
+        ),
+        ("ix_datasets_team_id", lambda session: datasets.page(session, OF_A_TEAM)),
         ("ix_jobs_labels", lambda session: jobs.page(session, JobFilter(labels={"a": "b"}))),
         ("ix_runs_pool_finished_at", lambda session: speeds.recent(session, "cpu")),
         ("ix_runs_pool_finished_at", measurements.measure),
