@@ -10,6 +10,7 @@ import typer
 from lth.cli.connection import Json, open_client, pages
 from lth.cli.screen import put, put_json, put_table, say
 from lth.cli.tables import dataset_table, key_table, owner_table, worker_table
+from lth.cli.teams import Private, Team, TeamOrNone, chosen_team, required_team, visible_to
 from lth.client import requests
 from lth.client.tokens import new_token
 
@@ -121,14 +122,33 @@ def upload_dataset(
     name: Annotated[
         str | None, typer.Option(help="Name in lists (default: the name of the file)")
     ] = None,
+    team: Team = None,
+    private: Private = False,
     as_json: Json = False,
 ) -> None:
     """Upload a data set, and print its id for use in a spec."""
+    seen_by = chosen_team(team, private)
     with open_client(context) as client:
-        stored = client.send(requests.upload_dataset(file, name=name or file.stem))
+        wanted = seen_by["team"] or "" if seen_by else None
+        stored = client.send(requests.upload_dataset(file, name=name or file.stem, team=wanted))
     put_json(stored) if as_json else put(stored.id)
     for remark in () if as_json else stored.remarks:
         say(remark)
+
+
+@datasets.command("share")
+def share_dataset(
+    context: typer.Context,
+    dataset_id: Annotated[str, typer.Argument(metavar="DATASET", help="Id from the list.")],
+    team: TeamOrNone = None,
+    private: Private = False,
+    as_json: Json = False,
+) -> None:
+    """Make a data set visible to a team, or to you alone."""
+    wanted = required_team(team, private)
+    with open_client(context) as client:
+        changed = client.send(requests.change_dataset(dataset_id, team=wanted))
+    put_json(changed) if as_json else say(visible_to(changed.id, changed.team))
 
 
 @datasets.command("delete")

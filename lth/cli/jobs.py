@@ -18,6 +18,7 @@ from lth.cli.exits import WrongUse
 from lth.cli.following import Limits, following
 from lth.cli.screen import err, put, put_json, put_table, say
 from lth.cli.tables import artifact_table, job_table, level_table, run_table, state
+from lth.cli.teams import Private, Team, chosen_team
 from lth.cli.watching import show_events
 from lth.client import Artifact, Client, Job, Results, Run, requests
 from lth.client.errors import ClientError, JobNotSucceeded
@@ -66,6 +67,8 @@ def submit(
         int | None, typer.Option(min=0, max=100, help="0 to 100; higher starts earlier.")
     ] = None,
     pool: Annotated[str | None, typer.Option(help="The pool of workers.")] = None,
+    team: Team = None,
+    private: Private = False,
     max_seconds: Annotated[
         int | None,
         typer.Option(min=1, help="Limit on the device seconds of all runs together."),
@@ -84,7 +87,9 @@ def submit(
         raise WrongUse("an idempotency key is for one job; submit one file with it")
     documents = [read_document(file) for file in files]
     chosen = {"name": name, "priority": priority, "pool": pool, "max_seconds": max_seconds}
+    sharing = chosen_team(team, private)
     for document in documents:
+        document |= sharing
         document |= {field: value for field, value in chosen.items() if value is not None}
         written = document.get("labels") or {}
         if labels and isinstance(written, dict):  # the service refuses labels of another type
@@ -125,10 +130,12 @@ def list_jobs(
         str | None, typer.Option(help="Only jobs with this text in their name.")
     ] = None,
     owner: Annotated[str | None, typer.Option(help="Only jobs of this owner.")] = None,
+    mine: Annotated[bool, typer.Option("--mine", help="Only your own jobs.")] = False,
+    team: Annotated[str | None, typer.Option(help="Only jobs that this team sees.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="The most jobs to list.")] = 20,
     as_json: Json = False,
 ) -> None:
-    """List jobs, newest first."""
+    """List your jobs and those that your teams see, newest first."""
     labels = _labels(label or ())
     with open_client(context) as client:
         jobs = client.jobs(
@@ -136,6 +143,8 @@ def list_jobs(
             labels=labels,
             text=text,
             owner=owner,
+            mine=mine,
+            team=team,
             limit=limit,
         )
         found = list(jobs)
@@ -238,6 +247,8 @@ def _own_directory(directory: Path, job_id: str) -> Path:
 def _put_job(job: Job, runs: Sequence[Run]) -> None:
     name = f"  {job.name}" if job.name else ""
     put(Text.assemble((job.id, "bold"), name, "  ", state(job.state)))
+    if job.team is not None:
+        put(f"owner: {job.owner}; visible to the team {job.team}")
     if job.waiting:
         put(f"waits: {job.waiting.detail} (queue position {job.waiting.position})")
     if job.max_seconds is not None and job.seconds is not None:

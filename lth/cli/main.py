@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from lth.cli import administration, jobs, planning, servers, steering, webhooks
+from lth.cli import administration, jobs, planning, servers, steering, teams, webhooks
 from lth.cli.connection import Connection
 from lth.cli.documents import BadDocument
 from lth.cli.exits import EPILOG, CommandFailed, Exit
@@ -39,7 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for commands in (jobs, steering, planning, administration, webhooks, servers):
+for commands in (jobs, steering, planning, administration, teams, webhooks, servers):
     commands.add_to(app)
 
 

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lth.client import Artifact, Job, Results, Run
-from lth.client.models import Key, Owner, StoredDataset, Worker
+from lth.client.models import Key, Owner, Queue, StoredDataset, Team, Worker
 from lth.core.sizes import size_text
 from lth.results.schemas import At, LevelResult
 
@@ -94,6 +94,8 @@ def worker_table(workers: Iterable[Worker]) -> Table:
     made = table("worker", "state", "pools", "device", ">memory", ">seen", "~run")
     for worker in workers:
         job = f"{worker.job_id} {worker.run}" if worker.job_id else worker.why or ""
+        if worker.owner:
+            job = f"{worker.owner} {job}".rstrip()
         memory = size_text(worker.memory_used) if worker.memory_used else ""
         if worker.memory_total:
             memory += f" of {size_text(worker.memory_total)}"
@@ -128,17 +130,51 @@ def owner_table(owners: Iterable[Owner]) -> Table:
     return made
 
 
+def team_table(teams: Iterable[Team]) -> Table:
+    """One row for each team, with members, usage and quota; ``*``: the team is not their home."""
+    made = table(
+        "team", ">weight", ">runs running", ">jobs unfinished", ">bytes stored", "~members"
+    )
+    for one in teams:
+        quota = one.quota
+        made.add_row(
+            one.name,
+            "" if quota.weight is None else f"{quota.weight:g}",
+            _of(one.running_runs, quota.max_running),
+            _of(one.unfinished_jobs, quota.max_queued),
+            _of(one.stored_bytes, quota.max_stored_bytes),
+            ", ".join(f"{member.owner}{'' if member.home else '*'}" for member in one.members),
+        )
+    return made
+
+
+def load_table(queue: Queue) -> Table:
+    """One row for each pool and owner."""
+    made = table("pool", ">workers", ">idle", "~owner", ">running", ">queued")
+    for pool in queue.pools:
+        first = (pool.pool, f"{pool.workers}", f"{pool.idle}")
+        for load in pool.loads:
+            owner = load.owner or "(others)"
+            made.add_row(*first, owner, f"{load.running:,}", f"{load.queued:,}")
+            first = ("", "", "")
+        if not pool.loads:
+            made.add_row(*first, "", "0", "0")
+    return made
+
+
 def _of(has: int, may: int | None) -> str:
     return f"{has:,}" if may is None else f"{has:,} of {may:,}"
 
 
 def dataset_table(datasets: Iterable[StoredDataset]) -> Table:
     """One row for each data set."""
-    made = table("data set", ">bytes", "sample", ">classes", ">train", ">test", "~name", "~owner")
+    made = table(
+        "data set", ">bytes", "sample", ">classes", ">train", ">test", "~name", "~owner", "~team"
+    )
     for one in datasets:
         shape = " x ".join(map(str, one.shape))
         counts = (f"{one.classes:,}", f"{one.train:,}", f"{one.test:,}")
-        made.add_row(one.id, f"{one.size:,}", shape, *counts, one.name, one.owner)
+        made.add_row(one.id, f"{one.size:,}", shape, *counts, one.name, one.owner, one.team or "")
     return made
 
 

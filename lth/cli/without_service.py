@@ -14,7 +14,9 @@ from lth.spec.document import spec_hash
 from lth.spec.memory import estimate_memory
 from lth.spec.plan import plan
 
-JOB_FIELDS = frozenset({"priority", "pool", "max_seconds", "max_run_seconds", "reuse", "webhook"})
+JOB_FIELDS = frozenset(
+    {"priority", "pool", "team", "max_seconds", "max_run_seconds", "reuse", "webhook"}
+)
 """The fields of a submission that are not part of the spec."""
 
 

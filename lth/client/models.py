@@ -46,6 +46,7 @@ class Job(_Answer):
     name: str
     kind: str
     owner: str
+    team: str | None = Field(default=None, description="the team that sees it; None: its owner")
     state: JobState
     labels: dict[str, str]
     priority: int
@@ -219,6 +220,7 @@ class Worker(_Answer):
     memory_used: int | None
     state: str
     why: str | None
+    owner: str | None = Field(default=None, description="owner of its run, if you share a team")
     job_id: str | None
     run: str | None
     started_at: datetime
@@ -282,11 +284,69 @@ class OwnerList(_Answer):
     owners: list[Owner]
 
 
+class TeamQuota(_Answer):
+    """The quota of a team; None means unlimited, and no share as a team."""
+
+    weight: float | None
+    max_running: int | None
+    max_queued: int | None
+    max_stored_bytes: int | None
+
+
+class TeamMember(_Answer):
+    """A member of a team, and whether its jobs count for the quota of this team."""
+
+    owner: str
+    home: bool
+
+
+class Team(_Answer):
+    """A team with its members, quota and usage."""
+
+    name: str
+    members: list[TeamMember]
+    quota: TeamQuota
+    running_runs: int
+    unfinished_jobs: int
+    stored_bytes: int
+
+
+class TeamList(_Answer):
+    """Teams, by name."""
+
+    teams: list[Team]
+
+
+class OwnerLoad(_Answer):
+    """The runs of an owner in a pool; owner None is all owners outside your teams."""
+
+    owner: str | None
+    running: int
+    queued: int
+
+
+class PoolLoad(_Answer):
+    """The workers of a pool, and its runs by owner."""
+
+    pool: str
+    workers: int
+    idle: int
+    loads: list[OwnerLoad]
+
+
+class Queue(_Answer):
+    """The load of all pools, and the visible unfinished jobs."""
+
+    pools: list[PoolLoad]
+    jobs: list[Job]
+
+
 class StoredDataset(_Answer):
     """An uploaded data set; a spec refers to it by its id."""
 
     id: str
     owner: str
+    team: str | None = Field(default=None, description="the team that uses it; None: its owner")
     name: str
     size: int = Field(description="of the file, in bytes")
     decoded_size: int = Field(default=0, description="of its arrays, in bytes")

@@ -23,10 +23,13 @@ from lth.client.models import (
     MadeKey,
     OwnerList,
     Plan,
+    Queue,
     Results,
     Role,
     RunList,
     StoredDataset,
+    Team,
+    TeamList,
     WebhookSecret,
     WorkerList,
 )
@@ -65,6 +68,8 @@ class Filters(TypedDict, total=False):
     states: Sequence[JobState]
     labels: Mapping[str, str] | None
     owner: str | None
+    mine: bool
+    team: str | None
     text: str | None
     created_from: datetime | None
     created_before: datetime | None
@@ -94,6 +99,8 @@ def job_page(
     states: Sequence[JobState] = (),
     labels: Mapping[str, str] | None = None,
     owner: str | None = None,
+    mine: bool = False,
+    team: str | None = None,
     text: str | None = None,
     created_from: datetime | None = None,
     created_before: datetime | None = None,
@@ -107,6 +114,8 @@ def job_page(
         states: only jobs in one of these states.
         labels: only jobs with all of these labels.
         owner: only jobs of this owner.
+        mine: only jobs of the owner of the key.
+        team: only jobs that this team sees.
         text: only jobs with this text in their name.
         created_from: only jobs created at this moment or later.
         created_before: only jobs created before this moment.
@@ -118,6 +127,8 @@ def job_page(
         "state": list(states),
         "label": [f"{name}={value}" for name, value in (labels or {}).items()],
         "owner": owner,
+        "mine": True if mine else None,
+        "team": team,
         "text": text,
         "created_from": created_from.isoformat() if created_from else None,
         "created_before": created_before.isoformat() if created_before else None,
@@ -187,6 +198,55 @@ def catalogue() -> Request[dict[str, Any]]:
     return Request("GET", "/v1/catalogue", _json)
 
 
+def change_job(job_id: str, changes: Mapping[str, Any]) -> Request[Job]:
+    """Set `team` or `labels` of a job; the team None hides it from all but its owner."""
+    return Request("PATCH", f"/v1/jobs/{part(job_id)}", _model(Job), json=require_plain(changes))
+
+
+def queue() -> Request[Queue]:
+    """The load of each pool by owner, and the visible unfinished jobs."""
+    return Request("GET", "/v1/queue", _model(Queue))
+
+
+def teams() -> Request[TeamList]:
+    """Your teams; for administrators, all teams."""
+    return Request("GET", "/v1/teams", _model(TeamList))
+
+
+def put_team(name: str, quota: Mapping[str, Any]) -> Request[Team]:
+    """Create a team, or set its quota; fields that are not given mean unlimited.
+
+    For administrators.
+    """
+    return Request("PUT", f"/v1/teams/{part(name)}", _model(Team), json=require_plain(quota))
+
+
+def delete_team(name: str) -> Request[None]:
+    """Delete a team that has no members, jobs and data sets. For administrators."""
+    return Request("DELETE", f"/v1/teams/{part(name)}", _nothing, idempotent=False)
+
+
+def add_member(team: str, owner: str, *, home: bool | None = None) -> Request[Team]:
+    """Add an owner to a team. For administrators.
+
+    Args:
+        team: the team.
+        owner: the owner.
+        home: whether its jobs count for the quota of this team; None: if they count for none yet.
+    """
+    params = {} if home is None else {"home": home}
+    return Request("PUT", _member(team, owner), _model(Team), params=params)
+
+
+def remove_member(team: str, owner: str) -> Request[Team]:
+    """Remove an owner from a team. For administrators."""
+    return Request("DELETE", _member(team, owner), _model(Team), idempotent=False)
+
+
+def _member(team: str, owner: str) -> str:
+    return f"/v1/teams/{part(team)}/members/{part(owner)}"
+
+
 def workers() -> Request[WorkerList]:
     """The workers with their state."""
     return Request("GET", "/v1/workers", _model(WorkerList))
@@ -227,18 +287,30 @@ def dataset_page(cursor: str | None = None) -> Request[DatasetPage]:
     return Request("GET", "/v1/datasets", _model(DatasetPage), params=_after(cursor))
 
 
-def upload_dataset(file: Path, *, name: str) -> Request[StoredDataset]:
-    """Upload an npz file with x and y, or with x_train, y_train, x_test and y_test."""
+def upload_dataset(file: Path, *, name: str, team: str | None = None) -> Request[StoredDataset]:
+    """Upload an npz file with x and y, or with x_train, y_train, x_test and y_test.
+
+    Args:
+        file: the file.
+        name: shown in lists.
+        team: a team that uses it too; empty: only its owner; None: as the service is set up.
+    """
     headers = {"Content-Type": "application/x-npz"}
     return Request(
         "POST",
         "/v1/datasets",
         _model(StoredDataset),
-        params={"name": name},
+        params={"name": name} if team is None else {"name": name, "team": team},
         headers=headers,
         file=file,
         idempotent=False,
     )
+
+
+def change_dataset(dataset_id: str, *, team: str | None) -> Request[StoredDataset]:
+    """Make a data set visible to a team; None: only to its owner."""
+    path = f"/v1/datasets/{part(dataset_id)}"
+    return Request("PATCH", path, _model(StoredDataset), json={"team": team})
 
 
 def delete_dataset(dataset_id: str) -> Request[None]:

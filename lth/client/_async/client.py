@@ -229,6 +229,26 @@ class AsyncClient:
         """Queue failed and cancelled runs again; see `lth.client.requests.retry`."""
         return await self.send(requests.retry(job_id, afresh=afresh))
 
+    async def share(self, job_id: str, team: str | None) -> Job:
+        """Make a job visible to a team.
+
+        Args:
+            job_id: the id of the job.
+            team: a team of yours; None: only you see the job.
+
+        Examples:
+            >>> client.share(job.id, "vision")
+        """
+        return await self.send(requests.change_job(job_id, {"team": team}))
+
+    async def label(self, job_id: str, labels: Mapping[str, str]) -> Job:
+        """Replace all labels of a job.
+
+        Examples:
+            >>> client.label(job.id, {"paper": "icml"})
+        """
+        return await self.send(requests.change_job(job_id, {"labels": labels}))
+
     async def delete(self, job_id: str) -> None:
         """Delete a finished job and its files."""
         await self.send(requests.delete(job_id))

@@ -225,6 +225,26 @@ class Client:
         """Queue failed and cancelled runs again; see `lth.client.requests.retry`."""
         return self.send(requests.retry(job_id, afresh=afresh))
 
+    def share(self, job_id: str, team: str | None) -> Job:
+        """Make a job visible to a team.
+
+        Args:
+            job_id: the id of the job.
+            team: a team of yours; None: only you see the job.
+
+        Examples:
+            >>> client.share(job.id, "vision")
+        """
+        return self.send(requests.change_job(job_id, {"team": team}))
+
+    def label(self, job_id: str, labels: Mapping[str, str]) -> Job:
+        """Replace all labels of a job.
+
+        Examples:
+            >>> client.label(job.id, {"paper": "icml"})
+        """
+        return self.send(requests.change_job(job_id, {"labels": labels}))
+
     def delete(self, job_id: str) -> None:
         """Delete a finished job and its files."""
         self.send(requests.delete(job_id))

@@ -27,6 +27,7 @@ class JobQuery(BaseModel):
     owner: str | None = Field(
         default=None, max_length=64, pattern=_NO_NULL, description="of this owner"
     )
+    mine: bool = Field(default=False, description="of the owner of the key alone")
     team: str | None = Field(
         default=None, max_length=64, pattern=_NO_NULL, description="visible to this team"
     )
@@ -59,9 +60,11 @@ class JobQuery(BaseModel):
         labels = dict(pairs)
         if len(labels) < len(pairs):  # two values of one label
             return None
+        if self.mine and self.owner not in (None, principal.owner):
+            return None
         return JobFilter(
             viewer=principal.viewer,
-            owner=self.owner,
+            owner=principal.owner if self.mine else self.owner,
             team=self.team,
             states=self.state,
             labels=labels,
