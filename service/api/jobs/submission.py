@@ -1,6 +1,6 @@
 """The body of a submission: a spec, and options of the job."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from pydantic import (
@@ -123,8 +123,7 @@ def read_submission(
     body: bytes,
     settings: Settings,
     find: Callable[[str], StoredDataset | None],
-    wrong_pool: Callable[[str], WrongField | None],
-    wrong_team: Callable[[str], WrongField | None],
+    wrong_names: Mapping[str, Callable[[str], WrongField | None]],
     check_memory: Callable[[Spec, str | None], None],
 ) -> tuple[Spec, Options]:
     """Read and validate a submission.
@@ -133,8 +132,8 @@ def read_submission(
         body: the body of the request.
         settings: bounds on the spec.
         find: looks up an uploaded data set that the submitter may use.
-        wrong_pool: returns the error for a pool that a job may not name.
-        wrong_team: returns the error for a team that may not be named.
+        wrong_names: for an option with a name, such as `pool`: returns the error for a name that
+            may not be used.
         check_memory: raises `ValidationError` if runs need too much memory for a pool.
 
     Raises:
@@ -159,10 +158,10 @@ def read_submission(
         wrong.append(
             WrongField("/webhook", "webhooks are not set up here: LTH_SIGNING_SECRET", None)
         )
-    for name, wrong_name in (("pool", wrong_pool), ("team", wrong_team)):
-        given = beside.get(name)
-        if isinstance(given, str) and all(field.pointer != f"/{name}" for field in wrong):
-            unknown = wrong_name(given)
+    for option, wrong_name in wrong_names.items():
+        name = beside.get(option)
+        if isinstance(name, str) and all(field.pointer != f"/{option}" for field in wrong):
+            unknown = wrong_name(name)
             wrong += [unknown] if unknown else []
     if spec is not None and options is not None:
         try:

@@ -141,7 +141,8 @@ def submit_job(
         return None if wrong is None or _repeated(app, principal, idempotency) else wrong
 
     find = _finder(app, principal)
-    spec, options = read_submission(body, app.settings, find, wrong_pool, wrong_team, check_memory)
+    wrong_names = {"pool": wrong_pool, "team": wrong_team}
+    spec, options = read_submission(body, app.settings, find, wrong_names, check_memory)
     if validate_only:
         with app.database.transaction() as session:
             return answer(planned(session, spec, options.pool or app.settings.default_pool))

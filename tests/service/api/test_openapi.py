@@ -81,9 +81,7 @@ def test_every_429_answer_describes_the_rate_limit(document):
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_examples_are_accepted(name):
     body = json.dumps(EXAMPLES[name]["value"]).encode()
-    spec, options = read_submission(
-        body, Settings(), lambda _: None, lambda _: None, lambda *_: None
-    )
+    spec, options = read_submission(body, Settings(), lambda _: None, {}, lambda *_: None)
     assert parse_spec(spec.model_dump(mode="json")) == spec
     assert options.reuse == "never"
 
