@@ -45,13 +45,17 @@ class Principal:
     viewer: Viewer | None
     actor: Actor
 
+    def may_change(self, thing: Job | StoredDataset) -> bool:
+        """Whether a visible job or data set may be changed."""
+        return self.role is Role.ADMIN or thing.owner == self.owner
+
     def check_may_change(self, thing: Job | StoredDataset) -> None:
         """Check that a visible job or data set may be changed.
 
         Raises:
             Forbidden: if it belongs to somebody else.
         """
-        if self.role is not Role.ADMIN and thing.owner != self.owner:
+        if not self.may_change(thing):
             raise Forbidden(
                 f"'{thing.id}' belongs to '{thing.owner}'; only '{thing.owner}' and administrators "
                 "can change it"

@@ -48,7 +48,7 @@ def show_job(job_id: JobId, principal: ReaderDep, app: AppStateDep) -> JobDetail
     with app.database.transaction() as session:
         job = visible(session, job_id, principal)
         now = outlook(session, job)
-        webhook = webhooks.get(session, job.id)
+        webhook = webhooks.get(session, job.id) if principal.may_change(job) else None
     return JobDetail(
         **job_view(job).model_dump(),
         progress=progress(job, now),

@@ -72,7 +72,9 @@ class JobDetail(JobView):
     progress: float = Field(ge=0, le=1, description="how much of it is done")
     seconds: float = Field(description="on devices so far, over all its runs and attempts")
     waiting: Waiting | None = Field(description="why nothing of it runs, if nothing does")
-    webhook: WebhookView | None = Field(description="whom to tell of its end")
+    webhook: WebhookView | None = Field(
+        description="whom to tell of its end; null for others than its owner and administrators"
+    )
 
 
 class SubmittedJob(JobView):

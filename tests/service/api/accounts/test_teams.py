@@ -13,7 +13,7 @@ from service.store.accounts import keys
 from service.store.database import Database
 from service.store.jobs.events import EventKind
 from service.store.runs import claims
-from service.store.tables import Role
+from service.store.tables import Role, Webhook
 from service.store.tables.workers import WorkerState
 from service.store.workers.workers import WorkerFacts, register, report
 from tests.service.api.conftest import ADMIN, client, serving
@@ -61,6 +61,17 @@ def test_a_team_reads_a_shared_job_and_no_longer_after_it_is_private_again(peopl
 
     assert ann.patch(path, json={"team": None}).json()["team"] is None
     problem(bob.get(path), 404, "not-found")
+
+
+def test_the_address_of_a_webhook_is_shown_to_its_owner_alone(people, api, database):
+    ann, bob = people("ann"), people("bob")
+    path = f"/v1/jobs/{submitted(ann, {'team': 'vision'})}"
+    url = "https://example.org/hook?token=secret"
+    with database.transaction() as session:
+        session.add(Webhook(job_id=path.rpartition("/")[2], url=url))
+    assert ann.get(path).json()["webhook"]["url"] == api.get(path).json()["webhook"]["url"] == url
+    assert bob.get(path).json()["webhook"] is None
+    assert "secret" not in bob.get(path).text
 
 
 def test_labels_are_replaced_and_the_rest_stays(people):
