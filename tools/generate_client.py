@@ -4,6 +4,7 @@
 with 1 if a file differs.
 """
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,8 @@ NAMES = {
     "handle_async_request": "handle_request",
 }
 """Names that unasync does not know. `asyncio.sleep` becomes `time.sleep`."""
+EXAMPLE = re.compile(r"^ *(?:>>>|\.\.\.) .*$", re.MULTILINE)
+"""A line of an example in a docstring, which unasync does not change."""
 RUFF = [sys.executable, "-m", "ruff"]
 
 
@@ -38,10 +41,16 @@ def generate(folder: Path) -> dict[str, str]:
     files = sorted(ASYNC.glob("*.py"))
     rule = Rule(f"{ASYNC}/", f"{folder}/", NAMES)
     unasync_files([str(file) for file in files], [rule])
+    for file in folder.glob("*.py"):
+        file.write_text(EXAMPLE.sub(_synchronous, file.read_text()))
     fixes = ["--fix", "--unsafe-fixes", "--select", "I,UP028,UP034"]
     subprocess.run([*RUFF, "check", "--quiet", *fixes, folder], check=True)
     subprocess.run([*RUFF, "format", "--quiet", folder], check=True)
     return {file.name: (folder / file.name).read_text() for file in files}
+
+
+def _synchronous(example: re.Match[str]) -> str:
+    return re.sub(r"\b(await |async |Async(?=Client))", "", example[0])
 
 
 def main() -> int:

@@ -13,7 +13,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.text import Text
 
 from lth.cli.connection import CancelOnAbort, JobId, Json, Timeout, open_client
-from lth.cli.documents import read_document
 from lth.cli.exits import WrongUse
 from lth.cli.following import Limits, following
 from lth.cli.screen import err, put, put_json, put_table, say
@@ -21,6 +20,7 @@ from lth.cli.tables import artifact_table, job_table, level_table, run_table, st
 from lth.cli.teams import Private, Team, chosen_team
 from lth.cli.watching import show_events
 from lth.client import Artifact, Client, Job, Results, Run, requests
+from lth.client.documents import plain_document
 from lth.client.errors import ClientError, JobNotSucceeded
 from lth.client.models import how_it_ended
 from lth.results.artifacts import JOB
@@ -85,15 +85,10 @@ def submit(
     _check_idempotency_key(idempotency_key)
     if idempotency_key is not None and len(files) > 1:
         raise WrongUse("an idempotency key is for one job; submit one file with it")
-    documents = [read_document(file) for file in files]
     chosen = {"name": name, "priority": priority, "pool": pool, "max_seconds": max_seconds}
-    sharing = chosen_team(team, private)
-    for document in documents:
-        document |= sharing
-        document |= {field: value for field, value in chosen.items() if value is not None}
-        written = document.get("labels") or {}
-        if labels and isinstance(written, dict):  # the service refuses labels of another type
-            document["labels"] = written | labels
+    fields: Any = {field: value for field, value in chosen.items() if value is not None}
+    fields |= {"labels": labels, **chosen_team(team, private)}
+    documents = [plain_document(file, fields) for file in files]
     with open_client(context) as client:
         if len(documents) > 1:  # Nothing is submitted if one of them is wrong.
             for document in documents:

@@ -11,10 +11,10 @@ import typer
 
 from lth.cli import administration, jobs, planning, servers, steering, teams, webhooks
 from lth.cli.connection import Connection
-from lth.cli.documents import BadDocument
 from lth.cli.exits import EPILOG, CommandFailed, Exit
 from lth.cli.screen import say
 from lth.client.errors import (
+    BadDocument,
     ClientError,
     DamagedDownload,
     Invalid,

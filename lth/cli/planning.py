@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from lth.cli.connection import Json, open_client
-from lth.cli.documents import read_document
 from lth.cli.screen import put, put_json, put_table, say
 from lth.cli.tables import table
 from lth.client import requests
+from lth.client.documents import read_document
 from lth.client.errors import NoAddress
 from lth.client.models import Memory, Plan
 from lth.core.sizes import size_text

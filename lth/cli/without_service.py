@@ -5,8 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from lth.cli.documents import BadDocument
-from lth.client.errors import Wrong
+from lth.client.errors import BadDocument, Wrong
 from lth.client.models import Memory
 from lth.spec.catalogue import Catalogue, catalogue
 from lth.spec.checking import checked

@@ -3,6 +3,7 @@
 ClientError
 ├── Unreachable          no response after all attempts
 │   └── NoAddress            no address is set, and no local stack runs
+├── BadDocument          the file of a spec is not a mapping of plain data
 ├── NotTheService        a response that is not from this service
 ├── DamagedDownload      the bytes of a file have another SHA-256
 ├── JobNotSucceeded      the job failed or was cancelled
@@ -18,6 +19,7 @@ ClientError
     └── ServiceFailed        5xx  an error of the service, or a part of it is unavailable
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -80,6 +82,18 @@ class Wrong:
     def is_parameter(self) -> bool:
         """Whether this is a parameter of the request, such as a filter of a list."""
         return bool(self.pointer) and not self.pointer.startswith("/")
+
+
+class BadDocument(ClientError):
+    """The file is not a spec; the message says where and why.
+
+    Attributes:
+        wrong: the fields that are not plain data.
+    """
+
+    def __init__(self, message: str, wrong: Sequence[Wrong] = ()) -> None:
+        super().__init__(message)
+        self.wrong = tuple(wrong)
 
 
 class Refused(ClientError):

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, TypedDict, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from lth.client.documents import Document, JobFields, plain_document
 from lth.client.errors import NotTheService, place
 from lth.client.models import (
     ArtifactList,
@@ -76,17 +77,19 @@ class Filters(TypedDict, total=False):
     spec_hash: str | None
 
 
-def submit(document: Mapping[str, Any], *, idempotency_key: str | None = None) -> Request[Job]:
+def submit(
+    document: Document, *, idempotency_key: str | None = None, **fields: Unpack[JobFields]
+) -> Request[Job]:
     """Submit a job. The idempotency key, by default a random one, makes a retry safe."""
     headers = {"Idempotency-Key": idempotency_key or uuid4().hex}
-    body = require_plain(document)
+    body = plain_document(document, fields)
     return Request("POST", "/v1/jobs", _model(Job), headers=headers, json=body)
 
 
-def estimate(document: Mapping[str, Any]) -> Request[Plan]:
+def estimate(document: Document, **fields: Unpack[JobFields]) -> Request[Plan]:
     """Validate a document without submitting it; returns its plan and an estimate."""
-    params = {"validate_only": "true"}
-    return Request("POST", "/v1/jobs", _model(Plan), params=params, json=require_plain(document))
+    params, body = {"validate_only": "true"}, plain_document(document, fields)
+    return Request("POST", "/v1/jobs", _model(Plan), params=params, json=body)
 
 
 def job(job_id: str) -> Request[Job]:

@@ -6,11 +6,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lth.cli.documents import read_document
 from lth.cli.screen import put, put_table
 from lth.cli.tables import level_table
 from lth.cli.watching import show_events
 from lth.client import Client
+from lth.client.documents import read_document
 from lth.client.local_stack import Running
 from lth.results.artifacts import JOB
 from service.cli.narrating import ScreenNarrator

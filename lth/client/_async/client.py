@@ -11,21 +11,22 @@ from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 from httpx_sse import aconnect_sse
-from pydantic import BaseModel
 
 from lth.client import requests
 from lth.client._async.proving import AsyncProvingTransport
 from lth.client._async.routing import AsyncRoutingTransport
 from lth.client.connecting import no_answer
+from lth.client.documents import Document, JobFields
 from lth.client.downloading import Download, Progress
 from lth.client.errors import JobNotSucceeded, NotFinished, ServiceFailed, Unreachable, refusal
 from lth.client.following import TIMEOUT as EVENTS_TIMEOUT
 from lth.client.following import Following
 from lth.client.locating import TIMEOUT, locate
-from lth.client.models import Artifact, Event, Job, Plan, Results, Run, how_it_ended
+from lth.client.models import Artifact, Event, Job, Plan, Results, Run, Worker, how_it_ended
 from lth.client.requests import LARGEST_PAGE, Filters, Request
 from lth.client.retries import Retries, should_retry
 from lth.client.uploading import async_pieces
+from lth.results.records import Record, records
 
 Answer = TypeVar("Answer")
 _POLL_SECONDS = 1.0
@@ -42,6 +43,13 @@ class AsyncClient:
 
     Raises:
         Unreachable: if no address is set and no local stack runs.
+
+    Examples:
+        >>> async with AsyncClient() as client:
+        ...     job = await client.submit({"kind": "model", "training": {"duration": "2ep"}})
+        ...     job = await client.wait(job.id)
+
+        The examples of the methods begin with `client` and this `job`.
     """
 
     def __init__(
@@ -74,7 +82,12 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections.
+
+        Examples:
+            >>> client = AsyncClient()
+            >>> await client.close()
+        """
         await self._http.aclose()
 
     async def send(self, request: Request[Answer]) -> Answer:
@@ -82,6 +95,12 @@ class AsyncClient:
 
         Raises:
             ClientError: see `lth.client.errors`.
+
+        Examples:
+            >>> from lth.client import requests
+            >>> queue = await client.send(requests.queue())
+            >>> [load.pool for load in queue.pools]
+            ['cpu']
         """
         attempt = 0
         while True:
@@ -108,23 +127,48 @@ class AsyncClient:
             await asyncio.sleep(self._retries.wait(attempt, answer))
 
     async def submit(
-        self, document: Mapping[str, Any] | BaseModel, *, idempotency_key: str | None = None
+        self,
+        document: Document,
+        *,
+        idempotency_key: str | None = None,
+        **fields: Unpack[JobFields],
     ) -> Job:
         """Submit a job.
 
         Args:
-            document: the spec, as plain data with optional fields of the job such as `priority` or
-                `pool`, or as `lth.parse_spec` returns it.
+            document: the spec, with optional fields of the job such as `priority` or `pool`: plain
+                data, a spec as `lth.parse_spec` returns it, or the path of a JSON or YAML file.
             idempotency_key: a second submission with the same key returns the same job.
+            **fields: `name`, `labels`, `priority`, `pool`, `team`, `max_seconds`,
+                `max_run_seconds`, `reuse` and `webhook` replace those of the document. Labels are
+                added to its labels.
 
         Raises:
             Invalid: if the document is wrong; `wrong` lists the fields.
+            SpecError: if it is not plain data.
+            BadDocument: if it is a file without a mapping of plain data.
+            OSError: if the file cannot be read.
+
+        Examples:
+            >>> job = await client.submit({"kind": "model", "dataset": "digits"})
+            >>> job = await client.submit("spec.yaml", name="night", labels={"paper": "icml"})
+            >>> job = await client.submit(lth.parse_spec({"kind": "model"}), priority=80)
         """
-        said = document.model_dump(mode="json") if isinstance(document, BaseModel) else document
-        return await self.send(requests.submit(said, idempotency_key=idempotency_key))
+        request = requests.submit(document, idempotency_key=idempotency_key, **fields)
+        return await self.send(request)
 
     async def job(self, job_id: str) -> Job:
-        """Get a job."""
+        """Get a job.
+
+        Args:
+            job_id: the id of the job. As in all methods, the name of the job or the beginning of
+                its id suffices if no other job has it.
+
+        Examples:
+            >>> job = await client.job(job.id)
+            >>> job.state
+            'succeeded'
+        """
         return await self.send(requests.job(job_id))
 
     async def jobs(
@@ -135,6 +179,11 @@ class AsyncClient:
         Args:
             limit: the most jobs; None for all.
             **filters: see `lth.client.requests.job_page`.
+
+        Examples:
+            >>> async for one in client.jobs(states=["succeeded"], labels={"paper": "icml"}):
+            ...     print(one.name, one.state)
+            example succeeded
         """
         left, cursor = sys.maxsize if limit is None else limit, None
         while left > 0:
@@ -147,7 +196,12 @@ class AsyncClient:
                 return
 
     async def runs(self, job_id: str) -> list[Run]:
-        """List the runs of a job, in the order of its plan."""
+        """List the runs of a job, in the order of its plan.
+
+        Examples:
+            >>> [run.key for run in await client.runs(job.id)]
+            ['trial-1/ticket']
+        """
         page = await self.send(requests.runs(job_id))
         found = list(page.runs)
         while page.cursor is not None:
@@ -156,7 +210,13 @@ class AsyncClient:
         return found
 
     async def results(self, job_id: str) -> Results:
-        """The results of a job's finished experiments."""
+        """The results of a job's experiments, also of those that have finished some levels.
+
+        Examples:
+            >>> results = await client.results(job.id)
+            >>> [level.level for level in results.results[0].result.levels]
+            [0, 1]
+        """
         page = await self.send(requests.results(job_id))
         found = list(page.results)
         while page.cursor is not None:
@@ -164,12 +224,33 @@ class AsyncClient:
             found += page.results
         return page.model_copy(update={"results": found})
 
+    async def records(self, job_id: str) -> list[Record]:
+        """The results as plain data: one row for each trial, experiment and finished level.
+
+        The columns are those of `report/levels.csv` and of `lth.LotteryModel.records`.
+
+        Examples:
+            >>> table = pandas.DataFrame(await client.records(job.id))
+            >>> table[["experiment", "trial", "level", "kept"]]
+              experiment  trial  level    kept
+            0     ticket      1      0  ...
+            1     ticket      1      1  ...
+        """
+        found = await self.results(job_id)
+        return records(one.result for one in found.results)
+
     async def events(self, job_id: str, *, after: int = 0) -> AsyncIterator[Event]:
         """Follow the events of a job until it is finished, across lost connections.
 
         Args:
             job_id: the id of the job.
-            after: number of the last event that the caller has.
+            after: number of the last event that the caller has; a later program continues there.
+
+        Examples:
+            >>> async for event in client.events(job.id):
+            ...     last = event.number
+            >>> [event.kind async for event in client.events(job.id, after=last - 1)]
+            ['job_finished']
         """
         state = Following(job_id, self._retries, after)
         while not state.over:
@@ -200,7 +281,9 @@ class AsyncClient:
             NotFinished: if the job is not finished in time. It goes on.
 
         Examples:
-            >>> job = client.wait(job.id, timeout=3600)
+            >>> job = await client.wait(job.id, timeout=3600)
+            >>> job.state
+            'succeeded'
         """
         if timeout is None:
             async for _ in self.events(job_id):
@@ -217,16 +300,55 @@ class AsyncClient:
             raise JobNotSucceeded(how_it_ended(job))
         return job
 
-    async def estimate(self, document: Mapping[str, Any]) -> Plan:
-        """The plan of a document, and an estimate of its time and memory; submits nothing."""
-        return await self.send(requests.estimate(document))
+    async def estimate(self, document: Document, **fields: Unpack[JobFields]) -> Plan:
+        """The plan of a document, and an estimate of its time and memory; submits nothing.
+
+        Args:
+            document: as in `submit`.
+            **fields: as in `submit`.
+
+        Raises:
+            Invalid: if the document is wrong; `wrong` lists the fields.
+
+        Examples:
+            >>> plan = await client.estimate({"kind": "model", "network": "lenet-300-100"})
+            >>> plan.parameters
+            50610
+        """
+        return await self.send(requests.estimate(document, **fields))
 
     async def cancel(self, job_id: str) -> Job:
-        """Cancel a job."""
+        """Cancel a job. Queued runs end at once, running ones at their next evaluation point.
+
+        Raises:
+            Conflict: if it has finished.
+
+        Examples:
+            >>> job = await client.submit("spec.yaml")
+            >>> job = await client.cancel(job.id)
+        """
         return await self.send(requests.cancel(job_id))
 
     async def retry(self, job_id: str, *, afresh: bool = False) -> Job:
-        """Queue failed and cancelled runs again; see `lth.client.requests.retry`."""
+        """Queue failed and cancelled runs again. Succeeded runs are kept.
+
+        Args:
+            job_id: the id of the job.
+            afresh: start from the beginning instead of the last checkpoint.
+
+        Raises:
+            Conflict: if it did not fail and was not cancelled.
+
+        Examples:
+            >>> job = await client.submit("spec.yaml")
+            >>> job = await client.cancel(job.id)
+            >>> job = await client.wait(job.id, check=False)
+            >>> job.state
+            'cancelled'
+            >>> job = await client.retry(job.id)
+            >>> job.state
+            'queued'
+        """
         return await self.send(requests.retry(job_id, afresh=afresh))
 
     async def share(self, job_id: str, team: str | None) -> Job:
@@ -237,7 +359,9 @@ class AsyncClient:
             team: a team of yours; None: only you see the job.
 
         Examples:
-            >>> client.share(job.id, "vision")
+            >>> job = await client.share(job.id, "vision")
+            >>> job.team
+            'vision'
         """
         return await self.send(requests.change_job(job_id, {"team": team}))
 
@@ -245,24 +369,58 @@ class AsyncClient:
         """Replace all labels of a job.
 
         Examples:
-            >>> client.label(job.id, {"paper": "icml"})
+            >>> job = await client.label(job.id, {"paper": "icml"})
+            >>> job.labels
+            {'paper': 'icml'}
         """
         return await self.send(requests.change_job(job_id, {"labels": labels}))
 
     async def delete(self, job_id: str) -> None:
-        """Delete a finished job and its files."""
+        """Delete a finished job and its files.
+
+        Raises:
+            Conflict: if it has not finished.
+
+        Examples:
+            >>> job = await client.submit("spec.yaml")
+            >>> job = await client.cancel(job.id)
+            >>> job = await client.wait(job.id, check=False)
+            >>> await client.delete(job.id)
+        """
         await self.send(requests.delete(job_id))
 
     async def log(self, job_id: str, run: str) -> str:
-        """The log of a run's last finished attempt."""
+        """The log of a run's last attempt; of a running one, the log so far.
+
+        Args:
+            job_id: the id of the job.
+            run: the key of the run.
+
+        Examples:
+            >>> log = await client.log(job.id, "trial-1/ticket")
+            >>> "level 1" in log
+            True
+        """
         return await self.send(requests.log(job_id, run))
 
     async def summary(self, job_id: str) -> dict[str, Any]:
-        """The statistics of a job over its trials."""
+        """The statistics of a job over its trials, as in `report/summary.json`.
+
+        Examples:
+            >>> summary = await client.summary(job.id)
+            >>> summary["trials"]
+            1
+        """
         return await self.send(requests.summary(job_id))
 
     async def artifacts(self, job_id: str) -> list[Artifact]:
-        """List the files of a job."""
+        """List the files of a job.
+
+        Examples:
+            >>> names = [file.name for file in await client.artifacts(job.id)]
+            >>> "trial-1/ticket/masks.npz" in names
+            True
+        """
         page = await self.send(requests.artifacts(job_id))
         found = list(page.artifacts)
         while page.cursor is not None:
@@ -271,11 +429,21 @@ class AsyncClient:
         return found
 
     async def artifact(self, job_id: str, name: str) -> bytes:
-        """The bytes of a file, all in memory."""
+        """The bytes of a file, all in memory.
+
+        Args:
+            job_id: the id of the job.
+            name: the name of the file, as in `artifacts`.
+
+        Examples:
+            >>> table = await client.artifact(job.id, "report/levels.csv")
+            >>> table[:16]
+            b'trial,seed,exper'
+        """
         return await self.send(requests.artifact(job_id, name))
 
     async def download(
-        self, artifact: Artifact, folder: Path, *, progress: Progress | None = None
+        self, artifact: Artifact, folder: Path | str, *, progress: Progress | None = None
     ) -> Path:
         """Fetch a file into `folder`, under its name, and check its SHA-256.
 
@@ -289,6 +457,14 @@ class AsyncClient:
 
         Raises:
             DamagedDownload: if the bytes have another SHA-256.
+
+        Examples:
+            >>> for file in await client.artifacts(job.id):
+            ...     if file.name.endswith("masks.npz"):
+            ...         path = await client.download(file, "results")
+            >>> masks = numpy.load(path)
+            >>> masks["level-1/linear_1"].dtype
+            dtype('bool')
         """
         download = Download(artifact, Path(folder), progress)
         attempt = 0
@@ -313,8 +489,23 @@ class AsyncClient:
         return download.finish()
 
     async def catalogue(self) -> dict[str, Any]:
-        """All criteria, resets, schedules, networks and data sets, with their parameters."""
+        """All criteria, resets, schedules, networks and data sets, with their parameters.
+
+        Examples:
+            >>> catalogue = await client.catalogue()
+            >>> [one["kind"] for one in catalogue["schedules"]]
+            ['one_shot', 'geometric', 'linear']
+        """
         return await self.send(requests.catalogue())
+
+    async def workers(self) -> list[Worker]:
+        """List the workers with their state.
+
+        Examples:
+            >>> [worker.device for worker in await client.workers()]
+            ['cpu']
+        """
+        return (await self.send(requests.workers())).workers
 
     async def _events(self, state: Following) -> AsyncIterator[Event]:
         async with aconnect_sse(

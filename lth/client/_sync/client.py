@@ -11,21 +11,22 @@ from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 from httpx_sse import connect_sse
-from pydantic import BaseModel
 
 from lth.client import requests
 from lth.client._sync.proving import ProvingTransport
 from lth.client._sync.routing import RoutingTransport
 from lth.client.connecting import no_answer
+from lth.client.documents import Document, JobFields
 from lth.client.downloading import Download, Progress
 from lth.client.errors import JobNotSucceeded, NotFinished, ServiceFailed, Unreachable, refusal
 from lth.client.following import TIMEOUT as EVENTS_TIMEOUT
 from lth.client.following import Following
 from lth.client.locating import TIMEOUT, locate
-from lth.client.models import Artifact, Event, Job, Plan, Results, Run, how_it_ended
+from lth.client.models import Artifact, Event, Job, Plan, Results, Run, Worker, how_it_ended
 from lth.client.requests import LARGEST_PAGE, Filters, Request
 from lth.client.retries import Retries, should_retry
 from lth.client.uploading import pieces
+from lth.results.records import Record, records
 
 Answer = TypeVar("Answer")
 _POLL_SECONDS = 1.0
@@ -42,6 +43,13 @@ class Client:
 
     Raises:
         Unreachable: if no address is set and no local stack runs.
+
+    Examples:
+        >>> with Client() as client:
+        ...     job = client.submit({"kind": "model", "training": {"duration": "2ep"}})
+        ...     job = client.wait(job.id)
+
+        The examples of the methods begin with `client` and this `job`.
     """
 
     def __init__(
@@ -74,7 +82,12 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections.
+
+        Examples:
+            >>> client = Client()
+            >>> client.close()
+        """
         self._http.close()
 
     def send(self, request: Request[Answer]) -> Answer:
@@ -82,6 +95,12 @@ class Client:
 
         Raises:
             ClientError: see `lth.client.errors`.
+
+        Examples:
+            >>> from lth.client import requests
+            >>> queue = client.send(requests.queue())
+            >>> [load.pool for load in queue.pools]
+            ['cpu']
         """
         attempt = 0
         while True:
@@ -108,23 +127,48 @@ class Client:
             time.sleep(self._retries.wait(attempt, answer))
 
     def submit(
-        self, document: Mapping[str, Any] | BaseModel, *, idempotency_key: str | None = None
+        self,
+        document: Document,
+        *,
+        idempotency_key: str | None = None,
+        **fields: Unpack[JobFields],
     ) -> Job:
         """Submit a job.
 
         Args:
-            document: the spec, as plain data with optional fields of the job such as `priority` or
-                `pool`, or as `lth.parse_spec` returns it.
+            document: the spec, with optional fields of the job such as `priority` or `pool`: plain
+                data, a spec as `lth.parse_spec` returns it, or the path of a JSON or YAML file.
             idempotency_key: a second submission with the same key returns the same job.
+            **fields: `name`, `labels`, `priority`, `pool`, `team`, `max_seconds`,
+                `max_run_seconds`, `reuse` and `webhook` replace those of the document. Labels are
+                added to its labels.
 
         Raises:
             Invalid: if the document is wrong; `wrong` lists the fields.
+            SpecError: if it is not plain data.
+            BadDocument: if it is a file without a mapping of plain data.
+            OSError: if the file cannot be read.
+
+        Examples:
+            >>> job = client.submit({"kind": "model", "dataset": "digits"})
+            >>> job = client.submit("spec.yaml", name="night", labels={"paper": "icml"})
+            >>> job = client.submit(lth.parse_spec({"kind": "model"}), priority=80)
         """
-        said = document.model_dump(mode="json") if isinstance(document, BaseModel) else document
-        return self.send(requests.submit(said, idempotency_key=idempotency_key))
+        request = requests.submit(document, idempotency_key=idempotency_key, **fields)
+        return self.send(request)
 
     def job(self, job_id: str) -> Job:
-        """Get a job."""
+        """Get a job.
+
+        Args:
+            job_id: the id of the job. As in all methods, the name of the job or the beginning of
+                its id suffices if no other job has it.
+
+        Examples:
+            >>> job = client.job(job.id)
+            >>> job.state
+            'succeeded'
+        """
         return self.send(requests.job(job_id))
 
     def jobs(self, *, limit: int | None = None, **filters: Unpack[Filters]) -> Iterator[Job]:
@@ -133,6 +177,11 @@ class Client:
         Args:
             limit: the most jobs; None for all.
             **filters: see `lth.client.requests.job_page`.
+
+        Examples:
+            >>> for one in client.jobs(states=["succeeded"], labels={"paper": "icml"}):
+            ...     print(one.name, one.state)
+            example succeeded
         """
         left, cursor = sys.maxsize if limit is None else limit, None
         while left > 0:
@@ -144,7 +193,12 @@ class Client:
                 return
 
     def runs(self, job_id: str) -> list[Run]:
-        """List the runs of a job, in the order of its plan."""
+        """List the runs of a job, in the order of its plan.
+
+        Examples:
+            >>> [run.key for run in client.runs(job.id)]
+            ['trial-1/ticket']
+        """
         page = self.send(requests.runs(job_id))
         found = list(page.runs)
         while page.cursor is not None:
@@ -153,7 +207,13 @@ class Client:
         return found
 
     def results(self, job_id: str) -> Results:
-        """The results of a job's finished experiments."""
+        """The results of a job's experiments, also of those that have finished some levels.
+
+        Examples:
+            >>> results = client.results(job.id)
+            >>> [level.level for level in results.results[0].result.levels]
+            [0, 1]
+        """
         page = self.send(requests.results(job_id))
         found = list(page.results)
         while page.cursor is not None:
@@ -161,12 +221,33 @@ class Client:
             found += page.results
         return page.model_copy(update={"results": found})
 
+    def records(self, job_id: str) -> list[Record]:
+        """The results as plain data: one row for each trial, experiment and finished level.
+
+        The columns are those of `report/levels.csv` and of `lth.LotteryModel.records`.
+
+        Examples:
+            >>> table = pandas.DataFrame(client.records(job.id))
+            >>> table[["experiment", "trial", "level", "kept"]]
+              experiment  trial  level    kept
+            0     ticket      1      0  ...
+            1     ticket      1      1  ...
+        """
+        found = self.results(job_id)
+        return records(one.result for one in found.results)
+
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
         """Follow the events of a job until it is finished, across lost connections.
 
         Args:
             job_id: the id of the job.
-            after: number of the last event that the caller has.
+            after: number of the last event that the caller has; a later program continues there.
+
+        Examples:
+            >>> for event in client.events(job.id):
+            ...     last = event.number
+            >>> [event.kind for event in client.events(job.id, after=last - 1)]
+            ['job_finished']
         """
         state = Following(job_id, self._retries, after)
         while not state.over:
@@ -197,6 +278,8 @@ class Client:
 
         Examples:
             >>> job = client.wait(job.id, timeout=3600)
+            >>> job.state
+            'succeeded'
         """
         if timeout is None:
             for _ in self.events(job_id):
@@ -213,16 +296,55 @@ class Client:
             raise JobNotSucceeded(how_it_ended(job))
         return job
 
-    def estimate(self, document: Mapping[str, Any]) -> Plan:
-        """The plan of a document, and an estimate of its time and memory; submits nothing."""
-        return self.send(requests.estimate(document))
+    def estimate(self, document: Document, **fields: Unpack[JobFields]) -> Plan:
+        """The plan of a document, and an estimate of its time and memory; submits nothing.
+
+        Args:
+            document: as in `submit`.
+            **fields: as in `submit`.
+
+        Raises:
+            Invalid: if the document is wrong; `wrong` lists the fields.
+
+        Examples:
+            >>> plan = client.estimate({"kind": "model", "network": "lenet-300-100"})
+            >>> plan.parameters
+            50610
+        """
+        return self.send(requests.estimate(document, **fields))
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel a job."""
+        """Cancel a job. Queued runs end at once, running ones at their next evaluation point.
+
+        Raises:
+            Conflict: if it has finished.
+
+        Examples:
+            >>> job = client.submit("spec.yaml")
+            >>> job = client.cancel(job.id)
+        """
         return self.send(requests.cancel(job_id))
 
     def retry(self, job_id: str, *, afresh: bool = False) -> Job:
-        """Queue failed and cancelled runs again; see `lth.client.requests.retry`."""
+        """Queue failed and cancelled runs again. Succeeded runs are kept.
+
+        Args:
+            job_id: the id of the job.
+            afresh: start from the beginning instead of the last checkpoint.
+
+        Raises:
+            Conflict: if it did not fail and was not cancelled.
+
+        Examples:
+            >>> job = client.submit("spec.yaml")
+            >>> job = client.cancel(job.id)
+            >>> job = client.wait(job.id, check=False)
+            >>> job.state
+            'cancelled'
+            >>> job = client.retry(job.id)
+            >>> job.state
+            'queued'
+        """
         return self.send(requests.retry(job_id, afresh=afresh))
 
     def share(self, job_id: str, team: str | None) -> Job:
@@ -233,7 +355,9 @@ class Client:
             team: a team of yours; None: only you see the job.
 
         Examples:
-            >>> client.share(job.id, "vision")
+            >>> job = client.share(job.id, "vision")
+            >>> job.team
+            'vision'
         """
         return self.send(requests.change_job(job_id, {"team": team}))
 
@@ -241,24 +365,58 @@ class Client:
         """Replace all labels of a job.
 
         Examples:
-            >>> client.label(job.id, {"paper": "icml"})
+            >>> job = client.label(job.id, {"paper": "icml"})
+            >>> job.labels
+            {'paper': 'icml'}
         """
         return self.send(requests.change_job(job_id, {"labels": labels}))
 
     def delete(self, job_id: str) -> None:
-        """Delete a finished job and its files."""
+        """Delete a finished job and its files.
+
+        Raises:
+            Conflict: if it has not finished.
+
+        Examples:
+            >>> job = client.submit("spec.yaml")
+            >>> job = client.cancel(job.id)
+            >>> job = client.wait(job.id, check=False)
+            >>> client.delete(job.id)
+        """
         self.send(requests.delete(job_id))
 
     def log(self, job_id: str, run: str) -> str:
-        """The log of a run's last finished attempt."""
+        """The log of a run's last attempt; of a running one, the log so far.
+
+        Args:
+            job_id: the id of the job.
+            run: the key of the run.
+
+        Examples:
+            >>> log = client.log(job.id, "trial-1/ticket")
+            >>> "level 1" in log
+            True
+        """
         return self.send(requests.log(job_id, run))
 
     def summary(self, job_id: str) -> dict[str, Any]:
-        """The statistics of a job over its trials."""
+        """The statistics of a job over its trials, as in `report/summary.json`.
+
+        Examples:
+            >>> summary = client.summary(job.id)
+            >>> summary["trials"]
+            1
+        """
         return self.send(requests.summary(job_id))
 
     def artifacts(self, job_id: str) -> list[Artifact]:
-        """List the files of a job."""
+        """List the files of a job.
+
+        Examples:
+            >>> names = [file.name for file in client.artifacts(job.id)]
+            >>> "trial-1/ticket/masks.npz" in names
+            True
+        """
         page = self.send(requests.artifacts(job_id))
         found = list(page.artifacts)
         while page.cursor is not None:
@@ -267,11 +425,21 @@ class Client:
         return found
 
     def artifact(self, job_id: str, name: str) -> bytes:
-        """The bytes of a file, all in memory."""
+        """The bytes of a file, all in memory.
+
+        Args:
+            job_id: the id of the job.
+            name: the name of the file, as in `artifacts`.
+
+        Examples:
+            >>> table = client.artifact(job.id, "report/levels.csv")
+            >>> table[:16]
+            b'trial,seed,exper'
+        """
         return self.send(requests.artifact(job_id, name))
 
     def download(
-        self, artifact: Artifact, folder: Path, *, progress: Progress | None = None
+        self, artifact: Artifact, folder: Path | str, *, progress: Progress | None = None
     ) -> Path:
         """Fetch a file into `folder`, under its name, and check its SHA-256.
 
@@ -285,6 +453,14 @@ class Client:
 
         Raises:
             DamagedDownload: if the bytes have another SHA-256.
+
+        Examples:
+            >>> for file in client.artifacts(job.id):
+            ...     if file.name.endswith("masks.npz"):
+            ...         path = client.download(file, "results")
+            >>> masks = numpy.load(path)
+            >>> masks["level-1/linear_1"].dtype
+            dtype('bool')
         """
         download = Download(artifact, Path(folder), progress)
         attempt = 0
@@ -309,8 +485,23 @@ class Client:
         return download.finish()
 
     def catalogue(self) -> dict[str, Any]:
-        """All criteria, resets, schedules, networks and data sets, with their parameters."""
+        """All criteria, resets, schedules, networks and data sets, with their parameters.
+
+        Examples:
+            >>> catalogue = client.catalogue()
+            >>> [one["kind"] for one in catalogue["schedules"]]
+            ['one_shot', 'geometric', 'linear']
+        """
         return self.send(requests.catalogue())
+
+    def workers(self) -> list[Worker]:
+        """List the workers with their state.
+
+        Examples:
+            >>> [worker.device for worker in client.workers()]
+            ['cpu']
+        """
+        return (self.send(requests.workers())).workers
 
     def _events(self, state: Following) -> Iterator[Event]:
         with connect_sse(

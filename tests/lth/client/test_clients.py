@@ -13,6 +13,7 @@ import pytest
 
 from lth.client import Artifact, AsyncClient, Client, Event
 from lth.client.errors import (
+    BadDocument,
     Conflict,
     DamagedDownload,
     Invalid,
@@ -28,8 +29,11 @@ from lth.client.errors import (
 )
 from lth.client.locating import Address
 from lth.client.retries import Retries
+from lth.core.errors import SpecError
+from lth.results.records import records
 from lth.spec.document import parse_spec
 from tests.lth.client.scripted import Answer, document, problem, scripted
+from tests.lth.plots.made_up import robust
 
 FAST = Retries(attempts=4, first=0.001, longest=0.002)
 JOB = {
@@ -80,6 +84,14 @@ def test_both_clients_have_the_same_methods() -> None:
         return {n: list(inspect.signature(f).parameters) for n, f in members if n[0] != "_"}
 
     assert public(Client) == public(AsyncClient)
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_every_public_method_has_an_example(kind: type) -> None:
+    members = inspect.getmembers(kind, inspect.isfunction)
+    public = [kind, *(method for name, method in members if name[0] != "_")]
+    assert len(public) > 20
+    assert [one.__name__ for one in public if ">>> " not in (one.__doc__ or "")] == []
 
 
 def test_an_idempotent_request_is_retried_until_it_succeeds(use: Use) -> None:
@@ -285,6 +297,81 @@ def test_a_validated_spec_is_submitted_as_its_document(use: Use) -> None:
     with scripted(document(JOB, 202)) as script:
         use(script.server, lambda client: client.submit(spec))
     assert json.loads(script.seen[0].body) == spec.model_dump(mode="json")
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_the_file_of_a_spec_is_submitted_with_further_fields(
+    use: Use, as_text: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "spec.yaml"
+    file.write_text("kind: model\nname: day\nlabels: {paper: icml, run: 6}\n")
+    path = str(file) if as_text else file
+    with scripted(document(JOB, 202)) as script:
+        use(
+            script.server,
+            lambda client: client.submit(path, name="night", labels={"run": "7"}, team=None),
+        )
+        use(script.server, lambda client: client.submit(path))
+    first, second = (json.loads(seen.body) for seen in script.seen)
+    labels = {"paper": "icml", "run": "7"}
+    assert first == {"kind": "model", "name": "night", "labels": labels, "team": None}
+    assert second == {"kind": "model", "name": "day", "labels": {"paper": "icml", "run": 6}}
+
+
+def test_what_is_no_document_is_not_sent(use: Use, tmp_path: Path) -> None:
+    file = tmp_path / "list.yaml"
+    file.write_text("[1]")
+    with scripted(document(JOB, 202)) as script:
+        for wrong, kind, said in (
+            (["model"], SpecError, "a document is a list; expected a dictionary"),
+            ({"seed": {1}}, SpecError, "/seed|seed"),
+            (str(file), BadDocument, "contains a list"),
+            (tmp_path / "missing.yaml", FileNotFoundError, "missing.yaml"),
+        ):
+            for method in ("submit", "estimate"):
+                with pytest.raises(kind, match=said):
+                    use(script.server, lambda c, m=method, w=wrong: getattr(c, m)(w))
+    assert not script.seen
+
+
+def test_records_are_the_rows_of_all_pages_of_results(use: Use) -> None:
+    found = robust(2)
+    results = [
+        {"run": f"trial-{one.trial}/{one.experiment}", "result": one.model_dump(mode="json")}
+        for one in found
+    ]
+    page = {"job_id": "job_1", "state": "running"}
+    pages = [
+        document({**page, "results": results[:1], "cursor": "abc"}),
+        document({**page, "results": results[1:]}),
+    ]
+    with scripted(*pages) as script:
+        rows = use(script.server, lambda client: client.records("job_1"))
+    assert rows == records(found)
+    assert all(
+        isinstance(value, str | int | float | None) for row in rows for value in row.values()
+    )
+
+
+def test_workers_are_listed(use: Use) -> None:
+    worker = {
+        "id": "host/1/2",
+        "host": "host",
+        "pid": 2,
+        "pools": ["cpu"],
+        "device": "cpu",
+        "memory_total": None,
+        "memory_used": None,
+        "state": "idle",
+        "why": None,
+        "job_id": None,
+        "run": None,
+        "started_at": JOB["created_at"],
+        "heartbeat_seconds": 1.5,
+    }
+    with scripted(document({"workers": [worker]})) as script:
+        (found,) = use(script.server, lambda client: client.workers())
+    assert (found.id, found.state) == ("host/1/2", "idle")
 
 
 def test_a_download_resumes_after_a_lost_connection(use: Use, tmp_path: Path) -> None:

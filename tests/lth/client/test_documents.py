@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lth.cli.documents import BadDocument, read_document
+from lth.client.documents import read_document
+from lth.client.errors import BadDocument
 from lth.core.field_errors import wrong_fields
 from lth.core.plain_data import require_plain
 from lth.spec.document import SPEC, parse_spec

@@ -1,29 +1,64 @@
-"""Reads specs: JSON or YAML, from a file or from standard input."""
+"""Reads specs: plain data, models, and JSON or YAML from a file or from standard input."""
 
 import errno
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import yaml
+from pydantic import BaseModel
 
-from lth.cli.yaml_nodes import plain, single_node
-from lth.client.errors import Wrong
-from lth.core.plain_data import Unreadable, not_plain, written_twice
+from lth.client.errors import BadDocument, Wrong
+from lth.client.yaml_nodes import plain, single_node
+from lth.core.errors import SpecError
+from lth.core.plain_data import Unreadable, not_plain, require_plain, written_twice
+
+Document = Mapping[str, Any] | BaseModel | Path | str
+"""A spec with optional fields of the job: plain data, a model such as `lth.parse_spec` returns, or
+the path of a JSON or YAML file."""
 
 
-class BadDocument(Exception):
-    """The file is not a spec; the message says where and why.
+class JobFields(TypedDict, total=False):
+    """Fields of a job. They replace those of a document; labels are added to its labels."""
 
-    Attributes:
-        wrong: the fields that are not plain data.
+    name: str
+    labels: Mapping[str, str]
+    priority: int
+    pool: str
+    team: str | None
+    max_seconds: int
+    max_run_seconds: int
+    reuse: Literal["never", "if_finished"]
+    webhook: str
+
+
+def plain_document(document: Document, fields: JobFields | None = None) -> dict[str, Any]:
+    """A document with these fields as plain data.
+
+    Raises:
+        OSError: if it is a file that cannot be read.
+        BadDocument: if it is a file that is not a mapping of plain data.
+        SpecError: if it is something else than plain data.
     """
-
-    def __init__(self, message: str, wrong: Sequence[Wrong] = ()) -> None:
-        super().__init__(message)
-        self.wrong = tuple(wrong)
+    match document:
+        case BaseModel():
+            made = document.model_dump(mode="json")
+        case Mapping():
+            made = dict(document)
+        case str() | Path():
+            made = read_document(Path(document))
+        case _:
+            raise SpecError(
+                f"a document is a {type(document).__name__}; expected a dictionary, a spec, or the "
+                "path of a JSON or YAML file"
+            )
+    given: dict[str, Any] = {**(fields or {})}
+    labels, written = given.pop("labels", None), made.get("labels") or {}
+    if labels and isinstance(written, Mapping):  # the service refuses labels of another type
+        given["labels"] = {**written, **labels}
+    return require_plain(made | given)
 
 
 def read_document(file: Path) -> dict[str, Any]:
