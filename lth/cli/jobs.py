@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -127,10 +128,30 @@ def list_jobs(
     owner: Annotated[str | None, typer.Option(help="Only jobs of this owner.")] = None,
     mine: Annotated[bool, typer.Option("--mine", help="Only your own jobs.")] = False,
     team: Annotated[str | None, typer.Option(help="Only jobs that this team sees.")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Only jobs on this data set: a kind such as mnist, or an uploaded id."),
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option(help="Only jobs with this network, such as conv-2.")
+    ] = None,
+    min_accuracy: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Only jobs whose best accuracy is at least this, 0 to 1."),
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="Only jobs from this time on (local time).")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(help="Only jobs before this time (local time).")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="The most jobs to list.")] = 20,
     as_json: Json = False,
 ) -> None:
-    """List your jobs and those that your teams see, newest first."""
+    """List your jobs and those that your teams see, newest first.
+
+    The best accuracy is the highest test accuracy at an early stop, over all runs and levels.
+    """
     labels = _labels(label or ())
     with open_client(context) as client:
         jobs = client.jobs(
@@ -140,6 +161,11 @@ def list_jobs(
             owner=owner,
             mine=mine,
             team=team,
+            dataset=dataset,
+            network=network,
+            min_accuracy=min_accuracy,
+            created_from=since.astimezone() if since else None,
+            created_before=until.astimezone() if until else None,
             limit=limit,
         )
         found = list(jobs)

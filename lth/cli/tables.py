@@ -21,6 +21,10 @@ _COLOURS = {
 }
 
 
+_BEGINNING = 20
+"""Characters of an id in a table: its time and twelve random bits."""
+
+
 def table(*columns: str) -> Table:
     """An empty table. Columns that begin with ``>`` have numbers, those with ``~`` text."""
     made = Table(box=None, pad_edge=False, header_style="bold")
@@ -34,19 +38,32 @@ def table(*columns: str) -> Table:
     return made
 
 
-def job_table(jobs: Iterable[Job]) -> Table:
-    """One row for each job."""
-    made = table("job", "state", ">runs", ">age", "~name", "~owner")
+def job_table(jobs: Sequence[Job]) -> Table:
+    """One row for each job, with the beginning of its id, which is enough for other commands.
+
+    The owner is shown if there are several.
+    """
+    several = len({job.owner for job in jobs}) > 1
+    columns = ("job", "state", "date", ">best", "~name", "~data", "~network")
+    made = table(*columns, *(("~owner",) if several else ()))
     for job in jobs:
-        made.add_row(
-            job.id,
-            state(job.state),
-            f"{job.runs_finished}/{job.runs_total}",
-            _span(job.created_at, None),
+        cells = (
+            job.id[:_BEGINNING],
+            _state_and_runs(job),
+            f"{job.created_at.astimezone():%m-%d %H:%M}",
+            "" if job.best_accuracy is None else f"{job.best_accuracy:.1%}",
             job.name,
-            job.owner,
+            (job.dataset or "")[:_BEGINNING],
+            job.network or "",
         )
+        made.add_row(*cells, *((job.owner,) if several else ()))
     return made
+
+
+def _state_and_runs(job: Job) -> Text:
+    """The state of a job, and how many of its runs have ended if it is not finished."""
+    name = state(job.state)
+    return name if job.finished else name.append(f" {job.runs_finished}/{job.runs_total}")
 
 
 def run_table(runs: Iterable[Run]) -> Table:

@@ -48,6 +48,14 @@ class Job(_Answer):
     owner: str
     team: str | None = Field(default=None, description="the team that sees it; None: its owner")
     state: JobState
+    dataset: str | None = Field(
+        default=None, description="kind of its data set, or the id of an uploaded one"
+    )
+    network: str | None = Field(default=None, description="kind of its network")
+    best_accuracy: float | None = Field(
+        default=None,
+        description="highest test accuracy at an early stop, over all runs and finished levels",
+    )
     labels: dict[str, str]
     priority: int
     pool: str

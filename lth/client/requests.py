@@ -75,6 +75,9 @@ class Filters(TypedDict, total=False):
     created_from: datetime | None
     created_before: datetime | None
     spec_hash: str | None
+    dataset: str | None
+    network: str | None
+    min_accuracy: float | None
 
 
 def submit(
@@ -108,6 +111,9 @@ def job_page(
     created_from: datetime | None = None,
     created_before: datetime | None = None,
     spec_hash: str | None = None,
+    dataset: str | None = None,
+    network: str | None = None,
+    min_accuracy: float | None = None,
     limit: int = LARGEST_PAGE,
     cursor: str | None = None,
 ) -> Request[JobPage]:
@@ -123,6 +129,9 @@ def job_page(
         created_from: only jobs created at this moment or later.
         created_before: only jobs created before this moment.
         spec_hash: only jobs with this spec.
+        dataset: only jobs on this kind of data set, or on the uploaded one with this id.
+        network: only jobs with this kind of network.
+        min_accuracy: only jobs whose best accuracy is at least this, 0 to 1.
         limit: the most jobs.
         cursor: cursor of the previous page.
     """
@@ -136,6 +145,9 @@ def job_page(
         "created_from": created_from.isoformat() if created_from else None,
         "created_before": created_before.isoformat() if created_before else None,
         "spec_hash": spec_hash,
+        "dataset": dataset,
+        "network": network,
+        "min_accuracy": min_accuracy,
         "limit": limit,
         "cursor": cursor,
     }

@@ -37,6 +37,23 @@ class JobQuery(BaseModel):
     text: str | None = Field(
         default=None, max_length=200, pattern=_NO_NULL, description="part of the name, in any case"
     )
+    dataset: str | None = Field(
+        default=None,
+        max_length=100,
+        pattern=_NO_NULL,
+        description="kind of the data set, or the id of an uploaded one",
+        examples=["mnist"],
+    )
+    network: str | None = Field(
+        default=None,
+        max_length=100,
+        pattern=_NO_NULL,
+        description="kind of the network; 'own layers' for a list of layers",
+        examples=["lenet-300-100"],
+    )
+    min_accuracy: float | None = Field(
+        default=None, ge=0, le=1, description="the least best accuracy"
+    )
     cursor: Cursor = None
     limit: Limit = 50
 
@@ -72,4 +89,7 @@ class JobQuery(BaseModel):
             created_before=self.created_before,
             spec_hash=self.spec_hash,
             text=self.text,
+            dataset=self.dataset,
+            network=self.network,
+            min_accuracy=self.min_accuracy,
         )

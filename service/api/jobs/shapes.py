@@ -35,6 +35,11 @@ class JobSummary(_View):
     team: str | None = Field(description="the team that sees it; null: only its owner")
     labels: dict[str, str]
     state: JobState
+    dataset: str | None = Field(description="kind of its data set, or the id of an uploaded one")
+    network: str | None = Field(description="kind of its network, or 'own layers'")
+    best_accuracy: float | None = Field(
+        description="highest test accuracy at an early stop, over all runs and finished levels"
+    )
     runs_total: int
     runs_finished: int
     priority: int

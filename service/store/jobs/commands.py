@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, func, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, func, select, text, update
 from sqlalchemy import delete as drop
 from sqlalchemy.orm import Session, aliased
 
@@ -14,6 +14,14 @@ from service.store.jobs.events import EventKind, New
 from service.store.jobs.job_state import update_job_state
 from service.store.states import FINISHED_JOB, FINISHED_RUN, JobState, Reason, RunState
 from service.store.tables import Artifact, Job, Result, Run, RunNeed
+
+_BEST_LEFT = text(
+    """
+    SELECT max((level -> 'early_stop' -> 'test' ->> 'accuracy')::double precision)
+    FROM results, jsonb_array_elements(document -> 'levels') level
+    WHERE job_id = :job_id
+    """
+)
 
 
 def cancel(session: Session, job: Job) -> Job:
@@ -78,7 +86,7 @@ def retry(session: Session, job: Job, *, afresh: bool = False) -> Job:
         run.finished_at = run.worker_id = None
         if afresh:
             run.checkpoint_digest = run.progress = None
-            _drop_results(session, [run.id])
+            _drop_results(session, job, [run.id])
     session.flush()
     session.execute(
         update(Job)
@@ -116,7 +124,7 @@ def rerun(session: Session, job: Job, run_ids: Collection[uuid.UUID]) -> None:
     _hold(session, job)
     runs = _lock(session, job, Run.id.in_(run_ids) & (Run.state == RunState.SUCCEEDED))
     found = [run.id for run in runs]
-    _drop_results(session, found)
+    _drop_results(session, job, found)
     session.execute(drop(Artifact).where(Artifact.job_id == job.id, Artifact.run_id.is_(None)))
     for run in runs:
         run.state = RunState.QUEUED
@@ -145,9 +153,11 @@ def delete(session: Session, job: Job) -> None:
     session.flush()
 
 
-def _drop_results(session: Session, run_ids: Sequence[uuid.UUID]) -> None:
+def _drop_results(session: Session, job: Job, run_ids: Sequence[uuid.UUID]) -> None:
     session.execute(drop(Result).where(Result.run_id.in_(run_ids)))
     session.execute(drop(Artifact).where(Artifact.run_id.in_(run_ids)))
+    best = _BEST_LEFT.bindparams(job_id=job.id)
+    job.best_accuracy = session.scalar(best)
 
 
 def _hold(session: Session, job: Job) -> None:

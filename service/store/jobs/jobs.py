@@ -39,6 +39,9 @@ class JobFilter:
         labels: labels that a job must have, all of them.
         created_from, created_before: a range of time; the end is exclusive.
         text: part of a job's name, case-insensitive.
+        dataset: kind of the data set, or the id of an uploaded one.
+        network: kind of the network.
+        min_accuracy: the least best accuracy.
     """
 
     viewer: Viewer | None = None
@@ -50,6 +53,9 @@ class JobFilter:
     created_before: datetime | None = None
     spec_hash: str | None = None
     text: str | None = None
+    dataset: str | None = None
+    network: str | None = None
+    min_accuracy: float | None = None
 
 
 def get(session: Session, job_id: str, viewer: Viewer | None = None) -> Job:
@@ -120,6 +126,12 @@ def _matching(wanted: JobFilter) -> Select[Job]:
         query = query.where(Job.spec_hash == wanted.spec_hash)
     if wanted.text:
         query = query.where(Job.name.icontains(wanted.text, autoescape=True))
+    if wanted.dataset is not None:
+        query = query.where(Job.dataset == wanted.dataset)
+    if wanted.network is not None:
+        query = query.where(Job.network == wanted.network)
+    if wanted.min_accuracy is not None:
+        query = query.where(Job.best_accuracy >= wanted.min_accuracy)
     return query
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from lth.spec.document import Spec, spec_hash
 from lth.spec.memory import estimate_memory
 from lth.spec.plan import PlannedRun
+from lth.spec.titles import dataset_name, network_name
 from service.settings import Settings
 from service.store import ids
 from service.store.accounts import audit, owners
@@ -207,6 +208,8 @@ def _job(submission: Submission, settings: Settings) -> Row:
         "pool": submission.pool or settings.default_pool,
         "max_seconds": submission.max_seconds,
         "dataset_id": submission.dataset_id,
+        "dataset": dataset_name(spec),
+        "network": network_name(spec),
         "state": JobState.QUEUED,
         "runs_total": len(submission.runs),
         "runs_finished": 0,

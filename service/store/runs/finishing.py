@@ -26,7 +26,7 @@ from service.store.jobs.job_state import update_job_state
 from service.store.runs import dependents, trunks
 from service.store.runs.leases import Lease, held
 from service.store.states import Reason, RunState
-from service.store.tables import Artifact, Result, Run, Worker
+from service.store.tables import Artifact, Job, Result, Run, Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ def publish(session: Session, lease: Lease, result: RunResult, artifacts: Sequen
     """
     _store_result(session, lease, result)
     _store_artifacts(session, lease, artifacts)
+    _raise_best_accuracy(session, lease, result)
 
 
 def succeed(session: Session, lease: Lease, success: Success, settings: Settings) -> list[str]:
@@ -88,6 +89,8 @@ def succeed(session: Session, lease: Lease, success: Success, settings: Settings
         _store_result(session, lease, success.result)
     if success.artifacts:
         _store_artifacts(session, lease, success.artifacts)
+    if success.result is not None:
+        _raise_best_accuracy(session, lease, success.result)
     if success.trunk_key and success.trunk:
         trunks.save(session, success.trunk_key, success.trunk.digest)
     released = dependents.release(session, lease.run_id)
@@ -296,6 +299,21 @@ def _store_result(session: Session, lease: Lease, result: RunResult) -> None:
         insert(Result)
         .values(run_id=lease.run_id, job_id=lease.job_id, **written)
         .on_conflict_do_update(index_elements=["run_id"], set_=written)
+    )
+
+
+def _raise_best_accuracy(session: Session, lease: Lease, result: RunResult) -> None:
+    """Update the best accuracy of the job. This locks the job, so it comes after the files."""
+    accuracies = [level.early_stop.test.accuracy for level in result.levels]
+    if not accuracies:
+        return
+    best = max(accuracies)
+    lower = Job.best_accuracy.is_(None) | (Job.best_accuracy < best)
+    session.execute(
+        update(Job)
+        .where(Job.id == lease.job_id, lower)
+        .values(best_accuracy=best)
+        .execution_options(synchronize_session=False)
     )
 
 

@@ -34,6 +34,13 @@ class Job(Table):
     """Device seconds before its last retry; a retry has `max_seconds` of its own."""
     dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"), index=True)
 
+    dataset: Mapped[str | None]
+    """Kind of its data set, or the id of an uploaded one."""
+    network: Mapped[str | None]
+    """Kind of its network."""
+    best_accuracy: Mapped[float | None]
+    """Highest test accuracy at an early stop, over all of its runs and finished levels."""
+
     state: Mapped[JobState] = mapped_column(words(JobState))
     runs_total: Mapped[int]
     runs_finished: Mapped[int] = mapped_column(default=0)

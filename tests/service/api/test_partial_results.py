@@ -41,6 +41,14 @@ def counted(database: Database) -> int:
         return int(files) + checkpoints * len("checkpoint after 1")
 
 
+def best_of(api: httpx.Client, job: str) -> float:
+    return max(
+        level["early_stop"]["test"]["accuracy"]
+        for one in api.get(f"/v1/jobs/{job}/results").json()["results"]
+        for level in one["result"]["levels"]
+    )
+
+
 def names(api: httpx.Client, job: str) -> list[str]:
     return [file["name"] for file in api.get(f"/v1/jobs/{job}/artifacts").json()["artifacts"]]
 
@@ -49,7 +57,9 @@ def test_results_tables_files_and_plots_show_the_finished_levels(
     api: httpx.Client, database: Database, settings: Settings
 ) -> None:
     job = submitted(api)
+    assert api.get(f"/v1/jobs/{job}").json()["best_accuracy"] is None
     claimed = publish_levels(database, settings, 1)
+    assert api.get(f"/v1/jobs/{job}").json()["best_accuracy"] == best_of(api, job)
 
     (one,) = api.get(f"/v1/jobs/{job}/results").json()["results"]
     assert one["result"]["partial"] is True
@@ -74,6 +84,9 @@ def test_results_tables_files_and_plots_show_the_finished_levels(
     assert whole["result"]["partial"] is False
     assert whole["result"]["levels"][0] == one["result"]["levels"][0]
     assert len(whole["result"]["levels"]) == 2
+    (listed,) = api.get("/v1/jobs").json()["jobs"]
+    assert listed["best_accuracy"] == best_of(api, job)
+    assert (listed["dataset"], listed["network"]) == ("digits", "lenet-300-100")
 
 
 def test_a_picture_of_a_run_that_goes_on_is_not_stored(
@@ -133,6 +146,8 @@ def test_a_failed_run_keeps_its_levels_until_it_starts_afresh(
             commands.retry(session, jobs.get(session, job), afresh=afresh)
         with database.transaction() as session:
             assert session.scalar(select(func.count()).select_from(Result)) == left
+        assert (api.get(f"/v1/jobs/{job}").json()["best_accuracy"] is None) == (left == 0)
+        with database.transaction() as session:
             commands.cancel(session, jobs.get(session, job))
     assert stored(database) == counted(database)
 

@@ -1,5 +1,6 @@
 """Migrations create the tables, from nothing or from any earlier release with rows."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ from shutil import copytree
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, select, text
+from sqlalchemy import func, inspect, select, text
 
 from lth.spec.document import parse_spec
 from lth.spec.plan import plan
@@ -64,6 +65,42 @@ def test_an_upgrade_keeps_the_rows_of_an_earlier_release(
     spec = parse_spec({"kind": "model"})
     again = submitting.submit(database, Submission(Actor("ann"), spec, plan(spec)), Settings())
     assert again.created
+    database.close()
+
+
+def test_an_upgrade_fills_in_what_lists_show(empty_database_url: str) -> None:
+    migrate(empty_database_url, "0019")
+    engine = make_engine(empty_database_url)
+    spec = {"network": {"kind": "conv-2"}, "dataset": {"kind": "mnist"}}
+    levels = [{"early_stop": {"test": {"accuracy": each}}} for each in (0.25, 0.75, 0.5)]
+    # More jobs than a step of the upgrade takes.
+    with engine.begin() as connection:
+        for statement in (
+            "INSERT INTO owners (name) VALUES ('ann')",
+            "INSERT INTO jobs (id, owner, name, kind, spec, spec_hash, labels, priority, pool,"
+            " state, runs_total, runs_finished, events) SELECT 'job_' || lpad('' || n, 32, '0'),"
+            " 'ann', '', 'model', :spec, 'x', '{}', 50, 'cpu', 'queued', 1, 0, 0"
+            " FROM generate_series(1, 4100) n",
+            "INSERT INTO runs (id, job_id, key, position, kind, trial, seed, trunk, owner, pool,"
+            " rank, max_seconds, state, waiting_for, attempt, losses, cancel_requested, seconds)"
+            " SELECT gen_random_uuid(), id, 'a', 1, 'experiment', 1, 7, 'x', 'ann', 'cpu', now(),"
+            " 60, 'queued', 0, 0, 0, false, 0 FROM jobs WHERE id LIKE '%3001'",
+            "INSERT INTO results (run_id, job_id, document) SELECT id, job_id, :result FROM runs",
+        ):
+            values = {"spec": json.dumps(spec), "result": json.dumps({"levels": levels})}
+            connection.execute(text(statement), {k: v for k, v in values.items() if k in statement})
+    engine.dispose()
+
+    migrate(empty_database_url)
+
+    database = Database(empty_database_url)
+    with database.transaction() as session:
+        columns = (Job.dataset, Job.network, Job.best_accuracy, func.count())
+        found = session.execute(select(*columns).group_by(*columns[:3]).order_by(func.count()))
+        assert [tuple(row) for row in found] == [
+            ("mnist", "conv-2", 0.75, 1),
+            ("mnist", "conv-2", None, 4099),
+        ]
     database.close()
 
 

@@ -210,3 +210,22 @@ def test_the_newest_succeeded_job_of_the_same_owner_is_reused(
         assert found is not None
         assert found.id == job_id
         assert submitting.reusable(session, Viewer("bob"), digest) is None
+
+
+def test_lists_are_filtered_by_data_set_network_and_accuracy(
+    submit: Submit, database: Database
+) -> None:
+    small, conv = submit(), submit({"network": "conv-2", "dataset": "mnist"})
+    with database.transaction() as session:
+        jobs.get(session, small).best_accuracy = 0.5
+        jobs.get(session, conv).best_accuracy = 0.9
+
+    def found(**wanted: object) -> list[str]:
+        with database.transaction() as session:
+            return [job.id for job in jobs.page(session, JobFilter(**wanted)).rows]  # pyright: ignore[reportArgumentType]
+
+    assert found(dataset="mnist") == found(network="conv-2") == found(min_accuracy=0.9) == [conv]
+    assert found(dataset="digits") == found(network="lenet-300-100") == [small]
+    assert found(min_accuracy=0.5) == [conv, small]
+    assert found(dataset="mnist", network="lenet-300-100") == []
+    assert found(min_accuracy=0.95) == []
