@@ -14,7 +14,7 @@ from lth.cli.tables import table
 from lth.client import requests
 from lth.client.documents import read_document
 from lth.client.errors import NoAddress
-from lth.client.models import Memory, Plan
+from lth.client.models import Estimate, Memory, Plan
 from lth.core.sizes import size_text
 
 _Spec = Annotated[Path, typer.Argument(help="The spec, YAML or JSON; - is standard input.")]
@@ -23,6 +23,10 @@ _UNCHECKED = (
     "validated without a service, so these were not checked: the pool, uploaded data sets, the "
     "files of named data sets, quotas, and the limits of a service"
 )
+_WHY_NOT = {
+    "nothing_measured": "no run has finished in this pool lately",
+    "nothing_similar": "no run of a similar network has finished in this pool lately",
+}
 _SECONDS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
 
 
@@ -68,7 +72,7 @@ def estimate(context: typer.Context, file: _Spec, as_json: Json = False) -> None
     put(f"{plan.parameters:,} parameters, {plan.prunable:,} of them can be pruned")
     if plan.memory:
         put(_memory(plan.memory))
-    put(_duration(plan))
+    put(_duration(plan.estimate))
     _say_remarks(plan)
 
 
@@ -192,10 +196,29 @@ def _memory(memory: Memory) -> str:
     )
 
 
-def _duration(plan: Plan) -> str:
-    seconds, basis = plan.estimate.device_seconds, plan.estimate.basis.replace("_", " ")
-    if seconds is None:
-        return f"no estimate of time: {basis}"
+def _duration(estimate: Estimate) -> str:
+    """The estimate of the time, with its range and its basis, or why there is none."""
+    if estimate.device_seconds is None:
+        return f"no estimate of the time: {_WHY_NOT.get(estimate.basis, estimate.basis)}"
+    devices = _span(estimate.device_seconds, estimate.device_range)
+    elapsed = ""
+    if estimate.elapsed_seconds is not None:
+        span = _span(estimate.elapsed_seconds, estimate.elapsed_range)
+        many = "1 worker" if estimate.workers == 1 else f"{estimate.workers} workers"
+        elapsed = f"\nabout {span} until the end with {many}, if no other job runs"
+    of = {"same_network": "this network"}.get(estimate.basis, "similar networks")
+    runs = "1 run" if estimate.measured_runs == 1 else f"{estimate.measured_runs} runs"
+    return f"about {devices} on devices, from {runs} of {of}{elapsed}"
+
+
+def _span(seconds: float, around: tuple[float, float] | None) -> str:
+    """A time with its range, such as ``5 minutes (4 to 7)``, in a unit that suits it."""
     size, unit = next(((s, u) for s, u in _SECONDS if seconds >= 2 * s), (1, "seconds"))
-    about = f"about {seconds / size:,.0f} {unit}" if seconds >= 2 else "less than 2 seconds"
-    return f"{about} on a device ({basis}, runs measured: {plan.estimate.measured_runs})"
+    if around is None:
+        return f"{seconds / size:,.0f} {unit}"
+    least, most = (_digits(each / size) for each in around)
+    return f"{_digits(seconds / size)} {unit} ({least} to {most})"
+
+
+def _digits(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:,.1f}"

@@ -166,11 +166,20 @@ class WebhookSecret(_Answer):
 
 
 class Estimate(_Answer):
-    """An estimate of the device time of a job."""
+    """An estimate of the time of a job; None if no similar run was measured.
+
+    Ranges are from the least to the most seconds.
+    """
 
     samples: int
     samples_per_second: float | None
     device_seconds: float | None
+    device_range: tuple[float, float] | None = None
+    elapsed_seconds: float | None = Field(
+        default=None, description="until the job ends if no other job runs"
+    )
+    elapsed_range: tuple[float, float] | None = None
+    workers: int = 0
     basis: str
     measured_runs: int
 

@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping
 from math import prod
-from statistics import median
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from lth.spec.document import Spec, parse_spec, spec_hash
+from lth.spec.document import Spec, spec_hash
 from lth.spec.memory import estimate_memory
 from lth.spec.plan import PlannedRun, RunKind, levels_of, plan
+from service.api.jobs.estimating import Estimate, Work, estimate
 from service.api.jobs.remarks import remarks
 from service.store.runs import speeds
-from service.store.runs.speeds import Measured
-
-_ENOUGH = 10
+from service.store.workers import workers
 
 
 class PlannedRunView(BaseModel):
@@ -36,18 +33,6 @@ class PlannedTrunk(BaseModel):
     identity: str = Field(description="names all that a spec says about it")
     trial: int
     exists: bool = Field(description="some run has done it; if data and device fit, it is reused")
-
-
-class Estimate(BaseModel):
-    """An estimate of the device time of the job."""
-
-    samples: int = Field(description="training samples to be seen, over all runs and levels")
-    samples_per_second: float | None = Field(description="expected; null if nothing was measured")
-    device_seconds: float | None = Field(description="of training, without start and waiting")
-    basis: Literal["same_network", "other_networks", "nothing_measured"] = Field(
-        description="what was measured: this network on this data, or others scaled by parameters"
-    )
-    measured_runs: int = Field(description="how many earlier runs the speed is the median of")
 
 
 class Memory(BaseModel):
@@ -90,14 +75,15 @@ def planned(session: Session, spec: Spec, pool: str) -> Plan:
     ]
     level = spec.training.iterations(spec.samples) * spec.training.batch_size
     rounds = {experiment.name: levels_of(spec, experiment) for experiment in spec.expanded}
-    samples = level * sum(_levels(run, rounds, there) for run in runs)
+    work = [Work(run.key, run.needs, level * _levels(run, rounds, there)) for run in runs]
+    measured = speeds.recent(session, pool)
     return Plan(
         spec_hash=spec_hash(spec),
         runs=[PlannedRunView.model_validate(run) for run in runs],
         trunks=trunks,
         parameters=sum(layer.parameters for layer in spec.layers),
         prunable=sum(prod(layer.kernel_shape) for layer in spec.layers if layer.kernel_shape),
-        estimate=estimate(spec, samples, speeds.recent(session, pool)),
+        estimate=estimate(spec, work, measured, workers.serving(session, pool)),
         memory=Memory.model_validate(estimate_memory(spec)),
         remarks=list(remarks(session, spec, pool)),
     )
@@ -109,49 +95,3 @@ def _levels(run: PlannedRun, rounds: Mapping[str, int], trained: set[str]) -> in
     if run.experiment is None:
         return dense
     return rounds[run.experiment] + (0 if run.needs else dense)
-
-
-def estimate(spec: Spec, samples: int, measured: list[Measured]) -> Estimate:
-    """Estimate the speed from runs of the same network and data, or else from all runs by size."""
-    same = [m.samples_per_second for m in measured if _alike(spec, m)]
-    if same:
-        return _estimate(samples, same, "same_network")
-    size = sum(layer.parameters for layer in spec.layers)
-    scaled = [
-        m.samples_per_second * other / size
-        for m in measured[:_ENOUGH]
-        if (other := _parameters(m)) is not None
-    ]
-    return _estimate(samples, scaled, "other_networks" if scaled else "nothing_measured")
-
-
-def _estimate(
-    samples: int,
-    measured: list[float],
-    basis: Literal["same_network", "other_networks", "nothing_measured"],
-) -> Estimate:
-    speed = median(measured) if measured else None
-    return Estimate(
-        samples=samples,
-        samples_per_second=speed,
-        device_seconds=samples / speed if speed else None,
-        basis=basis,
-        measured_runs=len(measured),
-    )
-
-
-def _alike(spec: Spec, measured: Measured) -> bool:
-    mine = spec.model_dump(mode="json", include={"network", "dataset", "training"})
-    other = measured.spec
-    return (
-        other.get("network") == mine["network"]
-        and other.get("dataset") == mine["dataset"]
-        and other.get("training", {}).get("batch_size") == mine["training"]["batch_size"]
-    )
-
-
-def _parameters(measured: Measured) -> int | None:
-    try:
-        return sum(layer.parameters for layer in parse_spec(measured.spec).layers)
-    except ValidationError:  # of an older version
-        return None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Double, case, literal_column, select
 from sqlalchemy.orm import Session
 
 from lth.spec.plan import RunKind
@@ -12,25 +12,42 @@ from service.store.states import RunState
 from service.store.tables import Job, Result, Run
 
 _RECENT = 300
+_LEVELS: ColumnElement[float] = literal_column(
+    """(
+        SELECT sum((level ->> 'seconds')::double precision)
+        FROM jsonb_array_elements(results.document -> 'levels') level
+        WHERE NOT (
+            (level ->> 'level')::integer = 0
+            AND (results.document ->> 'trunk_reused')::boolean
+        )
+    )""",
+    Double,
+)
+"""Seconds of the levels that a run has trained by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The last level of a succeeded run.
+    """The speed of a succeeded run.
 
     Attributes:
         spec: the spec of its job, as stored.
+        samples_per_second: of its last level, with evaluations.
+        other_seconds: device seconds without the training of levels: start, compilation, pruning,
+            files; None if it took several attempts.
     """
 
     spec: dict[str, Any]
     samples_per_second: float
+    other_seconds: float | None = None
 
 
 def recent(session: Session, pool: str) -> list[Measured]:
     """The speed of the experiments of a pool that finished last, newest first."""
     speed = Result.document["levels"][-1]["samples_per_second"].as_float()
+    other = Run.seconds - _LEVELS
     found = session.execute(
-        select(Job.spec, speed)
+        select(Job.spec, speed, case((Run.attempt == 1, other)))
         .join(Run, Run.job_id == Job.id)
         .join(Result, Result.run_id == Run.id)
         .where(
@@ -42,7 +59,7 @@ def recent(session: Session, pool: str) -> list[Measured]:
         .order_by(Run.finished_at.desc())
         .limit(_RECENT)
     )
-    return [Measured(spec, speed) for spec, speed in found if speed]
+    return [Measured(spec, speed, other) for spec, speed, other in found if speed]
 
 
 def trained(session: Session, trunks: Sequence[str]) -> set[str]:

@@ -117,6 +117,16 @@ def mark_lost(session: Session, silence: timedelta, forget_after: timedelta) -> 
     ).all()
 
 
+def serving(session: Session, pool: str) -> int:
+    """Number of workers that serve a pool, without those that stop or are lost."""
+    gone = (WorkerState.DRAINING, WorkerState.LOST)
+    return session.scalar(
+        select(func.count())
+        .select_from(Worker)
+        .where(Worker.state.not_in(gone), Worker.pools.contains([pool]))
+    ) or 0  # fmt: skip
+
+
 def idle(session: Session, pool: str) -> int:
     """Number of idle workers of a pool."""
     return session.scalar(

@@ -418,7 +418,51 @@ def test_a_folder_that_cannot_be_written_is_reported(
     assert said == f"{file}: File exists\n"
 
 
-PLAN = {
+@pytest.mark.parametrize(
+    ("estimate", "said"),
+    [
+        (
+            {"basis": "nothing_similar"},
+            "no estimate of the time: no run of a similar network has finished in this pool lately",
+        ),
+        (
+            {
+                "device_seconds": 300.0,
+                "device_range": [240.0, 420.0],
+                "elapsed_seconds": 150.0,
+                "elapsed_range": [120.0, 210.0],
+                "workers": 2,
+                "basis": "same_network",
+                "measured_runs": 4,
+            },
+            "about 5.0 minutes (4.0 to 7.0) on devices, from 4 runs of this network\n"
+            "about 2.5 minutes (2.0 to 3.5) until the end with 2 workers, if no other job runs",
+        ),
+        (
+            {
+                "device_seconds": 90.0,
+                "device_range": [20.0, 400.0],
+                "basis": "similar_networks",
+                "measured_runs": 1,
+            },
+            "about 90 seconds (20 to 400) on devices, from 1 run of similar networks",
+        ),
+    ],
+)
+def test_an_estimate_has_a_range_and_a_basis_or_says_why_there_is_none(
+    spec: Path,
+    estimate: dict,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plan = {**PLAN, "estimate": {**PLAN["estimate"], **estimate}}
+    with scripted(document(plan)) as script:
+        assert _lth(script, "estimate", spec, monkeypatch=monkeypatch) == 0
+    assert said in capsys.readouterr().out
+
+
+PLAN: dict = {
     "spec_hash": "0" * 64,
     "runs": [{"key": "trial-1/ticket", "kind": "experiment", "needs": []}],
     "trunks": [],

@@ -217,7 +217,9 @@ def test_an_estimate_uses_measured_speeds(api, database, robust):
     estimate = api.post("/v1/jobs", params={"validate_only": True}, json=spec).json()["estimate"]
     assert (estimate["basis"], estimate["measured_runs"]) == ("same_network", 2)
     assert estimate["samples_per_second"] == 1_000
-    assert estimate["device_seconds"] == pytest.approx(estimate["samples"] / 1_000)
+    least, most = estimate["device_range"]
+    assert least <= estimate["device_seconds"] <= most
+    assert least <= estimate["samples"] / 1_000
     elsewhere = {**spec, "pool": "gpu"}
     estimate = api.post("/v1/jobs", params={"validate_only": True}, json=elsewhere).json()[
         "estimate"
