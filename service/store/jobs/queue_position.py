@@ -121,7 +121,9 @@ def _ahead(session: Session, job: Job) -> int:
     order = (Run.rank, Run.position, Run.id)
     first = session.execute(
         select(*order).where(Run.job_id == job.id, *queued).order_by(*order).limit(1)
-    ).one()
+    ).one_or_none()
+    if first is None:  # A worker has claimed it since the runs were counted.
+        return 0
     before = select(Run.id).where(*queued, Run.owner == job.owner, tuple_(*order) < tuple_(*first))
     own = session.scalar(
         select(func.count()).select_from(before.limit(MOST_COUNTED).subquery())
