@@ -23,6 +23,8 @@ _BOTH = ("x", "y")
 _TRAIN = ("x_train", "y_train")
 _TEST = ("x_test", "y_test")
 _VALIDATION = ("x_validation", "y_validation")
+_SHORT = {"x_val": "x_validation", "y_val": "y_validation"}
+"""Short names of arrays in a file."""
 NAMES = tuple(
     frozenset(names)
     for names in (
@@ -34,6 +36,16 @@ NAMES = tuple(
     )
 )
 """The sets of arrays that make a data set."""
+_LONG = {full: short for short, full in _SHORT.items()}
+NAMES_IN_FILES = (
+    *NAMES,
+    *(
+        frozenset(_LONG.get(name, name) for name in names)
+        for names in NAMES
+        if names & _LONG.keys()
+    ),
+)
+"""The same, and those with short names."""
 _VALIDATION_SHARE = 10
 _FLOAT32 = np.dtype(np.float32)
 
@@ -102,6 +114,11 @@ def check(
         float_range = min(low for low, _ in ranges), max(high for _, high in ranges)
     facts = Facts(_sample_shape(first), classes, train, test)
     return Checked(facts, held_out, float_range)
+
+
+def full_name(name: str) -> str:
+    """The name of an array of a file, in full."""
+    return _SHORT.get(name, name)
 
 
 def assembled(arrays: Mapping[str, NDArray[Any]]) -> Arrays:
@@ -191,10 +208,15 @@ def as_labels(y: NDArray[Any]) -> NDArray[np.int32]:
     return np.ascontiguousarray(y.reshape(len(y)).astype(np.int32))
 
 
+def set_aside(samples: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows for training and those for testing, independent of the seed."""
+    order = np.random.Generator(np.random.PCG64(0)).permutation(samples)
+    return order[samples // TEST_SHARE :], order[: samples // TEST_SHARE]
+
+
 def _apart(x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    """Samples and labels for training and for testing, independent of the seed."""
-    order = np.random.Generator(np.random.PCG64(0)).permutation(len(x))
-    test, train = order[: len(x) // TEST_SHARE], order[len(x) // TEST_SHARE :]
+    """Samples and labels for training and for testing."""
+    train, test = set_aside(len(x))
     return x[train], y[train], x[test], y[test]
 
 

@@ -10,7 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 from lth.core.errors import DatasetMissing
 from lth.core.family import Member
 from lth.datasets._base import Arrays, Facts, Normalisation
-from lth.datasets.rules import assembled, check_validation, validation_samples
+from lth.datasets.rules import assembled, check_validation, full_name, validation_samples
 
 
 class Uploaded(Member):
@@ -54,4 +54,4 @@ class Uploaded(Member):
     def read(self, file: BinaryIO) -> Arrays:
         """The arrays of the uploaded file, which the service has checked."""
         with np.load(file, allow_pickle=False) as members:
-            return assembled({name: members[name] for name in members.files})
+            return assembled({full_name(name): members[name] for name in members.files})

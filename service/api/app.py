@@ -19,6 +19,7 @@ from service.api.accounts.key_cache import KeyCache
 from service.api.artifacts import router as artifacts
 from service.api.artifacts.making import Maker
 from service.api.datasets import router as datasets
+from service.api.datasets.converting import Converter
 from service.api.events import router as events
 from service.api.events.feed import Feed
 from service.api.http import handlers
@@ -147,6 +148,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.pools = Pools(settings, database)
     app.state.run_memory = RunMemory(settings, database)
     app.state.maker = Maker(database, blobs, artist)
+    app.state.converter = Converter()
     await run_in_threadpool(_compare_stores, database, blobs)
     watching = asyncio.create_task(app.state.connections.watch())
     try:

@@ -15,7 +15,14 @@ from service.api.http.problems import BodyTooLarge, InsufficientStorage, Unsuppo
 from service.api.http.state import AppState, AppStateDep
 from service.store.accounts import owners
 
-MEDIA_TYPES = ("application/x-npz", "application/octet-stream", "application/zip")
+MEDIA_TYPES = (
+    "application/octet-stream",
+    "application/x-npz",
+    "application/zip",
+    "text/csv",
+    "application/vnd.apache.parquet",
+)
+"""The types of bodies that are read. The content decides about the format."""
 _IN_MEMORY = 4 * 2**20
 _PIECE = 2**20
 

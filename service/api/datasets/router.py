@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from datetime import datetime
 from io import SEEK_END
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, Literal
 
 from fastapi import APIRouter, Path, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -12,8 +12,16 @@ from lth.networks.channels import channels_first
 from service.api.accounts.access import MemberDep, ReaderDep
 from service.api.accounts.sharing import check_team, usual_team
 from service.api.datasets.archives import BadArchive
-from service.api.datasets.contents import check_file, restored, stored
-from service.api.datasets.receiving import MEDIA_TYPES, UploadDep
+from service.api.datasets.contents import (
+    check_file,
+    conversion_of,
+    dtype_of,
+    restored,
+    stored,
+)
+from service.api.datasets.converting import NpzDep
+from service.api.datasets.named import NamedDataset, named_datasets
+from service.api.datasets.receiving import MEDIA_TYPES
 from service.api.http.documents import PLAIN, JsonBytes, json_body, parse_json, validated
 from service.api.http.paging import Cursor, Limit, Paged
 from service.api.http.problems import (
@@ -31,6 +39,7 @@ from service.api.http.problems import (
     answers,
 )
 from service.api.http.state import AppStateDep
+from service.converting.messages import Format
 from service.store.accounts import audit, owners
 from service.store.accounts.owners import NAME
 from service.store.blobs import datasets, saving
@@ -43,19 +52,20 @@ _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "an npz file with x_train and y_train, and optionally x_test and y_test, "
-        "x_validation and y_validation; or with x and y; without test samples, a fifth of the "
-        "samples is set aside; x: uint8 or floats [samples, features], [samples, height, width] or "
-        "[samples, height, width, channels], y: whole numbers [samples] from 0 on",
+        "x_validation and y_validation (or x_val and y_val); or with x and y; x: uint8 or floats "
+        "[samples, features], [samples, height, width] or [samples, height, width, channels], y: "
+        "whole numbers [samples] from 0 on. Or a zip file of images in PNG or JPEG, all of the "
+        "same size, with the paths CLASS/NAME.png or train/CLASS/NAME.png (and test, validation). "
+        "Or a CSV or Parquet file with a column of labels and columns of numbers; a column `split` "
+        "with train, test and validation makes the parts. Without test samples, a fifth of the "
+        "samples is set aside",
         "content": dict.fromkeys(MEDIA_TYPES, _FILE),
     }
 }
+_LOCATION = {"Location": {"schema": {"type": "string"}, "description": "where the data set is"}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    201: {
-        "description": "The data set is stored",
-        "headers": {
-            "Location": {"schema": {"type": "string"}, "description": "where the data set is"}
-        },
-    },
+    200: {"description": "The data set existed", "headers": _LOCATION},
+    201: {"description": "The data set is stored", "headers": _LOCATION},
     **answers(
         Forbidden,
         BodyTooLarge,
@@ -83,6 +93,9 @@ class DatasetView(BaseModel):
     )
     digest: str = Field(description="SHA-256 of the file, hexadecimal")
     shape: tuple[int, ...] = Field(description="of one sample")
+    dtype: Literal["uint8", "float32"] | None = Field(
+        description="of the samples; null for data sets of earlier versions"
+    )
     classes: int
     train: int = Field(description="training samples, those for validation among them")
     test: int = Field(description="test samples")
@@ -93,13 +106,23 @@ class DatasetView(BaseModel):
         description="smallest and largest value of float samples; null for bytes, and for data "
         "sets of earlier versions"
     )
-    remarks: list[str] = Field(description="what may be wrong with it, in sentences")
+    format: Literal["npz"] | Format = Field(description="of the uploaded file")
+    class_names: tuple[str, ...] | None = Field(
+        description="the name of each class, in the order of the labels; null for npz files, and "
+        "in lists"
+    )
+    remarks: list[str] = Field(
+        description="what may be wrong with it, and what was decided when it was converted"
+    )
     created_at: datetime
 
 
 class DatasetPage(Paged):
     """A page of data sets, newest first."""
 
+    named: list[NamedDataset] = Field(
+        description="on the first page: the data sets that a spec names by their kind"
+    )
     datasets: list[DatasetView]
 
 
@@ -117,7 +140,7 @@ DatasetId = Annotated[
 )
 def upload_dataset(
     principal: MemberDep,
-    file: UploadDep,
+    npz: NpzDep,
     app: AppStateDep,
     response: Response,
     name: Annotated[
@@ -133,25 +156,30 @@ def upload_dataset(
         ),
     ] = None,
 ) -> DatasetView:
-    """Upload an npz file. Sizes and headers are checked before anything is decoded.
+    """Upload an npz file, a zip of images, a CSV file or a Parquet file.
 
-    No pickle is read; arrays of objects are refused.
+    Sizes and headers are checked before anything is decoded. No pickle is read; arrays of objects
+    are refused. Images and tables are converted to an npz file, once. If the same content is
+    uploaded again with the same name and team, the answer is the existing data set.
     """
     if team:
         check_team(app, principal, team)
     seen_by = usual_team(app, principal) if team is None else team or None
     try:
-        checked, decoded = check_file(file, app.settings.max_dataset_bytes)
+        checked, decoded = check_file(npz.file, app.settings.max_dataset_bytes)
     except BadArchive as error:
         raise InvalidDataset(str(error)) from None
     with app.database.transaction() as session:
-        owners.check_room(session, principal.owner, datasets.counted(_size(file), decoded))
-    blob = saving.save_file(app.database, app.blobs, file)
+        owners.check_room(session, principal.owner, datasets.counted(_size(npz.file), decoded))
+    blob = saving.save_file(app.database, app.blobs, npz.file)
+    facts = stored(checked, npz.conversion)
     with app.database.transaction() as session:
-        dataset = datasets.add(
-            session, principal.owner, name, blob, stored(checked), decoded, seen_by
-        )
-        audit.record(session, principal.actor, "dataset.upload", dataset.id, name=name)
+        dataset = datasets.same(session, principal.owner, name, blob, facts, seen_by)
+        if dataset is None:
+            dataset = datasets.add(session, principal.owner, name, blob, facts, decoded, seen_by)
+            audit.record(session, principal.actor, "dataset.upload", dataset.id, name=name)
+        else:
+            response.status_code = status.HTTP_200_OK
     response.headers["Location"] = f"/v1/datasets/{dataset.id}"
     return _view(dataset)
 
@@ -162,11 +190,20 @@ def list_datasets(
     app: AppStateDep,
     cursor: Cursor = None,
     limit: Limit = 50,
+    digest: Annotated[
+        str | None,
+        Query(pattern="^[0-9a-f]{64}$", description="only uploaded data sets with this digest"),
+    ] = None,
 ) -> DatasetPage:
-    """Your uploaded data sets and those of your teams, newest first; administrators see all."""
+    """Your uploaded data sets and those of your teams, newest first; administrators see all.
+
+    The first page also has the data sets that a spec names by their kind.
+    """
     with app.database.transaction() as session:
-        found = datasets.page(session, principal.viewer, cursor, limit)
-    return DatasetPage(datasets=[_view(dataset) for dataset in found.rows], cursor=found.cursor)
+        found = datasets.page(session, principal.viewer, cursor, limit, digest)
+        named = named_datasets(session) if cursor is None and digest is None else []
+    listed = [_view(dataset).model_copy(update={"class_names": None}) for dataset in found.rows]
+    return DatasetPage(named=named, datasets=listed, cursor=found.cursor)
 
 
 @router.get("/datasets/{dataset_id}", summary="Look at a data set", responses=answers(NotFound))
@@ -233,8 +270,9 @@ def _size(file: BinaryIO) -> int:
 
 
 def _view(dataset: StoredDataset) -> DatasetView:
-    checked = restored(dataset.facts)
+    checked, conversion = restored(dataset.facts), conversion_of(dataset.facts)
     remark = channels_first(checked.facts.shape)
+    remarks = [remark] if remark else []
     return DatasetView(
         id=dataset.id,
         name=dataset.name,
@@ -247,5 +285,8 @@ def _view(dataset: StoredDataset) -> DatasetView:
         **asdict(checked.facts),
         validation=checked.held_out,
         float_range=checked.float_range,
-        remarks=[remark] if remark else [],
+        dtype=dtype_of(dataset.facts),
+        format=conversion.format if conversion else "npz",
+        class_names=conversion.class_names if conversion else None,
+        remarks=[*remarks, *(conversion.remarks if conversion else ())],
     )

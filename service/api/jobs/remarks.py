@@ -25,7 +25,7 @@ def _missing(session: Session, dataset: Dataset, pool: str) -> str | None:
     name = file_of(dataset)
     if name is None:
         return None
-    reported = workers.datasets_of(session, pool)
+    reported = [names for pools, names in workers.with_datasets(session) if pool in pools]
     if not reported or any(name in each for each in reported):
         return None
     return (

@@ -53,6 +53,11 @@ def ensure(session: Session, name: str) -> None:
     session.execute(insert(Owner).values(name=name).on_conflict_do_nothing())
 
 
+def lock(session: Session, name: str) -> None:
+    """Lock an owner until the commit."""
+    session.execute(select(Owner.name).where(Owner.name == name).with_for_update(key_share=True))
+
+
 def set_quota(session: Session, name: str, quota: Quota) -> None:
     """Set the quota of an owner. It takes effect at the next claim or submission.
 

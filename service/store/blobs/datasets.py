@@ -56,6 +56,25 @@ def add(
     return dataset
 
 
+def same(
+    session: Session, owner: str, name: str, blob: Blob, facts: dict[str, Any], team: str | None
+) -> StoredDataset | None:
+    """The owner's data set with the same content, facts, name and team, if there is one.
+
+    The owner is locked until the commit, so that two equal uploads add one data set.
+    """
+    owners.ensure(session, owner)
+    owners.lock(session, owner)
+    alike = select(StoredDataset).where(
+        StoredDataset.owner == owner,
+        StoredDataset.name == name,
+        StoredDataset.digest == blob.digest,
+        StoredDataset.facts == facts,
+        StoredDataset.team.is_not_distinct_from(team),
+    )
+    return session.scalar(alike.order_by(StoredDataset.id).limit(1))
+
+
 def counted(size: int, decoded_size: int) -> int:
     """The bytes that count for the quota: of the file or of the arrays, whichever is larger.
 
@@ -77,11 +96,18 @@ def get(session: Session, dataset_id: str, viewer: Viewer | None = None) -> Stor
 
 
 def page(
-    session: Session, viewer: Viewer | None = None, cursor: str | None = None, limit: int = 50
+    session: Session,
+    viewer: Viewer | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+    digest: str | None = None,
 ) -> Page[StoredDataset]:
-    """A page of visible data sets (`service.store.paging`)."""
+    """A page of visible data sets (`service.store.paging`), of all files or of one digest."""
+    query = select(StoredDataset)
+    if digest is not None:
+        query = query.where(StoredDataset.digest == digest)
     parts = visible_parts(viewer, StoredDataset)
-    return paging.page(session, select(StoredDataset), StoredDataset.id, cursor, limit, parts)
+    return paging.page(session, query, StoredDataset.id, cursor, limit, parts)
 
 
 def delete(session: Session, dataset: StoredDataset) -> None:

@@ -13,6 +13,9 @@ from sqlalchemy.orm import Session, defer
 from service.store.tables import Job, Run, Worker, WorkerState
 from service.store.workers import pools
 
+Reported = Sequence[tuple[Sequence[str], Sequence[str]]]
+"""The pools of each live worker, and the named data sets whose files it reports."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerFacts:
@@ -150,15 +153,12 @@ def largest(session: Session, pool: str) -> int | None:
     return None if unknown else most
 
 
-def datasets_of(session: Session, pool: str) -> Sequence[Sequence[str]]:
-    """The named data sets whose files each worker of a pool has, for workers that report them."""
-    return session.scalars(
-        select(Worker.detail["datasets"]).where(
-            Worker.state != WorkerState.LOST,
-            Worker.pools.contains([pool]),
-            Worker.detail.has_key("datasets"),
-        )
-    ).all()
+def with_datasets(session: Session) -> Reported:
+    """The named data sets of the live workers that report them."""
+    query = select(Worker.pools, Worker.detail["datasets"]).where(
+        Worker.state != WorkerState.LOST, Worker.detail.has_key("datasets")
+    )
+    return [(pools, datasets) for pools, datasets in session.execute(query)]
 
 
 def all_of_them(session: Session) -> Sequence[Worker]:

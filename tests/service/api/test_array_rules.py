@@ -201,6 +201,18 @@ def test_a_number_of_validation_samples_is_refused_if_the_file_has_its_own(api, 
     assert uploaded(api, settings, train(), validation=16) == too_many
 
 
+def test_x_val_is_another_name_of_the_validation_samples(api, settings):
+    named = for_validation()
+    short = {"x_val": named["x_validation"], "y_val": named["y_validation"]}
+    for others in ({}, for_testing()):
+        same = uploaded(api, settings, train(**short, **others))
+        assert isinstance(same, Loaded)
+        assert same == uploaded(api, settings, train(**named, **others))
+        assert same.held_out == 7
+    for both in ({**named, **short}, {"x_val": short["x_val"], "y_validation": short["y_val"]}):
+        assert "expected the arrays" in uploaded(api, settings, train(**both))
+
+
 def test_arrays_of_objects_and_ragged_lists_are_refused_on_both_sides(api):
     objects = np.array([{"a": 1}] * 20, object)
     assert "x_train is object; expected uint8" in in_memory(train(objects))

@@ -6,6 +6,7 @@ import resource
 import struct
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ class TestUse:
         assert dataset["shape"] == [8, 8, 1]
         assert (dataset["classes"], dataset["train"], dataset["test"]) == (5, 40, 10)
         assert api.get(f"/v1/datasets/{dataset['id']}").json() == dataset
-        assert api.get("/v1/datasets").json() == {"datasets": [dataset], "cursor": None}
+        assert api.get("/v1/datasets").json()["datasets"] == [dataset]
         content = Blobs(settings.object_store_url).get(dataset["digest"])
         assert len(content) == dataset["size"]
 
@@ -136,6 +137,27 @@ class TestUse:
         )
         assert arrays.x_train.shape == (stored.dataset.facts.train, *stored.dataset.facts.shape)
 
+    def test_the_same_content_with_the_same_name_is_the_same_data_set(self, api):
+        content = npz(**good())
+        first, again = upload(api, content), upload(api, content)
+        assert (first.status_code, again.status_code) == (201, 200)
+        assert first.json() == again.json()
+        assert first.headers["location"] == again.headers["location"]
+        other_name, other_content = upload(api, content, name="other"), upload(api, npz(**good()))
+        assert (other_name.status_code, other_content.status_code) == (201, 201)
+        listed = api.get("/v1/datasets", params={"digest": first.json()["digest"]}).json()
+        assert listed["datasets"] == [other_name.json(), first.json()]
+        assert len(api.get("/v1/datasets").json()["datasets"]) == 3
+        stored = api.get("/v1/owners").json()["owners"][0]["stored_bytes"]
+        assert stored == sum(one["size"] for one in api.get("/v1/datasets").json()["datasets"])
+
+    def test_equal_uploads_at_the_same_time_add_one_data_set(self, api):
+        content = npz(**good())
+        with ThreadPoolExecutor(6) as threads:
+            answers = list(threads.map(lambda _: upload(api, content), range(6)))
+        assert sorted(answer.status_code for answer in answers) == [200] * 5 + [201]
+        assert len({answer.json()["id"] for answer in answers}) == 1
+
     def test_a_wrong_digest_is_reported_together_with_other_errors(self, api, dataset):
         named = {"kind": "uploaded", "id": dataset["id"], "digest": "0" * 64}
         spec = {"kind": "model", "dataset": named, "training": {"batch_size": 0}}
@@ -164,7 +186,7 @@ class TestUse:
     def test_another_owner_does_not_see_the_data_set(self, api, address, dataset):
         token = api.post("/v1/keys", json={"owner": "bob", "role": "member"}).json()["key"]
         with client(address, token) as bob:
-            assert bob.get("/v1/datasets").json() == {"datasets": [], "cursor": None}
+            assert bob.get("/v1/datasets").json()["datasets"] == []
             problem(bob.get(f"/v1/datasets/{dataset['id']}"), 404, "not-found")
             problem(bob.delete(f"/v1/datasets/{dataset['id']}"), 404, "not-found")
             spec = {"kind": "model", "dataset": {"kind": "uploaded", "id": dataset["id"]}}
@@ -202,7 +224,7 @@ def encrypted() -> bytes:
 
 def many_members(number: int, called: int) -> bytes:
     """A small file whose directory has many entries for the same bytes."""
-    local = b"PK\x03\x04" + bytes(26)
+    local = b"PK\x03\x04" + bytes(22) + b"\5\0\0\0x.npy"
     entry = b"PK\x01\x02" + bytes(24) + struct.pack("<H", 1) + bytes(16) + b"x"
     directory = entry * number
     end = struct.pack(
@@ -226,9 +248,9 @@ def damaged() -> bytes:
 
 
 HOSTILE = {
-    "nothing": (b"", "no npz file"),
-    "text": (b"x,y\n" * 100, "no npz file"),
-    "bare pickle": (pickle.dumps(Bomb()), "no npz file"),
+    "nothing": (b"", "the format of the file is unknown"),
+    "text": (b"x,y\n" * 100, "no column 'label'"),
+    "bare pickle": (pickle.dumps(Bomb()), "the format of the file is unknown"),
     "pickle as a member": (zipped({"x.npy": pickle.dumps(Bomb()), "y.npy": Y}), "no array"),
     "array of objects": (with_objects(), "Python objects, which are never read"),
     "objects by the header": (zipped({"x.npy": header("|O") + bytes(400), "y.npy": Y}), "Python"),
@@ -239,7 +261,7 @@ HOSTILE = {
     "million members": (many_members(1_000_000, called=16_960), "at most 8"),
     "members, called two": (many_members(10_000, called=2), "directory of the file has 470000"),
     "the same twice": (npz(**good(z=np.arange(50))).replace(b"z.npy", b"y.npy"), "expected"),
-    "without an ending": (zipped({"x": X, "y": Y}), "expected"),
+    "without an ending": (zipped({"x": X, "y": Y}), "or the arrays of numpy.savez"),
     "a comment that is not there": (npz(**good())[:-2] + b"\5\0", "no npz file"),
     "encrypted": (encrypted(), "encrypted"),
     "compressed otherwise": (zipped({"x.npy": X, "y.npy": Y}, zipfile.ZIP_BZIP2), "NumPy does not"),
@@ -273,7 +295,7 @@ HOSTILE = {
     "more than there is": (zipped({"x.npy": header(shape="(99999999, 9)"), "y.npy": Y}), "900000067"),  # noqa: E501
     "negative shape": (zipped({"x.npy": header(shape="(-1, 8)"), "y.npy": Y}), "header"),
     "a path": (zipped({"../../x.npy": X, "y.npy": Y}), "expected the arrays"),
-    "an absolute path": (zipped({"/etc/passwd": X, "y.npy": Y}), "expected the arrays"),
+    "an absolute path": (zipped({"/etc/passwd": X, "y.npy": Y}), "leads out of the zip"),
     "one too many": (npz(**good(z=np.zeros(3))), "expected the arrays"),
     "one missing": (npz(x=np.zeros((50, 3), np.uint8)), "expected the arrays"),
     "integers as samples": (npz(**good(x=np.zeros((50, 3), int))), "uint8, for pixels"),
@@ -295,7 +317,7 @@ HOSTILE = {
     "too few": (npz(x=np.zeros((3, 3), np.uint8), y=np.arange(3)), "give 5 at least"),
     "damaged": (damaged(), "no sound npz file"),
     "cut off": (npz(**good())[:-1], "no npz file"),
-    "something before it": (b"#!/bin/sh\n" + npz(**good()), "no npz file"),
+    "something before it": (b"#!/bin/sh\n" + npz(**good()), "'x.npy' is no PNG or JPEG"),
 }  # fmt: skip
 
 
@@ -311,7 +333,7 @@ def test_hostile_files_are_refused_quickly_with_little_memory_and_are_not_stored
         assert took < 1.5 + len(content) / 50e6, name
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 300_000, "kilobytes; most of it is used by copies in this test"
-    assert api.get("/v1/datasets").json() == {"datasets": [], "cursor": None}
+    assert api.get("/v1/datasets").json()["datasets"] == []
 
 
 def test_a_file_or_array_over_the_limit_is_refused(settings):
@@ -331,7 +353,7 @@ def test_a_file_or_array_over_the_limit_is_refused(settings):
 def test_another_media_type_or_a_missing_name_is_refused(api):
     content = npz(**good())
     problem(
-        api.post("/v1/datasets?name=x", content=content, headers={"Content-Type": "text/csv"}),
+        api.post("/v1/datasets?name=x", content=content, headers={"Content-Type": "text/html"}),
         415,
         "unsupported-media-type",
     )

@@ -7,7 +7,7 @@ PRINT_HEAVY_MODULES = """
 import sys
 from service.api.app import create
 create().openapi()
-heavy = {"tensorflow", "keras", "sklearn", "matplotlib", "worker"}
+heavy = {"tensorflow", "keras", "sklearn", "matplotlib", "arro3", "PIL", "worker"}
 print(sorted(heavy & {name.partition(".")[0] for name in sys.modules}))
 """
 

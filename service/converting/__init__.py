@@ -1,0 +1,1 @@
+"""Converts uploaded tables and images to npz files, in a process with limits of its own."""
