@@ -1,5 +1,6 @@
 """Commands for workers, owners, keys and data sets."""
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -8,16 +9,25 @@ from typing import Annotated
 import typer
 
 from lth.cli.connection import Json, open_client, pages
+from lth.cli.exits import WrongUse
 from lth.cli.screen import put, put_json, put_table, say
-from lth.cli.tables import dataset_table, key_table, owner_table, worker_table
+from lth.cli.tables import dataset_table, facts_table, key_table, owner_table, worker_table
 from lth.cli.teams import Private, Team, TeamOrNone, chosen_team, required_team, visible_to
-from lth.client import requests
+from lth.client import Client, NamedDataset, StoredDataset, requests
 from lth.client.tokens import new_token
 
 keys = typer.Typer(
     no_args_is_help=True, help="Create, list and revoke API keys. For administrators."
 )
 datasets = typer.Typer(no_args_is_help=True, help="Upload data sets, list them, delete them.")
+_DatasetId = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET", help="The data set's id, or its name, or the beginning of its id."
+    ),
+]
+_ID = re.compile("ds_[0-9a-f]{32}")
+_SHOWN = 3
 
 
 class _Role(StrEnum):
@@ -100,11 +110,30 @@ def operator_key(as_json: Json = False) -> None:
 
 @datasets.command("list")
 def list_datasets(context: typer.Context, as_json: Json = False) -> None:
-    """List the uploaded data sets."""
+    """List the data sets that a spec can name, and the uploaded ones."""
     with open_client(context) as client:
-        listed = pages(client, requests.dataset_page)
-        found = [dataset for page in listed for dataset in page.datasets]
-    put_json({"datasets": found}) if as_json else put_table(dataset_table(found))
+        listed = list(pages(client, requests.dataset_page))
+    named = listed[0].named
+    found = [dataset for page in listed for dataset in page.datasets]
+    if as_json:
+        put_json({"named": named, "datasets": found})
+    else:
+        put_table(dataset_table(named, found))
+
+
+@datasets.command("show")
+def show_dataset(context: typer.Context, dataset_id: _DatasetId, as_json: Json = False) -> None:
+    """Show the facts of a data set: shapes, classes, counts, and remarks."""
+    with open_client(context) as client:
+        found = None if _ID.fullmatch(dataset_id) else _looked_up(client, dataset_id)
+        if not isinstance(found, NamedDataset):  # A list has no names of classes.
+            found = client.dataset(found.id if found else dataset_id)
+    if as_json:
+        put_json(found)
+        return
+    put_table(facts_table(found))
+    for remark in found.remarks if isinstance(found, StoredDataset) else ():
+        say(remark)
 
 
 @datasets.command("upload")
@@ -115,12 +144,16 @@ def upload_dataset(
         typer.Argument(
             exists=True,
             dir_okay=False,
-            help="An npz file with x_train and y_train, and optionally x_test and y_test, "
-            "x_validation and y_validation; or with x and y.",
+            help="An npz file of x_train and y_train (optionally x_test, y_test, x_val, y_val) or "
+            "of x and y; a zip of class directories with PNG or JPEG images; a CSV or Parquet "
+            "file.",
         ),
     ],
     name: Annotated[
         str | None, typer.Option(help="Name in lists (default: the name of the file)")
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="The column of labels in a table (default: label)")
     ] = None,
     team: Team = None,
     private: Private = False,
@@ -130,7 +163,7 @@ def upload_dataset(
     seen_by = chosen_team(team, private)
     with open_client(context) as client:
         wanted = seen_by["team"] or "" if seen_by else None
-        stored = client.send(requests.upload_dataset(file, name=name or file.stem, team=wanted))
+        stored = client.upload_dataset(file, name=name, team=wanted, label_column=label_column)
     put_json(stored) if as_json else put(stored.id)
     for remark in () if as_json else stored.remarks:
         say(remark)
@@ -139,7 +172,7 @@ def upload_dataset(
 @datasets.command("share")
 def share_dataset(
     context: typer.Context,
-    dataset_id: Annotated[str, typer.Argument(metavar="DATASET", help="Id from the list.")],
+    dataset_id: _DatasetId,
     team: TeamOrNone = None,
     private: Private = False,
     as_json: Json = False,
@@ -147,17 +180,43 @@ def share_dataset(
     """Make a data set visible to a team, or to you alone."""
     wanted = required_team(team, private)
     with open_client(context) as client:
-        changed = client.send(requests.change_dataset(dataset_id, team=wanted))
+        changed = client.share_dataset(_uploaded_id(client, dataset_id), wanted)
     put_json(changed) if as_json else say(visible_to(changed.id, changed.team))
 
 
 @datasets.command("delete")
-def delete_dataset(
-    context: typer.Context,
-    dataset_id: Annotated[str, typer.Argument(metavar="DATASET", help="Id from the list.")],
-    as_json: Json = False,
-) -> None:
+def delete_dataset(context: typer.Context, dataset_id: _DatasetId, as_json: Json = False) -> None:
     """Delete a data set that no job uses."""
     with open_client(context) as client:
-        client.send(requests.delete_dataset(dataset_id))
-    put_json({"deleted": dataset_id}) if as_json else say(f"deleted {dataset_id}")
+        found = _uploaded_id(client, dataset_id)
+        client.delete_dataset(found)
+    put_json({"deleted": found}) if as_json else say(f"deleted {found}")
+
+
+def _uploaded_id(client: Client, text: str) -> str:
+    if _ID.fullmatch(text):
+        return text
+    found = _looked_up(client, text)
+    if isinstance(found, NamedDataset):
+        raise WrongUse(f"'{text}' is not an uploaded data set")
+    return found.id
+
+
+def _looked_up(client: Client, text: str) -> NamedDataset | StoredDataset:
+    """The data set with this kind, id or name, or whose id begins with this text."""
+    listed = list(pages(client, requests.dataset_page))
+    for one in listed[0].named:
+        if one.kind == text:
+            return one
+    uploaded = [one for page in listed for one in page.datasets]
+    for found in (
+        [one for one in uploaded if one.id == text],
+        [one for one in uploaded if one.name == text],
+        [one for one in uploaded if one.id.startswith(text)],
+    ):
+        if len(found) > 1:
+            ids = ", ".join(one.id for one in found[:_SHOWN])
+            raise WrongUse(f"{len(found)} data sets match '{text}', such as {ids}; give an id")
+        if found:
+            return found[0]
+    raise WrongUse(f"there is no data set '{text}'; 'lth datasets list' lists them")

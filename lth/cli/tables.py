@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lth.client import Artifact, Job, Results, Run
-from lth.client.models import Key, Owner, Queue, StoredDataset, Team, Worker
+from lth.client.models import Key, NamedDataset, Owner, Queue, StoredDataset, Team, Worker
 from lth.core.sizes import size_text
 from lth.results.schemas import At, LevelResult
 
@@ -183,16 +183,67 @@ def _of(has: int, may: int | None) -> str:
     return f"{has:,}" if may is None else f"{has:,} of {may:,}"
 
 
-def dataset_table(datasets: Iterable[StoredDataset]) -> Table:
-    """One row for each data set."""
+def dataset_table(named: Iterable[NamedDataset], uploaded: Iterable[StoredDataset]) -> Table:
+    """One row for each data set: first those that a spec names by their kind."""
     made = table(
-        "data set", ">bytes", "sample", ">classes", ">train", ">test", "~name", "~owner", "~team"
+        "data set",
+        "sample",
+        ">classes",
+        ">train",
+        ">test",
+        "~available",
+        "~name",
+        "~owner",
+        "~team",
     )
-    for one in datasets:
-        shape = " x ".join(map(str, one.shape))
-        counts = (f"{one.classes:,}", f"{one.train:,}", f"{one.test:,}")
-        made.add_row(one.id, f"{one.size:,}", shape, *counts, one.name, one.owner, one.team or "")
+    for one in named:
+        made.add_row(one.kind, *_dataset_cells(one), _available(one), one.source, "", "")
+    for one in uploaded:
+        made.add_row(one.id, *_dataset_cells(one), "yes", one.name, one.owner, one.team or "")
     return made
+
+
+def facts_table(one: NamedDataset | StoredDataset) -> Table:
+    """The facts of a data set, one in each row."""
+    made = table("fact", "~value")
+    shape, *counts = _dataset_cells(one)
+    facts: dict[str, str] = {"sample": shape}
+    facts |= dict(zip(("classes", "train", "test"), counts, strict=True))
+    if isinstance(one, NamedDataset):
+        name = one.kind
+        facts |= {"source": one.source, "available": _available(one), "about": one.description}
+    else:
+        name = one.id
+        low_high = one.float_range
+        facts |= {
+            "validation": f"{one.validation:,}" if one.validation else "drawn by each trial",
+            "class names": ", ".join(one.class_names or ()),
+            "dtype": one.dtype or "",
+            "values": f"{low_high[0]:g} to {low_high[1]:g}" if low_high else "",
+            "format": one.format,
+            "bytes": f"{one.size:,}",
+            "name": one.name,
+            "owner": one.owner,
+            "team": one.team or "",
+            "digest": one.digest,
+        }
+    for fact, value in {"data set": name, **facts}.items():
+        if value:
+            made.add_row(fact, value)
+    return made
+
+
+def _dataset_cells(one: NamedDataset | StoredDataset) -> tuple[str, ...]:
+    shape = " x ".join(map(str, one.shape))
+    return (shape, f"{one.classes:,}", f"{one.train:,}", f"{one.test:,}")
+
+
+def _available(one: NamedDataset) -> str:
+    if one.available is None:
+        return "unknown: no worker has reported"
+    if not one.available:
+        return "no: a worker tries to download it"
+    return f"in {', '.join(one.pools)}" if one.pools else "yes"
 
 
 def state(name: str) -> Text:

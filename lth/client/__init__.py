@@ -12,7 +12,17 @@ and raise the errors of `lth.client.errors`.
 
 from lth.client._async.client import AsyncClient
 from lth.client._sync.client import Client
-from lth.client.models import Artifact, Event, Failure, Job, JobPage, Results, Run
+from lth.client.models import (
+    Artifact,
+    Event,
+    Failure,
+    Job,
+    JobPage,
+    NamedDataset,
+    Results,
+    Run,
+    StoredDataset,
+)
 
 __all__ = [
     "Artifact",
@@ -22,6 +32,8 @@ __all__ = [
     "Failure",
     "Job",
     "JobPage",
+    "NamedDataset",
     "Results",
     "Run",
+    "StoredDataset",
 ]

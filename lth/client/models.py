@@ -358,6 +358,22 @@ class Queue(_Answer):
     jobs: list[Job]
 
 
+class NamedDataset(_Answer):
+    """A data set that a spec names by its kind."""
+
+    kind: str
+    source: Literal["built-in", "file"]
+    description: str
+    shape: tuple[int, ...] = Field(description="of one sample")
+    classes: int
+    train: int
+    test: int
+    available: bool | None = Field(
+        description="whether a worker has it; None: no worker has reported its files"
+    )
+    pools: tuple[str, ...] = Field(description="of the workers that report its file")
+
+
 class StoredDataset(_Answer):
     """An uploaded data set; a spec refers to it by its id."""
 
@@ -365,11 +381,16 @@ class StoredDataset(_Answer):
     owner: str
     team: str | None = Field(default=None, description="the team that uses it; None: its owner")
     name: str
+    format: str = Field(default="npz", description="of the uploaded file")
     size: int = Field(description="of the file, in bytes")
     decoded_size: int = Field(default=0, description="of its arrays, in bytes")
     digest: str
     shape: tuple[int, ...] = Field(description="of one sample")
+    dtype: str | None = Field(default=None, description="of the samples; None: unknown")
     classes: int
+    class_names: tuple[str, ...] | None = Field(
+        default=None, description="by label; None for npz files, and in lists"
+    )
     train: int
     test: int
     validation: int = Field(default=0, description="training samples given for validation")
@@ -379,8 +400,9 @@ class StoredDataset(_Answer):
 
 
 class DatasetPage(Page):
-    """A page of data sets, newest first."""
+    """A page of data sets, newest first; the first page has the named ones."""
 
+    named: list[NamedDataset] = []
     datasets: list[StoredDataset]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, TypedDict, TypeVar, Unpack
+from typing import IO, Any, Generic, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from lth.client.documents import Document, JobFields, plain_document
 from lth.client.errors import NotTheService, place
+from lth.client.locating import TIMEOUT
 from lth.client.models import (
     ArtifactList,
     DatasetPage,
@@ -39,6 +40,9 @@ from lth.core.plain_data import require_plain
 LARGEST_PAGE = 200
 """The most jobs in one page."""
 
+_UPLOAD_TIMEOUT = httpx.Timeout(3_600.0, connect=5.0)
+"""The service answers when it has converted the file."""
+
 Answer = TypeVar("Answer")
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -49,6 +53,7 @@ class Request(Generic[Answer]):
 
     Attributes:
         file: the file whose bytes are the body.
+        timeout: how long each step of the request may take.
         idempotent: whether sending it twice has the same effect as sending it once. Only such
             requests are retried.
     """
@@ -59,8 +64,9 @@ class Request(Generic[Answer]):
     params: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     json: Any = None
-    file: Path | None = None
+    file: Path | IO[bytes] | None = None
     idempotent: bool = True
+    timeout: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
 
 
 class Filters(TypedDict, total=False):
@@ -297,28 +303,48 @@ def webhook_secret() -> Request[WebhookSecret]:
     return Request("GET", "/v1/webhook-secret", _model(WebhookSecret))
 
 
-def dataset_page(cursor: str | None = None) -> Request[DatasetPage]:
-    """A page of the uploaded data sets."""
-    return Request("GET", "/v1/datasets", _model(DatasetPage), params=_after(cursor))
+def dataset_page(cursor: str | None = None, *, digest: str | None = None) -> Request[DatasetPage]:
+    """A page of the uploaded data sets; the first page also has the named data sets.
+
+    Args:
+        cursor: that of the page before.
+        digest: only uploaded data sets with this SHA-256.
+    """
+    params = _after(cursor) if digest is None else {**_after(cursor), "digest": digest}
+    return Request("GET", "/v1/datasets", _model(DatasetPage), params=params)
 
 
-def upload_dataset(file: Path, *, name: str, team: str | None = None) -> Request[StoredDataset]:
-    """Upload an npz file with x and y, or with x_train, y_train, x_test and y_test.
+def dataset(dataset_id: str) -> Request[StoredDataset]:
+    """An uploaded data set, with the names of its classes."""
+    return Request("GET", f"/v1/datasets/{part(dataset_id)}", _model(StoredDataset))
+
+
+def upload_dataset(
+    file: Path | IO[bytes],
+    *,
+    name: str,
+    team: str | None = None,
+    label_column: str | None = None,
+) -> Request[StoredDataset]:
+    """Upload an npz file, a zip of images, a CSV file or a Parquet file.
+
+    The same content with the same name and team is stored once, so the request is idempotent.
 
     Args:
         file: the file.
         name: shown in lists.
         team: a team that uses it too; empty: only its owner; None: as the service is set up.
+        label_column: the column of labels of a table; None for `label`.
     """
-    headers = {"Content-Type": "application/x-npz"}
+    said = {"name": name, "team": team, "label_column": label_column}
     return Request(
         "POST",
         "/v1/datasets",
         _model(StoredDataset),
-        params={"name": name} if team is None else {"name": name, "team": team},
-        headers=headers,
+        params={key: value for key, value in said.items() if value is not None},
+        headers={"Content-Type": "application/octet-stream"},
         file=file,
-        idempotent=False,
+        timeout=_UPLOAD_TIMEOUT,
     )
 
 

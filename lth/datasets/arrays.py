@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lth.core import npz
 from lth.core.errors import SpecError
 from lth.core.field_errors import valid, whole
 from lth.datasets._base import Arrays, Normalisation
@@ -87,6 +88,30 @@ class ArrayDataset:
     def load(self, directory: Path | None = None) -> Arrays:
         """The arrays; `directory` is not used."""
         return self._arrays
+
+    def write(self, file: IO[bytes]) -> None:
+        """Write an npz file, from which the service makes a data set with the same digest."""
+        x, y, held_out = self._arrays.x_train, self._arrays.y_train, self._arrays.held_out
+        train = len(x) - held_out
+        named = {
+            "x_train": x[:train],
+            "y_train": y[:train],
+            "x_test": self._arrays.x_test,
+            "y_test": self._arrays.y_test,
+        }
+        if held_out:
+            named |= {"x_validation": x[train:], "y_validation": y[train:]}
+        npz.write(file, named.items())
+
+    def reference(self, dataset_id: str) -> dict[str, Any]:
+        """What a spec says instead of the arrays, if they were uploaded to the service.
+
+        Args:
+            dataset_id: id of the uploaded data set.
+        """
+        own = {} if self._arrays.held_out else {"validation": self.validation}
+        normalisation = {"normalisation": self.normalisation}
+        return {"kind": "uploaded", "id": dataset_id, **normalisation, **own}
 
     def __repr__(self) -> str:
         facts = self.facts

@@ -18,6 +18,7 @@ import lth
 from lth.client import AsyncClient, Client, Job, requests
 from lth.client.errors import Conflict
 from tests.e2e.lth_up import LocalStack
+from tests.service.api.test_dataset_formats import csv
 
 pytestmark = pytest.mark.system
 
@@ -87,6 +88,7 @@ def test_the_examples_of_a_client_do_what_they_say(
     monkeypatch.setenv("LTH_API_KEY", key)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "spec.yaml").write_text(SPEC)
+    (tmp_path / "flowers.csv").write_bytes(csv(label="species"))
     assert examples
 
     async def run() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Mapping
+from io import BytesIO
 from math import inf
 from pathlib import Path
 from time import monotonic
@@ -22,10 +23,22 @@ from lth.client.errors import JobNotSucceeded, NotFinished, ServiceFailed, Unrea
 from lth.client.following import TIMEOUT as EVENTS_TIMEOUT
 from lth.client.following import Following
 from lth.client.locating import TIMEOUT, locate
-from lth.client.models import Artifact, Event, Job, Plan, Results, Run, Worker, how_it_ended
+from lth.client.models import (
+    Artifact,
+    Event,
+    Job,
+    NamedDataset,
+    Plan,
+    Results,
+    Run,
+    StoredDataset,
+    Worker,
+    how_it_ended,
+)
 from lth.client.requests import LARGEST_PAGE, Filters, Request
 from lth.client.retries import Retries, should_retry
-from lth.client.uploading import async_pieces
+from lth.client.uploading import async_pieces, npz_of
+from lth.datasets import ArrayDataset
 from lth.results.records import Record, records
 
 Answer = TypeVar("Answer")
@@ -114,6 +127,7 @@ class AsyncClient:
                     headers=dict(request.headers),
                     json=request.json,
                     content=async_pieces(request.file) if request.file else None,
+                    timeout=request.timeout,
                 )
             except httpx.TransportError as error:
                 if last:
@@ -137,7 +151,8 @@ class AsyncClient:
 
         Args:
             document: the spec, with optional fields of the job such as `priority` or `pool`: plain
-                data, a spec as `lth.parse_spec` returns it, or the path of a JSON or YAML file.
+                data, a spec as `lth.parse_spec` returns it, or the path of a JSON or YAML file. Its
+                `dataset` may be an `lth.ArrayDataset`, which is uploaded, unless the service has it.
             idempotency_key: a second submission with the same key returns the same job.
             **fields: `name`, `labels`, `priority`, `pool`, `team`, `max_seconds`,
                 `max_run_seconds`, `reuse` and `webhook` replace those of the document. Labels are
@@ -154,6 +169,8 @@ class AsyncClient:
             >>> job = await client.submit("spec.yaml", name="night", labels={"paper": "icml"})
             >>> job = await client.submit(lth.parse_spec({"kind": "model"}), priority=80)
         """
+        if isinstance(document, Mapping) and isinstance(document.get("dataset"), ArrayDataset):
+            document = await self._with_uploaded(document)
         request = requests.submit(document, idempotency_key=idempotency_key, **fields)
         return await self.send(request)
 
@@ -375,6 +392,132 @@ class AsyncClient:
         """
         return await self.send(requests.change_job(job_id, {"labels": labels}))
 
+    async def datasets(self) -> AsyncIterator[StoredDataset]:
+        """List the uploaded data sets that you see, newest first.
+
+        Examples:
+            >>> dataset = await client.upload_dataset("flowers.csv", label_column="species")
+            >>> [one.name async for one in client.datasets() if one.id == dataset.id]
+            ['flowers']
+        """
+        page = await self.send(requests.dataset_page())
+        while True:
+            for one in page.datasets:
+                yield one
+            if page.cursor is None:
+                return
+            page = await self.send(requests.dataset_page(page.cursor))
+
+    async def named_datasets(self) -> list[NamedDataset]:
+        """List the data sets that a spec names by their kind, and whether a worker has them.
+
+        Examples:
+            >>> [one.kind for one in await client.named_datasets() if one.source == "built-in"]
+            ['digits']
+        """
+        return (await self.send(requests.dataset_page())).named
+
+    async def dataset(self, dataset_id: str) -> StoredDataset:
+        """Get an uploaded data set, with the names of its classes.
+
+        Examples:
+            >>> dataset = await client.upload_dataset("flowers.csv", label_column="species")
+            >>> (await client.dataset(dataset.id)).class_names
+            ('no', 'yes')
+        """
+        return await self.send(requests.dataset(dataset_id))
+
+    async def upload_dataset(
+        self,
+        file: Path | str | bytes,
+        *,
+        name: str | None = None,
+        team: str | None = None,
+        label_column: str | None = None,
+    ) -> StoredDataset:
+        """Upload a data set. The same content with the same name and team is stored once.
+
+        Args:
+            file: path or content of an npz file, a zip of class directories with PNG or JPEG
+                images, a CSV file or a Parquet file.
+            name: shown in lists; default: the name of the file, or `upload`.
+            team: a team that uses it too; empty: only you; default: as the service is set up.
+            label_column: the column of labels of a table; default: `label`.
+
+        Raises:
+            Invalid: if the file is no data set; the message says what would be right.
+
+        Examples:
+            >>> dataset = await client.upload_dataset("flowers.csv", label_column="species")
+            >>> dataset.shape, dataset.classes, dataset.train, dataset.test
+            ((2,), 2, 16, 4)
+        """
+        content = BytesIO(file) if isinstance(file, bytes) else Path(file)
+        usual = content.stem if isinstance(content, Path) else "upload"
+        return await self.send(
+            requests.upload_dataset(
+                content, name=name or usual, team=team, label_column=label_column
+            )
+        )
+
+    async def from_arrays(
+        self,
+        x_train: Any,
+        y_train: Any,
+        x_test: Any = None,
+        y_test: Any = None,
+        x_val: Any = None,
+        y_val: Any = None,
+        *,
+        name: str = "arrays",
+        team: str | None = None,
+    ) -> StoredDataset:
+        """Upload your own arrays, unless the service has them already.
+
+        Args:
+            x_train: samples [n, features], [n, height, width] or [n, height, width, channels];
+                uint8 or floats.
+            y_train: labels [n], integers from 0.
+            x_test: test samples; without them, a fifth of the training samples is set aside.
+            y_test: labels of the test samples.
+            x_val: samples for validation; without them, each trial draws some.
+            y_val: labels of the validation samples.
+            name: shown in lists.
+            team: a team that uses them too; empty: only you; default: as the service is set up.
+
+        Raises:
+            SpecError: if the arrays are no data set; see `lth.ArrayDataset`.
+
+        Examples:
+            >>> rng = numpy.random.default_rng(0)
+            >>> x, y = rng.random((100, 8)), rng.integers(0, 3, 100)
+            >>> dataset = await client.from_arrays(x, y)
+            >>> spec = {"kind": "model", "dataset": {"kind": "uploaded", "id": dataset.id}}
+            >>> job = await client.submit(spec)
+        """
+        arrays = ArrayDataset(x_train, y_train, x_test, y_test, x_val, y_val, normalisation="none")
+        return await self._uploaded(arrays, name, team)
+
+    async def share_dataset(self, dataset_id: str, team: str | None) -> StoredDataset:
+        """Make a data set visible to a team; None: only to you.
+
+        Examples:
+            >>> dataset = await client.upload_dataset("flowers.csv", label_column="species")
+            >>> dataset = await client.share_dataset(dataset.id, "vision")
+            >>> dataset.team
+            'vision'
+        """
+        return await self.send(requests.change_dataset(dataset_id, team=team))
+
+    async def delete_dataset(self, dataset_id: str) -> None:
+        """Delete a data set that no job uses.
+
+        Examples:
+            >>> dataset = await client.upload_dataset("flowers.csv", label_column="species")
+            >>> await client.delete_dataset(dataset.id)
+        """
+        await self.send(requests.delete_dataset(dataset_id))
+
     async def delete(self, job_id: str) -> None:
         """Delete a finished job and its files.
 
@@ -506,6 +649,21 @@ class AsyncClient:
             ['cpu']
         """
         return (await self.send(requests.workers())).workers
+
+    async def _with_uploaded(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """A document with a reference to its arrays, which are uploaded."""
+        arrays: ArrayDataset = document["dataset"]
+        stored = await self._uploaded(arrays, "arrays", None)
+        return {**document, "dataset": arrays.reference(stored.id)}
+
+    async def _uploaded(self, arrays: ArrayDataset, name: str, team: str | None) -> StoredDataset:
+        """The data set of these arrays; it is uploaded, unless there is one."""
+        with npz_of(arrays) as (file, digest):
+            page = await self.send(requests.dataset_page(digest=digest))
+            for one in page.datasets:
+                if team is None or (one.team or "") == team:
+                    return one
+            return await self.send(requests.upload_dataset(file, name=name, team=team))
 
     async def _events(self, state: Following) -> AsyncIterator[Event]:
         async with aconnect_sse(

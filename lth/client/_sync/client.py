@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from math import inf
 from pathlib import Path
 from time import monotonic
@@ -22,10 +23,22 @@ from lth.client.errors import JobNotSucceeded, NotFinished, ServiceFailed, Unrea
 from lth.client.following import TIMEOUT as EVENTS_TIMEOUT
 from lth.client.following import Following
 from lth.client.locating import TIMEOUT, locate
-from lth.client.models import Artifact, Event, Job, Plan, Results, Run, Worker, how_it_ended
+from lth.client.models import (
+    Artifact,
+    Event,
+    Job,
+    NamedDataset,
+    Plan,
+    Results,
+    Run,
+    StoredDataset,
+    Worker,
+    how_it_ended,
+)
 from lth.client.requests import LARGEST_PAGE, Filters, Request
 from lth.client.retries import Retries, should_retry
-from lth.client.uploading import pieces
+from lth.client.uploading import npz_of, pieces
+from lth.datasets import ArrayDataset
 from lth.results.records import Record, records
 
 Answer = TypeVar("Answer")
@@ -114,6 +127,7 @@ class Client:
                     headers=dict(request.headers),
                     json=request.json,
                     content=pieces(request.file) if request.file else None,
+                    timeout=request.timeout,
                 )
             except httpx.TransportError as error:
                 if last:
@@ -137,7 +151,8 @@ class Client:
 
         Args:
             document: the spec, with optional fields of the job such as `priority` or `pool`: plain
-                data, a spec as `lth.parse_spec` returns it, or the path of a JSON or YAML file.
+                data, a spec as `lth.parse_spec` returns it, or the path of a JSON or YAML file. Its
+                `dataset` may be an `lth.ArrayDataset`, which is uploaded, unless the service has it.
             idempotency_key: a second submission with the same key returns the same job.
             **fields: `name`, `labels`, `priority`, `pool`, `team`, `max_seconds`,
                 `max_run_seconds`, `reuse` and `webhook` replace those of the document. Labels are
@@ -154,6 +169,8 @@ class Client:
             >>> job = client.submit("spec.yaml", name="night", labels={"paper": "icml"})
             >>> job = client.submit(lth.parse_spec({"kind": "model"}), priority=80)
         """
+        if isinstance(document, Mapping) and isinstance(document.get("dataset"), ArrayDataset):
+            document = self._with_uploaded(document)
         request = requests.submit(document, idempotency_key=idempotency_key, **fields)
         return self.send(request)
 
@@ -371,6 +388,131 @@ class Client:
         """
         return self.send(requests.change_job(job_id, {"labels": labels}))
 
+    def datasets(self) -> Iterator[StoredDataset]:
+        """List the uploaded data sets that you see, newest first.
+
+        Examples:
+            >>> dataset = client.upload_dataset("flowers.csv", label_column="species")
+            >>> [one.name for one in client.datasets() if one.id == dataset.id]
+            ['flowers']
+        """
+        page = self.send(requests.dataset_page())
+        while True:
+            yield from page.datasets
+            if page.cursor is None:
+                return
+            page = self.send(requests.dataset_page(page.cursor))
+
+    def named_datasets(self) -> list[NamedDataset]:
+        """List the data sets that a spec names by their kind, and whether a worker has them.
+
+        Examples:
+            >>> [one.kind for one in client.named_datasets() if one.source == "built-in"]
+            ['digits']
+        """
+        return (self.send(requests.dataset_page())).named
+
+    def dataset(self, dataset_id: str) -> StoredDataset:
+        """Get an uploaded data set, with the names of its classes.
+
+        Examples:
+            >>> dataset = client.upload_dataset("flowers.csv", label_column="species")
+            >>> (client.dataset(dataset.id)).class_names
+            ('no', 'yes')
+        """
+        return self.send(requests.dataset(dataset_id))
+
+    def upload_dataset(
+        self,
+        file: Path | str | bytes,
+        *,
+        name: str | None = None,
+        team: str | None = None,
+        label_column: str | None = None,
+    ) -> StoredDataset:
+        """Upload a data set. The same content with the same name and team is stored once.
+
+        Args:
+            file: path or content of an npz file, a zip of class directories with PNG or JPEG
+                images, a CSV file or a Parquet file.
+            name: shown in lists; default: the name of the file, or `upload`.
+            team: a team that uses it too; empty: only you; default: as the service is set up.
+            label_column: the column of labels of a table; default: `label`.
+
+        Raises:
+            Invalid: if the file is no data set; the message says what would be right.
+
+        Examples:
+            >>> dataset = client.upload_dataset("flowers.csv", label_column="species")
+            >>> dataset.shape, dataset.classes, dataset.train, dataset.test
+            ((2,), 2, 16, 4)
+        """
+        content = BytesIO(file) if isinstance(file, bytes) else Path(file)
+        usual = content.stem if isinstance(content, Path) else "upload"
+        return self.send(
+            requests.upload_dataset(
+                content, name=name or usual, team=team, label_column=label_column
+            )
+        )
+
+    def from_arrays(
+        self,
+        x_train: Any,
+        y_train: Any,
+        x_test: Any = None,
+        y_test: Any = None,
+        x_val: Any = None,
+        y_val: Any = None,
+        *,
+        name: str = "arrays",
+        team: str | None = None,
+    ) -> StoredDataset:
+        """Upload your own arrays, unless the service has them already.
+
+        Args:
+            x_train: samples [n, features], [n, height, width] or [n, height, width, channels];
+                uint8 or floats.
+            y_train: labels [n], integers from 0.
+            x_test: test samples; without them, a fifth of the training samples is set aside.
+            y_test: labels of the test samples.
+            x_val: samples for validation; without them, each trial draws some.
+            y_val: labels of the validation samples.
+            name: shown in lists.
+            team: a team that uses them too; empty: only you; default: as the service is set up.
+
+        Raises:
+            SpecError: if the arrays are no data set; see `lth.ArrayDataset`.
+
+        Examples:
+            >>> rng = numpy.random.default_rng(0)
+            >>> x, y = rng.random((100, 8)), rng.integers(0, 3, 100)
+            >>> dataset = client.from_arrays(x, y)
+            >>> spec = {"kind": "model", "dataset": {"kind": "uploaded", "id": dataset.id}}
+            >>> job = client.submit(spec)
+        """
+        arrays = ArrayDataset(x_train, y_train, x_test, y_test, x_val, y_val, normalisation="none")
+        return self._uploaded(arrays, name, team)
+
+    def share_dataset(self, dataset_id: str, team: str | None) -> StoredDataset:
+        """Make a data set visible to a team; None: only to you.
+
+        Examples:
+            >>> dataset = client.upload_dataset("flowers.csv", label_column="species")
+            >>> dataset = client.share_dataset(dataset.id, "vision")
+            >>> dataset.team
+            'vision'
+        """
+        return self.send(requests.change_dataset(dataset_id, team=team))
+
+    def delete_dataset(self, dataset_id: str) -> None:
+        """Delete a data set that no job uses.
+
+        Examples:
+            >>> dataset = client.upload_dataset("flowers.csv", label_column="species")
+            >>> client.delete_dataset(dataset.id)
+        """
+        self.send(requests.delete_dataset(dataset_id))
+
     def delete(self, job_id: str) -> None:
         """Delete a finished job and its files.
 
@@ -502,6 +644,21 @@ class Client:
             ['cpu']
         """
         return (self.send(requests.workers())).workers
+
+    def _with_uploaded(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """A document with a reference to its arrays, which are uploaded."""
+        arrays: ArrayDataset = document["dataset"]
+        stored = self._uploaded(arrays, "arrays", None)
+        return {**document, "dataset": arrays.reference(stored.id)}
+
+    def _uploaded(self, arrays: ArrayDataset, name: str, team: str | None) -> StoredDataset:
+        """The data set of these arrays; it is uploaded, unless there is one."""
+        with npz_of(arrays) as (file, digest):
+            page = self.send(requests.dataset_page(digest=digest))
+            for one in page.datasets:
+                if team is None or (one.team or "") == team:
+                    return one
+            return self.send(requests.upload_dataset(file, name=name, team=team))
 
     def _events(self, state: Following) -> Iterator[Event]:
         with connect_sse(

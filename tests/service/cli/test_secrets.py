@@ -73,6 +73,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "keys new": ["ada"],
     "keys revoke": ["key_1"],
     "datasets list": [],
+    "datasets show": ["ds_1"],
     "datasets upload": FILE,
     "datasets share": ["ds_1", "--private"],
     "datasets delete": ["ds_1"],
