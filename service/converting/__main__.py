@@ -13,12 +13,13 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from errno import EDQUOT, ENOSPC
+from pathlib import Path
 from typing import BinaryIO
 
 from service.converting import images, tables
 from service.converting.messages import Answer, Converted, Order, Unreadable
 
-_MOST_MEMORY = 4 * 2**30
+_MOST_MEMORY = 2 * 2**30
 _MOST_CPU_SECONDS = 900
 _ZIP, _PARQUET = b"PK\x03\x04", b"PAR1"
 _ACCEPTED = (
@@ -34,6 +35,8 @@ def main() -> None:
     order = Order.model_validate_json(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the API; our input ends with it.
     threading.Thread(target=_end_with_input, daemon=True).start()
+    with suppress(OSError):  # If memory runs out, the kernel shall kill this process first.
+        Path("/proc/self/oom_score_adj").write_text("1000")
     _limit(resource.RLIMIT_AS, _MOST_MEMORY)
     _limit(resource.RLIMIT_CPU, _MOST_CPU_SECONDS)
     print(_answer(order).model_dump_json())

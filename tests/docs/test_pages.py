@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 
 from tests import ROOT
 from tests.e2e.lth_up import LocalStack
+from tests.service.api.test_dataset_formats import csv, flat, zipped
 
 pytestmark = pytest.mark.system
 
@@ -51,6 +52,8 @@ class Page:
             "MPLBACKEND": "agg",
         }
         self.job = ""
+        (folder / "flowers.csv").write_bytes(csv(label="species"))
+        (folder / "pets.zip").write_bytes(zipped(flat()))
 
     def bash(self, code: str) -> None:
         """Run commands; ``JOB`` stands for the job that was submitted last."""
