@@ -151,8 +151,9 @@ class AsyncClient:
 
         Args:
             document: the spec, with optional fields of the job such as `priority` or `pool`: plain
-                data, a spec as `lth.parse_spec` returns it, or the path of a JSON or YAML file. Its
-                `dataset` may be an `lth.ArrayDataset`, which is uploaded, unless the service has it.
+                data, a spec as `lth.parse_spec` returns it, or the path of a JSON or YAML file.
+                The `dataset` of plain data may be an `lth.ArrayDataset`, which is uploaded, unless
+                the service has it.
             idempotency_key: a second submission with the same key returns the same job.
             **fields: `name`, `labels`, `priority`, `pool`, `team`, `max_seconds`,
                 `max_run_seconds`, `reuse` and `webhook` replace those of the document. Labels are
