@@ -6,23 +6,12 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from lth.client import Client, requests
-from lth.client.errors import ClientError
+from lth.cli.completion import complete_job
+from lth.client import Client
 from lth.client.models import Page
 from lth.client.requests import Request
-from lth.client.retries import Retries
 
 SomePage = TypeVar("SomePage", bound=Page)
-
-
-def _recent_jobs(incomplete: str) -> list[tuple[str, str]]:
-    """The newest jobs, for shell completion; empty if the service is unavailable."""
-    try:
-        with Client(retries=Retries(attempts=1)) as client:
-            jobs = client.send(requests.job_page(limit=20)).jobs
-    except ClientError:
-        return []
-    return [(job.id, f"{job.state} {job.name}") for job in jobs if job.id.startswith(incomplete)]
 
 
 JobId = Annotated[
@@ -31,7 +20,7 @@ JobId = Annotated[
         metavar="JOB",
         help="The job's id, or its name, or the beginning of its id.",
         show_default=False,
-        autocompletion=_recent_jobs,
+        autocompletion=complete_job,
     ),
 ]
 Timeout = Annotated[

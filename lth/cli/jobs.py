@@ -1,6 +1,5 @@
 """Commands for jobs: submit, list, show, watch, fetch."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,13 +15,13 @@ from rich.text import Text
 from lth.cli.connection import CancelOnAbort, JobId, Json, Timeout, open_client
 from lth.cli.exits import WrongUse
 from lth.cli.following import Limits, following
-from lth.cli.screen import err, put, put_json, put_table, say
+from lth.cli.screen import err, put, put_json, put_table, say, say_json
 from lth.cli.tables import artifact_table, job_table, level_table, run_table, state
 from lth.cli.teams import Private, Team, chosen_team
 from lth.cli.watching import show_events
-from lth.client import Artifact, Client, Job, Results, Run, requests
+from lth.client import Artifact, Client, Job, Results, Run
 from lth.client.documents import plain_document
-from lth.client.errors import ClientError, JobNotSucceeded
+from lth.client.errors import BadDocument, ClientError, Invalid, JobNotSucceeded
 from lth.client.models import how_it_ended
 from lth.results.artifacts import JOB
 from lth.results.summary import Summary
@@ -91,26 +90,29 @@ def submit(
     fields |= {"labels": labels, **chosen_team(team, private)}
     documents = [plain_document(file, fields) for file in files]
     with open_client(context) as client:
-        if len(documents) > 1:  # Nothing is submitted if one of them is wrong.
-            for document in documents:
-                client.send(requests.estimate(document))
+        if len(files) > 1:
+            _check_all(client, dict(zip(files, documents, strict=False)))
         submitted = []
         for document in documents:
             job = client.submit(document, idempotency_key=idempotency_key)
             submitted.append(job)
             if not as_json:
-                _tell_submitted(client, job, document, follow=wait)
+                put(job.id)
             elif wait:  # The id comes first, for scripts that are interrupted later.
-                say(json.dumps({"submitted": job.id}))
+                say_json({"submitted": job.id})
             else:
                 put_json(job)
+            if not (as_json or wait):
+                say(f"{job.state}, runs: {job.runs_total}; follow it with: lth watch {job.id}")
+            _say_remarks(client, job, document)
         if wait:
             limits = Limits(timeout, cancel_on_abort)
             with following(client, [job.id for job in submitted], limits):
                 for job in submitted:
+                    if len(submitted) > 1 and not as_json:
+                        say(f"{job.id}  {job.name}")
                     _follow(client, job.id, quiet=as_json)
-            for job in submitted:
-                _show_end(client, job.id, as_json)
+            _show_ends(client, [job.id for job in submitted], as_json=as_json)
 
 
 def list_jobs(
@@ -200,9 +202,9 @@ def watch(
             else:
                 _follow(client, job_id, after)
         if as_json:
-            _check(client.job(job_id))
+            _check([client.job(job_id)])
         else:
-            _show_end(client, job_id, as_json=False)
+            _show_ends(client, [job_id], as_json=False)
 
 
 def fetch(
@@ -238,7 +240,7 @@ def fetch(
         # Pictures that must be drawn come last, because drawing many takes a while.
         wanted = sorted(wanted, key=lambda one: one.size is None)
         columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
-        bars = Progress(*columns, console=err, disable=not err.is_terminal)
+        bars = Progress(*columns, console=err, disable=as_json or not err.is_terminal)
         with bars:
             sizes = [one.size for one in wanted if one.size is not None]
             whole = sum(sizes) if len(sizes) == len(wanted) else None
@@ -295,6 +297,19 @@ def _put_results(client: Client, job_id: str, results: Results) -> None:
             put(remark)
 
 
+def _check_all(client: Client, documents: Mapping[Path, Mapping[str, Any]]) -> None:
+    """Check several specs, so that none is submitted if one of them is wrong.
+
+    Raises:
+        BadDocument: if one of them is wrong; it has the name of the file.
+    """
+    for file, document in documents.items():
+        try:
+            client.estimate(document)
+        except Invalid as error:
+            raise BadDocument(f"{file}: {error}", error.wrong, str(file)) from None
+
+
 def _check_idempotency_key(key: str | None) -> None:
     """Refuse a key that cannot be sent in a header."""
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
@@ -334,15 +349,12 @@ def _quickly_made(found: Sequence[Artifact]) -> list[Artifact]:
     return [one for one in found if one.name.startswith(whole) or "/plots/" not in one.name]
 
 
-def _tell_submitted(client: Client, job: Job, document: Mapping[str, Any], *, follow: bool) -> None:
-    """Print the id of a job, why it waits, and the remarks on its plan."""
-    put(job.id)
-    if not follow:
-        say(f"{job.state}, runs: {job.runs_total}; follow it with: lth watch {job.id}")
+def _say_remarks(client: Client, job: Job, document: Mapping[str, Any]) -> None:
+    """Say why a job waits, and the remarks on its plan."""
     with suppress(ClientError):  # The job is submitted, whatever happens to these requests.
         if waiting := client.job(job.id).waiting:
             say(f"waits: {waiting.detail}")
-        for remark in client.send(requests.estimate(document)).remarks:
+        for remark in client.estimate(document).remarks:
             say(remark)
 
 
@@ -355,15 +367,20 @@ def _follow(client: Client, job_id: str, after: int = 0, *, quiet: bool = False)
         show_events(events)
 
 
-def _show_end(client: Client, job_id: str, as_json: bool) -> None:
-    job, results = client.job(job_id), client.results(job_id)
-    if as_json:
-        put_json({"job": job, "results": results.results})
-    else:
-        _put_results(client, job_id, results)
-    _check(job)
+def _show_ends(client: Client, job_ids: Sequence[str], *, as_json: bool) -> None:
+    """Show the results of all jobs, and then fail if one of them did not succeed."""
+    jobs = [client.job(job_id) for job_id in job_ids]
+    for job in jobs:
+        results = client.results(job.id)
+        if as_json:
+            put_json({"job": job, "results": results.results})
+            continue
+        if len(jobs) > 1:
+            put(Text.assemble("\n", (job.id, "bold"), f"  {job.name}  ", state(job.state)))
+        _put_results(client, job.id, results)
+    _check(jobs)
 
 
-def _check(job: Job) -> None:
-    if job.state != "succeeded":
-        raise JobNotSucceeded(how_it_ended(job))
+def _check(jobs: Sequence[Job]) -> None:
+    if unlucky := [how_it_ended(job) for job in jobs if job.state != "succeeded"]:
+        raise JobNotSucceeded("\n".join(unlucky))

@@ -1,6 +1,5 @@
 """The command line ``lth``: its commands, and the exit codes of its errors."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,7 +11,7 @@ import typer
 from lth.cli import administration, jobs, planning, servers, steering, teams, webhooks
 from lth.cli.connection import Connection
 from lth.cli.exits import EPILOG, CommandFailed, Exit
-from lth.cli.screen import say
+from lth.cli.screen import json_wanted, say, say_json
 from lth.client.errors import (
     BadDocument,
     ClientError,
@@ -26,7 +25,7 @@ from lth.client.errors import (
     Unreachable,
     Wrong,
 )
-from lth.core.secrets import hidden, print_uncaught
+from lth.core.secrets import print_uncaught
 
 _KEYS = "Set a key with --key or LTH_API_KEY. An administrator creates keys with 'lth keys new'."
 
@@ -75,9 +74,14 @@ def main() -> None:
     """Run the command line. Known errors become a message and an exit code."""
     sys.excepthook = print_uncaught
     try:
-        app()
+        code = app(prog_name="lth", standalone_mode=not json_wanted())
+        if code == Exit.INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.exit(code)
+    except typer.TyperException as error:
+        _fail(error.format_message(), Exit.USAGE)
     except BadDocument as error:
-        _fail(_listed(error.wrong) or str(error), Exit.INVALID, error.wrong)
+        _fail(_listed(error.wrong, error.name) or str(error), Exit.INVALID, error.wrong)
     except Invalid as error:
         code = Exit.USAGE if error.wrong_parameters else Exit.INVALID
         _fail(_listed(error.wrong) or str(error), code, error.wrong)
@@ -101,10 +105,12 @@ def main() -> None:
         _fail("interrupted", Exit.INTERRUPTED)
 
 
-def _listed(fields: Sequence[Wrong]) -> str:
+def _listed(fields: Sequence[Wrong], name: str = "") -> str:
+    """All wrong fields of a document, or of the file with this name."""
     if not fields:
         return ""
-    lines = [f"{len(fields)} wrong fields:" if len(fields) > 1 else "wrong field:"]
+    found = f"{len(fields)} wrong fields" if len(fields) > 1 else "wrong field"
+    lines = [f"{found} in {name}:" if name else f"{found}:"]
     for wrong in fields:
         lines.append(f"  {wrong.pointer or '(the document)'}: {wrong.detail}")
         if wrong.value is not None:
@@ -116,10 +122,9 @@ def _listed(fields: Sequence[Wrong]) -> str:
 
 def _fail(message: str, code: Exit, wrong: Sequence[Wrong] = ()) -> None:
     """Print an error, as JSON if the command prints JSON, and exit."""
-    if "--json" in sys.argv[1:]:
+    if json_wanted():
         fields = [asdict(one) for one in wrong]
-        error = {"message": message, "exit_code": int(code), "wrong": fields}
-        print(hidden(json.dumps({"error": error}, default=str)), file=sys.stderr)
+        say_json({"error": {"message": message, "exit_code": int(code), "wrong": fields}})
     else:
         say(message, style="red")
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""Output: results go to standard output, messages to standard error.
+"""Output: results go to standard output, messages to standard error. With ``--json`` all is JSON.
 
 Names, messages and logs are printed unchanged: brackets are not markup, and text that a user may
 copy is not cut or wrapped.
@@ -29,6 +29,11 @@ out = Console(
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
+def json_wanted() -> bool:
+    """Whether the output is for programs, also if the command line is wrong."""
+    return "--json" in sys.argv[1:]
+
+
 def put(result: str | Text) -> None:
     """Print a line of a result."""
     out.print(result, soft_wrap=True)
@@ -53,8 +58,17 @@ def put_json(content: Any) -> None:
 
 def say(text: str | Text, style: str = "") -> None:
     """Print a message to standard error, without secrets."""
+    if json_wanted():
+        say_json({"message": str(text)})
+        return
     said = hidden(text) if isinstance(text, str) else text
     err.print(said, style=style, soft_wrap=True)
+
+
+def say_json(content: Any) -> None:
+    """Print one JSON document to standard error, without secrets."""
+    said = json.dumps(plain(content), ensure_ascii=False, default=str)
+    err.print(hidden(said), soft_wrap=True)
 
 
 def plain(content: Any) -> Any:

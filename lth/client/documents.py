@@ -83,7 +83,7 @@ def read_document(file: Path) -> dict[str, Any]:
         raise BadDocument(f"{name} is neither YAML nor JSON: {error}") from None
     if wrong:
         first = f"{wrong[0].pointer or 'the document'}: {wrong[0].detail}"
-        raise BadDocument(f"{name} is not plain data: {first}", wrong)
+        raise BadDocument(f"{name} is not plain data: {first}", wrong, name)
     if not isinstance(document, dict):
         found = "is empty" if document is None else f"contains a {type(document).__name__}"
         raise BadDocument(f"{name} {found}; a spec is a mapping, such as 'kind: model'")

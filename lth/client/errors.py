@@ -88,12 +88,13 @@ class BadDocument(ClientError):
     """The file is not a spec; the message says where and why.
 
     Attributes:
-        wrong: the fields that are not plain data.
+        wrong: the wrong fields.
+        name: the name of the file; empty if it is not known.
     """
 
-    def __init__(self, message: str, wrong: Sequence[Wrong] = ()) -> None:
+    def __init__(self, message: str, wrong: Sequence[Wrong] = (), name: str = "") -> None:
         super().__init__(message)
-        self.wrong = tuple(wrong)
+        self.wrong, self.name = tuple(wrong), name
 
 
 class Refused(ClientError):

@@ -5,14 +5,14 @@ import re
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
-import httpx
-
 from lth.client.connecting import is_address
 from lth.client.errors import NoAddress, Unreachable
 from lth.client.local_stack import default_directory, read_admin_key, read_running
 
 _KEY = re.compile(r"[!-~]+")
-TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+SECONDS = 30.0
+"""How long a request waits for an answer."""
+CONNECT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)

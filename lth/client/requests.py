@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from lth.client.documents import Document, JobFields, plain_document
 from lth.client.errors import NotTheService, place
-from lth.client.locating import TIMEOUT
+from lth.client.locating import CONNECT_SECONDS
 from lth.client.models import (
     ArtifactList,
     DatasetPage,
@@ -40,7 +40,7 @@ from lth.core.plain_data import require_plain
 LARGEST_PAGE = 200
 """The most jobs in one page."""
 
-_UPLOAD_TIMEOUT = httpx.Timeout(3_600.0, connect=5.0)
+_UPLOAD_TIMEOUT = httpx.Timeout(3_600.0, connect=CONNECT_SECONDS)
 """The service answers when it has converted the file."""
 
 Answer = TypeVar("Answer")
@@ -53,7 +53,7 @@ class Request(Generic[Answer]):
 
     Attributes:
         file: the file whose bytes are the body.
-        timeout: how long each step of the request may take.
+        timeout: how long each step of the request may take; None for the time of the client.
         idempotent: whether sending it twice has the same effect as sending it once. Only such
             requests are retried.
     """
@@ -66,7 +66,7 @@ class Request(Generic[Answer]):
     json: Any = None
     file: Path | IO[bytes] | None = None
     idempotent: bool = True
-    timeout: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
+    timeout: httpx.Timeout | None = None
 
 
 class Filters(TypedDict, total=False):

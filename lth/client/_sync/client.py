@@ -22,7 +22,7 @@ from lth.client.downloading import Download, Progress
 from lth.client.errors import JobNotSucceeded, NotFinished, ServiceFailed, Unreachable, refusal
 from lth.client.following import TIMEOUT as EVENTS_TIMEOUT
 from lth.client.following import Following
-from lth.client.locating import TIMEOUT, locate
+from lth.client.locating import CONNECT_SECONDS, SECONDS, locate
 from lth.client.models import (
     Artifact,
     Event,
@@ -52,6 +52,7 @@ class Client:
         server: address of the service; default ``LTH_SERVER``, or the local stack.
         key: API key; default ``LTH_API_KEY``, or the key of the local stack.
         retries: how often a request is sent again, and after how many seconds.
+        timeout: the most seconds to wait for the next bytes of an answer; connections have 5 s.
         transport: the transport of httpx to use; for tests.
 
     Raises:
@@ -71,6 +72,7 @@ class Client:
         key: str | None = None,
         *,
         retries: Retries | None = None,
+        timeout: float = SECONDS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.address = locate(server, key)
@@ -78,7 +80,7 @@ class Client:
         self._http = httpx.Client(
             base_url=self.address.server,
             headers=self.address.headers,
-            timeout=TIMEOUT,
+            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
             follow_redirects=True,
             transport=transport or self._transport(),
         )
@@ -127,7 +129,7 @@ class Client:
                     headers=dict(request.headers),
                     json=request.json,
                     content=pieces(request.file) if request.file else None,
-                    timeout=request.timeout,
+                    timeout=request.timeout or httpx.USE_CLIENT_DEFAULT,
                 )
             except httpx.TransportError as error:
                 if last:

@@ -62,6 +62,72 @@ def test_standard_output_contains_only_json(
     assert json.loads(capsys.readouterr().out)["id"] == "job_1"
 
 
+def test_several_specs_are_several_jobs_if_all_are_right(
+    spec: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text("kind: model\nseed: -1\n")
+
+    def answer(seen: Seen) -> Answer:
+        if "validate_only" not in seen.path:
+            return document({**JOB, "id": f"job_{len(script.seen)}"}, 202)
+        wrong = b"-1" in seen.body
+        errors = [{"pointer": "/seed", "detail": "too small", "value": -1}]
+        return problem(422, errors=errors) if wrong else document(PLAN)
+
+    with scripted(answer) as script:
+        assert _lth(script, "submit", spec, other, monkeypatch=monkeypatch) == 3
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert f"wrong field in {other}:\n  /seed: too small" in said.err
+        assert all("validate_only" in seen.path for seen in script.seen)
+        other.write_text("kind: model\nseed: 1\n")
+        assert _lth(script, "submit", spec, other, "--json", monkeypatch=monkeypatch) == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["id"] != second["id"]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_the_ends_of_several_jobs_are_all_shown(
+    as_json: bool,
+    spec: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    states = {"job_a": "failed", "job_b": "succeeded", "job_c": "cancelled"}
+    submitted = iter(states)
+
+    def answer(seen: Seen) -> Answer:
+        if "validate_only" in seen.path:
+            return document(PLAN)
+        if seen.method == "POST":
+            return document({**JOB, "id": next(submitted), "state": "queued"}, 202)
+        job_id = seen.path.split("/")[3]
+        if seen.path.endswith("/results"):
+            found = {"run": "trial-1/ticket", "result": run().model_dump(mode="json")}
+            return document({"job_id": job_id, "state": states[job_id], "results": [found]})
+        if seen.path.endswith("/events"):
+            return Answer(200, b"", {"Content-Type": "text/event-stream"})
+        return document({**JOB, "id": job_id, "state": states[job_id]})
+
+    with scripted(answer) as script:
+        words = ("submit", spec, spec, spec, "--wait", *(["--json"] if as_json else []))
+        assert _lth(script, *words, monkeypatch=monkeypatch) == 1
+    said = capsys.readouterr()
+    assert "the job job_a has failed" in said.err
+    assert "the job job_c was cancelled" in said.err
+    assert "job_b" not in said.err.splitlines()[-1]
+    if as_json:
+        ends = [json.loads(line)["job"] for line in said.out.splitlines()]
+        assert {job["id"]: job["state"] for job in ends} == states
+    else:
+        heads = [line.split() for line in said.out.splitlines() if line.startswith("job_")]
+        assert [tuple(words) for words in heads[-3:]] == list(states.items())
+
+
 def test_list_sends_its_filters_and_stops_at_the_limit(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,7 +223,7 @@ def test_a_wrong_spec_is_explained_field_by_field(
         ("kind: [", "neither YAML nor JSON"),
         ("kind: model\nseed: 1\nseed: 2\n", "'seed' is written twice"),
         ("a: !!python/object:os.system {}\n", "/a: the tag !!python/object:os.system is not known"),
-        ("name: 2024-01-01\n", "wrong field:\n  /name: this is a date"),
+        ("name: 2024-01-01\n", "spec.yaml:\n  /name: this is a date"),
     ],
 )
 def test_a_file_that_is_not_a_spec_is_not_sent(

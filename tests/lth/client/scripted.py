@@ -78,7 +78,7 @@ def scripted(
             self.wfile.write(answer.body[: answer.cut])
             self.close_connection = True
 
-        do_GET = do_POST = do_DELETE = do_CONNECT = _serve  # noqa: N815
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = _serve  # noqa: N815
 
         def log_message(self, *said: object) -> None:
             """Log nothing."""
