@@ -10,7 +10,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import IO, BinaryIO
 
 import numpy as np
@@ -30,8 +29,8 @@ from service.converting.messages import Converted, Order, Unreadable
 
 _FORMATS = ("PNG", "JPEG")
 _ENDINGS = (".png", ".jpg", ".jpeg")
-_MOST_FILES = 2_000_000
-_MOST_DIRECTORY = 256 * 2**20
+_MOST_FILES = 500_000
+_MOST_DIRECTORY = 64 * 2**20
 """The most bytes of the directory of the archive, which is in memory as a whole."""
 _LARGEST_IMAGE = 64 * 2**20
 """The most bytes of the file of an image."""
@@ -152,6 +151,10 @@ def _converted(archive: zipfile.ZipFile, target: BinaryIO, order: Order) -> Conv
 
 def _pictures(infos: Sequence[zipfile.ZipInfo]) -> list[Picture]:
     """The images of an archive, in the order of their paths."""
+    if len(infos) > _MOST_FILES:  # The end of the archive may have said fewer.
+        raise Unreadable(
+            f"the zip file has {len(infos):,} files; at most {_MOST_FILES:,} are taken"
+        )
     files = [info for info in infos if not info.is_dir() and not _is_clutter(info.filename)]
     if not files:
         raise Unreadable("the zip file has no file; expected directories of PNG or JPEG images")
@@ -168,41 +171,42 @@ def _pictures(infos: Sequence[zipfile.ZipInfo]) -> list[Picture]:
             f"'{flat.path}' is in no part, but other images are in train, test or validation"
         )
     _check_directories(infos, found)
-    return sorted(found, key=lambda picture: (picture.part, picture.label, picture.path))
+    return sorted(found, key=lambda one: (one.part, one.label, one.info.filename))
 
 
 def _check_directories(infos: Sequence[zipfile.ZipInfo], found: Sequence[Picture]) -> None:
     """Check that no directory is empty."""
-    full = {
-        PurePosixPath(*parts[:depth])
-        for picture in found
-        for parts in [PurePosixPath(picture.info.filename).parts]
-        for depth in range(1, len(parts))
-    }
+    full: set[str] = set()
+    for picture in found:
+        parent = picture.info.filename.rpartition("/")[0]
+        while parent and parent not in full:
+            full.add(parent)
+            parent = parent.rpartition("/")[0]
     for info in infos:
-        path = PurePosixPath(info.filename)
-        if info.is_dir() and not _is_clutter(info.filename) and path not in full:
-            raise Unreadable(f"the directory '{info.filename[:200]}' has no image")
+        name = info.filename
+        if info.is_dir() and not _is_clutter(name) and name.rstrip("/") not in full:
+            raise Unreadable(f"the directory '{name[:200]}' has no image")
 
 
 def _steps(info: zipfile.ZipInfo) -> tuple[str, ...]:
     """The steps of a path within the archive."""
-    path = PurePosixPath(info.filename.replace("\\", "/"))
-    if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-        raise Unreadable(f"'{info.filename[:200]}' leads out of the zip file")
+    path = info.filename.replace("\\", "/")
+    steps = tuple(step for step in path.split("/") if step not in ("", "."))
+    shown = info.filename[:200]
+    if path.startswith("/") or ".." in steps or ":" in path.partition("/")[0]:
+        raise Unreadable(f"'{shown}' leads out of the zip file")
     if info.flag_bits & 0x1:
-        raise Unreadable(f"'{info.filename[:200]}' is encrypted")
-    if path.suffix.lower() not in _ENDINGS:
+        raise Unreadable(f"'{shown}' is encrypted")
+    if not path.lower().endswith(_ENDINGS):
         raise Unreadable(
-            f"'{info.filename[:200]}' is no PNG or JPEG file; expected class directories of "
-            "images, or the arrays of numpy.savez"
+            f"'{shown}' is no PNG or JPEG file; expected class directories of images, or the "
+            "arrays of numpy.savez"
         )
     if info.file_size > _LARGEST_IMAGE:
         raise Unreadable(
-            f"'{info.filename[:200]}' has {info.file_size:,} bytes; at most {_LARGEST_IMAGE:,} are "
-            "taken"
+            f"'{shown}' has {info.file_size:,} bytes; at most {_LARGEST_IMAGE:,} are taken"
         )
-    return path.parts
+    return steps
 
 
 def _common(paths: Sequence[tuple[str, ...]]) -> int:
@@ -229,8 +233,8 @@ def _picture(info: zipfile.ZipInfo, steps: tuple[str, ...]) -> Picture:
 
 def _is_clutter(path: str) -> bool:
     """Whether operating systems add such a file to archives."""
-    parts = PurePosixPath(path).parts
-    return "__MACOSX" in parts or parts[-1] in (".DS_Store", "Thumbs.db", "desktop.ini")
+    steps = path.split("/")
+    return "__MACOSX" in steps or steps[-1] in (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 def _header(archive: zipfile.ZipFile, pictures: Sequence[Picture], order: Order) -> Header:
@@ -285,6 +289,8 @@ def _is_turned(image: Image.Image) -> bool:
 def _opened(file: IO[bytes], path: str) -> Image.Image:
     try:
         return Image.open(file, formats=_FORMATS)
+    except UnidentifiedImageError:
+        raise Unreadable(f"'{path}' is neither a PNG nor a JPEG image") from None
     except _BROKEN as error:
         raise Unreadable(f"'{path}' is no readable PNG or JPEG image: {error}") from None
 

@@ -41,6 +41,8 @@ _SHOWN = 8
 _SHOWN_AS = {"csv": "CSV file", "parquet": "Parquet file"}
 _DELIMITERS = ",;\t|"
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_INNER = re.compile(r"^C Data interface error: |^called `Result::unwrap\(\)` on an `Err` value: ")
+"""How the library begins errors of other libraries."""
 _INDEX = re.compile(r"|Unnamed: [0-9]+|__index_level_[0-9]+__")
 """Names that pandas and others give to the index of a table."""
 
@@ -157,9 +159,8 @@ def _check_type(column: Column, is_text: bool) -> None:
     value = (kind.value_type if DataType.is_dictionary(kind) else None) or kind
     if not any(known(value) for known in (numbers + texts if is_text else numbers)):
         expected = "text or numbers" if is_text else "numbers"
-        raise Unreadable(
-            f"the column '{column.name[:100]}' is {str(kind)[:100]}; expected {expected}"
-        )
+        shown = str(kind).strip().partition("<")[2].removesuffix(">")
+        raise Unreadable(f"the column '{column.name[:100]}' is {shown[:100]}; expected {expected}")
 
 
 def _converted(
@@ -179,10 +180,10 @@ def _converted(
             first = count + 1
             count += batch.num_rows
             check_size(count * (4 * len(features) + 4), order.most_bytes)
-            labels = _labels(label, batch[label], first, classes, order.most_classes)
-            values = np.stack([_numbers(name, batch[name], first) for name in features], axis=1)
-            split = batch[_SPLIT] if _SPLIT in names else None
-            for part, chosen in _chosen(split, batch.num_rows, first):
+            columns = dict(zip(names, batch.columns, strict=True))
+            labels = _labels(label, columns[label], first, classes, order.most_classes)
+            values = np.stack([_numbers(name, columns[name], first) for name in features], axis=1)
+            for part, chosen in _chosen(columns.get(_SPLIT), batch.num_rows, first):
                 if part not in parts:
                     parts[part] = _Rows(files.enter_context(TemporaryFile()))
                 parts[part].labels.extend(labels[chosen].tolist())
@@ -218,7 +219,7 @@ def _readable(kind: Format) -> Iterator[None]:
     except (MemoryError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # A panic of the library is no Exception.
-        said = str(error).removeprefix("C Data interface error: ") or type(error).__name__
+        said = _INNER.sub("", str(error)) or type(error).__name__
         raise Unreadable(f"the file is no readable {_SHOWN_AS[kind]}: {said[:200]}") from None
 
 

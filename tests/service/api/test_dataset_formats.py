@@ -2,12 +2,14 @@
 
 import io
 import random
+import struct
 import zipfile
+import zlib
 from contextlib import suppress
 
 import numpy as np
 import pytest
-from arro3.core import Array, Table
+from arro3.core import Array, DataType, Table
 from arro3.io import write_parquet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -170,7 +172,7 @@ class TestImages:
         [
             (flat(**{"cat/x.png": image((7, 5))}), "has 7 x 5 pixels, but"),
             (flat(**{"cat/x.txt": b"hello"}), "'cat/x.txt' is no PNG or JPEG"),
-            (flat(**{"cat/x.png": b"hello"}), "'cat/x.png' is no readable PNG or JPEG"),
+            (flat(**{"cat/x.png": b"hello"}), "'cat/x.png' is neither a PNG nor a JPEG"),
             (flat(**{"cat/x.png": image()[:60]}), "'cat/x.png' is"),
             (flat(**{"../x.png": image()}), "leads out of the zip file"),
             (flat(**{"/cat/x.png": image()}), "leads out of the zip file"),
@@ -179,7 +181,6 @@ class TestImages:
             ({"cat/1.png": image(), "cat/2.png": image()}, "the file has 1 classes"),
             ({"train/a/1.png": image(), "a/1.png": image()}, "is in no part"),
             ({f"{p}/{c}/1.png": image() for p in ("val", "test") for c in "ab"}, "no 'train'"),
-            (flat(**{"cat/x.png": b"\x89PNG"}), "no readable PNG"),
             (flat(**{"C:/x.png": image()}), "leads out of the zip file"),
             (flat(**{"cow/": b""}), "the directory 'cow/' has no image"),
             (flat(**{"c\x1b[2J/1.png": image()}), "has control characters"),
@@ -204,6 +205,67 @@ class TestImages:
         Image.fromarray(np.zeros((5, 6), np.uint16)).save(buffer, "PNG")
         with pytest.raises(Unreadable, match="expected 8 bits per channel"):
             convert_images(zipped(flat(**{"cat/x.png": buffer.getvalue()})))
+
+    def test_colors_of_16_bits_are_refused(self):
+        def chunk(kind: bytes, content: bytes) -> bytes:
+            length, check = len(content), zlib.crc32(kind + content)
+            return struct.pack(">I", length) + kind + content + struct.pack(">I", check)
+
+        header = chunk(b"IHDR", struct.pack(">IIBBBBB", 6, 5, 16, 2, 0, 0, 0))
+        pixels = chunk(b"IDAT", zlib.compress(bytes(5 * (1 + 6 * 6))))
+        deep = b"\x89PNG\r\n\x1a\n" + header + pixels + chunk(b"IEND", b"")
+        assert Image.open(io.BytesIO(deep)).mode == "RGB"  # as if it had 8 bits
+        with pytest.raises(Unreadable, match=r"'cat/x\.png' has the color mode RGB with 16 bits"):
+            convert_images(zipped(flat(**{"cat/x.png": deep})))
+
+    def test_an_orientation_is_not_applied_and_is_remarked(self):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        buffer = io.BytesIO()
+        Image.new("L", (6, 5)).save(buffer, "JPEG", exif=exif)
+        made, converted = convert_images(zipped(flat(**{"cat/x.jpg": buffer.getvalue()})))
+        assert made["x"].shape == (11, 5, 6, 1)
+        assert converted.remarks[0] == "1 images have an EXIF orientation, which is not applied"
+
+    def test_a_palette_becomes_colors(self):
+        buffer = io.BytesIO()
+        Image.new("RGB", (6, 5), (10, 20, 30)).convert("P").save(buffer, "PNG")
+        made, _ = convert_images(zipped({f"{n % 2}/{n}.png": buffer.getvalue() for n in range(9)}))
+        assert made["x"].shape == (9, 5, 6, 3)
+
+    def test_classes_that_are_numbers_are_ordered_by_size(self):
+        files = {f"{name}/{n}.png": image() for name in range(11) for n in range(3)}
+        assert convert_images(zipped(files))[1].class_names == tuple(map(str, range(11)))
+
+    def test_two_forms_of_the_same_name_are_one_class(self):
+        names = ("\u00e9", "e\u0301", "f")
+        files = {f"{name}/{n}.png": image() for name in names for n in range(4)}
+        assert convert_images(zipped(files))[1].class_names == ("f", "\u00e9")
+
+    def test_the_number_of_files_is_checked_before_the_directory_is_read(self, monkeypatch):
+        monkeypatch.setattr(images, "_MOST_FILES", 9)
+        read = zipfile.ZipFile
+        monkeypatch.setattr(images.zipfile, "ZipFile", lambda _: pytest.fail("it was read"))
+        for most in (10, 3):  # an archive in the usual format, and one in zip64
+            with monkeypatch.context() as patch:
+                patch.setattr(zipfile, "ZipFile", read)
+                patch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", most)
+                content = zipped(flat())
+            assert (b"PK\x06\x06" in content) == (most == 3)
+            with pytest.raises(Unreadable, match="the zip file has 10 files and a directory of"):
+                convert_images(content)
+
+    def test_a_false_number_of_files_is_noticed(self, monkeypatch):
+        monkeypatch.setattr(images, "_MOST_FILES", 9)
+        content = zipped(flat())
+        at = content.rindex(b"PK\x05\x06")
+        content = content[: at + 8] + struct.pack("<2H", 2, 2) + content[at + 12 :]
+        with pytest.raises(Unreadable, match="the zip file has 10 files; at most 9 are taken"):
+            convert_images(content)
+
+    def test_a_large_archive_is_zip64(self, monkeypatch):
+        monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 3)
+        assert len(convert_images(zipped(flat()))[0]["y"]) == 10
 
     def test_the_size_is_checked_before_pixels_are_decoded(self, monkeypatch):
         huge = image((1_000, 1_000), value=0)
@@ -280,6 +342,29 @@ class TestTables:
     def test_labels_that_are_fractions_are_refused(self):
         with pytest.raises(Unreadable, match=r"0\.5 in row 1; expected a class"):
             convert_parquet(parquet(x=np.arange(3.0), label=np.array([0.5, 1.0, 2.0])))
+
+    def test_columns_of_other_types_are_refused(self):
+        buffer = io.BytesIO()
+        names = Array(["a", "b"] * 5, DataType.string())
+        write_parquet(Table({"x": names, "label": names}), buffer)
+        with pytest.raises(Unreadable, match=r"the column 'x' is Utf8; expected numbers"):
+            convert_parquet(buffer.getvalue())
+        days = Array.from_numpy(np.arange(10).astype("datetime64[s]"))
+        buffer = io.BytesIO()
+        write_parquet(Table({"x": days, "label": names}), buffer)
+        with pytest.raises(Unreadable, match=r"'x' is Timestamp\(.*\); expected numbers"):
+            convert_parquet(buffer.getvalue())
+
+    def test_missing_values_of_a_parquet_file_are_refused(self):
+        buffer = io.BytesIO()
+        values = Array([1.0, None] + [2.0] * 8, DataType.float64())
+        write_parquet(Table({"x": values, "label": Array.from_numpy(np.arange(10) % 2)}), buffer)
+        with pytest.raises(Unreadable, match="the column 'x' has nothing in row 2"):
+            convert_parquet(buffer.getvalue())
+
+    def test_a_class_without_test_samples_is_remarked(self):
+        text = "x,label,split\n1,a,train\n2,b,train\n3,a,test\n"
+        assert convert(text.encode())[1].remarks == ("the class 'b' has no test sample",)
 
     def test_a_damaged_parquet_file_is_refused(self):
         content = bytearray(parquet(x=np.arange(50.0), label=np.arange(50) % 2))
