@@ -1,10 +1,11 @@
 """Commands for workers, owners, keys and data sets."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -14,6 +15,7 @@ from lth.cli.screen import put, put_json, put_table, say
 from lth.cli.tables import dataset_table, facts_table, key_table, owner_table, worker_table
 from lth.cli.teams import Private, Team, TeamOrNone, chosen_team, required_team, visible_to
 from lth.client import Client, NamedDataset, StoredDataset, requests
+from lth.client.models import Key
 from lth.client.tokens import new_token
 
 keys = typer.Typer(
@@ -26,7 +28,8 @@ _DatasetId = Annotated[
         metavar="DATASET", help="The data set's id, or its name, or the beginning of its id."
     ),
 ]
-_ID = re.compile("ds_[0-9a-f]{32}")
+_Listed = TypeVar("_Listed", Key, StoredDataset)
+_ID = re.compile("(ds|key)_[0-9a-f]{32}")
 _SHOWN = 3
 
 
@@ -92,11 +95,20 @@ def new_key(
 @keys.command("revoke")
 def revoke_key(
     context: typer.Context,
-    key_id: Annotated[str, typer.Argument(metavar="KEY", help="Id from the list.")],
+    key_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="KEY", help="The key's id, or its name, or the beginning of its id."
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
     """Revoke a key. The jobs and data sets of its owner stay."""
     with open_client(context) as client:
+        if not _ID.fullmatch(key_id):
+            listed = [key for page in pages(client, requests.key_page) for key in page.keys]
+            valid = [key for key in listed if key.revoked_at is None]
+            key_id = _single(valid, key_id, "key", "keys").id
         key = client.send(requests.revoke_key(key_id))
     put_json(key) if as_json else say(f"revoked {key.id} of {key.owner}")
 
@@ -209,14 +221,24 @@ def _looked_up(client: Client, text: str) -> NamedDataset | StoredDataset:
         if one.kind == text:
             return one
     uploaded = [one for page in listed for one in page.datasets]
-    for found in (
-        [one for one in uploaded if one.id == text],
-        [one for one in uploaded if one.name == text],
-        [one for one in uploaded if one.id.startswith(text)],
-    ):
+    return _single(uploaded, text, "data set", "datasets")
+
+
+def _single(listed: Sequence[_Listed], text: str, what: str, commands: str) -> _Listed:
+    """The one with this id or name, or whose id begins with this text.
+
+    Raises:
+        WrongUse: if there is none, or more than one.
+    """
+    ways = (
+        [one for one in listed if one.id == text],
+        [one for one in listed if one.name == text],
+        [one for one in listed if one.id.startswith(text)],
+    )
+    for found in ways if text else ():
         if len(found) > 1:
             ids = ", ".join(one.id for one in found[:_SHOWN])
-            raise WrongUse(f"{len(found)} data sets match '{text}', such as {ids}; give an id")
+            raise WrongUse(f"{len(found)} {what}s match '{text}', such as {ids}; give an id")
         if found:
             return found[0]
-    raise WrongUse(f"there is no data set '{text}'; 'lth datasets list' lists them")
+    raise WrongUse(f"there is no {what} '{text}'; 'lth {commands} list' lists them")

@@ -151,6 +151,40 @@ def test_a_list_shows_all_pages(
 
 
 @pytest.mark.parametrize(
+    ("given", "code", "said"),
+    [
+        ("laptop", 0, "revoked key_1a of ada"),
+        ("key_2", 0, "revoked key_2b of ada"),
+        ("key_2b", 0, "revoked key_2b of ada"),
+        ("key_", 2, "3 keys match 'key_', such as key_1a, key_2b, key_3c; give an id"),
+        ("twice", 2, "2 keys match 'twice', such as key_2b, key_3c; give an id"),
+        ("old", 2, "there is no key 'old'; 'lth keys list' lists them"),
+        ("", 2, "there is no key ''"),
+    ],
+)
+def test_a_key_is_revoked_by_its_name_or_the_beginning_of_its_id(
+    given: str,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = {"key_1a": "laptop", "key_2b": "twice", "key_3c": "twice"}
+    keys = [{**KEY, "id": key_id, "name": name} for key_id, name in names.items()]
+    keys.append({**KEY, "id": "key_4d", "name": "old", "revoked_at": KEY["created_at"]})
+
+    def answer(seen: Seen) -> Answer:
+        if seen.method == "GET":
+            return document({"keys": keys, "cursor": None})
+        return document({**KEY, "id": seen.path.rpartition("/")[2]})
+
+    with scripted(answer) as script:
+        assert _lth(script, "keys", "revoke", given, monkeypatch=monkeypatch) == code
+    assert said in capsys.readouterr().err
+    assert [seen.method for seen in script.seen].count("DELETE") == (code == 0)
+
+
+@pytest.mark.parametrize(
     ("answer", "code", "said"),
     [
         (problem(404, detail="there is no job 'job_1'"), 4, "there is no job 'job_1'"),
