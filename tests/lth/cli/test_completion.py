@@ -93,6 +93,7 @@ def test_an_error_of_the_service_is_not_shown(complete: Complete, answer: Answer
         assert len(script.seen) == 1
 
 
+@pytest.mark.timeout(25)
 def test_a_service_that_does_not_answer_is_left_soon(
     complete: Complete, monkeypatch: pytest.MonkeyPatch
 ) -> None:
