@@ -7,6 +7,7 @@ or the beat of this container has recently updated its health file.
 import os
 import sys
 
+from lth.core.extensions import BadExtension
 from service.liveness import LONGEST_SILENCE, Pulse
 from service.process_environment import use_known_environment
 from service.settings import Settings
@@ -23,8 +24,9 @@ def main(arguments: list[str]) -> None:
     if sweeps:
         os.environ[GPUS_VARIABLE] = "[]"  # it needs no GPU, so a failed GPU must not stop it
     try:
+        import lth.spec.document  # noqa: F401 a wrong extension must stop it before it claims a run
         from worker.process.app import app
-    except DriverFailed as error:
+    except (BadExtension, DriverFailed) as error:
         sys.exit(f"this worker cannot start: {error}")
     if sweeps:
         app.start(["beat", "--pidfile=", *arguments[1:]])

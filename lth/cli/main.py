@@ -25,6 +25,7 @@ from lth.client.errors import (
     Unreachable,
     Wrong,
 )
+from lth.core.extensions import BadExtension
 from lth.core.secrets import print_uncaught
 
 _KEYS = "Set a key with --key or LTH_API_KEY. An administrator creates keys with 'lth keys new'."
@@ -97,6 +98,8 @@ def main() -> None:
         _fail(str(error), Exit.UNREACHABLE)
     except CommandFailed as error:
         _fail(str(error), error.code)
+    except BadExtension as error:
+        _fail(str(error), Exit.STACK)
     except OSError as error:
         if error.filename is None:  # not about a file of the user
             raise

@@ -9,7 +9,7 @@ class and one line. A member without required parameters may be written as its k
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 from pydantic import GetCoreSchemaHandler, ValidationError
 from pydantic_core import core_schema
@@ -23,11 +23,27 @@ class Member(Checked):
     """A member of a family, with its ``kind``, its parameters, and a method that does the work."""
 
 
+class OwnMembers(Protocol):
+    """Turns objects and functions of a user into members; see `lth.core.external.External`."""
+
+    def accepts(self, value: Any) -> bool: ...
+
+    def of(self, value: Any) -> Member: ...
+
+    def read(self, document: Mapping[str, Any]) -> Member | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ByName:
-    """Allows a field of a family to be a kind, or a short name of the original library."""
+    """Allows a field of a family to be a kind, or a short name of the original library.
+
+    Attributes:
+        aliases: the short names, with their kinds.
+        external: the class of the user's own members; None if the family takes none.
+    """
 
     aliases: Mapping[str, str] = field(default_factory=dict)
+    external: OwnMembers | None = None
 
     def __get_pydantic_core_schema__(
         self, family: Any, handler: GetCoreSchemaHandler
@@ -36,12 +52,36 @@ class ByName:
         bare = [kind_of(member) for member in _in_union(family) if _says_it_all(member)]
         bare += [alias for alias, kind in self.aliases.items() if kind in bare]
         written = core_schema.union_schema([core_schema.literal_schema(bare), whole])
-        return core_schema.no_info_before_validator_function(
-            self._in_full, whole, json_schema_input_schema=written if bare else whole
+        asked = written if bare else whole
+        if self.external is None:
+            return core_schema.no_info_before_validator_function(
+                self._in_full, whole, json_schema_input_schema=asked
+            )
+        return core_schema.no_info_wrap_validator_function(
+            self._accepted,
+            whole,
+            json_schema_input_schema=asked,
+            serialization=core_schema.wrap_serializer_function_ser_schema(
+                _serialized, schema=whole
+            ),
         )
+
+    def _accepted(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        assert self.external is not None
+        if self.external.accepts(value):
+            return self.external.of(value)
+        if isinstance(value, Mapping) and (read := self.external.read(value)) is not None:
+            return read
+        return handler(self._in_full(value))
 
     def _in_full(self, value: Any) -> Any:
         return {"kind": self.aliases.get(value, value)} if isinstance(value, str) else value
+
+
+def _serialized(value: Any, handler: core_schema.SerializerFunctionWrapHandler) -> Any:
+    """A member as plain data; those of a user are not part of the union."""
+    plain = isinstance(value, Member) and kind_of(type(value)) == "external"
+    return value.model_dump(mode="json") if plain else handler(value)
 
 
 def aliases_of(family: Any) -> Mapping[str, str]:

@@ -1,9 +1,14 @@
-"""The data sets that a spec may name. To add one, extend `Dataset`."""
+"""The data sets that a spec may name.
 
-from typing import Annotated
+To add one, extend `_BuiltIn`; other packages add members through the entry-point group
+``lth.datasets``.
+"""
+
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from lth.core.extensions import extended
 from lth.core.family import ByName
 from lth.datasets._base import Arrays, DatasetContract, Facts, Normalisation
 from lth.datasets._files import SETTING
@@ -12,11 +17,15 @@ from lth.datasets.digits import Digits
 from lth.datasets.images import Cifar10, Cifar100, FashionMnist, Mnist, file_of, present
 from lth.datasets.uploaded import Uploaded
 
-Dataset = Annotated[
+_BuiltIn = Annotated[
     Digits | Mnist | FashionMnist | Cifar10 | Cifar100 | Uploaded,
     Field(discriminator="kind"),
     ByName(),
 ]
+if TYPE_CHECKING:
+    Dataset = _BuiltIn
+else:
+    Dataset = extended(_BuiltIn, "lth.datasets", ("load",))
 
 __all__ = [
     "SETTING",

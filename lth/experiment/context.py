@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from lth.core.errors import SpecError
+from lth.core.extensions import Package, packages_in
 from lth.core.family import Member
 from lth.core.field_errors import valid
 from lth.core.seeds import trial_seed
@@ -29,7 +30,7 @@ from lth.engine.variables import Weights
 from lth.networks import Network, place
 from lth.networks.channels import misread_channels
 from lth.networks.evaluation import evaluation_batch
-from lth.networks.paper_defaults import Papers
+from lth.networks.paper_defaults import Papers, papers_of
 from lth.results.schemas import Environment
 from lth.spec.document import Spec, canonical
 from lth.training.settings import Training
@@ -48,6 +49,7 @@ class Context:
         seed: the seed of the trial.
         output: name of the output layer; None for the last layer that has a kernel.
         papers: the papers' defaults for this network.
+        packages: the packages that add the network or the data set, by kind.
     """
 
     blueprint: Blueprint
@@ -56,6 +58,7 @@ class Context:
     seed: int
     output: str | None = None
     papers: Papers = field(default_factory=Papers)
+    packages: Mapping[str, Package] = field(default_factory=dict)
 
     @classmethod
     def of_spec(cls, spec: Spec, seed: int, arrays: Arrays) -> "Context":
@@ -107,7 +110,7 @@ class Context:
         folder = os.environ.get(SETTING)
         arrays = dataset.load(Path(folder) if folder else None)
         own = trial_seed(seed, trial)
-        trained = _papers(network).training(training or Training())
+        trained = papers_of(network).training(training or Training())
         made = cls._of(network, dataset, arrays, trained, own, output, initial_weights)
         if remark := misread_channels(made.blueprint.layers, dataset.facts.shape):
             warnings.warn(remark, stacklevel=3)
@@ -141,7 +144,8 @@ class Context:
             facts.classes,
             evaluation_batch(sizes, training.batch_size),
         )
-        return cls(blueprint, data, training, seed, output, _papers(network))
+        packages = packages_in([network, dataset])
+        return cls(blueprint, data, training, seed, output, papers_of(network), packages)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -192,11 +196,6 @@ def environment(context: Context) -> Environment:
             **{package: version(package) for package in _PACKAGES},
         },
     )
-
-
-def _papers(network: Any) -> Papers:
-    """The papers' defaults for a network; a network that is not from a paper has none."""
-    return Papers() if isinstance(network, keras.Layer) else network.papers
 
 
 def _check_placed(network: Any, facts: Facts) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from lth.core.durations import Duration
 from lth.core.errors import SpecError
+from lth.core.external import readable
 from lth.core.seeds import Purpose, generator
 from lth.engine.level import Level, LevelTraining, begin
 from lth.engine.observer import Observer, TrainedLevel
@@ -243,6 +244,8 @@ class ExperimentRunner:
         training.check_point(reinit.rewind_point, len(self.context.data.train))
         self._last_level = rounds
         self.rewind_points |= {step}
+        if self.state.reset == reinit:  # One that was read from a checkpoint may have no code.
+            self.state.reset = reinit
         if self.state.trained:
             observer.level_restored(self.state.finished[-1])
         while True:
@@ -317,6 +320,7 @@ def _method(text: str) -> Method | None:
     """The opposite of `_text`; None for single steps and for controls."""
     try:
         pruning, end = json.JSONDecoder().raw_decode(text)
-        return Method.model_validate({"pruning": pruning, "reinit": json.loads(text[end:])})
+        with readable():
+            return Method.model_validate({"pruning": pruning, "reinit": json.loads(text[end:])})
     except ValueError:
         return None

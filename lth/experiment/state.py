@@ -10,6 +10,7 @@ import numpy as np
 
 from lth.core.disk_arrays import TemporaryFile, as_file, content_of
 from lth.core.errors import CheckpointUnreadable, SpecError
+from lth.core.external import readable
 from lth.core.field_errors import valid
 from lth.core.npz import opened, write
 from lth.core.packing import Packed, joined, packed, section_of
@@ -180,7 +181,7 @@ class ExperimentState:
         current, left_out = header.get("current"), header.get("elsewhere", ())
         return cls(
             level=header["level"],
-            reset=valid(Reinit, header["reset"], "reset"),
+            reset=_reset(header["reset"]),
             origin=header["origin"],
             method=header["method"],
             masks=dict(stored("masks")),
@@ -195,6 +196,11 @@ class ExperimentState:
             finished=finished,
             current=current and restored(current, stored),
         )
+
+
+def _reset(document: Any) -> Reinit:
+    with readable():
+        return valid(Reinit, document, "reset")
 
 
 def level_result(

@@ -37,3 +37,9 @@ class Papers:
             return asked
         own = scope.model_copy(update={"convolution": self.convolution_rate})
         return asked.model_copy(update={"scope": own})
+
+
+def papers_of(network: object) -> Papers:
+    """The papers' defaults for a network; one that is not from a paper has the usual ones."""
+    found = getattr(network, "papers", None)
+    return found if isinstance(found, Papers) else Papers()

@@ -1,15 +1,18 @@
 """The networks that a spec may name: those of the papers, and lists of layers.
 
+Other packages add networks through the entry-point group ``lth.networks``.
+
 Reference: Frankle & Carbin 2019, arXiv:1803.03635, figure 2.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Annotated, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from lth.core.extensions import extended
 from lth.core.family import ByName, Member
 from lth.core.limits import bounded, limits_of
 from lth.networks.layers import Conv2D, Flatten, Layer, Linear, MaxPooling2D, Shape
@@ -117,9 +120,13 @@ class LayerList(Member):
         return self.layers
 
 
-Network = Annotated[
+_BuiltIn = Annotated[
     Lenet300100 | Conv2 | Conv4 | Conv6 | LayerList, Field(discriminator="kind"), ByName()
 ]
+if TYPE_CHECKING:
+    Network = _BuiltIn
+else:
+    Network = extended(_BuiltIn, "lth.networks", ("expand",))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from lth.core.errors import Diverged, NothingToPrune, SpecError
 from lth.core.seeds import Purpose, generator
 from lth.pruning.criteria import CriterionContract, Survivors
 from lth.pruning.schedules import ScheduleContract
-from lth.pruning.scopes import GlobalScope, Role, ScopeContract
+from lth.pruning.scopes import Role, ScopeContract
 
 Mask = NDArray[np.bool_]
 """A mask in the shape of its kernel; True = kept."""
@@ -121,7 +121,7 @@ def _competitions(
 
     A global scope ranks all layers in one group, except those that it excludes.
     """
-    if isinstance(scope, GlobalScope):
+    if scope.ranks_together:
         return [[layer for layer in layers if scope.rate(layer.role) > 0]]
     return [[layer] for layer in layers]
 

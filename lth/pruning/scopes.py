@@ -1,9 +1,11 @@
 """Scopes: which weights are ranked together, and the rate of each layer."""
 
-from typing import Annotated, Literal, Protocol, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
+from lth.core.external import External
 from lth.core.family import ByName, Member
 
 Role = Literal["dense", "convolution", "output"]
@@ -13,9 +15,34 @@ Role = Literal["dense", "convolution", "output"]
 class ScopeContract(Protocol):
     """The contract of a scope: its `kind`, its parameters, and the rate of each layer."""
 
+    ranks_together: ClassVar[bool]
+    """Whether all layers with a rate above 0 are ranked together, or each by itself."""
+
     def rate(self, role: Role) -> float:
         """The rate of a layer, in [0, 1], by which the schedule's fraction is multiplied."""
         ...
+
+
+class ExternalScope(External):
+    """A scope of the user: an object with the method `ScopeContract.rate`.
+
+    An attribute ``ranks_together = True`` ranks all layers together.
+    """
+
+    family: ClassVar[str] = "scope"
+    method: ClassVar[str] = "rate"
+
+    ranks_together: bool = False
+
+    @classmethod
+    def facts(cls, value: Any) -> Mapping[str, Any]:
+        return {"ranks_together": bool(getattr(value, "ranks_together", False))}
+
+    def rate(self, role: Role) -> float:
+        rate = float(self.call(role))
+        if not 0 <= rate <= 1:
+            raise self.wrong(f"the rate {rate} for '{role}'", "a number from 0 to 1")
+        return rate
 
 
 class LayerScope(Member):
@@ -26,6 +53,8 @@ class LayerScope(Member):
 
     Reference: Frankle & Carbin 2019, arXiv:1803.03635, figure 2.
     """
+
+    ranks_together: ClassVar[bool] = False
 
     kind: Literal["layer"]
     dense: float = Field(
@@ -52,6 +81,8 @@ class GlobalScope(Member):
     Reference: Frankle & Carbin 2019, arXiv:1803.03635, section 4 (deep networks).
     """
 
+    ranks_together: ClassVar[bool] = True
+
     kind: Literal["global"]
     output: bool = Field(
         default=True, description="whether the output layer takes part or stays dense"
@@ -61,4 +92,6 @@ class GlobalScope(Member):
         return 0.0 if role == "output" and not self.output else 1.0
 
 
-Scope = Annotated[LayerScope | GlobalScope, Field(discriminator="kind"), ByName()]
+Scope = Annotated[
+    LayerScope | GlobalScope, Field(discriminator="kind"), ByName(external=ExternalScope)
+]

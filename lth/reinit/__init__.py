@@ -1,15 +1,18 @@
 """Resets: they set the surviving weights before the next training.
 
-Each file has one member. To add one, extend `Reinit`.
+Each file has one member. To add one, extend `_BuiltIn`; other packages add members through the
+entry-point group ``lth.reinit``.
 """
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from lth.core.extensions import extended
 from lth.core.family import ByName
 from lth.reinit._base import KernelState, ReinitContract
 from lth.reinit.constant import Constant
+from lth.reinit.external import ExternalReinit
 from lth.reinit.jitter import Jitter
 from lth.reinit.learning_rate import LearningRate
 from lth.reinit.none import NoReset
@@ -17,14 +20,19 @@ from lth.reinit.random import Random
 from lth.reinit.reshuffle import Reshuffle
 from lth.reinit.rewind import Rewind
 
-Reinit = Annotated[
+_BuiltIn = Annotated[
     Rewind | Jitter | Random | Reshuffle | Constant | NoReset | LearningRate,
     Field(discriminator="kind"),
-    ByName(),
+    ByName(external=ExternalReinit),
 ]
+if TYPE_CHECKING:
+    Reinit = _BuiltIn
+else:
+    Reinit = extended(_BuiltIn, "lth.reinit", ("reset", "learning_rates"))
 
 __all__ = [
     "Constant",
+    "ExternalReinit",
     "Jitter",
     "KernelState",
     "LearningRate",

@@ -115,6 +115,20 @@ class EvaluationData(ResultModel):
     majority: float = Field(description="share of the most frequent class")
 
 
+class ExternalMember(ResultModel):
+    """A criterion, reset, schedule, scope, network or data set that is not part of this library."""
+
+    family: str = Field(
+        description="'criterion', 'reinit', 'schedule' or 'scope'; empty for networks and data sets"
+    )
+    name: str = Field(description="its kind, or the name of the function or class of a notebook")
+    digest: str | None = Field(
+        default=None, description="SHA-256 of the source of a function or class of a notebook"
+    )
+    package: str | None = Field(default=None, description="the installed package that adds it")
+    version: str | None = Field(default=None, description="of the package")
+
+
 class RunResult(ResultModel):
     """One experiment of one trial, with all of its levels."""
 
@@ -130,6 +144,9 @@ class RunResult(ResultModel):
     environment: Environment
     test_samples: EvaluationData | None = Field(
         default=None, description="none in results of older versions"
+    )
+    external: tuple[ExternalMember, ...] = Field(
+        default=(), description="what is not part of this library"
     )
     seconds: float = Field(description="of this run, without waiting")
     partial: bool = Field(

@@ -7,6 +7,7 @@ from lth.results.schemas import RunResult
 
 _INTERVAL = 1.96
 """Half of the width of a 95 % interval, in standard deviations."""
+_FAMILIES = {"criterion": "criterion", "schedule": "schedule", "scope": "scope", "reinit": "reset"}
 _NAMED = 3
 """If more experiments are affected, the warning gives their number instead of their names."""
 
@@ -17,7 +18,12 @@ def remarks(results: Sequence[RunResult]) -> tuple[str, ...]:
     Args:
         results: one for each experiment and trial, in any order.
     """
-    said = [_too_short(results), _no_better_than_guessing(results), *_empty_layers(results)]
+    said = [
+        _too_short(results),
+        _no_better_than_guessing(results),
+        *_empty_layers(results),
+        *_external(results),
+    ]
     return tuple(one for one in said if one)
 
 
@@ -65,6 +71,19 @@ def _empty_layers(results: Sequence[RunResult]) -> Iterator[str]:
                     first[key] = min(level.level, first.get(key, level.level))
     for (experiment, layer), level in first.items():
         yield f"layer '{layer}' of '{experiment}' has no surviving weights from level {level} on"
+
+
+def _external(results: Sequence[RunResult]) -> Iterator[str]:
+    used: dict[tuple[str, str], None] = {}
+    for result in results:
+        for each in result.external:
+            what = _FAMILIES.get(each.family, "member")
+            by = f"of the package {each.package} {each.version}"
+            if each.digest is not None:
+                by = f"of a notebook (source {each.digest[:12]})"
+            used[result.experiment, f"the {what} '{each.name}' {by}"] = None
+    for experiment, member in used:
+        yield f"'{experiment}' uses {member}"
 
 
 def _ends_at_its_best(result: RunResult) -> bool:

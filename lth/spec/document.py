@@ -19,10 +19,11 @@ from pydantic import (
     model_validator,
 )
 
+from lth.core.extensions import packages_in
 from lth.core.limits import Limits, bounded, limits_of
 from lth.datasets import Dataset, Digits
 from lth.networks import Network, PlacedLayer, place
-from lth.networks.paper_defaults import Papers
+from lth.networks.paper_defaults import Papers, papers_of
 from lth.networks.presets import Lenet300100
 from lth.pruning.methods import (
     ControlExperiment,
@@ -245,7 +246,7 @@ def _samples(dataset: Dataset) -> int:
 
 def _papers(info: ValidationInfo) -> Papers:
     """The papers' defaults for the network of a spec."""
-    return info.data["network"].papers if "network" in info.data else Papers()
+    return papers_of(info.data.get("network"))
 
 
 def _trials(value: int, info: ValidationInfo) -> int:
@@ -289,6 +290,11 @@ def canonical(part: BaseModel) -> str:
 
 
 def spec_hash(spec: Spec) -> str:
-    """SHA-256 (hex) of all fields of a spec except its name and its labels."""
+    """SHA-256 (hex) of all fields of a spec except its name and its labels.
+
+    The versions of packages that add members of the spec count too.
+    """
     anonymous = spec.model_copy(update={"name": "", "labels": {}})
-    return hashlib.sha256(canonical(anonymous).encode()).hexdigest()
+    packages = packages_in(spec)
+    used = "".join(f"\n{kind} {packages[kind]}" for kind in sorted(packages))
+    return hashlib.sha256(f"{canonical(anonymous)}{used}".encode()).hexdigest()

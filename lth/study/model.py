@@ -14,6 +14,7 @@ from lth.core.field_errors import valid
 from lth.engine.observer import TrainedLevel
 from lth.engine.variables import Weights
 from lth.experiment.context import Context, environment
+from lth.experiment.provenance import external_members
 from lth.experiment.runner import ExperimentRunner
 from lth.experiment.state import ExperimentState, Rewinds
 from lth.plots import learning_curves, pruning_summary
@@ -36,7 +37,8 @@ class LotteryModel(OneTrial, Study):
 
     Take the steps one by one (`train`, `prune`, `reinit`), or run a whole experiment (`one_shot`,
     `iterative_pruning`). Criteria, resets, scopes and schedules are given by name, as a dictionary
-    of their fields, or as a member of their family.
+    of their fields, as a member of their family, or as an object of your own that has the method of
+    the family's contract. Criteria and resets can also be functions.
 
     Examples:
         >>> network = keras.Sequential([Flatten(), LotteryLinear(300, "relu"), LotteryLinear(10)])
@@ -247,7 +249,10 @@ class LotteryModel(OneTrial, Study):
             reused: whether level 0 was taken from a trunk.
         """
         data = self.context.data
-        done = f"{self.context.digest} {self._runner.state.method}"
+        method = self._runner.state.method
+        external = external_members(method, self.context.packages)
+        versions = [f"{each.name} {each.package} {each.version}" for each in external]
+        done = " ".join([self.context.digest, method, *(versions if external else ())])
         return RunResult(
             experiment=name,
             trial=self.trial,
@@ -257,6 +262,7 @@ class LotteryModel(OneTrial, Study):
             trunk_reused=reused,
             environment=environment(self.context),
             test_samples=EvaluationData(number=data.test.samples, majority=data.majority),
+            external=external,
             seconds=sum(level.seconds for level in self.levels),
         )
 

@@ -8,6 +8,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from lth.core.errors import CheckpointUnreadable
+from lth.core.external import readable
 from lth.core.field_errors import valid
 from lth.core.npz import decode, encode
 from lth.spec.document import Experiment
@@ -52,7 +53,8 @@ class SessionState:
         """
         parts, header = unbundle(content, "LotterySession")
         experiments: tuple[Experiment, ...]
-        experiments = valid(tuple[Experiment, ...], header["asked"], "experiments")
+        with readable():
+            experiments = valid(tuple[Experiment, ...], header["asked"], "experiments")
         reused, points = frozenset(header["reused"]), frozenset(header["rewind_points"])
         asked = {experiment.name: experiment for experiment in experiments}
         models = {name.removeprefix("models/"): it for name, it in parts.items() if name != "trunk"}

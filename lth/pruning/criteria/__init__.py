@@ -1,15 +1,18 @@
 """Criteria: they score weights, and the largest scores are kept.
 
-Each file has one member. To add one, extend `Criterion`. The names are those of Zhou et al. 2019,
+Each file has one member. To add one, extend `_BuiltIn`; other packages add members through the
+entry-point group ``lth.criteria``. The names are those of Zhou et al. 2019,
 arXiv:1905.01067. The short names of the original library are accepted as input.
 """
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from lth.core.extensions import extended
 from lth.core.family import ByName
 from lth.pruning.criteria._base import CriterionContract, Survivors
+from lth.pruning.criteria.external import ExternalCriterion
 from lth.pruning.criteria.large_final import LargeFinal
 from lth.pruning.criteria.large_final_diff_sign import LargeFinalDiffSign
 from lth.pruning.criteria.large_final_same_sign import LargeFinalSameSign
@@ -33,7 +36,7 @@ ALIASES = {
     "lfss": "large_final_same_sign",
 }
 
-Criterion = Annotated[
+_BuiltIn = Annotated[
     LargeFinal
     | SmallFinal
     | LargeInit
@@ -49,13 +52,18 @@ Criterion = Annotated[
     | Random
     | Snip,
     Field(discriminator="kind"),
-    ByName(ALIASES),
+    ByName(ALIASES, ExternalCriterion),
 ]
+if TYPE_CHECKING:
+    Criterion = _BuiltIn
+else:
+    Criterion = extended(_BuiltIn, "lth.criteria", ("scores",))
 
 __all__ = [
     "ALIASES",
     "Criterion",
     "CriterionContract",
+    "ExternalCriterion",
     "LargeFinal",
     "LargeFinalDiffSign",
     "LargeFinalSameSign",
