@@ -1,6 +1,6 @@
 """The data sets that a spec may name.
 
-To add one, extend `_BuiltIn`; other packages add members through the entry-point group
+To add one, extend `Dataset`; other packages add members through the entry-point group
 ``lth.datasets``.
 """
 
@@ -17,15 +17,13 @@ from lth.datasets.digits import Digits
 from lth.datasets.images import Cifar10, Cifar100, FashionMnist, Mnist, file_of, present
 from lth.datasets.uploaded import Uploaded
 
-_BuiltIn = Annotated[
+Dataset = Annotated[
     Digits | Mnist | FashionMnist | Cifar10 | Cifar100 | Uploaded,
     Field(discriminator="kind"),
     ByName(),
 ]
-if TYPE_CHECKING:
-    Dataset = _BuiltIn
-else:
-    Dataset = extended(_BuiltIn, "lth.datasets", ("load",))
+if not TYPE_CHECKING:
+    Dataset = extended(Dataset, "lth.datasets", ("load",))
 
 __all__ = [
     "SETTING",

@@ -120,13 +120,11 @@ class LayerList(Member):
         return self.layers
 
 
-_BuiltIn = Annotated[
+Network = Annotated[
     Lenet300100 | Conv2 | Conv4 | Conv6 | LayerList, Field(discriminator="kind"), ByName()
 ]
-if TYPE_CHECKING:
-    Network = _BuiltIn
-else:
-    Network = extended(_BuiltIn, "lth.networks", ("expand",))
+if not TYPE_CHECKING:
+    Network = extended(Network, "lth.networks", ("expand",))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Resets: they set the surviving weights before the next training.
 
-Each file has one member. To add one, extend `_BuiltIn`; other packages add members through the
+Each file has one member. To add one, extend `Reinit`; other packages add members through the
 entry-point group ``lth.reinit``.
 """
 
@@ -20,15 +20,13 @@ from lth.reinit.random import Random
 from lth.reinit.reshuffle import Reshuffle
 from lth.reinit.rewind import Rewind
 
-_BuiltIn = Annotated[
+Reinit = Annotated[
     Rewind | Jitter | Random | Reshuffle | Constant | NoReset | LearningRate,
     Field(discriminator="kind"),
     ByName(external=ExternalReinit),
 ]
-if TYPE_CHECKING:
-    Reinit = _BuiltIn
-else:
-    Reinit = extended(_BuiltIn, "lth.reinit", ("reset", "learning_rates"))
+if not TYPE_CHECKING:
+    Reinit = extended(Reinit, "lth.reinit", ("reset", "learning_rates"))
 
 __all__ = [
     "Constant",

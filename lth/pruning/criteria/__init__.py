@@ -1,6 +1,6 @@
 """Criteria: they score weights, and the largest scores are kept.
 
-Each file has one member. To add one, extend `_BuiltIn`; other packages add members through the
+Each file has one member. To add one, extend `Criterion`; other packages add members through the
 entry-point group ``lth.criteria``. The names are those of Zhou et al. 2019,
 arXiv:1905.01067. The short names of the original library are accepted as input.
 """
@@ -36,7 +36,7 @@ ALIASES = {
     "lfss": "large_final_same_sign",
 }
 
-_BuiltIn = Annotated[
+Criterion = Annotated[
     LargeFinal
     | SmallFinal
     | LargeInit
@@ -54,10 +54,8 @@ _BuiltIn = Annotated[
     Field(discriminator="kind"),
     ByName(ALIASES, ExternalCriterion),
 ]
-if TYPE_CHECKING:
-    Criterion = _BuiltIn
-else:
-    Criterion = extended(_BuiltIn, "lth.criteria", ("scores",))
+if not TYPE_CHECKING:
+    Criterion = extended(Criterion, "lth.criteria", ("scores",))
 
 __all__ = [
     "ALIASES",

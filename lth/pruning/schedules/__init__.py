@@ -1,6 +1,6 @@
 """Schedules: the density of a layer at each level.
 
-To add one, extend `_BuiltIn`; other packages add members through the entry-point group
+To add one, extend `Schedule`; other packages add members through the entry-point group
 ``lth.schedules``.
 
 The `rate` of a layer scales the share that a round prunes. With the rate 0.5, the output layer
@@ -19,13 +19,11 @@ from lth.pruning.schedules.geometric import Geometric
 from lth.pruning.schedules.linear import Linear
 from lth.pruning.schedules.one_shot import OneShot
 
-_BuiltIn = Annotated[
+Schedule = Annotated[
     OneShot | Geometric | Linear, Field(discriminator="kind"), ByName(external=ExternalSchedule)
 ]
-if TYPE_CHECKING:
-    Schedule = _BuiltIn
-else:
-    Schedule = extended(_BuiltIn, "lth.schedules", ("densities",))
+if not TYPE_CHECKING:
+    Schedule = extended(Schedule, "lth.schedules", ("densities",))
 
 __all__ = [
     "ExternalSchedule",

@@ -114,7 +114,6 @@ class OfATakenName(Member):
         OfATakenName(),
         OfATakenName(kind="rewind"),
         object(),
-        lambda weights: weights,
     ],
 )
 def test_the_error_for_a_new_member_explains_how_to_add_one(family, own):
