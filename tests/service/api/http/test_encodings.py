@@ -10,19 +10,38 @@ from tests.service.api.test_datasets import good, npz
 from tests.service.api.test_submitting import SPEC, problem
 
 JSON = "application/json"
-VALUES = {"/v1/owners/{name}/quota": {"weight": 2}, "/v1/keys": {"owner": "bob", "role": "member"}}
+VALUES = {
+    "/v1/owners/{name}/quota": {"weight": 2},
+    "/v1/keys": {"owner": "bob", "role": "member"},
+    "/v1/teams/{team}": {"weight": 2},
+    "/v1/jobs/{job_id}": {"team": None},
+    "/v1/datasets/{dataset_id}": {"team": None},
+}
 
 
 def operations(api: httpx.Client) -> list[tuple[str, str, dict[str, str], bytes]]:
     """All operations with a body: method, path, headers and a valid body."""
     found = []
+    uploaded = api.post(
+        "/v1/datasets?name=first",
+        content=npz(**good()),
+        headers={"Content-Type": "application/x-npz"},
+    )
+    names = {
+        "{name}": "bob",
+        "{team}": "vision",
+        "{job_id}": api.post("/v1/jobs", json=SPEC).json()["id"],
+        "{dataset_id}": uploaded.json()["id"],
+    }
     for path, methods in api.get("/openapi.json").json()["paths"].items():
         for method, operation in methods.items():
             if "requestBody" in operation:
                 media_type = next(iter(operation["requestBody"]["content"]))
                 is_json = media_type == JSON
                 body = json.dumps(VALUES.get(path, SPEC)).encode() if is_json else npz(**good())
-                target = path.replace("{name}", "bob") + ("" if is_json else "?name=mine")
+                target = path if is_json else f"{path}?name=mine"
+                for name, value in names.items():
+                    target = target.replace(name, value)
                 found.append((method.upper(), target, {"Content-Type": media_type}, body))
     assert len(found) >= 4
     return found
