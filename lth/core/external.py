@@ -41,7 +41,8 @@ class External(Member):
     @classmethod
     def accepts(cls, value: Any) -> bool:
         """Whether a value is an object or a function of the user, rather than plain data."""
-        if value is None or isinstance(value, str | bytes | int | float | Mapping | list | tuple):
+        plain = (str, bytes, int, float, type, Mapping, list, tuple)
+        if value is None or isinstance(value, plain):
             return False
         return not isinstance(value, BaseModel) or isinstance(value, cls)
 
@@ -54,7 +55,7 @@ class External(Member):
         """
         if isinstance(value, cls):
             return value
-        has_method = callable(getattr(value, cls.method, None)) and not isinstance(value, type)
+        has_method = callable(getattr(value, cls.method, None))
         if not has_method and not (cls.as_function and inspect.isroutine(value)):
             what = f"an object with the method {cls.method}()"
             function = f", or a function with the arguments of {cls.method}()"

@@ -29,7 +29,7 @@ def test_errors_say_what_is_wrong_and_what_is_expected():
     model.train()
     refused("pruning/criterion: 'large_fnal' .*'large_final', perhaps", model.prune, "large_fnal")
     refused("pruning/schedule/sparsity: .*less than 1 .found 80; exp", model.prune, sparsity=80)
-    refused("criterion: this is no object .found a function; expected", model.prune, lambda w: w)
+    refused("the criterion '<lambda>' failed: TypeError", model.prune, criterion=lambda w: w)
     refused("criterion: this is no object .found a class;", model.prune, LargeFinal)
     refused("pruning/scope: 'globl' .*'global', perhaps", model.one_shot, scope="globl")
     refused("level 3 is not finished; there are 0 to 0", model.plot_weights, 3)

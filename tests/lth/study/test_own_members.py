@@ -166,7 +166,7 @@ def test_a_wrong_criterion_is_refused_by_name(wrong, said):
         ("schedule", lambda rate: (0.5,), "no schedule; give a name, an object with the method"),
         ("scope", object(), "no scope; give a name, an object with the method rate()"),
         ("criterion", object(), "or a function with the arguments of scores()"),
-        ("criterion", Sparser, "is no criterion"),
+        ("criterion", Sparser, "found a class"),
     ],
 )
 def test_other_objects_are_refused_with_what_would_be_right(field, value, said):
