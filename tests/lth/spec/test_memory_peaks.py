@@ -9,7 +9,7 @@ from benchmarks.memory import measured_peak
 from lth.spec.document import Spec, parse_spec
 from lth.spec.memory import estimate_memory
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
 
 MOST = 5_000_000_000
 """Networks that need more are not drawn, so that the test runs on small machines."""
